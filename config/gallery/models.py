@@ -1,0 +1,22 @@
+"""What the gallery shows."""
+
+from __future__ import annotations
+
+from django.db import models
+
+
+class Photo(models.Model):
+    title = models.CharField(max_length=100)
+    image = models.ImageField(upload_to="photographs")
+    alt = models.CharField(
+        "alternative text",
+        max_length=200,
+        help_text="What the picture shows, for who cannot see it.",
+    )
+    credit = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return self.title

@@ -1,0 +1,202 @@
+"""The admin: cached variants, and originals with their variants. What is deleted here goes from the storage too."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from django.contrib import admin, messages
+from django.db.models import Count, Sum
+from django.template.defaultfilters import filesizeformat
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.timesince import timesince
+from django.utils.translation import gettext_lazy as _
+
+from resizer import picture, store
+from resizer.errors import StoreFailed
+from resizer.models import CachedVariant, Original
+from resizer.mount import url_for
+from resizer.originals import locate
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
+    from django.http import HttpRequest
+    from django.utils.safestring import SafeString
+
+PREVIEW_HEIGHT = 60  # CSS px
+
+
+@admin.display(description=_("preview"))
+def variant_preview(cached_variant: CachedVariant) -> SafeString:
+    width = max(1, round(PREVIEW_HEIGHT * cached_variant.width / cached_variant.height))
+    url = url_for(cached_variant.key)
+    return format_html(
+        '<a href="{}"><img src="{}" alt="" width="{}" height="{}" loading="lazy"></a>',
+        url,
+        url,
+        width,
+        PREVIEW_HEIGHT,
+    )
+
+
+@admin.display(description=_("preview"))
+def original_preview(original: Original) -> SafeString:
+    return picture.build(original, alt="", height=PREVIEW_HEIGHT).__html__()
+
+
+@admin.display(description=_("original"), ordering="original__name")
+def original_link(cached_variant: CachedVariant) -> SafeString:
+    url = reverse("admin:resizer_original_change", args=[cached_variant.original_id])
+    return format_html('<a href="{}">{}</a>', url, cached_variant.original)
+
+
+@admin.display(description=_("size, px"), ordering="width")
+def size(row: CachedVariant | Original) -> str:
+    return f"{row.width} × {row.height}"
+
+
+@admin.display(description=_("file"), ordering="bytes")
+def file_size(row: CachedVariant | Original) -> str:
+    return filesizeformat(row.bytes)
+
+
+@admin.display(description=_("saving"))
+def saving(cached_variant: CachedVariant) -> str:
+    """Against the original's file."""
+    return f"{1 - cached_variant.bytes / max(1, cached_variant.original.bytes):.0%}"
+
+
+@admin.display(description=_("age"), ordering="-created_at")
+def age(cached_variant: CachedVariant) -> str:
+    return timesince(cached_variant.created_at, depth=1)
+
+
+# Annotations of OriginalAdmin.get_queryset, which no type knows of.
+@admin.display(description=_("variants"), ordering="variant_count")
+def variant_count(original: Any) -> int:
+    return int(original.variant_count)
+
+
+@admin.display(description=_("their files"), ordering="variant_bytes")
+def variant_bytes(original: Any) -> str:
+    return filesizeformat(original.variant_bytes or 0)
+
+
+class _WrittenByTheApp:
+    """Rows can be looked at and deleted, not added or changed."""
+
+    def has_add_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return False
+
+
+@admin.register(CachedVariant)
+class CachedVariantAdmin(_WrittenByTheApp, admin.ModelAdmin):  # type: ignore[type-arg]  # no runtime generics
+    list_display = (
+        variant_preview,
+        original_link,
+        size,
+        "format",
+        "recipe",
+        file_size,
+        saving,
+        age,
+    )
+    list_display_links = (size,)
+    list_filter = ("format", "created_at", "original__source", "width")
+    list_per_page = 50
+    list_select_related = ("original",)
+    search_fields = ("original__name", "key")
+    search_help_text = _("Search in the names of originals and in keys.")
+    show_full_result_count = False
+    fields: ClassVar[Any] = (  # its stubs do not know of callables here
+        variant_preview,
+        original_link,
+        "key",
+        size,
+        "format",
+        "recipe",
+        file_size,
+        saving,
+        "created_at",
+    )
+    readonly_fields: ClassVar[Any] = fields
+
+    def delete_model(self, request: HttpRequest, obj: CachedVariant) -> None:
+        self.delete_queryset(request, CachedVariant.objects.filter(pk=obj.pk))
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[CachedVariant]) -> None:
+        """Delete files and rows; a variant that is asked for again is made again."""
+        try:
+            store.delete(queryset)
+        except StoreFailed as error:
+            self.message_user(request, f"Not all could be deleted: {error}", messages.ERROR)
+
+
+class CachedVariantInline(_WrittenByTheApp, admin.TabularInline):  # type: ignore[type-arg]  # as above
+    model = CachedVariant
+    fields: ClassVar[Any] = (  # its stubs do not know of callables here
+        variant_preview,
+        size,
+        "format",
+        "recipe",
+        file_size,
+        saving,
+        age,
+    )
+    readonly_fields: ClassVar[Any] = fields
+    can_delete = False
+    show_change_link = True
+    ordering = ("recipe", "width", "format")
+
+
+@admin.register(Original)
+class OriginalAdmin(_WrittenByTheApp, admin.ModelAdmin):  # type: ignore[type-arg]  # as above
+    list_display: ClassVar[Any] = (
+        original_preview,
+        "name",
+        "source",
+        size,
+        "format",
+        file_size,
+        variant_count,
+        variant_bytes,
+    )
+    list_display_links = ("name",)
+    list_filter = ("source", "format", "has_alpha")
+    list_per_page = 50
+    search_fields = ("name",)
+    search_help_text = _("Search in names.")
+    show_full_result_count = False
+    fields: ClassVar[Any] = (  # its stubs do not know of callables here
+        original_preview,
+        "source",
+        "name",
+        size,
+        "format",
+        file_size,
+        "orientation",
+        "checked_at",
+    )
+    readonly_fields: ClassVar[Any] = fields
+    inlines = (CachedVariantInline,)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Original]:
+        originals: QuerySet[Original] = super().get_queryset(request)
+        return originals.annotate(
+            variant_count=Count("cached_variants"), variant_bytes=Sum("cached_variants__bytes")
+        )
+
+    def delete_model(self, request: HttpRequest, obj: Original) -> None:
+        self.delete_queryset(request, Original.objects.filter(pk=obj.pk))
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Original]) -> None:
+        """Forget originals and delete their variants; the original files stay where they are."""
+        try:
+            for original in queryset:
+                store.forget(locate(original))
+                original.delete()
+        except StoreFailed as error:
+            self.message_user(request, f"Not all could be deleted: {error}", messages.ERROR)

@@ -1,0 +1,138 @@
+"""System checks: what is wrong with the configuration, and what to write instead.
+
+E001 unknown key · E002 wrong value · E003 no place for variants · E004 not mounted · E005 a class cannot be loaded ·
+E006 no encoder for a format · E007 variants among the originals · W001 variants kept in the media directory ·
+W002 middleware before ours changes pictures
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings as django_settings
+from django.core.cache import InvalidCacheBackendError, caches
+from django.core.checks import CheckMessage, Error, Warning, register
+from django.core.files.storage import FileSystemStorage, InvalidStorageError, storages
+from django.urls import NoReverseMatch
+
+from resizer.conf import get_settings, read_settings
+from resizer.engines import get_engine
+from resizer.mount import mount_path
+from resizer.sources import StorageSource, get_sources
+from resizer.store import FALLBACK_DIRECTORY, variants_storage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+OURS = "resizer.middleware.ResizerMiddleware"
+#: They add `Vary` or `Content-Encoding` to every response.
+CHANGING = (
+    "django.middleware.cache.UpdateCacheMiddleware",
+    "django.middleware.gzip.GZipMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+)
+
+
+@register("resizer")
+def check_settings(**_: Any) -> list[CheckMessage]:
+    _settings, problems = read_settings(getattr(django_settings, "RESIZER", {}))
+    if problems:
+        return [Error(one.message, hint=one.hint, id=one.id) for one in problems]
+    return [*_check_storage(), *_check_mount(), *_check_classes(), *_check_middleware()]
+
+
+def _check_storage() -> Iterator[CheckMessage]:
+    alias = get_settings().STORAGE
+    directory = "the directory or bucket of the variants"
+    hint = f"Add to STORAGES {alias!r}: {{'BACKEND': …, 'OPTIONS': …}} with {directory}."
+    try:
+        storage = variants_storage()
+    except InvalidStorageError:
+        yield Error(f"STORAGES has no {alias!r} to keep variants in.", hint=hint, id="resizer.E003")
+        return
+    if alias not in storages.backends:
+        yield Warning(
+            f"STORAGES has no {alias!r}: variants are kept in {FALLBACK_DIRECTORY}/ in the media directory.",
+            hint=hint,
+            id="resizer.W001",
+        )
+    if not isinstance(storage, FileSystemStorage):
+        return
+    for name, source in _storage_sources():
+        beside = source.storage
+        if isinstance(beside, FileSystemStorage) and beside.location == storage.location:
+            yield Error(
+                f"Variants and the originals of source {name!r} share a directory.",
+                hint="A variant's directory has its original's name: give STORAGES[…] another location.",
+                id="resizer.E007",
+            )
+
+
+def _storage_sources() -> Iterator[tuple[str, StorageSource]]:
+    try:
+        sources = get_sources()
+    except (ImportError, TypeError):
+        # E005 says so.
+        return
+    for name, source in sources.items():
+        if isinstance(source, StorageSource):
+            yield name, source
+
+
+def _check_mount() -> Iterator[CheckMessage]:
+    try:
+        mount_path()
+    except NoReverseMatch:
+        yield Error(
+            "The app has no URLs.",
+            hint='Add path("img/", include("resizer.urls")) to the root URLconf.',
+            id="resizer.E004",
+        )
+
+
+def _check_classes() -> Iterator[CheckMessage]:
+    try:
+        get_sources()
+    except (ImportError, TypeError) as error:
+        yield Error(
+            f"RESIZER['SOURCES'] cannot be loaded: {error}",
+            hint="BACKEND is the dotted path of a class; OPTIONS are its keyword arguments.",
+            id="resizer.E005",
+        )
+    alias = get_settings().CACHE
+    try:
+        caches[alias]
+    except InvalidCacheBackendError as error:
+        yield Error(
+            f"RESIZER['CACHE'] cannot be loaded: {error}",
+            hint="It is an alias in CACHES.",
+            id="resizer.E005",
+        )
+    try:
+        engine = get_engine()
+    except (ImportError, TypeError) as error:
+        yield Error(
+            f"RESIZER['ENGINE'] cannot be loaded: {error}",
+            hint="It is the dotted path of a class.",
+            id="resizer.E005",
+        )
+        return
+    for target in get_settings().FORMATS:
+        if not engine.can_write(target):
+            yield Error(
+                f"The engine cannot write {target.name}.",
+                hint=f"Install a build of its library with {target.name}, or take it out of FORMATS.",
+                id="resizer.E006",
+            )
+
+
+def _check_middleware() -> Iterator[CheckMessage]:
+    middleware = list(django_settings.MIDDLEWARE)
+    before = middleware[: middleware.index(OURS)] if OURS in middleware else middleware
+    changing = [name for name in before if name in CHANGING]
+    if changing:
+        yield Warning(
+            f"{changing[0]} adds headers to pictures that keep shared caches from one copy for all.",
+            hint=f"Put {OURS!r} first in MIDDLEWARE.",
+            id="resizer.W002",
+        )

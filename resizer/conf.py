@@ -1,0 +1,256 @@
+"""The settings of the app: `RESIZER` in the project's settings, typed, every key optional."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import functools
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+from django.conf import settings as django_settings
+from django.core.exceptions import ImproperlyConfigured
+from django.core.signals import setting_changed
+from django.dispatch import receiver
+
+from resizer.formats import BY_NAME, FALLBACKS, Format
+from resizer.variant import DEFAULT_SOURCE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceSettings:
+    """One entry of `SOURCES`, spelled like one of Django's `STORAGES`."""
+
+    BACKEND: str = "resizer.sources.StorageSource"
+    OPTIONS: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    #: The short addresses work for it, unsigned.
+    OPEN: bool = False
+
+
+class Problem(NamedTuple):
+    """What is wrong with the settings, for a system check."""
+
+    id: str
+    message: str
+    hint: str
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value:
+        raise ValueError("a text that is not empty")
+    return value
+
+
+def _optional_text(value: object) -> str | None:
+    return None if value is None else _text(value)
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    if not isinstance(value, (list, tuple)):
+        raise ValueError("a list of texts")
+    return tuple(_text(entry) for entry in value)
+
+
+def _positive(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ValueError("a whole number from 1 up")
+    return value
+
+
+def _widths(value: object) -> tuple[int, ...]:
+    expected = ValueError("a list of 1 to 32 widths from 1 to 16384, each once, in rising order")
+    if not isinstance(value, (list, tuple)) or not 1 <= len(value) <= 32:
+        raise expected
+    if not all(isinstance(width, int) and 1 <= width <= 16_384 for width in value):
+        raise expected
+    if sorted(set(value)) != list(value):
+        raise expected
+    return tuple(value)
+
+
+def _formats(value: object) -> tuple[Format, ...]:
+    choices = sorted(name for name, row in BY_NAME.items() if row.is_written)
+    if not isinstance(value, (list, tuple)) or any(name not in choices for name in value):
+        raise ValueError(f"a list of {', '.join(choices)}, best first; it may be empty")
+    return tuple(BY_NAME[name] for name in value)
+
+
+def _qualities(value: object) -> Mapping[str, Mapping[str, int]]:
+    expected = ValueError(
+        'levels such as {"high": {"avif": 72}}: names of up to 16 small letters, formats, numbers from 1 to 100'
+    )
+    if not isinstance(value, Mapping):
+        raise expected
+    levels = dict(DEFAULT_QUALITIES)
+    for level, numbers in value.items():
+        if not isinstance(level, str) or not re.fullmatch("[a-z]{1,16}", level):
+            raise expected
+        if not isinstance(numbers, Mapping) or not set(numbers) <= set(BY_NAME):
+            raise expected
+        if not all(isinstance(number, int) and 1 <= number <= 100 for number in numbers.values()):
+            raise expected
+        levels[level] = {**levels.get(level, levels["medium"]), **numbers}
+    return levels
+
+
+def _sources(value: object) -> Mapping[str, SourceSettings]:
+    expected = ValueError(
+        'sources such as {"default": {"BACKEND": …, "OPTIONS": {…}, "OPEN": False}};'
+        " an alias is made of letters, digits, - and _"
+    )
+    if not isinstance(value, Mapping):
+        raise expected
+    # Media files stay a source when others are added; who does not want that replaces "default".
+    sources = {DEFAULT_SOURCE: SourceSettings()}
+    for alias, entry in value.items():
+        if not isinstance(alias, str) or not re.fullmatch(r"[A-Za-z0-9_\-]{1,64}", alias):
+            raise expected
+        if not isinstance(entry, Mapping) or not set(entry) <= {"BACKEND", "OPTIONS", "OPEN"}:
+            raise expected
+        sources[alias] = SourceSettings(**entry)
+    return sources
+
+
+# SSIMULACRA2 of about 65, 70 and 80, alike in every format, measured on photographs of 640 and 1280 px.
+DEFAULT_QUALITIES: Mapping[str, Mapping[str, int]] = {
+    "low": {"avif": 47, "webp": 62, "jpeg": 54},
+    "medium": {"avif": 53, "webp": 75, "jpeg": 64},
+    "high": {"avif": 72, "webp": 88, "jpeg": 82},
+}
+
+
+def _setting(default: object, read: Callable[[Any], object]) -> Any:
+    """One key of `RESIZER`: its default as a project would write it, and the function that reads it."""
+    return dataclasses.field(metadata={"default": default, "read": read})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Settings:
+    """`RESIZER`, read. Compared by identity: a change of settings makes another object."""
+
+    #: Where originals are read from, by alias; template and Python write "alias:name".
+    SOURCES: Mapping[str, SourceSettings] = _setting({}, _sources)
+    #: Dotted path of the class that makes pixels.
+    ENGINE: str = _setting("resizer.engines.pillow.PillowEngine", _text)
+    #: The alias in `STORAGES` of the storage that keeps the variants.
+    STORAGE: str = _setting("resizer", _text)
+    #: The alias in `CACHES` of what remembers originals and variants; losing it costs time only.
+    CACHE: str = _setting("default", _text)
+    #: The widths of fluid pictures, px.
+    WIDTHS: tuple[int, ...] = _setting(
+        (320, 480, 640, 800, 1080, 1200, 1366, 1600, 1920, 2560), _widths
+    )
+    #: More widths, for icons and avatars, px.
+    FIXED_WIDTHS: tuple[int, ...] = _setting(
+        (16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512), _widths
+    )
+    #: The most device pixels for a CSS pixel that a picture of a given width offers.
+    MAX_DENSITY: int = _setting(2, _positive)
+    #: Modern formats to offer, best first; JPEG or PNG is always there for the rest.
+    FORMATS: tuple[Format, ...] = _setting(("avif",), _formats)
+    #: Levels of quality, a number for each format on its encoder's own scale; "medium" is the default.
+    QUALITIES: Mapping[str, Mapping[str, int]] = _setting({}, _qualities)
+    #: The `sizes` attribute of a picture for which the template gives none.
+    SIZES: str = _setting("100vw", _text)
+    #: Signs addresses; None is `SECRET_KEY`, and its fallbacks.
+    SIGNING_KEY: str | None = _setting(None, _optional_text)
+    #: Former keys whose addresses still work.
+    SIGNING_KEY_FALLBACKS: tuple[str, ...] = _setting((), _texts)
+    #: How long an image request trusts what is known of an original, seconds.
+    FRESH_SECONDS: int = _setting(300, _positive)
+    #: How long a request waits for another that makes the same variant, seconds.
+    LOCK_SECONDS: int = _setting(30, _positive)
+    #: The largest file of an original, bytes.
+    MAX_BYTES: int = _setting(50_000_000, _positive)
+    #: The largest original, px. A baseline JPEG is decoded small, whatever its size.
+    MAX_PIXELS: int = _setting(100_000_000, _positive)
+    #: The largest original of any other kind, px: it has to be decoded whole, at 4 to 19 bytes a pixel.
+    MAX_BUFFERED_PIXELS: int = _setting(50_000_000, _positive)
+
+    @property
+    def listed_widths(self) -> tuple[int, ...]:
+        """All widths that may be asked for, in rising order; an original's own is allowed as well."""
+        return _merge_widths(self)
+
+    def listed_width(self, width: int) -> int:
+        """The next listed width up, or the largest there is."""
+        return next(
+            (listed for listed in self.listed_widths if listed >= width), self.listed_widths[-1]
+        )
+
+    def may_write(self, target: Format) -> bool:
+        return target in self.FORMATS or target in FALLBACKS
+
+
+@functools.lru_cache(maxsize=1)
+def _merge_widths(settings: Settings) -> tuple[int, ...]:
+    return tuple(sorted({*settings.WIDTHS, *settings.FIXED_WIDTHS}))
+
+
+def read_settings(raw: object) -> tuple[Settings, list[Problem]]:
+    """Read a `RESIZER` dict; a key with a problem falls back to its default."""
+    problems = []
+    fields = {field.name: field for field in dataclasses.fields(Settings)}
+    if not isinstance(raw, Mapping):
+        problems.append(Problem("resizer.E002", "RESIZER is not a dict.", "Make it a dict."))
+        raw = {}
+    for key in raw:
+        if key not in fields:
+            problems.append(
+                Problem(
+                    "resizer.E001", f"RESIZER has an unknown key {key!r}.", _suggest(key, fields)
+                )
+            )
+    values = {}
+    for name, field in fields.items():
+        read = field.metadata["read"]
+        values[name] = read(field.metadata["default"])
+        if name not in raw:
+            continue
+        try:
+            values[name] = read(raw[name])
+        except ValueError as error:
+            problems.append(
+                Problem(
+                    "resizer.E002",
+                    f"RESIZER[{name!r}] has a wrong value: {raw[name]!r}.",
+                    f"It is {error}.",
+                )
+            )
+    return Settings(**values), problems
+
+
+@functools.cache
+def get_settings() -> Settings:
+    """The settings in force. Raises ImproperlyConfigured, in the words of the system check."""
+    values, problems = read_settings(getattr(django_settings, "RESIZER", {}))
+    if problems:
+        raise ImproperlyConfigured(f"{problems[0].message} {problems[0].hint}")
+    return values
+
+
+def signing_keys() -> tuple[str, ...]:
+    """The key that signs, then those that are still accepted."""
+    values = get_settings()
+    if values.SIGNING_KEY is not None:
+        return (values.SIGNING_KEY, *values.SIGNING_KEY_FALLBACKS)
+    fallbacks = cast("Iterable[str]", django_settings.SECRET_KEY_FALLBACKS)
+    return (django_settings.SECRET_KEY, *values.SIGNING_KEY_FALLBACKS, *fallbacks)
+
+
+def _suggest(key: object, choices: Iterable[str]) -> str:
+    close = difflib.get_close_matches(str(key).upper(), choices, n=1)
+    if close:
+        return f"Did you mean {close[0]!r}?"
+    return f"The keys are {', '.join(choices)}."
+
+
+@receiver(setting_changed)
+def _forget_settings(**_: object) -> None:
+    # What is built from settings is cached by the Settings object, so that any change renews all of it.
+    get_settings.cache_clear()

@@ -1,0 +1,237 @@
+"""The engine that is always there: Pillow."""
+
+from __future__ import annotations
+
+import functools
+import io
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from PIL import ExifTags, Image, ImageCms, features
+
+from resizer import geometry
+from resizer.conf import get_settings
+from resizer.engines.protocol import Header, Rendered
+from resizer.errors import ResizerError, TooManyPixels, UndecodableOriginal, UnsupportedFormat
+from resizer.formats import AVIF, JPEG, PNG, SNIFF_BYTES, WEBP, sniff
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from typing import BinaryIO
+
+    from resizer.formats import Format
+    from resizer.variant import Variant
+
+# A picture is first shrunk by whole factors, cheaply, to no less than this multiple of its final size. At 1.5
+# nothing is visible after encoding; Pillow's customary 2.0 decodes a 12 MP photograph in full for 1280 px.
+REDUCING_GAP = 1.5
+#: What libjpeg scales by while decoding.
+DCT_SCALES = (8, 4, 2, 1)
+
+_TRANSPOSE = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+class _Job(NamedTuple):
+    """A variant, where it comes from in the stored picture, and the scale to decode that at."""
+
+    variant: Variant
+    box: geometry.Box
+    #: (width, height) before orientation is applied, px.
+    size: tuple[int, int]
+    scale: int
+
+
+class PillowEngine:
+    def can_write(self, target: Format) -> bool:
+        return target.name not in {"avif", "webp"} or bool(features.check(target.name))
+
+    def read_header(self, file: BinaryIO) -> Header:
+        with _open(file) as (image, found):
+            orientation = _orientation(image)
+            width, height = geometry.upright(image.size, orientation)
+            is_progressive = bool(image.info.get("progressive"))
+            return Header(
+                format=found,
+                width=width,
+                height=height,
+                orientation=orientation,
+                has_alpha=image.has_transparency_data,
+                is_shrinkable=found is JPEG and not is_progressive,
+            )
+
+    def render(
+        self, file: BinaryIO, header: Header, variants: Sequence[Variant]
+    ) -> Iterator[Rendered]:
+        decoded: dict[int, Image.Image] = {}
+        for variant in variants:
+            started_at = time.perf_counter()
+            job = _plan(header, variant)
+            if job.scale not in decoded:
+                decoded[job.scale] = _decode(file, job.scale)
+            image = _resize(decoded[job.scale], job, header.orientation)
+            decoded_at = time.perf_counter()
+            content = _encode(image, variant)
+            yield Rendered(
+                content=content,
+                width=image.width,
+                height=image.height,
+                decode_seconds=decoded_at - started_at,
+                encode_seconds=time.perf_counter() - decoded_at,
+            )
+
+
+def _plan(header: Header, variant: Variant) -> _Job:
+    size = (header.width, header.height)
+    plan = geometry.plan(size, variant.recipe, variant.width)
+    if max(plan.size) > variant.format.max_side:
+        raise TooManyPixels(f"{plan.size} px is beyond {variant.format.name}")
+    box = geometry.stored_box(plan.box, size, header.orientation)
+    target = geometry.upright(plan.size, header.orientation)
+    scale = 1
+    if header.format is JPEG:
+        room = min(box.width / target[0], box.height / target[1]) / REDUCING_GAP
+        scale = next((scale for scale in DCT_SCALES if scale <= room), 1)
+    return _Job(variant, box, target, scale)
+
+
+@contextmanager
+def _open(file: BinaryIO) -> Iterator[tuple[Image.Image, Format]]:
+    """Open a file with the one decoder that its first bytes ask for; what goes wrong inside is the file's fault."""
+    file.seek(0)
+    found = sniff(file.read(SNIFF_BYTES))
+    if found is None:
+        raise UnsupportedFormat("the first bytes are of no supported format")
+    file.seek(0)
+    try:
+        # Never Pillow's whole list of decoders: one of them starts Ghostscript.
+        with Image.open(file, formats=[found.name.upper()]) as image:
+            yield image, found
+    except ResizerError:
+        raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise TooManyPixels(str(error)) from error
+    except Exception as error:
+        # Broken files make Pillow raise OSError, SyntaxError, ValueError, TypeError, MemoryError and more.
+        raise UndecodableOriginal(f"{type(error).__name__}: {error}") from error
+
+
+def _orientation(image: Image.Image) -> int:
+    if image.format == "PNG" and "exif" not in image.info:
+        # Pillow would decode all pixels to look for EXIF behind them.
+        return 1
+    try:
+        value = image.getexif().get(ExifTags.Base.Orientation, 1)
+    except Exception:
+        # Broken EXIF, for which Pillow raises many classes, does not break the picture.
+        return 1
+    return value if value in _TRANSPOSE else 1
+
+
+def _decode(file: BinaryIO, scale: int) -> Image.Image:
+    """Decode the whole picture, at 1/scale where the format can, in a mode that can be resized."""
+    with _open(file) as (image, _):
+        if scale > 1:
+            image.draft(None, (image.width // scale, image.height // scale))
+        image.load()
+        return _resizable(image)
+
+
+def _resizable(image: Image.Image) -> Image.Image:
+    """Bring an image into L, LA, RGB, RGBA or CMYK, of 8 bits; Pillow resizes palettes by nearest neighbour."""
+    if image.mode.startswith("I"):
+        # 16 bits of grey; Pillow's own conversion clips them to white.
+        return image.convert("I").point(lambda value: value * (1 / 257) + 0.5).convert("L")
+    has_alpha = image.has_transparency_data
+    if image.mode in {"1", "L", "LA"}:
+        return image.convert("LA" if has_alpha else "L")
+    if image.mode == "CMYK":
+        return image
+    return image.convert("RGBA" if has_alpha else "RGB")
+
+
+def _resize(image: Image.Image, job: _Job, orientation: int) -> Image.Image:
+    left, top, width, height = (side / job.scale for side in job.box)
+    # A scaled decoding rounds its sides up, hence never down from the box's.
+    resized = image.resize(
+        job.size,
+        Image.Resampling.LANCZOS,
+        box=(left, top, left + width, top + height),
+        reducing_gap=REDUCING_GAP,
+    )
+    # Colours are converted after resizing: there are fewer of them.
+    coloured = _to_srgb(resized, image.info.get("icc_profile"))
+    if orientation in _TRANSPOSE:
+        coloured = coloured.transpose(_TRANSPOSE[orientation])
+    # Comments, profiles and positions end here: encoders write what they find in `info`.
+    coloured.info = {}
+    return coloured
+
+
+def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
+    alpha = image.getchannel("A") if image.mode in {"LA", "RGBA"} else None
+    colours = image.convert({"LA": "L", "RGBA": "RGB"}[image.mode]) if alpha else image
+    if profile:
+        try:
+            transform = _transform(profile, colours.mode)
+            converted = ImageCms.applyTransform(colours, transform)
+        except (ImageCms.PyCMSError, OSError, ValueError):
+            # A broken profile, or one for another number of channels: browsers ignore it as well.
+            converted = None
+        if converted is not None:
+            colours = converted.convert("L") if colours.mode == "L" else converted
+    if colours.mode == "CMYK":
+        colours = colours.convert("RGB")
+    if alpha:
+        colours.putalpha(alpha)
+    return colours
+
+
+# Building a transform takes as long as applying it to a small picture, and most originals share a few profiles.
+@functools.lru_cache(maxsize=16)
+def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform:
+    return ImageCms.buildTransform(
+        ImageCms.ImageCmsProfile(io.BytesIO(profile)),
+        ImageCms.createProfile("sRGB"),
+        mode,
+        "RGB",
+        renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
+    )
+
+
+def _encode(image: Image.Image, variant: Variant) -> bytes:
+    if image.mode in {"LA", "RGBA"} and not variant.format.has_alpha:
+        background = Image.new("RGBA", image.size, "white")
+        background.alpha_composite(image.convert("RGBA"))
+        image = background.convert("RGB")
+    output = io.BytesIO()
+    image.save(output, variant.format.name.upper(), **_encoder_options(image, variant))
+    return output.getvalue()
+
+
+def _encoder_options(image: Image.Image, variant: Variant) -> dict[str, Any]:
+    quality = variant.recipe.quality or "medium"
+    if isinstance(quality, str) and variant.format is not PNG:
+        quality = get_settings().QUALITIES[quality][variant.format.name]
+    if variant.format is AVIF:
+        # Speed 9 costs less than WebP and is smaller, except for small pictures and for graphics.
+        is_small = image.width <= 320 or image.mode == "RGBA"
+        return {
+            "quality": quality,
+            "speed": 8 if is_small else 9,
+            "subsampling": "4:2:0",
+            "max_threads": 1,
+        }
+    if variant.format is WEBP:
+        return {"quality": quality, "method": 4}
+    if variant.format is JPEG:
+        return {"quality": quality, "optimize": True, "progressive": True, "subsampling": "4:2:0"}
+    return {}

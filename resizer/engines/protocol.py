@@ -1,0 +1,62 @@
+"""What an engine can do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from typing import BinaryIO
+
+    from resizer.formats import Format
+    from resizer.variant import Variant
+
+
+class Header(NamedTuple):
+    """What the first bytes of an original tell."""
+
+    format: Format
+    #: Upright, as a viewer sees it, px.
+    width: int
+    height: int
+    #: EXIF orientation, 1 to 8.
+    orientation: int
+    #: It may have transparent pixels.
+    has_alpha: bool
+    #: A JPEG that can be decoded at a fraction of its size, so that its memory is bounded.
+    is_shrinkable: bool
+
+
+class Rendered(NamedTuple):
+    """The bytes of one variant."""
+
+    content: bytes
+    width: int  # px
+    height: int  # px
+    decode_seconds: float
+    encode_seconds: float
+
+
+class Engine(Protocol):
+    """Reads headers and makes variants. Both methods read a seekable file from its start.
+
+    Raises UnsupportedFormat for what it is not told to open, UndecodableOriginal for what is broken
+    or truncated, TooManyPixels for a variant beyond its format.
+    """
+
+    def can_write(self, target: Format) -> bool:
+        """Whether the encoder is there."""
+        ...
+
+    def read_header(self, file: BinaryIO) -> Header:
+        """Decodes no pixel."""
+        ...
+
+    def render(
+        self, file: BinaryIO, header: Header, variants: Sequence[Variant]
+    ) -> Iterator[Rendered]:
+        """Make variants of one original, in their order.
+
+        Those that can share a decoding do, and each is the same picture as when it is asked for alone.
+        """
+        ...

@@ -1,0 +1,354 @@
+"""What is known of an original: `describe` it from the cache, else from its row, else from its first bytes.
+
+A page that prints a picture never waits for a storage once the original is known, so `describe` does not ask
+whether the file has changed. Requests for images do: `check` asks the source.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import logging
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+from django.core.cache import caches
+from django.db import Error as DatabaseProblem
+from django.db.models import Q
+from django.db.models.fields.files import FieldFile
+from django.utils import timezone
+
+from resizer import errors
+from resizer.conf import Settings, get_settings
+from resizer.engines import Header, get_engine
+from resizer.errors import (
+    InvalidOption,
+    OriginalNotFound,
+    ResizerError,
+    SourceFailed,
+    SourceTimedOut,
+    TooManyBytes,
+    TooManyPixels,
+)
+from resizer.formats import BY_NAME
+from resizer.models import Original
+from resizer.sources import get_source, get_sources
+from resizer.variant import DEFAULT_SOURCE, RECIPE_VERSION, Variant, escape_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from django.core.cache import BaseCache
+    from django.db.models import QuerySet
+
+    from resizer.formats import Format
+    from resizer.variant import Recipe
+
+logger = logging.getLogger(__name__)
+
+#: How long a missing or broken original is remembered as such, seconds.
+FAILURE_SECONDS = 60
+
+
+class Reference(NamedTuple):
+    """Which original: the alias of its source, and its name there."""
+
+    source: str
+    name: str
+
+
+#: What names an original wherever one is asked for.
+File: TypeAlias = "FieldFile | Original | Reference | str"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Description:
+    """What is known of an original."""
+
+    reference: Reference
+    #: What the source said of the file when its header was read.
+    fingerprint: str
+    bytes: int
+    header: Header
+    #: When the source was last asked, POSIX seconds.
+    checked_at: float
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Upright (width, height), px."""
+        return self.header.width, self.header.height
+
+    @property
+    def version(self) -> str:
+        """Eight hexadecimal digits that change with the file, and with what recipes mean."""
+        text = f"{_rendering(get_settings())}\n{self.fingerprint}"
+        return hashlib.blake2s(text.encode(), digest_size=4).hexdigest()
+
+    def variant(self, recipe: Recipe, width: int, target: Format) -> Variant:
+        """One of its variants, in its present version."""
+        return Variant(
+            source=self.reference.source,
+            name=self.reference.name,
+            version=self.version,
+            recipe=recipe,
+            width=width,
+            format=target,
+        )
+
+    @property
+    def is_fresh(self) -> bool:
+        return time.time() - self.checked_at < get_settings().FRESH_SECONDS
+
+
+def locate(file: File) -> Reference:
+    """Tell which original a model's file, an original's row, or "name" or "alias:name", is.
+
+    Raises ValueError for a file in a storage that no source claims, TypeError for anything else.
+    """
+    if isinstance(file, Reference):
+        return file
+    if isinstance(file, Original):
+        return Reference(file.source, file.name)
+    if isinstance(file, FieldFile):
+        for alias, source in get_sources().items():
+            if source.claims(file.storage):
+                return Reference(alias, str(file.name))
+        raise ValueError(
+            f"No source claims the storage of {file.field}: add one for it to RESIZER['SOURCES']."
+        )
+    if isinstance(file, str):
+        alias, colon, name = file.partition(":")
+        if colon and alias in get_sources():
+            return Reference(alias, name)
+        return Reference(DEFAULT_SOURCE, file)
+    raise TypeError(f"An original is a model's file or a name, not {file!r}.")
+
+
+def describe(file: File) -> Description:
+    """What is known of an original. Raises any ResizerError; a failure is remembered for a minute."""
+    if isinstance(file, Original) and file.checked_at is not None:
+        return _from_row(file)
+    reference = locate(file)
+    attached = getattr(file, "_resizer_description", None)
+    if isinstance(attached, Description) and attached.reference == reference:
+        return attached
+    known = _cache().get(_cache_key(reference))
+    if isinstance(known, str):
+        raise getattr(errors, known)(f"{reference} failed a moment ago")
+    if known is not None:
+        return _unpack(reference, known)
+    row = _find_row(reference)
+    if row is not None and row.checked_at is not None:
+        description = _from_row(row)
+        _remember(description)
+        return description
+    return check(reference)
+
+
+def recall(reference: Reference) -> Description | None:
+    """What the cache knows of an original, and nothing else is asked."""
+    known = _cache().get(_cache_key(reference))
+    return None if known is None or isinstance(known, str) else _unpack(reference, known)
+
+
+def check(reference: Reference) -> Description:
+    """Describe an original as it is now, by asking its source. Raises any ResizerError.
+
+    While the source fails, what was known before stays: stale is better than broken.
+    """
+    try:
+        description = _inspect(reference)
+    except ResizerError as error:
+        known = recall(reference)
+        if known is not None and isinstance(error, SourceFailed | SourceTimedOut):
+            logger.warning("%s is taken to be unchanged: %s", reference, error)
+            return known
+        _cache().set(_cache_key(reference), type(error).__name__, FAILURE_SECONDS)
+        raise
+    _remember(description)
+    return description
+
+
+def prefetch(files: Iterable[FieldFile]) -> None:
+    """Attach to each file what is known of it: one call of the cache, and one query for what that lacks."""
+    wanted: dict[Reference, list[FieldFile]] = {}
+    for file in files:
+        if file:
+            wanted.setdefault(locate(file), []).append(file)
+    if not wanted:
+        return
+    keys = {_cache_key(reference): reference for reference in wanted}
+    found = {
+        keys[key]: _unpack(keys[key], known)
+        for key, known in _cache().get_many(keys).items()
+        if not isinstance(known, str)
+    }
+    missing = _from_rows(reference for reference in wanted if reference not in found)
+    if missing:
+        _cache().set_many(
+            {_cache_key(description.reference): _pack(description) for description in missing},
+            timeout=None,
+        )
+    found.update({description.reference: description for description in missing})
+    for reference, description in found.items():
+        for file in wanted[reference]:
+            file._resizer_description = description  # type: ignore[attr-defined]
+
+
+def forget(reference: Reference) -> None:
+    """Have the next one who needs an original read its header again: its file may have changed."""
+    _cache().delete(_cache_key(reference))
+    _rows(reference).update(checked_at=None)
+
+
+def record(description: Description) -> Original:
+    """Write an original's row. Raises django.db.Error."""
+    header = description.header
+    row, _ = Original.objects.update_or_create(
+        source=description.reference.source,
+        name=description.reference.name,
+        defaults={
+            "fingerprint": description.fingerprint,
+            "bytes": description.bytes,
+            "checked_at": timezone.now(),
+            **header._asdict(),
+            "format": header.format.name,
+        },
+    )
+    return row
+
+
+def find_or_record(description: Description) -> Original:
+    """An original's row. Raises django.db.Error."""
+    return _rows(description.reference).first() or record(description)
+
+
+def _inspect(reference: Reference) -> Description:
+    try:
+        escape_name(reference.name)
+    except InvalidOption as error:
+        # A name that no key can hold has no variants, so it answers like one that does not exist.
+        raise OriginalNotFound(str(error)) from error
+    source = get_source(reference.source)
+    stat = source.stat(reference.name)
+    if stat.bytes > get_settings().MAX_BYTES:
+        raise TooManyBytes(f"{reference} has {stat.bytes} bytes")
+    row = _find_row(reference)
+    if row is not None and row.fingerprint == stat.fingerprint:
+        description = replace(_from_row(row), checked_at=time.time())
+        if row.checked_at is not None:
+            return description
+    else:
+        with source.open(reference.name) as file:
+            header = get_engine().read_header(file)
+        description = Description(
+            reference=reference,
+            fingerprint=stat.fingerprint,
+            bytes=stat.bytes,
+            header=header,
+            checked_at=time.time(),
+        )
+    _refuse_too_many_pixels(description)
+    try:
+        record(description)
+    except DatabaseProblem as problem:
+        logger.warning("%s is not recorded: %s", reference, problem)
+    return description
+
+
+def _refuse_too_many_pixels(description: Description) -> None:
+    settings = get_settings()
+    limit = settings.MAX_PIXELS
+    if not description.header.is_shrinkable:
+        limit = min(limit, settings.MAX_BUFFERED_PIXELS)
+    width, height = description.size
+    if width * height > limit:
+        raise TooManyPixels(f"{description.reference} has {width} x {height} px")
+
+
+def _rows(reference: Reference) -> QuerySet[Original]:
+    return Original.objects.filter(source=reference.source, name=reference.name)
+
+
+def _find_row(reference: Reference) -> Original | None:
+    try:
+        return _rows(reference).first()
+    except DatabaseProblem as problem:
+        logger.warning("%s is not looked up: %s", reference, problem)
+        return None
+
+
+def _from_rows(references: Iterable[Reference]) -> list[Description]:
+    names: dict[str, list[str]] = {}
+    for reference in references:
+        names.setdefault(reference.source, []).append(reference.name)
+    if not names:
+        return []
+    condition = Q()
+    for source, source_names in names.items():
+        condition |= Q(source=source, name__in=source_names)
+    rows = Original.objects.filter(condition, checked_at__isnull=False)
+    return [_from_row(row) for row in rows]
+
+
+def _from_row(row: Original) -> Description:
+    checked_at = row.checked_at.timestamp() if row.checked_at else 0
+    return Description(
+        reference=Reference(row.source, row.name),
+        fingerprint=row.fingerprint,
+        bytes=row.bytes,
+        header=Header(
+            format=BY_NAME[row.format],
+            width=row.width,
+            height=row.height,
+            orientation=row.orientation,
+            has_alpha=row.has_alpha,
+            is_shrinkable=row.is_shrinkable,
+        ),
+        checked_at=checked_at,
+    )
+
+
+def _remember(description: Description) -> None:
+    _cache().set(_cache_key(description.reference), _pack(description), timeout=None)
+
+
+# Plain tuples outlive a renamed class in a cache that is shared by two releases.
+def _pack(description: Description) -> tuple[object, ...]:
+    header = description.header
+    return (
+        description.fingerprint,
+        description.bytes,
+        description.checked_at,
+        header.format.name,
+        *header[1:],
+    )
+
+
+def _unpack(reference: Reference, packed: tuple[Any, ...]) -> Description:
+    fingerprint, size, checked_at, format_name, *rest = packed
+    return Description(
+        reference=reference,
+        fingerprint=fingerprint,
+        bytes=size,
+        checked_at=checked_at,
+        header=Header(BY_NAME[format_name], *rest),
+    )
+
+
+def _cache() -> BaseCache:
+    return caches[get_settings().CACHE]
+
+
+def _cache_key(reference: Reference) -> str:
+    # Hashed: Memcached takes neither spaces nor more than 250 characters.
+    digest = hashlib.blake2s("\n".join(reference).encode("utf-8", "surrogatepass"), digest_size=16)
+    return f"resizer:original:{digest.hexdigest()}"
+
+
+@functools.lru_cache(maxsize=1)
+def _rendering(settings: Settings) -> str:
+    """What the pixels of a recipe depend on beside the original, as a text."""
+    return f"{RECIPE_VERSION} {json.dumps(settings.QUALITIES, sort_keys=True)}"

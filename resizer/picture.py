@@ -1,0 +1,330 @@
+"""What a tag prints: candidates, sizes, dimensions, attributes. Of a known original it asks no storage and no table.
+
+<picture>
+  <source type="image/avif" srcset="…/320.avif 320w, …/640.avif 640w" sizes="auto, 100vw">
+  <img src="…/640.jpg" srcset="…" sizes="auto, 100vw" width="640" height="427" alt="…" loading="lazy">
+</picture>
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from django.forms.utils import flatatt
+from django.utils.html import escape
+from django.utils.safestring import SafeString, mark_safe
+
+from resizer import originals
+from resizer.conf import get_settings
+from resizer.errors import ResizerError
+from resizer.formats import BY_NAME, fallback
+from resizer.geometry import height_of, widest
+from resizer.mount import url_for
+from resizer.signing import sign
+from resizer.sources import get_source
+from resizer.variant import CENTRE, Fit, Recipe, write_stem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from resizer.formats import Format
+    from resizer.originals import Description, File, Reference
+
+logger = logging.getLogger(__name__)
+
+#: Tag only: the whole picture inside the box. It crops nothing, so it is no recipe, just a smaller width.
+CONTAIN = "contain"
+FITS = (*Fit, CONTAIN)
+#: What browsers without `srcset` get of a fluid picture, CSS px.
+PLAIN_WIDTH = 800
+#: An original's own width replaces a listed one that is less than this factor below it.
+NEAR = 1.1
+
+
+class Candidates(NamedTuple):
+    """One format's candidates, as a `source` element has them."""
+
+    content_type: str
+    srcset: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """A picture that is ready to be printed. `str()` and templates give its HTML."""
+
+    #: What a browser without `srcset` loads; a fallback format, or the original itself if it cannot be resized.
+    url: str
+    #: The fallback format's candidates; empty if there is only one.
+    srcset: str = ""
+    #: The modern formats' candidates, best first.
+    candidates: tuple[Candidates, ...] = ()
+    #: The `sizes` attribute; empty where candidates differ by density, not by width.
+    sizes: str = ""
+    #: CSS px; None if the original is not known.
+    width: int | None = None
+    height: int | None = None
+    alt: str = ""
+    #: Further attributes of the `img` element. True prints a bare name, None and False print nothing.
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+
+    def __html__(self) -> SafeString:
+        sizes = f' sizes="{escape(self.sizes)}"' if self.sizes else ""
+        attributes = {
+            "src": self.url or None,
+            "srcset": self.srcset or None,
+            "sizes": self.sizes or None,
+            "width": self.width,
+            "height": self.height,
+            "alt": self.alt,
+            **self.attributes,
+        }
+        image = f"<img{flatatt(attributes)}>"
+        if not self.candidates:
+            return mark_safe(image)
+        sources = "".join(
+            f'<source type="{content_type}" srcset="{escape(srcset)}"{sizes}>'
+            for content_type, srcset in self.candidates
+        )
+        return mark_safe(f"<picture>{sources}{image}</picture>")
+
+    def __str__(self) -> str:
+        return self.__html__()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """The options of a tag, read. Raises ValueError, naming the choices, for a wrong one."""
+
+    width: int | None = None  # CSS px
+    height: int | None = None  # CSS px
+    ratio: tuple[int, int] | None = None
+    fit: str = Fit.COVER
+    focal: tuple[int, int] = CENTRE
+    quality: str | int | None = None
+
+    @classmethod
+    def read(
+        cls,
+        *,
+        width: object = None,
+        height: object = None,
+        ratio: object = None,
+        fit: object = None,
+        focal: object = None,
+        quality: object = None,
+    ) -> Options:
+        if None not in (width, height, ratio):
+            raise ValueError("width, height and ratio are too much: two of them give the third.")
+        if fit is not None and fit not in FITS:
+            raise ValueError(f"fit={fit!r} is none of {', '.join(FITS)}.")
+        return cls(
+            width=_read_side("width", width),
+            height=_read_side("height", height),
+            ratio=None if ratio is None else _read_pair("ratio", ratio, "/", "16/9"),
+            fit=str(fit or Fit.COVER),
+            focal=CENTRE if focal is None else _read_pair("focal", focal, ",", "62,35"),
+            quality=_read_quality(quality),
+        )
+
+    def settle(self, size: tuple[int, int]) -> tuple[Recipe, int | None]:
+        """The recipe, and the width in the layout, CSS px, for an upright original of (width, height) px."""
+        width = self.width
+        ratio = self.ratio
+        if self.width and self.height:
+            ratio = (self.width, self.height)
+        elif self.height:
+            across, down = ratio or size
+            width = max(1, round(self.height * across / down))
+        if self.fit == CONTAIN and ratio and width:
+            # Height of the box x the original's ratio, where that is narrower than the box.
+            width = max(1, min(width, round(width * ratio[1] / ratio[0] * size[0] / size[1])))
+        if ratio and (self.fit == CONTAIN or ratio[0] * size[1] == ratio[1] * size[0]):
+            ratio = None
+        recipe = Recipe(
+            ratio=ratio,
+            fit=Fit.COVER if ratio is None else Fit(self.fit),
+            focal=self.focal,
+            quality=self.quality,
+        )
+        return recipe, width and min(width, widest(size, recipe))
+
+
+def build(
+    file: File,
+    *,
+    alt: str,
+    sizes: str | None = None,
+    formats: str | Iterable[str] | None = None,
+    priority: bool = False,
+    attributes: Mapping[str, Any] | None = None,
+    **options: object,
+) -> Picture:
+    """Make the picture of an original; `options` are those of `Options`.
+
+    An original that cannot be resized is shown as it is, and logged: a page never fails because of a picture.
+    Raises ValueError for a wrong option.
+    """
+    choice = Options.read(**options)
+    modern = _read_formats(formats)
+    all_attributes = _loading(priority=priority) | dict(attributes or {})
+    reference = originals.locate(file)
+    try:
+        description = originals.describe(file)
+    except ResizerError as error:
+        logger.warning("%s is shown as it is: %s", reference, error)
+        return Picture(url=_plain_url(reference), alt=alt, attributes=all_attributes)
+    recipe, css_width = choice.settle(description.size)
+    stem = url_for(_stem(description, recipe))
+    limit = widest(description.size, recipe)
+    is_fixed = css_width is not None and css_width < get_settings().WIDTHS[0]
+    if css_width is not None and is_fixed:
+        widths = _dense_widths(css_width, limit)
+        descriptors = [f"{density}x" for density in range(1, len(widths) + 1)]
+    else:
+        widths = _fluid_widths(css_width, limit)
+        descriptors = [f"{width}w" for width in widths]
+    plain = next((w for w in widths if w >= (css_width or PLAIN_WIDTH)), widths[-1])
+    standby = fallback(has_alpha=description.header.has_alpha)
+
+    def srcset(target: Format) -> str:
+        if len(widths) == 1:
+            return f"{stem}{widths[0]}.{target.extension}"
+        return ", ".join(
+            f"{stem}{width}.{target.extension} {descriptor}"
+            for width, descriptor in zip(widths, descriptors, strict=True)
+        )
+
+    shown_width = css_width or widths[-1]
+    tallest = height_of(widths[-1], description.size, recipe)
+    has_widths = len(widths) > 1 and not is_fixed
+    return Picture(
+        url=f"{stem}{plain}.{standby.extension}",
+        srcset=srcset(standby) if len(widths) > 1 else "",
+        candidates=tuple(
+            Candidates(target.content_type, srcset(target))
+            for target in modern
+            if tallest <= target.max_side
+        ),
+        sizes=_sizes(sizes, css_width, all_attributes) if has_widths else "",
+        width=shown_width,
+        height=height_of(shown_width, description.size, recipe),
+        alt=alt,
+        attributes=all_attributes,
+    )
+
+
+def url(file: File, *, format: str | None = None, **options: object) -> str:
+    """The address of one variant: of the next listed width up, at most the original's own.
+
+    An original that cannot be resized gives its own address, and is logged. Raises ValueError for a wrong option.
+    """
+    choice = Options.read(**options)
+    asked = None if format is None else _read_format(format)
+    reference = originals.locate(file)
+    try:
+        description = originals.describe(file)
+    except ResizerError as error:
+        logger.warning("%s is linked as it is: %s", reference, error)
+        return _plain_url(reference)
+    recipe, css_width = choice.settle(description.size)
+    limit = widest(description.size, recipe)
+    width = min(get_settings().listed_width(css_width or limit), limit)
+    target = asked or fallback(has_alpha=description.header.has_alpha)
+    return url_for(f"{_stem(description, recipe)}{width}.{target.extension}")
+
+
+def _stem(description: Description, recipe: Recipe) -> str:
+    """The key up to its width; the width and format of the variant that carries it do not matter."""
+    variant = description.variant(recipe, 1, description.header.format)
+    return write_stem(variant, sign(variant))
+
+
+def _plain_url(reference: Reference) -> str:
+    try:
+        return get_source(reference.source).url(reference.name)
+    except ResizerError:
+        return ""
+
+
+def _dense_widths(css_width: int, limit: int) -> list[int]:
+    """One width for each whole density, from 1x up, as long as the original has the pixels."""
+    settings = get_settings()
+    densities = range(1, settings.MAX_DENSITY + 1)
+    widths = (min(settings.listed_width(css_width * density), limit) for density in densities)
+    return list(dict.fromkeys(widths))
+
+
+def _fluid_widths(css_width: int | None, limit: int) -> list[int]:
+    settings = get_settings()
+    widths = [width for width in settings.WIDTHS if width < limit]
+    if limit <= settings.WIDTHS[-1]:
+        if widths and limit not in settings.WIDTHS and widths[-1] * NEAR > limit:
+            widths.pop()
+        widths.append(limit)
+    if css_width is not None:
+        wanted = css_width * settings.MAX_DENSITY
+        enough = next((place for place, width in enumerate(widths) if width >= wanted), len(widths))
+        widths = widths[: enough + 1]
+    return widths
+
+
+def _loading(*, priority: bool) -> dict[str, Any]:
+    if priority:
+        return {"fetchpriority": "high"}
+    return {"loading": "lazy", "decoding": "async"}
+
+
+def _sizes(given: str | None, css_width: int | None, attributes: Mapping[str, Any]) -> str:
+    sizes = given or get_settings().SIZES
+    if given is None and css_width is not None:
+        sizes = f"(min-width: {css_width}px) {css_width}px, 100vw"
+    # Browsers that know "auto" take the width of the layout, the others the rest of the list; it is
+    # valid for lazy images only (HTML §4.8.4.2.2).
+    if attributes.get("loading") == "lazy" and not sizes.startswith("auto"):
+        sizes = f"auto, {sizes}"
+    return sizes
+
+
+def _read_side(option: str, value: object) -> int | None:
+    if value is None:
+        return None
+    if not re.fullmatch(r"[1-9][0-9]{0,4}", str(value)):
+        raise ValueError(f"{option}={value!r} is not a whole number of CSS pixels.")
+    return int(str(value))
+
+
+def _read_pair(option: str, value: object, separator: str, example: str) -> tuple[int, int]:
+    text = separator.join(map(str, value)) if isinstance(value, (tuple, list)) else str(value)
+    match = re.fullmatch(rf"([0-9]{{1,5}}){separator}([0-9]{{1,5}})", text.replace(" ", ""))
+    if match is None:
+        raise ValueError(f'{option}={value!r} is not a pair such as "{example}".')
+    return int(match[1]), int(match[2])
+
+
+def _read_quality(value: object) -> str | int | None:
+    levels = get_settings().QUALITIES
+    if value is None or (isinstance(value, str) and value in levels):
+        return value
+    if not re.fullmatch(r"[0-9]{1,3}", str(value)):
+        raise ValueError(f"quality={value!r} is neither 1 to 100 nor one of {', '.join(levels)}.")
+    return int(str(value))
+
+
+def _read_formats(value: str | Iterable[str] | None) -> tuple[Format, ...]:
+    """Raises ValueError for a format that the view would refuse."""
+    offered = get_settings().FORMATS
+    if value is None:
+        return offered
+    names = value.replace(",", " ").split() if isinstance(value, str) else list(value)
+    return tuple(_read_format(name) for name in names)
+
+
+def _read_format(name: str) -> Format:
+    target = BY_NAME.get(name)
+    if target is None or not get_settings().may_write(target):
+        choices = [row.name for row in BY_NAME.values() if get_settings().may_write(row)]
+        raise ValueError(f"format {name!r} is none of {', '.join(choices)}.")
+    return target

@@ -1,0 +1,40 @@
+"""What a source can do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+    from typing import BinaryIO
+
+    from django.core.files.storage import Storage
+
+
+class Stat(NamedTuple):
+    """What a source knows of a file without opening it."""
+
+    bytes: int
+    #: Changes when the file's bytes do, as far as the source can tell.
+    fingerprint: str
+
+
+class Source(Protocol):
+    """A place of originals. Keyword arguments of its class are its `OPTIONS`.
+
+    Every method that takes a name raises OriginalNotFound, SourceFailed or SourceTimedOut, and nothing else.
+    """
+
+    def claims(self, storage: Storage) -> bool:
+        """Whether a file of a model field in this storage is an original of this source."""
+        ...
+
+    def stat(self, name: str) -> Stat: ...
+
+    def open(self, name: str) -> AbstractContextManager[BinaryIO]:
+        """The original's file, seekable. A file on the local disk has its path as `name`."""
+        ...
+
+    def url(self, name: str) -> str:
+        """Where a browser finds the original itself."""
+        ...

@@ -1,0 +1,249 @@
+"""Cached variants: `find` or `make` one, `delete` some, `forget` all of an original.
+
+The file comes first, then the row, then the cache entry: what is lost in between costs time only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import logging
+import time
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from django.core.cache import caches
+from django.core.files.storage import FileSystemStorage, InvalidStorageError, storages
+from django.db import Error as DatabaseProblem
+from django.utils import timezone
+
+from resizer import locks, originals
+from resizer.conf import Settings, get_settings
+from resizer.engines import get_engine
+from resizer.errors import Busy, StoreFailed
+from resizer.models import CachedVariant
+from resizer.publishing import publish
+from resizer.sources import get_source
+from resizer.variant import write_prefix, write_recipe
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from django.core.cache import BaseCache
+    from django.core.files.storage import Storage
+
+    from resizer.engines import Rendered
+    from resizer.originals import Description, Reference
+    from resizer.variant import Variant
+
+logger = logging.getLogger(__name__)
+
+#: Beside the originals, for projects whose STORAGES do not say where variants are to be kept.
+FALLBACK_DIRECTORY = "_resized"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """A variant as it is answered."""
+
+    length: int  # bytes
+    #: Of the content, without quotes.
+    etag: str
+    modified_at: int  # POSIX seconds
+    #: None until somebody reads it.
+    content: bytes | None = None
+    #: It is in the storage; if not, the next request makes it again.
+    is_kept: bool = True
+    #: What it took to make it, seconds by step; empty where nothing was made.
+    timings: Mapping[str, float] = field(default_factory=dict)
+
+
+def variants_storage() -> Storage:
+    """Where variants are kept. Raises InvalidStorageError where no place is configured."""
+    try:
+        return storages[get_settings().STORAGE]
+    except InvalidStorageError:
+        beside = storages["default"]
+        if not isinstance(beside, FileSystemStorage):
+            raise
+        return _fallback_storage(get_settings(), str(beside.location))
+
+
+def find(key: str) -> Answer | None:
+    """What is known of a cached variant, from the cache, else from the storage. Raises StoreFailed."""
+    entry = _cache().get(_cache_key(key))
+    if entry is None:
+        return _load(key)
+    length, etag, modified_at = entry
+    return Answer(length=length, etag=etag, modified_at=modified_at)
+
+
+def read(key: str) -> bytes | None:
+    """A cached variant's content; None, and no longer remembered, if it is gone. Raises StoreFailed."""
+    with _errors(key):
+        try:
+            with variants_storage().open(key) as file:
+                return bytes(file.read())
+        except FileNotFoundError:
+            _cache().delete(_cache_key(key))
+            return None
+
+
+def make(description: Description, variant: Variant, key: str) -> Answer:
+    """Render a variant, keep it and answer it; of many who ask at once, one does so. Raises any ResizerError."""
+    return locks.share(
+        key,
+        # Who waited for another process finds what that has made.
+        lambda: _load(key) or _make(description, variant, key),
+        seconds=get_settings().LOCK_SECONDS,
+    )
+
+
+def delete(cached_variants: Iterable[CachedVariant]) -> None:
+    """Remove cached variants: cache entry, file and row. Raises StoreFailed; what is left can be tried again."""
+    for cached_variant in cached_variants:
+        _delete_file(cached_variant.key)
+        cached_variant.delete()
+
+
+def forget(reference: Reference) -> None:
+    """Remove all cached variants of an original, recorded or not, and what is known of it. Raises StoreFailed."""
+    for key in _walk(variants_storage(), write_prefix(*reference)):
+        _delete_file(key)
+    CachedVariant.objects.filter(
+        original__source=reference.source, original__name=reference.name
+    ).delete()
+    originals.forget(reference)
+
+
+def _load(key: str) -> Answer | None:
+    content = read(key)
+    if content is None:
+        return None
+    with _errors(key):
+        try:
+            modified_at = variants_storage().get_modified_time(key).timestamp()
+        except (FileNotFoundError, NotImplementedError):
+            modified_at = time.time()
+    answer = _answer(content, modified_at)
+    _remember(key, answer)
+    return answer
+
+
+def _make(description: Description, variant: Variant, key: str) -> Answer:
+    started_at = time.perf_counter()
+    source = get_source(variant.source)
+    with source.open(variant.name) as file:
+        read_at = time.perf_counter()
+        rendered = next(get_engine().render(file, description.header, [variant]))
+    if source.stat(variant.name).fingerprint != description.fingerprint:
+        # Replaced while we read it: this may be a mixture, under the version of the former one.
+        originals.forget(description.reference)
+        raise Busy(f"{description.reference} has changed while it was read")
+    rendered_at = time.perf_counter()
+    answer = _answer(rendered.content, time.time())
+    is_kept = _keep(description, variant, key, rendered, answer)
+    return replace(
+        answer,
+        is_kept=is_kept,
+        timings={
+            "read": read_at - started_at,
+            "decode": rendered.decode_seconds,
+            "encode": rendered.encode_seconds,
+            "store": time.perf_counter() - rendered_at,
+        },
+    )
+
+
+def _keep(
+    description: Description, variant: Variant, key: str, rendered: Rendered, answer: Answer
+) -> bool:
+    try:
+        publish(variants_storage(), key, rendered.content, variant.format)
+    except StoreFailed:
+        # The visitor gets the picture all the same; the next one has it made again.
+        logger.exception("A variant could not be kept")
+        return False
+    try:
+        CachedVariant.objects.update_or_create(
+            key=key,
+            defaults={
+                "original": originals.find_or_record(description),
+                "recipe": write_recipe(variant.recipe),
+                "width": rendered.width,
+                "height": rendered.height,
+                "format": variant.format.name,
+                "bytes": len(rendered.content),
+                "created_at": timezone.now(),
+            },
+        )
+    except DatabaseProblem as problem:
+        logger.warning("%s is kept but not recorded: %s", key, problem)
+    _remember(key, answer)
+    return True
+
+
+def _answer(content: bytes, modified_at: float) -> Answer:
+    return Answer(
+        length=len(content),
+        etag=hashlib.blake2s(content, digest_size=16).hexdigest(),
+        modified_at=int(modified_at),
+        content=content,
+    )
+
+
+def _walk(storage: Storage, directory: str) -> Iterator[str]:
+    """The names of all files below a directory, temporary ones as well."""
+    try:
+        directories, files = storage.listdir(directory)
+    except FileNotFoundError:
+        return
+    for name in directories:
+        yield from _walk(storage, f"{directory}/{name}")
+    for name in files:
+        yield f"{directory}/{name}"
+
+
+def _delete_file(key: str) -> None:
+    storage = variants_storage()
+    _cache().delete(_cache_key(key))
+    with _errors(key):
+        storage.delete(key)
+    if isinstance(storage, FileSystemStorage):
+        root = Path(storage.location)
+        with contextlib.suppress(OSError):
+            # Up to the first directory that still holds something.
+            for parent in Path(storage.path(key)).parents:
+                if parent == root:
+                    break
+                parent.rmdir()
+
+
+@contextlib.contextmanager
+def _errors(key: str) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        # A storage's library raises classes of its own, of which we know nothing.
+        raise StoreFailed(f"{key!r}: {error}") from error
+
+
+def _remember(key: str, answer: Answer) -> None:
+    entry = (answer.length, answer.etag, answer.modified_at)
+    _cache().set(_cache_key(key), entry, timeout=None)
+
+
+def _cache() -> BaseCache:
+    return caches[get_settings().CACHE]
+
+
+def _cache_key(key: str) -> str:
+    # Hashed: Memcached takes no more than 250 characters.
+    return f"resizer:variant:{hashlib.blake2s(key.encode(), digest_size=16).hexdigest()}"
+
+
+@functools.lru_cache(maxsize=1)
+def _fallback_storage(settings: Settings, location: str) -> FileSystemStorage:
+    return FileSystemStorage(location=Path(location) / FALLBACK_DIRECTORY)

@@ -1,0 +1,117 @@
+"""`{% load resizer %}`: the tags `resized_img` and `resized_url`.
+
+{% resized_img photo.image alt="A cat" width=600 class="card" data-id=photo.pk %}
+{% resized_img photo.image alt="A cat" as cat %} {{ cat.url }} {{ cat.width }}
+{% resized_url photo.image width=1200 ratio="1200/630" format="jpeg" %}
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from typing import TYPE_CHECKING, Any
+
+from django import template
+from django.utils.html import conditional_escape
+
+from resizer import picture
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from django.template.base import FilterExpression, Parser, Token
+    from django.template.context import Context
+
+register = template.Library()
+
+_ATTRIBUTE = re.compile(r"([^\s\"'<>/=]+)=(.+)", re.DOTALL)
+#: Attributes that the tag computes, and that nobody else can know.
+_OWN_ATTRIBUTES = frozenset({"src", "srcset"})
+
+
+def _options(function: Callable[..., object]) -> frozenset[str]:
+    parameters = inspect.signature(function).parameters.values()
+    return frozenset(one.name for one in parameters if one.kind is one.KEYWORD_ONLY)
+
+
+_RECIPE_OPTIONS = _options(picture.Options.read)
+IMG_OPTIONS = (_RECIPE_OPTIONS | _options(picture.build)) - {"attributes"}
+URL_OPTIONS = _RECIPE_OPTIONS | _options(picture.url)
+
+
+class ResizedNode(template.Node):
+    """One use of a tag: an original, named values, and perhaps the variable that takes the result."""
+
+    def __init__(
+        self,
+        make: Callable[..., Any],
+        original: FilterExpression,
+        values: Mapping[str, FilterExpression],
+        variable: str | None,
+    ) -> None:
+        self.make = make
+        self.original = original
+        self.values = values
+        self.variable = variable
+
+    def render(self, context: Context) -> str:
+        original = self.original.resolve(context)
+        values = {name: value.resolve(context) for name, value in self.values.items()}
+        # An empty file field is no mistake: there is no picture to show.
+        result = self.make(original, **values) if original else ""
+        if self.variable is not None:
+            context[self.variable] = result
+            return ""
+        return conditional_escape(result)
+
+
+@register.tag
+def resized_img(parser: Parser, token: Token) -> ResizedNode:
+    """Print a responsive picture. `alt` is required; what is no option is an attribute of the `img`."""
+    node = _parse(parser, token, _build)
+    if "alt" not in node.values:
+        raise template.TemplateSyntaxError(
+            'resized_img needs alt="…": what the picture shows, or alt="" if it is decoration.'
+        )
+    for name in _OWN_ATTRIBUTES & set(node.values):
+        raise template.TemplateSyntaxError(f"resized_img sets {name} itself.")
+    return node
+
+
+@register.tag
+def resized_url(parser: Parser, token: Token) -> ResizedNode:
+    """Print the address of one variant."""
+    node = _parse(parser, token, picture.url)
+    for name in set(node.values) - URL_OPTIONS:
+        raise template.TemplateSyntaxError(
+            f"resized_url has no option {name}; they are {', '.join(sorted(URL_OPTIONS))}."
+        )
+    return node
+
+
+def _build(original: Any, **values: Any) -> picture.Picture:
+    options = {name: value for name, value in values.items() if name in IMG_OPTIONS}
+    attributes = {name: value for name, value in values.items() if name not in IMG_OPTIONS}
+    # A missing alternative text in the data is not the page's failure.
+    options["alt"] = "" if options["alt"] is None else str(options["alt"])
+    return picture.build(original, attributes=attributes, **options)
+
+
+def _parse(parser: Parser, token: Token, make: Callable[..., Any]) -> ResizedNode:
+    # Django's own parser of named values refuses hyphens, so `data-id=1` would be an error.
+    tag, *bits = token.split_contents()
+    variable = None
+    if len(bits) > 2 and bits[-2] == "as":
+        variable = bits[-1]
+        bits = bits[:-2]
+    if not bits or _ATTRIBUTE.fullmatch(bits[0]):
+        raise template.TemplateSyntaxError(f"{tag} begins with the original: {tag} photo.image …")
+    values = {}
+    for bit in bits[1:]:
+        match = _ATTRIBUTE.fullmatch(bit)
+        if match is None:
+            raise template.TemplateSyntaxError(f"{tag} takes name=value, not {bit!r}.")
+        if match[1] in values:
+            raise template.TemplateSyntaxError(f"{tag} has {match[1]} twice.")
+        values[match[1]] = parser.compile_filter(match[2])
+    return ResizedNode(make, parser.compile_filter(bits[0]), values, variable)

@@ -1,0 +1,306 @@
+"""What is wanted of an original, and the key that says so: `Recipe`, `Variant`, `write_key`, `parse_key`.
+
+key     = ["_" source "/"] name "/" version "-" signature "/" [recipe "/"] width "." extension
+recipe  = op *("," op)          each op once, in the order of OPS; absent for the default recipe
+op      = ratio | fit | focal | quality
+
+    photos/2026/annapurna.jpg/5d41402a-nFGBozSE6GBqnk/7x3/640.avif
+
+A key is the path of a variant in the URL and in the storage alike, so it is made of A-Z a-z 0-9 / _ . , = - only:
+proxies disagree about how to spell anything else. `escape_name` spells other characters of a name.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import quote
+
+from resizer.errors import InvalidOption
+from resizer.formats import BY_EXTENSION, Format
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+#: Part of every version: raise it when the same recipe begins to mean other pixels.
+RECIPE_VERSION = 1
+
+DEFAULT_SOURCE = "default"
+#: What S3 allows for a key, and file systems for one segment of a path.
+MAX_KEY_BYTES = 1024
+MAX_SEGMENT_BYTES = 255
+#: Of a name as a key spells it; leaves room for the longest source, recipe and width.
+MAX_NAME_BYTES = 800
+MAX_RATIO_SIDE = 10_000
+CENTRE = (50, 50)
+
+
+class Fit(StrEnum):
+    """How an original meets a box of another ratio: CSS `object-fit` (CSS Images 3 §5.5)."""
+
+    COVER = "cover"
+    FILL = "fill"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """What is to be done, without a size.
+
+    One spelling for one meaning: options that change nothing are dropped and the ratio is reduced.
+    Raises InvalidOption for values out of range.
+    """
+
+    #: (width, height), reduced; None keeps the original's.
+    ratio: tuple[int, int] | None = None
+    fit: Fit = Fit.COVER
+    #: The point to keep in view when cropping, (x, y) in percent of the original.
+    focal: tuple[int, int] = CENTRE
+    #: The name of a level of `QUALITIES`, or a number from 1 to 100 on the encoder's own scale; None is "medium".
+    quality: str | int | None = None
+
+    def __post_init__(self) -> None:
+        if self.ratio is not None:
+            if not all(1 <= side <= MAX_RATIO_SIDE for side in self.ratio):
+                raise InvalidOption(f"ratio {self.ratio!r}: sides are 1 to {MAX_RATIO_SIDE}")
+            divisor = math.gcd(*self.ratio)
+            object.__setattr__(self, "ratio", tuple(side // divisor for side in self.ratio))
+        else:
+            object.__setattr__(self, "fit", Fit.COVER)
+        if not all(0 <= percent <= 100 for percent in self.focal):
+            raise InvalidOption(f"focal {self.focal!r}: two percentages from 0 to 100")
+        if self.ratio is None or self.fit is not Fit.COVER:
+            object.__setattr__(self, "focal", CENTRE)
+        if isinstance(self.quality, int) and not 1 <= self.quality <= 100:
+            raise InvalidOption(f"quality {self.quality!r}: a level, or a number from 1 to 100")
+        if self.quality == "medium":
+            object.__setattr__(self, "quality", None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variant:
+    """One original in one version, recipe, width and format."""
+
+    source: str
+    name: str
+    #: 8 hexadecimal digits.
+    version: str
+    recipe: Recipe = Recipe()
+    width: int  # px
+    format: Format
+
+
+class ParsedKey(NamedTuple):
+    variant: Variant
+    signature: str
+
+
+class _Op(NamedTuple):
+    """One option of a recipe in a key: how it is written, and how it is read back."""
+
+    field: str
+    pattern: str
+    write: Callable[[Recipe], str]
+    parse: Callable[[str], object]
+
+
+def _pair(text: str, separator: str) -> tuple[int, int]:
+    left, right = text.split(separator)
+    return int(left), int(right)
+
+
+OPS = (
+    _Op(
+        "ratio",
+        r"[1-9][0-9]{0,4}x[1-9][0-9]{0,4}",
+        lambda recipe: f"{recipe.ratio[0]}x{recipe.ratio[1]}" if recipe.ratio else "",
+        lambda text: _pair(text, "x"),
+    ),
+    _Op(
+        "fit",
+        r"fit-[a-z]+",
+        lambda recipe: f"fit-{recipe.fit}" if recipe.fit is not Fit.COVER else "",
+        lambda text: Fit(text.removeprefix("fit-")),
+    ),
+    _Op(
+        "focal",
+        r"fp[0-9]{1,3}-[0-9]{1,3}",
+        lambda recipe: f"fp{recipe.focal[0]}-{recipe.focal[1]}" if recipe.focal != CENTRE else "",
+        lambda text: _pair(text.removeprefix("fp"), "-"),
+    ),
+    _Op(
+        "quality",
+        r"q-(?:[a-z]+|[0-9]{1,3})",
+        lambda recipe: f"q-{recipe.quality}" if recipe.quality is not None else "",
+        lambda text: int(text[2:]) if text[2:].isdigit() else text[2:],
+    ),
+)
+
+
+def write_recipe(recipe: Recipe) -> str:
+    """Spell a recipe as in a key; the default recipe is the empty string."""
+    return ",".join(filter(None, (op.write(recipe) for op in OPS)))
+
+
+def parse_recipe(text: str) -> Recipe:
+    """Read back what `write_recipe` wrote. Raises InvalidOption for any other spelling."""
+    options: dict[str, object] = {}
+    for part in text.split(",") if text else ():
+        for op in OPS:
+            if re.fullmatch(op.pattern, part):
+                try:
+                    options[op.field] = op.parse(part)
+                except ValueError as error:
+                    raise InvalidOption(f"option {part!r} is not known") from error
+                break
+        else:
+            raise InvalidOption(f"option {part!r} is not known")
+    recipe = Recipe(**options)  # type: ignore[arg-type]  # each op's parse gives its own field's type
+    if write_recipe(recipe) != text:
+        raise InvalidOption(f"recipe {text!r} is not spelled as we spell it")
+    return recipe
+
+
+# Control characters and lone surrogates are in no honest name; storages disagree about what a backslash separates.
+_REFUSED = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\\]")
+# ASCII beyond a key's alphabet. "=" begins an escape, so a name's own one is escaped too.
+_UNSAFE = re.compile(r"[^A-Za-z0-9_.,\-\x80-\U0010ffff]")
+_ESCAPED = re.compile(r"=([0-9A-F]{2})")
+_WIDE = "=="
+
+
+def escape_name(name: str) -> str:
+    """Spell a name with the characters of a key; reversible, and unchanged where nothing needs it.
+
+    In each segment other ASCII characters become `=` and two hexadecimal digits; then, if there are
+    characters beyond ASCII, the segment becomes `==` and its Punycode (RFC 3492), about three bytes
+    for a Chinese character where percent-encoding takes nine.
+    Raises InvalidOption for a name that cannot be a path.
+    """
+    segments = []
+    for position, segment in enumerate(name.split("/")):
+        if segment in {"", ".", ".."} or _REFUSED.search(segment):
+            raise InvalidOption(f"name {name[:200]!r} is not a path")
+        escaped = _UNSAFE.sub(lambda match: f"={ord(match[0]):02X}", segment)
+        if not escaped.isascii():
+            escaped = _WIDE + escaped.encode("punycode").decode("ascii")
+        if position == 0 and escaped.startswith("_"):
+            # A first segment with "_" names a source.
+            escaped = "=5F" + escaped[1:]
+        if len(escaped) > MAX_SEGMENT_BYTES:
+            raise InvalidOption(f"name {name[:200]!r} has a segment that is too long")
+        segments.append(escaped)
+    path = "/".join(segments)
+    if len(path) > MAX_NAME_BYTES:
+        raise InvalidOption(f"name {name[:200]!r} is too long")
+    return path
+
+
+def unescape_name(escaped: str) -> str:
+    """Read back what `escape_name` wrote. Raises InvalidOption for any other spelling."""
+    segments = []
+    for segment in escaped.split("/"):
+        if len(segment) > MAX_SEGMENT_BYTES:
+            raise InvalidOption("the name has a segment that is too long")
+        text = segment
+        if segment.startswith(_WIDE):
+            try:
+                text = segment.removeprefix(_WIDE).encode("ascii").decode("punycode")
+            except (UnicodeError, OverflowError) as error:
+                raise InvalidOption(f"segment {segment!r} cannot be read") from error
+        segments.append(_ESCAPED.sub(lambda match: chr(int(match[1], 16)), text))
+    name = "/".join(segments)
+    if escape_name(name) != escaped:
+        raise InvalidOption(f"name {escaped!r} is not spelled as we spell it")
+    return name
+
+
+_KEY = re.compile(
+    r"(?P<prefix>.+)/(?P<version>[0-9a-f]{8})-(?P<signature>[A-Za-z0-9_\-]{14})/"
+    r"(?:(?P<recipe>[^/]+)/)?(?P<width>[^/.]+)\.(?P<extension>[^/.]+)"
+)
+_ALPHABET = re.compile(r"[A-Za-z0-9/_.,=\-]+")
+_WIDTH = re.compile(r"[1-9][0-9]{0,4}")
+
+
+def write_prefix(source: str, name: str) -> str:
+    """Spell the part of a key that all variants of an original share, without a closing slash."""
+    escaped = escape_name(name)
+    return escaped if source == DEFAULT_SOURCE else f"_{source}/{escaped}"
+
+
+def parse_prefix(prefix: str) -> tuple[str, str]:
+    """Read back (source, name). Raises InvalidOption."""
+    if not prefix.startswith("_"):
+        return DEFAULT_SOURCE, unescape_name(prefix)
+    source, _, escaped = prefix[1:].partition("/")
+    if source == DEFAULT_SOURCE:
+        raise InvalidOption("the default source is not named in a key")
+    return source, unescape_name(escaped)
+
+
+def write_stem(variant: Variant, signature: str) -> str:
+    """Spell the part of a key that all widths and formats of a picture share, with its closing slash."""
+    recipe = write_recipe(variant.recipe)
+    stem = f"{write_prefix(variant.source, variant.name)}/{variant.version}-{signature}/"
+    return f"{stem}{recipe}/" if recipe else stem
+
+
+def write_key(variant: Variant, signature: str) -> str:
+    """Spell a variant. Raises InvalidOption for a name that no key can hold."""
+    return f"{write_stem(variant, signature)}{variant.width}.{variant.format.extension}"
+
+
+def parse_key(key: str) -> ParsedKey | None:
+    """Read back what `write_key` wrote; None for a path that does not have a key's form.
+
+    Raises InvalidOption for a key with unknown parts or in any other spelling than ours.
+    """
+    match = _KEY.fullmatch(key)
+    if match is None:
+        return None
+    if len(key) > MAX_KEY_BYTES or not _ALPHABET.fullmatch(key):
+        raise InvalidOption("the key is too long, or has characters that no key has")
+    if match["extension"] not in BY_EXTENSION or not _WIDTH.fullmatch(match["width"]):
+        raise InvalidOption("the key does not end in a width and a known format")
+    source, name = parse_prefix(match["prefix"])
+    variant = Variant(
+        source=source,
+        name=name,
+        version=match["version"],
+        recipe=parse_recipe(match["recipe"] or ""),
+        width=int(match["width"]),
+        format=BY_EXTENSION[match["extension"]],
+    )
+    return ParsedKey(variant, match["signature"])
+
+
+class ShortAddress(NamedTuple):
+    """An unsigned address of an open source: [width "/"] ["_" source "/"] name."""
+
+    source: str
+    name: str
+    width: int | None = None  # px; None is the original's own
+
+
+_SHORT = re.compile(
+    r"(?:(?P<width>[0-9]{1,9})/)?(?:_(?P<source>[A-Za-z0-9_\-]+)/)?(?P<name>.+)", re.DOTALL
+)
+
+
+def parse_short(path: str) -> ShortAddress:
+    """Read a path that is no key; its name is a plain one, without escapes."""
+    match = _SHORT.fullmatch(path)
+    if match is None:
+        raise InvalidOption("the address has no name")
+    width = int(match["width"]) if match["width"] else None
+    return ShortAddress(match["source"] or DEFAULT_SOURCE, match["name"], width)
+
+
+def write_short(address: ShortAddress) -> str:
+    """Spell a short address, for a URL's path: percent-encoded."""
+    width = "" if address.width is None else f"{address.width}/"
+    source = "" if address.source == DEFAULT_SOURCE else f"_{address.source}/"
+    return f"{width}{source}{quote(address.name)}"

@@ -1,0 +1,229 @@
+"""One view for all addresses: parse, verify, find, else describe and make, respond."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from django.contrib.auth.decorators import login_not_required
+from django.db import transaction
+from django.http import HttpResponse, HttpResponseRedirect
+from django.utils.cache import get_conditional_response
+from django.utils.http import http_date, quote_etag
+from django.views.decorators.http import require_safe
+
+from resizer import originals, store
+from resizer.conf import get_settings
+from resizer.errors import Busy, InvalidOption, OriginalNotFound, ResizerError
+from resizer.formats import fallback
+from resizer.geometry import widest
+from resizer.mount import url_for
+from resizer.originals import Reference
+from resizer.signing import sign, verify
+from resizer.variant import ParsedKey, Recipe, parse_key, parse_short, write_key, write_short
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from django.http import HttpRequest
+    from django.http.response import HttpResponseBase
+
+    from resizer.formats import Format
+    from resizer.originals import Description
+    from resizer.store import Answer
+    from resizer.variant import ShortAddress, Variant
+
+logger = logging.getLogger(__name__)
+
+#: A key says which version it is of, so what it answers never changes.
+FOREVER = "public, max-age=31536000, immutable"
+#: How long a redirect may be kept, seconds: the original can be replaced again.
+REDIRECT_SECONDS = 60
+SECURITY_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    # Whatever a browser might take it for, it runs nothing and loads nothing.
+    "Content-Security-Policy": "default-src 'none'; sandbox",
+}
+
+
+# Who has the address of a picture may see it, as with any media file; a signature stands for the permission of the
+# page that printed it. A render must not hold the transaction of ATOMIC_REQUESTS.
+@login_not_required
+@transaction.non_atomic_requests
+@require_safe
+def serve(request: HttpRequest, path: str) -> HttpResponseBase:
+    """Answer a key, or a short address of an open source."""
+    try:
+        parsed = parse_key(path)
+        if parsed is None:
+            return _serve_short(request, parse_short(path))
+        return _serve_key(request, path, parsed)
+    except ResizerError as error:
+        return _refuse(path, error)
+
+
+def _serve_key(request: HttpRequest, key: str, parsed: ParsedKey) -> HttpResponseBase:
+    variant = parsed.variant
+    verify(variant, parsed.signature)
+    _refuse_unavailable(variant)
+    reference = Reference(variant.source, variant.name)
+    description = originals.recall(reference)
+    if description is not None and not description.is_fresh:
+        description = originals.check(reference)
+    if description is not None and description.version != variant.version:
+        return _redirect_to_current(description, variant)
+    answer = store.find(key)
+    response = _respond(request, answer, key, variant.format) if answer else None
+    if response is not None:
+        return response
+    description = originals.check(reference)
+    if description.version != variant.version:
+        return _redirect_to_current(description, variant)
+    limit = widest(description.size, variant.recipe)
+    if variant.width != limit and variant.width not in get_settings().listed_widths:
+        raise InvalidOption(f"width {variant.width} is not listed")
+    if variant.width > limit:
+        return _redirect_to_current(description, variant)
+    return _respond_made(request, description, variant, key)
+
+
+def _serve_short(request: HttpRequest, address: ShortAddress) -> HttpResponseBase:
+    settings = get_settings()
+    source = settings.SOURCES.get(address.source)
+    if source is None or not source.OPEN:
+        raise OriginalNotFound(f"source {address.source!r} is not open")
+    if address.width is not None:
+        if address.width == 0:
+            raise InvalidOption("width 0")
+        listed = settings.listed_width(address.width)
+        if listed != address.width:
+            return _redirect(write_short(address._replace(width=listed)))
+    reference = Reference(address.source, address.name)
+    known = originals.recall(reference)
+    description = known if known and known.is_fresh else originals.check(reference)
+    limit = widest(description.size, Recipe())
+    target = _negotiate(request, has_alpha=description.header.has_alpha)
+    variant = description.variant(Recipe(), min(address.width or limit, limit), target)
+    key = write_key(variant, sign(variant))
+    headers = {
+        "Cache-Control": f"public, max-age={settings.FRESH_SECONDS}",
+        "Content-Location": url_for(key),
+        "Vary": "Accept",
+    }
+    answer = store.find(key)
+    response = _respond(request, answer, key, target, headers) if answer else None
+    if response is not None:
+        return response
+    return _respond_made(request, description, variant, key, headers)
+
+
+def _refuse_unavailable(variant: Variant) -> None:
+    """A key may have been signed under other settings. Raises InvalidOption."""
+    settings = get_settings()
+    quality = variant.recipe.quality
+    if isinstance(quality, str) and quality not in settings.QUALITIES:
+        raise InvalidOption(f"quality {quality!r} is not among QUALITIES")
+    if not settings.may_write(variant.format):
+        raise InvalidOption(f"format {variant.format.name!r} is not among FORMATS")
+
+
+def _negotiate(request: HttpRequest, *, has_alpha: bool) -> Format:
+    """The best format that the browser names; wildcards are also sent by those who know no modern format."""
+    qualities = {
+        f"{accepted.main_type}/{accepted.sub_type}": accepted.quality
+        for accepted in request.accepted_types
+    }
+    named = [one for one in get_settings().FORMATS if qualities.get(one.content_type)]
+    if not named:
+        return fallback(has_alpha=has_alpha)
+    return max(named, key=lambda one: qualities[one.content_type])
+
+
+def _respond_made(
+    request: HttpRequest,
+    description: Description,
+    variant: Variant,
+    key: str,
+    headers: Mapping[str, str] | None = None,
+) -> HttpResponseBase:
+    answer = store.make(description, variant, key)
+    response = _respond(request, answer, key, variant.format, headers)
+    if response is None:
+        raise Busy(f"{key!r} is gone again")
+    return response
+
+
+def _respond(
+    request: HttpRequest,
+    answer: Answer,
+    key: str,
+    written_as: Format,
+    headers: Mapping[str, str] | None = None,
+) -> HttpResponseBase | None:
+    """None if the variant's file turns out to be gone."""
+    response = HttpResponse(
+        headers={
+            "Content-Type": written_as.content_type,
+            "Content-Length": str(answer.length),
+            "ETag": quote_etag(answer.etag),
+            "Last-Modified": http_date(answer.modified_at),
+            "Cache-Control": FOREVER,
+            "Server-Timing": _timing(answer),
+            **SECURITY_HEADERS,
+            **(headers or {}),
+        }
+    )
+    if not answer.is_kept:
+        response.headers["Cache-Control"] = "no-store"
+    conditional = get_conditional_response(
+        request,
+        etag=response.headers["ETag"],
+        last_modified=answer.modified_at,
+        response=response,
+    )
+    if conditional is not response or request.method == "HEAD":
+        return conditional
+    content = store.read(key) if answer.content is None else answer.content
+    if content is None:
+        return None
+    response.content = content
+    return response
+
+
+def _timing(answer: Answer) -> str:
+    """What the browser's developer tools show (Server Timing §3): a hit or a miss, milliseconds by step."""
+    steps = [f"{step};dur={seconds * 1000:.1f}" for step, seconds in answer.timings.items()]
+    return ", ".join([f'resizer;desc="{"miss" if steps else "hit"}"', *steps])
+
+
+def _redirect_to_current(description: Description, variant: Variant) -> HttpResponseBase:
+    limit = widest(description.size, variant.recipe)
+    width = min(get_settings().listed_width(variant.width), limit)
+    current = replace(variant, version=description.version, width=width)
+    return _redirect(write_key(current, sign(current)))
+
+
+def _redirect(path: str) -> HttpResponseBase:
+    response = HttpResponseRedirect(url_for(path))
+    response.headers["Cache-Control"] = f"public, max-age={REDIRECT_SECONDS}"
+    return response
+
+
+def _refuse(path: str, error: ResizerError) -> HttpResponseBase:
+    """The only place where an error becomes a status."""
+    level = logging.WARNING if error.status >= 500 else logging.INFO
+    logger.log(
+        level, "%d for %.300r: %s: %.500r", error.status, path, type(error).__name__, str(error)
+    )
+    headers = {
+        "Content-Type": "text/plain; charset=utf-8",
+        "Content-Length": str(len(error.public_message)),
+        "Cache-Control": f"public, max-age={error.cache_seconds}"
+        if error.cache_seconds
+        else "no-store",
+        **SECURITY_HEADERS,
+    }
+    if error.retry_seconds is not None:
+        headers["Retry-After"] = str(error.retry_seconds)
+    return HttpResponse(error.public_message, status=error.status, headers=headers)
