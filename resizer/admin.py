@@ -154,7 +154,7 @@ class CachedVariantInline(_WrittenByTheApp, admin.TabularInline):  # type: ignor
 
 @admin.register(Original)
 class OriginalAdmin(_WrittenByTheApp, admin.ModelAdmin):  # type: ignore[type-arg]  # as above
-    list_display: ClassVar[Any] = (
+    list_display: Any = (
         original_preview,
         "name",
         "source",

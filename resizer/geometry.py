@@ -45,7 +45,9 @@ def height_of(width: int, size: tuple[int, int], recipe: Recipe) -> int:
     """The height of the variant of a width, px; `size` is the upright original's."""
     across, down = recipe.ratio or size
     # Halves round up, as browsers do when they lay out an aspect ratio.
-    return max(1, (2 * width * down + across) // (2 * across))
+    rounded = (2 * width * down + across) // (2 * across)
+    # A single column of pixels may still be too wide for the ratio; the original's height ends it.
+    return max(1, min(size[1], rounded))
 
 
 def plan(size: tuple[int, int], recipe: Recipe, width: int) -> Plan:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO, cast
 
@@ -40,6 +41,9 @@ class StorageSource:
         with _errors(name):
             if isinstance(self.storage, FileSystemStorage):
                 status = os.stat(self.storage.path(name))
+                if not stat.S_ISREG(status.st_mode):
+                    # A directory; or a pipe, of which the reader would wait for ever.
+                    raise IsADirectoryError(name)
                 return Stat(status.st_size, f"{status.st_size}-{status.st_mtime_ns}")
             size = self.storage.size(name)
             modified_at = self.storage.get_modified_time(name).timestamp()

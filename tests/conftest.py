@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import os
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+from django.core.cache import caches
+from django.core.files.base import ContentFile
+from django.core.files.storage import storages
+from freezegun import freeze_time
+
+from config.gallery.models import Photo
+from resizer.engines.pillow import PillowEngine
+from tests.pictures import photograph
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+    from typing import BinaryIO
+
+    from freezegun.api import FrozenDateTimeFactory
+    from pytest_django.fixtures import SettingsWrapper
+
+    from resizer.engines import Header, Rendered
+    from resizer.variant import Variant
+
+#: What a test marked `service("chromium")` starts.
+SERVICES = {"chromium": ("chromium", "chromium-browser")}
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for marker in item.iter_markers("service"):
+        name = marker.args[0]
+        if any(shutil.which(program) for program in SERVICES[name]):
+            continue
+        message = f"{name} is not installed"
+        if os.environ.get("RESIZER_REQUIRE_SERVICES") == "1":
+            pytest.fail(message)
+        pytest.skip(message)
+
+
+@pytest.fixture(autouse=True)
+def places(tmp_path: Path, settings: SettingsWrapper) -> Iterator[None]:
+    """Originals and variants in temporary directories, and nothing remembered."""
+    backend = "django.core.files.storage.FileSystemStorage"
+    originals = {"location": tmp_path / "originals", "base_url": "/originals/"}
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "default": {"BACKEND": backend, "OPTIONS": originals},
+        "resizer": {"BACKEND": backend, "OPTIONS": {"location": tmp_path / "variants"}},
+    }
+    caches["default"].clear()
+    yield
+    caches["default"].clear()
+
+
+@pytest.fixture
+def clock() -> Iterator[FrozenDateTimeFactory]:
+    """Time stands still until it is moved."""
+    with freeze_time("2026-11-22 12:00:00") as frozen:
+        yield frozen
+
+
+@pytest.fixture
+def variants(tmp_path: Path) -> Path:
+    """The directory of the variants."""
+    return tmp_path / "variants"
+
+
+def files(directory: Path) -> list[str]:
+    """All files below a directory, as keys."""
+    return sorted(str(path.relative_to(directory)) for path in directory.rglob("*") if path.is_file())
+
+
+def save(name: str, content: bytes | None = None) -> str:
+    """Put an original into the default source, replacing another of that name."""
+    storage = storages["default"]
+    storage.delete(name)
+    return storage.save(name, ContentFile(photograph() if content is None else content))
+
+
+@pytest.fixture
+def photo(db: None) -> Photo:
+    """A photograph of 1600 x 1200 px in a model field."""
+    photo = Photo(title="Test", alt="A test picture")
+    photo.image.save("test.jpg", ContentFile(photograph()))
+    return photo
+
+
+class CountingEngine(PillowEngine):
+    """Pillow, counting what it does."""
+
+    headers = 0
+    renders = 0
+
+    def read_header(self, file: BinaryIO) -> Header:
+        CountingEngine.headers += 1
+        return super().read_header(file)
+
+    def render(
+        self, file: BinaryIO, header: Header, variants: Sequence[Variant]
+    ) -> Iterator[Rendered]:
+        CountingEngine.renders += 1
+        return super().render(file, header, variants)
+
+
+@pytest.fixture
+def engine(settings: SettingsWrapper) -> type[CountingEngine]:
+    """Counts headers read and renders of this test."""
+    settings.RESIZER = {**settings.RESIZER, "ENGINE": "tests.conftest.CountingEngine"}
+    CountingEngine.headers = CountingEngine.renders = 0
+    return CountingEngine

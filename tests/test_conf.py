@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from resizer.conf import Settings, SourceSettings, get_settings, read_settings, signing_keys
+from resizer.formats import AVIF, WEBP
+
+if TYPE_CHECKING:
+    from pytest_django.fixtures import SettingsWrapper
+
+
+def test_every_key_is_optional(settings: SettingsWrapper) -> None:
+    del settings.RESIZER
+    assert get_settings().WIDTHS[0] == 320
+    assert get_settings().FORMATS == (AVIF,)
+    assert get_settings().SOURCES == {"default": SourceSettings()}
+
+
+def test_a_change_of_settings_is_seen_at_once(settings: SettingsWrapper) -> None:
+    settings.RESIZER = {"FORMATS": ["avif", "webp"]}
+    assert get_settings().FORMATS == (AVIF, WEBP)
+    settings.RESIZER = {}
+    assert get_settings().FORMATS == (AVIF,)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("SOURCES", ["default"]),
+        ("SOURCES", {"no/slash": {}}),
+        ("SOURCES", {"web": {"URL": "https://example.com/"}}),
+        ("ENGINE", None),
+        ("ENGINE", ""),
+        ("WIDTHS", 320),
+        ("WIDTHS", []),
+        ("WIDTHS", [640, 320]),
+        ("WIDTHS", [320, 320]),
+        ("WIDTHS", [0]),
+        ("WIDTHS", ["320"]),
+        ("WIDTHS", list(range(1, 40))),
+        ("FORMATS", ["tiff"]),
+        ("FORMATS", ["gif"]),
+        ("FORMATS", "avif"),
+        ("QUALITIES", 80),
+        ("QUALITIES", {"HIGH": {"avif": 80}}),
+        ("QUALITIES", {"high": 80}),
+        ("QUALITIES", {"high": {"bmp": 80}}),
+        ("QUALITIES", {"high": {"avif": 0}}),
+        ("MAX_BYTES", -1),
+        ("MAX_BYTES", True),
+        ("MAX_BYTES", "50 MB"),
+        ("SIGNING_KEY", ""),
+        ("SIGNING_KEY_FALLBACKS", "a key"),
+    ],
+)
+def test_wrong_value_is_a_problem_with_a_hint(key: str, value: object) -> None:
+    values, problems = read_settings({key: value})
+    (problem,) = problems
+    assert problem.id == "resizer.E002"
+    assert key in problem.message
+    assert problem.hint.startswith("It is ")
+    assert getattr(values, key) == getattr(read_settings({})[0], key)
+
+
+def test_misspelt_key_is_a_problem_that_names_the_right_one() -> None:
+    _values, problems = read_settings({"WITHDS": [320], "colour": "red"})
+    assert [problem.id for problem in problems] == ["resizer.E001", "resizer.E001"]
+    assert problems[0].hint == "Did you mean 'WIDTHS'?"
+    assert problems[1].hint.startswith("The keys are ")
+
+
+def test_settings_of_another_type_are_a_problem() -> None:
+    _values, problems = read_settings(["WIDTHS"])
+    assert [problem.id for problem in problems] == ["resizer.E002"]
+
+
+def test_wrong_settings_raise_when_used(settings: SettingsWrapper) -> None:
+    settings.RESIZER = {"WITHDS": [320]}
+    with pytest.raises(ImproperlyConfigured, match="Did you mean 'WIDTHS'"):
+        get_settings()
+
+
+def test_a_level_of_quality_is_completed_from_the_default() -> None:
+    values, _problems = read_settings({"QUALITIES": {"tiny": {"avif": 20}, "high": {"jpeg": 90}}})
+    assert values.QUALITIES["tiny"] == {**values.QUALITIES["medium"], "avif": 20}
+    assert values.QUALITIES["high"] == {"avif": 72, "webp": 88, "jpeg": 90}
+
+
+def test_secret_key_signs_unless_there_is_a_signing_key(settings: SettingsWrapper) -> None:
+    settings.SECRET_KEY = "new secret"
+    settings.SECRET_KEY_FALLBACKS = ["old secret"]
+    settings.RESIZER = {"SIGNING_KEY_FALLBACKS": ["before that"]}
+    assert signing_keys() == ("new secret", "before that", "old secret")
+    settings.RESIZER = {"SIGNING_KEY": "own", "SIGNING_KEY_FALLBACKS": ["old"]}
+    assert signing_keys() == ("own", "old")
+
+
+def test_readme_has_every_setting_with_its_default() -> None:
+    readme = (Path(__file__).parent.parent / "README.md").read_text()
+    rows = {
+        line.split("|")[1].strip(): line.split("|")[2].strip()
+        for line in readme.splitlines()
+        if line.startswith("| `")
+    }
+    for field in dataclasses.fields(Settings):
+        default = field.metadata["default"]
+        shown = rows[f"`{field.name}`"].strip("`").replace("_", "")
+        assert shown == str(list(default) if isinstance(default, tuple) else default).replace(
+            "'", '"'
+        )

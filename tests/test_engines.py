@@ -1,0 +1,369 @@
+"""What every engine does alike."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from PIL import Image, ImageCms, ImageOps
+
+from resizer.engines.pillow import PillowEngine
+from resizer.errors import TooManyPixels, UndecodableOriginal, UnsupportedFormat
+from resizer.formats import AVIF, BY_NAME, GIF, JPEG, PNG, WEBP
+from resizer.variant import Fit, Recipe, Variant
+from tests.pictures import TOLERANCE, decode, difference, draw, encode, photograph
+
+if TYPE_CHECKING:
+    from resizer.engines import Engine, Rendered
+    from resizer.formats import Format
+
+ENGINES = [PillowEngine]
+WRITTEN = [AVIF, JPEG, PNG, WEBP]
+
+
+@pytest.fixture(params=ENGINES)
+def engine(request: pytest.FixtureRequest) -> Engine:
+    made: Engine = request.param()
+    return made
+
+
+def variant(width: int = 320, target: Format = PNG, **recipe: Any) -> Variant:
+    return Variant(
+        source="default",
+        name="a.jpg",
+        version="5d41402a",
+        width=width,
+        format=target,
+        recipe=Recipe(**recipe),
+    )
+
+
+def render(engine: Engine, content: bytes, *variants: Variant) -> list[Rendered]:
+    file = io.BytesIO(content)
+    return list(engine.render(file, engine.read_header(file), variants))
+
+
+def render_one(engine: Engine, content: bytes, wanted: Variant) -> Image.Image:
+    (rendered,) = render(engine, content, wanted)
+    image = decode(rendered.content)
+    assert image.size == (rendered.width, rendered.height)
+    return image
+
+
+def oriented(orientation: int, size: tuple[int, int] = (640, 400)) -> bytes:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    return photograph(size, exif=exif)
+
+
+@pytest.mark.parametrize("name", sorted(BY_NAME))
+def test_header_is_read(engine: Engine, name: str) -> None:
+    header = engine.read_header(io.BytesIO(encode(draw((60, 40)), name.upper())))
+    assert (header.format, header.width, header.height) == (BY_NAME[name], 60, 40)
+    assert (header.orientation, header.has_alpha) == (1, False)
+
+
+def test_header_is_read_without_the_pixels(engine: Engine) -> None:
+    content = photograph((4000, 3000))
+    header = engine.read_header(io.BytesIO(content[:4096]))
+    assert (header.width, header.height) == (4000, 3000)
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}])
+def test_header_tells_what_can_be_decoded_small(engine: Engine, options: dict[str, Any]) -> None:
+    header = engine.read_header(io.BytesIO(photograph((60, 40), **options)))
+    assert header.is_shrinkable is not bool(options)
+
+
+@pytest.mark.parametrize(
+    ("image", "has_alpha"),
+    [
+        (draw((60, 40), "RGBA"), True),
+        (draw((60, 40), "LA"), True),
+        (draw((60, 40)).quantize(16), False),
+        (draw((60, 40), "L"), False),
+    ],
+)
+def test_header_tells_transparency(engine: Engine, image: Image.Image, has_alpha: bool) -> None:
+    assert engine.read_header(io.BytesIO(encode(image, "PNG"))).has_alpha is has_alpha
+
+
+def test_palette_can_be_transparent(engine: Engine) -> None:
+    content = encode(draw((600, 400)).quantize(16), "PNG", transparency=0)
+    assert engine.read_header(io.BytesIO(content)).has_alpha
+    assert render_one(engine, content, variant()).mode == "RGBA"
+
+
+def test_encoders_are_there(engine: Engine) -> None:
+    assert all(engine.can_write(target) for target in WRITTEN)
+
+
+@pytest.mark.parametrize("target", WRITTEN, ids=lambda target: target.name)
+@pytest.mark.parametrize("original", ["AVIF", "GIF", "JPEG", "PNG", "WEBP"])
+def test_every_format_is_read_and_written(engine: Engine, original: str, target: Format) -> None:
+    content = encode(draw((1000, 750)), original)
+    image = render_one(engine, content, variant(320, target))
+    assert image.format == target.name.upper()
+    expected = decode(content).convert("RGB").resize((320, 240), Image.Resampling.LANCZOS)
+    assert difference(image, expected) < TOLERANCE
+
+
+@pytest.mark.parametrize("width", [2000, 1500, 1000, 640, 320, 160, 16])
+def test_shrinking_while_decoding_shows_the_same_picture(engine: Engine, width: int) -> None:
+    content = photograph((2000, 1500))
+    image = render_one(engine, content, variant(width))
+    expected = decode(content).resize(image.size, Image.Resampling.LANCZOS)
+    assert image.size == (width, round(width * 0.75))
+    assert difference(image, expected) < 1
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("width", [300, 60])
+def test_picture_is_the_right_way_up(engine: Engine, orientation: int, width: int) -> None:
+    content = oriented(orientation)
+    upright = ImageOps.exif_transpose(decode(content))
+    header = engine.read_header(io.BytesIO(content))
+    assert (header.width, header.height) == upright.size
+    image = render_one(engine, content, variant(width))
+    assert image.getexif().get(0x0112) is None
+    assert difference(image, upright.resize(image.size, Image.Resampling.LANCZOS)) < 1
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+def test_crop_keeps_the_focal_point_of_the_upright_picture(engine: Engine, orientation: int) -> None:
+    content = oriented(orientation, (1200, 800))
+    upright = ImageOps.exif_transpose(decode(content))
+    image = render_one(engine, content, variant(200, ratio=(1, 1), focal=(100, 0)))
+    side = min(upright.size)
+    box = (upright.width - side, 0, upright.width, side)
+    assert image.size == (200, 200)
+    expected = upright.crop(box).resize((200, 200), Image.Resampling.LANCZOS)
+    assert difference(image, expected) < 1
+
+
+def test_fill_distorts_the_whole_picture(engine: Engine) -> None:
+    content = photograph((1200, 800))
+    image = render_one(engine, content, variant(200, ratio=(1, 2), fit=Fit.FILL))
+    assert image.size == (200, 400)
+    assert difference(image, decode(content).resize((200, 400), Image.Resampling.LANCZOS)) < 1
+
+
+def test_nothing_is_enlarged(engine: Engine) -> None:
+    assert render_one(engine, photograph((300, 200)), variant(640)).size == (300, 200)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 500), (500, 1), (8000, 4), (33, 17)])
+def test_odd_sizes(engine: Engine, size: tuple[int, int]) -> None:
+    image = render_one(engine, photograph(size), variant(400))
+    width = min(400, size[0])
+    assert image.size == (width, max(1, round(width * size[1] / size[0])))
+
+
+def test_several_variants_share_a_decoding_and_differ_in_nothing(engine: Engine) -> None:
+    content = photograph((2000, 1500))
+    wanted = [
+        variant(1920, JPEG),
+        variant(320, AVIF),
+        variant(320, JPEG, ratio=(1, 1)),
+        variant(160, PNG),
+    ]
+    together = [one.content for one in render(engine, content, *wanted)]
+    alone = [render(engine, content, one)[0].content for one in wanted]
+    assert together == alone
+
+
+def test_time_is_told(engine: Engine) -> None:
+    (rendered,) = render(engine, photograph(), variant())
+    assert rendered.decode_seconds > 0
+    assert rendered.encode_seconds > 0
+
+
+@pytest.mark.parametrize("target", [AVIF, PNG, WEBP], ids=lambda target: target.name)
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+def test_transparency_is_kept(engine: Engine, mode: str, target: Format) -> None:
+    original = draw((640, 480), mode)
+    image = render_one(engine, encode(original, "PNG"), variant(320, target))
+    expected = original.resize((320, 240), Image.Resampling.LANCZOS)
+    assert image.has_transparency_data
+    # Seen on a ground, because what is hidden may have any colour.
+    for ground in ("black", "white"):
+        seen, wanted = (
+            Image.alpha_composite(Image.new("RGBA", one.size, ground), one.convert("RGBA"))
+            for one in (image, expected)
+        )
+        assert difference(seen, wanted) < TOLERANCE
+
+
+def test_transparency_becomes_white_where_the_format_has_none(engine: Engine) -> None:
+    original = Image.new("RGBA", (640, 480), (255, 0, 0, 0))
+    image = render_one(engine, encode(original, "PNG"), variant(320, JPEG))
+    assert image.getpixel((100, 100)) == (255, 255, 255)
+
+
+def test_edges_of_transparency_have_no_fringe(engine: Engine) -> None:
+    original = Image.new("RGBA", (600, 600), (0, 0, 0, 0))
+    original.paste((0, 255, 0, 255), (0, 0, 301, 600))
+    image = render_one(engine, encode(original, "PNG"), variant(100))
+    for x in range(100):
+        pixel = image.getpixel((x, 50))
+        assert isinstance(pixel, tuple)
+        assert pixel[3] == 0 or pixel[1] > 250
+
+
+@pytest.mark.parametrize(
+    "original",
+    [draw((640, 480), mode) for mode in ("L", "1")] + [draw((640, 480)).quantize(64)],
+    ids=["grey", "1-bit", "palette"],
+)
+def test_other_modes_are_resized_smoothly(engine: Engine, original: Image.Image) -> None:
+    image = render_one(engine, encode(original, "PNG"), variant(160))
+    expected = original.convert("RGB").resize((160, 120), Image.Resampling.LANCZOS)
+    assert difference(image, expected) < TOLERANCE
+
+
+def test_sixteen_bits_of_grey_are_not_clipped(engine: Engine) -> None:
+    grey = draw((640, 480), "L").convert("I").point(lambda value: value * 257).convert("I;16")
+    image = render_one(engine, encode(grey, "PNG"), variant(160))
+    expected = draw((640, 480), "L").resize((160, 120), Image.Resampling.LANCZOS)
+    assert difference(image, expected) < 1
+
+
+def test_cmyk_becomes_rgb(engine: Engine) -> None:
+    image = render_one(engine, encode(draw((640, 480), "CMYK")), variant(160))
+    expected = draw((640, 480), "CMYK").resize((160, 120)).convert("RGB")
+    assert image.mode == "RGB"
+    assert difference(image, expected) < TOLERANCE
+
+
+def srgb_profile() -> bytes:
+    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+
+
+def swapped_profile() -> bytes:
+    """sRGB with red and blue exchanged, so that a picture that ignores it is plainly wrong."""
+    profile = bytearray(srgb_profile())
+    tags = {
+        bytes(profile[start : start + 4]): start
+        for start in range(132, 132 + 12 * int.from_bytes(profile[128:132]), 12)
+    }
+    red, blue = tags[b"rXYZ"] + 4, tags[b"bXYZ"] + 4
+    profile[red : red + 8], profile[blue : blue + 8] = (
+        profile[blue : blue + 8],
+        profile[red : red + 8],
+    )
+    return bytes(profile)
+
+
+@pytest.mark.parametrize("target", WRITTEN, ids=lambda target: target.name)
+def test_colours_become_srgb_and_the_profile_goes(engine: Engine, target: Format) -> None:
+    red, green, blue = draw((640, 480)).split()
+    content = encode(Image.merge("RGB", (blue, green, red)), "PNG", icc_profile=swapped_profile())
+    image = render_one(engine, content, variant(320, target))
+    assert "icc_profile" not in image.info
+    expected = draw((640, 480)).resize((320, 240), Image.Resampling.LANCZOS)
+    assert difference(image, expected) < TOLERANCE
+
+
+def test_transparency_survives_a_profile(engine: Engine) -> None:
+    original = draw((640, 480), "RGBA")
+    content = encode(original, "PNG", icc_profile=srgb_profile())
+    image = render_one(engine, content, variant(320))
+    expected = original.resize((320, 240), Image.Resampling.LANCZOS)
+    assert difference(image.getchannel("A"), expected.getchannel("A")) < 1
+
+
+@pytest.mark.parametrize(
+    "profile", [b"no profile", swapped_profile()[:200]], ids=["broken", "truncated"]
+)
+def test_profile_that_cannot_be_used_is_ignored(engine: Engine, profile: bytes) -> None:
+    image = render_one(engine, encode(draw((640, 480)), "PNG", icc_profile=profile), variant(320))
+    assert difference(image, draw((640, 480)).resize((320, 240))) < TOLERANCE
+
+
+def test_profile_for_other_channels_is_ignored(engine: Engine) -> None:
+    content = encode(draw((640, 480), "L"), "PNG", icc_profile=srgb_profile())
+    image = render_one(engine, content, variant(320))
+    assert difference(image, draw((640, 480), "L").resize((320, 240))) < TOLERANCE
+
+
+@pytest.mark.parametrize("target", WRITTEN, ids=lambda target: target.name)
+def test_metadata_does_not_get_out(engine: Engine, target: Format) -> None:
+    exif = Image.Exif()
+    exif[0x010E] = "secret description"
+    exif.get_ifd(0x8825)[1] = "N"
+    content = photograph(exif=exif, comment=b"secret comment")
+    (rendered,) = render(engine, content, variant(320, target))
+    assert b"secret" in content
+    assert b"secret" not in rendered.content
+    assert not decode(rendered.content).getexif()
+
+
+@pytest.mark.parametrize("original", [AVIF, GIF, JPEG, PNG, WEBP], ids=lambda one: one.name)
+def test_truncated_original_is_refused(engine: Engine, original: Format) -> None:
+    content = encode(draw((1000, 750)), original.name.upper())
+    with pytest.raises(UndecodableOriginal):
+        render(engine, content[: len(content) * 3 // 5], variant())
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"<svg xmlns='http://www.w3.org/2000/svg'/>", b"%!PS-Adobe-3.0 EPSF-3.0\n"],
+)
+def test_other_files_are_not_opened(engine: Engine, content: bytes) -> None:
+    with pytest.raises(UnsupportedFormat):
+        engine.read_header(io.BytesIO(content))
+
+
+@pytest.mark.parametrize("head", [b"\xff\xd8\xff\xe0", b"\x89PNG\r\n\x1a\n", b"GIF89a", b"RIFF\0\0\0\0WEBPVP8 "])
+def test_broken_header_is_undecodable(engine: Engine, head: bytes) -> None:
+    with pytest.raises(UndecodableOriginal):
+        engine.read_header(io.BytesIO(head + b"nonsense" * 20))
+
+
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
+def test_broken_exif_does_not_break_the_picture(engine: Engine) -> None:
+    content = photograph((640, 480), exif=b"Exif\0\0II*\0\xff\xff\xff\xff nonsense")
+    assert engine.read_header(io.BytesIO(content)).orientation == 1
+    assert render_one(engine, content, variant(320)).size == (320, 240)
+
+
+@pytest.mark.parametrize("orientation", [0, 9, 300])
+def test_orientation_out_of_range_is_none(engine: Engine, orientation: int) -> None:
+    assert engine.read_header(io.BytesIO(oriented(orientation))).orientation == 1
+
+
+def test_png_can_have_an_orientation(engine: Engine) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    header = engine.read_header(io.BytesIO(encode(draw((60, 40)), "PNG", exif=exif)))
+    assert (header.orientation, header.width, header.height) == (6, 40, 60)
+
+
+def test_bomb_is_refused(engine: Engine) -> None:
+    content = encode(Image.new("1", (20_000, 20_000)), "PNG")
+    with pytest.raises(TooManyPixels):
+        engine.read_header(io.BytesIO(content))
+
+
+def test_variant_beyond_its_format_is_refused(engine: Engine) -> None:
+    content = encode(Image.new("L", (100, 17_000)), "PNG")
+    with pytest.raises(TooManyPixels):
+        render(engine, content, variant(100, WEBP))
+
+
+@pytest.mark.parametrize("target", [AVIF, JPEG, WEBP], ids=lambda target: target.name)
+def test_quality_costs_bytes(engine: Engine, target: Format) -> None:
+    content = photograph()
+    qualities = ["low", None, "high", 95]
+    sizes = [
+        len(one.content)
+        for one in render(engine, content, *(variant(640, target, quality=one) for one in qualities))
+    ]
+    assert sizes == sorted(sizes)
+    assert len(set(sizes)) == 4
+
+
+def test_quality_means_nothing_to_png(engine: Engine) -> None:
+    low, high = render(engine, photograph(), variant(quality="low"), variant(quality=90))
+    assert low.content == high.content

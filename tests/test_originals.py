@@ -1,0 +1,366 @@
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.core.cache import caches
+from django.core.files.base import ContentFile
+from django.core.files.storage import InMemoryStorage, storages
+from django.db import OperationalError, connection
+from django.db.models.fields.files import FieldFile
+
+import resizer
+from config.gallery.models import Photo
+from resizer import originals
+from resizer.errors import (
+    OriginalNotFound,
+    ResizerError,
+    SourceFailed,
+    TooManyBytes,
+    TooManyPixels,
+    UndecodableOriginal,
+    UnsupportedFormat,
+)
+from resizer.formats import JPEG
+from resizer.models import Original
+from resizer.originals import Reference
+from tests.conftest import CountingEngine, save
+from tests.pictures import draw, encode, photograph
+
+if TYPE_CHECKING:
+    from freezegun.api import FrozenDateTimeFactory
+    from pytest_django import DjangoAssertNumQueries
+    from pytest_django.fixtures import SettingsWrapper
+
+pytestmark = pytest.mark.django_db
+
+
+class RaisingStorage(InMemoryStorage):
+    """Works until it is told otherwise."""
+
+    is_down = False
+
+    def __getattribute__(self, name: str) -> Any:
+        if name in {"open", "size", "exists", "get_modified_time"} and RaisingStorage.is_down:
+            raise OSError("the storage is down")
+        return super().__getattribute__(name)
+
+
+@pytest.fixture
+def raising(settings: SettingsWrapper) -> Any:
+    """Call it, and every further call of the originals' storage raises."""
+    backend = {"BACKEND": "tests.test_originals.RaisingStorage"}
+    settings.STORAGES = {**settings.STORAGES, "default": backend}
+    RaisingStorage.is_down = False
+
+    def begin() -> None:
+        RaisingStorage.is_down = True
+
+    yield begin
+    RaisingStorage.is_down = False
+
+
+def test_first_description_reads_the_header_and_writes_a_row(engine: type[CountingEngine]) -> None:
+    save("a.jpg", photograph((640, 480)))
+    description = originals.describe("a.jpg")
+    assert description.size == (640, 480)
+    assert description.header.format is JPEG
+    assert len(description.version) == 8
+    row = Original.objects.get()
+    assert (str(row), row.width, row.height, row.format) == ("a.jpg", 640, 480, "jpeg")
+    assert row.bytes == description.bytes > 0
+    assert (engine.headers, engine.renders) == (1, 0)
+
+
+def test_known_original_asks_neither_storage_nor_database(
+    raising: Any, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    save("a.jpg")
+    first = originals.describe("a.jpg")
+    raising()
+    with django_assert_num_queries(0):
+        assert originals.describe("a.jpg") == first
+
+
+def test_lost_cache_costs_one_query_and_no_storage_call(
+    raising: Any, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    save("a.jpg")
+    first = originals.describe("a.jpg")
+    caches["default"].clear()
+    raising()
+    with django_assert_num_queries(1):
+        assert originals.describe("a.jpg").version == first.version
+    with django_assert_num_queries(0):
+        originals.describe("a.jpg")
+
+
+def test_lost_row_is_written_again(engine: type[CountingEngine]) -> None:
+    save("a.jpg")
+    first = originals.describe("a.jpg")
+    Original.objects.all().delete()
+    caches["default"].clear()
+    assert originals.describe("a.jpg").version == first.version
+    assert Original.objects.count() == 1
+
+
+def test_lost_database_costs_the_header_only(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(*_: Any, **__: Any) -> Any:
+        raise OperationalError("database is locked")
+
+    save("a.jpg", photograph((640, 480)))
+    monkeypatch.setattr(connection, "cursor", refuse)
+    assert originals.describe("a.jpg").size == (640, 480)
+    assert "is not recorded: database is locked" in caplog.text
+
+
+def test_replaced_original_has_another_version(engine: type[CountingEngine]) -> None:
+    save("a.jpg", photograph((640, 480)))
+    before = originals.describe("a.jpg")
+    save("a.jpg", photograph((800, 600)))
+    assert originals.describe("a.jpg") == before
+    after = originals.check(Reference("default", "a.jpg"))
+    assert after.size == (800, 600)
+    assert after.version != before.version
+    assert originals.describe("a.jpg") == after
+    assert Original.objects.get().width == 800
+
+
+def test_unchanged_original_is_not_read_again(engine: type[CountingEngine]) -> None:
+    save("a.jpg")
+    before = originals.describe("a.jpg")
+    assert originals.check(Reference("default", "a.jpg")).version == before.version
+    assert engine.headers == 1
+
+
+def test_forgotten_original_is_looked_at_again(engine: type[CountingEngine]) -> None:
+    reference = Reference("default", "a.jpg")
+    save("a.jpg", photograph((640, 480)))
+    originals.describe("a.jpg")
+    save("a.jpg", photograph((800, 600)))
+    originals.forget(reference)
+    assert originals.recall(reference) is None
+    assert originals.describe("a.jpg").size == (800, 600)
+
+
+def test_forgotten_original_that_has_not_changed_keeps_its_version() -> None:
+    save("a.jpg")
+    before = originals.describe("a.jpg")
+    originals.forget(before.reference)
+    assert originals.describe("a.jpg").version == before.version
+    assert Original.objects.get().checked_at is not None
+
+
+def test_version_changes_with_what_a_quality_means(settings: SettingsWrapper) -> None:
+    save("a.jpg")
+    before = originals.describe("a.jpg").version
+    settings.RESIZER = {"QUALITIES": {"medium": {"avif": 60}}}
+    assert originals.describe("a.jpg").version != before
+
+
+def test_description_grows_old(clock: FrozenDateTimeFactory) -> None:
+    save("a.jpg")
+    description = originals.describe("a.jpg")
+    assert description.is_fresh
+    clock.tick(timedelta(seconds=301))
+    assert not description.is_fresh
+    assert originals.check(description.reference).is_fresh
+
+
+@pytest.mark.parametrize(
+    ("content", "error"),
+    [
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", UnsupportedFormat),
+        (b"\xff\xd8\xff\xe0 no picture", UndecodableOriginal),
+        (photograph((1100, 1000)), TooManyPixels),
+        (encode(draw((800, 800)), "PNG"), TooManyPixels),
+        (photograph((800, 800), progressive=True), TooManyPixels),
+        (photograph((64, 48)) + bytes(400_000), TooManyBytes),
+    ],
+    ids=["format", "broken", "pixels", "buffered", "progressive", "bytes"],
+)
+def test_original_beyond_the_limits_is_refused(
+    settings: SettingsWrapper, content: bytes, error: type[ResizerError]
+) -> None:
+    settings.RESIZER = {
+        "MAX_BYTES": 400_000,
+        "MAX_PIXELS": 1_000_000,
+        "MAX_BUFFERED_PIXELS": 500_000,
+    }
+    save("a.jpg", content)
+    with pytest.raises(error):
+        originals.describe("a.jpg")
+    assert not Original.objects.exists()
+
+
+def test_large_baseline_photograph_is_within_the_limits(settings: SettingsWrapper) -> None:
+    settings.RESIZER = {"MAX_PIXELS": 1_000_000, "MAX_BUFFERED_PIXELS": 500_000}
+    save("a.jpg", photograph((800, 800)))
+    assert originals.describe("a.jpg").size == (800, 800)
+
+
+@pytest.mark.parametrize("name", ["missing.jpg", "../settings.py", "a\0.jpg", "x" * 5000, "a\n.jpg"])
+def test_name_that_cannot_be_is_not_found(name: str) -> None:
+    with pytest.raises(OriginalNotFound):
+        originals.describe(Reference("default", name))
+
+
+def test_failure_is_remembered_for_a_minute(
+    clock: FrozenDateTimeFactory, engine: type[CountingEngine]
+) -> None:
+    save("a.jpg", b"\xff\xd8\xff\xe0 no picture")
+    for _ in range(3):
+        with pytest.raises(UndecodableOriginal):
+            originals.describe("a.jpg")
+    assert engine.headers == 1
+    assert originals.recall(Reference("default", "a.jpg")) is None
+    save("a.jpg")
+    clock.tick(timedelta(seconds=61))
+    assert originals.describe("a.jpg").size == (1600, 1200)
+
+
+def test_stale_is_better_than_broken(raising: Any, caplog: pytest.LogCaptureFixture) -> None:
+    save("a.jpg")
+    before = originals.describe("a.jpg")
+    raising()
+    assert originals.check(before.reference) == before
+    assert "is taken to be unchanged" in caplog.text
+
+
+def test_source_that_fails_is_an_error_for_an_unknown_original(raising: Any) -> None:
+    save("a.jpg")
+    raising()
+    with pytest.raises(SourceFailed):
+        originals.describe("a.jpg")
+
+
+def test_original_of_a_model_field(photo: Photo) -> None:
+    assert originals.locate(photo.image) == Reference("default", "photographs/test.jpg")
+    assert originals.describe(photo.image).size == (1600, 1200)
+
+
+def test_original_named_in_a_template(settings: SettingsWrapper) -> None:
+    settings.RESIZER = {"SOURCES": {"web": {"OPTIONS": {"storage": "resizer"}}}}
+    assert originals.locate("a/b.jpg") == Reference("default", "a/b.jpg")
+    assert originals.locate("web:a/b.jpg") == Reference("web", "a/b.jpg")
+    assert originals.locate("12:30.jpg") == Reference("default", "12:30.jpg")
+
+
+def test_original_by_its_row(django_assert_num_queries: DjangoAssertNumQueries) -> None:
+    save("a.jpg")
+    description = originals.describe("a.jpg")
+    row = Original.objects.get()
+    caches["default"].clear()
+    with django_assert_num_queries(0):
+        assert originals.describe(row).version == description.version
+    row.checked_at = None
+    assert originals.describe(row).version == description.version
+
+
+def test_anything_else_is_no_original() -> None:
+    with pytest.raises(TypeError, match="not 7"):
+        originals.locate(7)  # type: ignore[arg-type]  # that is the point
+
+
+def test_field_in_another_storage_is_the_developers_mistake(photo: Photo) -> None:
+    photo.image.storage = storages["resizer"]
+    with pytest.raises(ValueError, match=r"add one for it to RESIZER\['SOURCES'\]"):
+        originals.locate(photo.image)
+
+
+@pytest.fixture
+def photos(db: None) -> list[Photo]:
+    made = []
+    for number in range(5):
+        photo = Photo(title=str(number))
+        photo.image.save(f"{number}.jpg", ContentFile(photograph((64 + number, 48))))
+        originals.describe(photo.image)
+        made.append(photo)
+    Photo.objects.create(title="without a file")
+    caches["default"].clear()
+    return list(Photo.objects.all())
+
+
+def test_prefetch_warms_a_list_with_one_query(
+    photos: list[Photo],
+    django_assert_num_queries: DjangoAssertNumQueries,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    calls: list[str] = []
+    cache_class = type(caches["default"])
+    for method in ("get", "get_many"):
+        real = getattr(cache_class, method)
+
+        def counted(self: Any, *args: Any, real: Any = real, method: str = method, **kwargs: Any) -> Any:
+            calls.append(method)
+            return real(self, *args, **kwargs)
+
+        monkeypatch.setattr(cache_class, method, counted)
+    with django_assert_num_queries(1):
+        resizer.prefetch(photos, "image")
+    assert calls.count("get_many") == 1
+    calls.clear()
+    with django_assert_num_queries(0):
+        widths = [originals.describe(photo.image).size[0] for photo in photos if photo.image]
+    assert widths == [64, 65, 66, 67, 68]
+    assert calls == []
+
+
+def test_prefetch_of_known_originals_makes_no_query(
+    photos: list[Photo], django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    resizer.prefetch(photos, "image")
+    again = list(Photo.objects.all())
+    with django_assert_num_queries(0):
+        resizer.prefetch(again, "image")
+        resizer.prefetch([], "image")
+        assert originals.describe(again[0].image).size == (64, 48)
+
+
+def test_prefetch_leaves_unknown_and_broken_originals_to_the_tag(photos: list[Photo]) -> None:
+    name = str(photos[0].image.name)
+    save(name, b"\xff\xd8\xff\xe0 no picture")
+    originals.forget(Reference("default", name))
+    with pytest.raises(UndecodableOriginal):
+        originals.describe(photos[0].image)
+    resizer.prefetch(photos, "image")
+    with pytest.raises(UndecodableOriginal):
+        originals.describe(photos[0].image)
+
+
+def test_prefetch_of_several_sources_is_one_query(
+    settings: SettingsWrapper, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    settings.RESIZER = {"SOURCES": {"other": {"OPTIONS": {"storage": "resizer"}}}}
+    storages["resizer"].save("b.jpg", ContentFile(photograph()))
+    save("a.jpg")
+    files = []
+    for alias, name in (("default", "a.jpg"), ("resizer", "b.jpg")):
+        file = Photo().image.__class__(Photo(), Photo._meta.get_field("image"), name)
+        file.storage = storages[alias]
+        originals.describe(file)
+        files.append(file)
+    caches["default"].clear()
+    with django_assert_num_queries(1):
+        originals.prefetch(files)
+    assert isinstance(files[0], FieldFile)
+
+
+def test_file_with_another_name_is_another_original(photos: list[Photo]) -> None:
+    resizer.prefetch(photos, "image")
+    photos[0].image.name = photos[1].image.name
+    assert originals.describe(photos[0].image).size == (65, 48)
+
+
+def test_failures_are_logged_without_a_trace(caplog: pytest.LogCaptureFixture, raising: Any) -> None:
+    save("a.jpg")
+    description = originals.describe("a.jpg")
+    raising()
+    with caplog.at_level(logging.WARNING):
+        originals.check(description.reference)
+    assert len(caplog.records) == 1
+    assert caplog.records[0].exc_info is None

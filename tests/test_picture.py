@@ -1,0 +1,306 @@
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.core.files.storage import storages
+
+from resizer import picture
+from resizer.variant import parse_key
+from tests.conftest import save
+from tests.pictures import draw, encode, photograph
+
+if TYPE_CHECKING:
+    from pytest_django.fixtures import SettingsWrapper
+
+    from resizer.picture import Picture
+
+pytestmark = pytest.mark.django_db
+
+
+def build(size: tuple[int, int] = (4000, 3000), **options: Any) -> Picture:
+    save("a.jpg", photograph(size))
+    return picture.build("a.jpg", **{"alt": "", **options})
+
+
+def candidates(srcset: str) -> list[str]:
+    """Only what differs: "640.avif 640w"."""
+    return [candidate.rpartition("/")[2] for candidate in srcset.split(", ")]
+
+
+def test_fluid_picture_has_every_listed_width() -> None:
+    made = build()
+    ladder = [320, 480, 640, 800, 1080, 1200, 1366, 1600, 1920, 2560]
+    assert candidates(made.srcset) == [f"{width}.jpg {width}w" for width in ladder]
+    (avif,) = made.candidates
+    assert avif.content_type == "image/avif"
+    assert candidates(avif.srcset) == [f"{width}.avif {width}w" for width in ladder]
+    assert (made.width, made.height) == (2560, 1920)
+    assert made.url.endswith("/800.jpg")
+    assert made.sizes == "auto, 100vw"
+
+
+def test_no_candidate_is_wider_than_the_original() -> None:
+    made = build((1000, 750))
+    assert candidates(made.srcset)[-1] == "1000.jpg 1000w"
+    assert (made.width, made.height) == (1000, 750)
+
+
+@pytest.mark.parametrize(
+    ("width", "last"),
+    [
+        (1366, ["1200.jpg 1200w", "1366.jpg 1366w"]),
+        (1300, ["1080.jpg 1080w", "1300.jpg 1300w"]),
+        (1340, ["1200.jpg 1200w", "1340.jpg 1340w"]),
+        (2561, ["1920.jpg 1920w", "2560.jpg 2560w"]),
+        (2560, ["1920.jpg 1920w", "2560.jpg 2560w"]),
+    ],
+)
+def test_own_width_replaces_a_listed_one_close_below(width: int, last: list[str]) -> None:
+    assert candidates(build((width, 500)).srcset)[-2:] == last
+
+
+def test_small_original_is_its_only_candidate() -> None:
+    made = build((200, 150))
+    assert made.srcset == ""
+    assert made.sizes == ""
+    assert made.url.endswith("/200.jpg")
+    assert made.candidates[0].srcset.endswith("/200.avif")
+    assert (made.width, made.height) == (200, 150)
+
+
+def test_width_limits_the_candidates_to_twice_as_many_pixels() -> None:
+    made = build(width=600)
+    assert candidates(made.srcset)[-1] == "1200.jpg 1200w"
+    assert (made.width, made.height) == (600, 450)
+    assert made.url.endswith("/640.jpg")
+    assert made.sizes == "auto, (min-width: 600px) 600px, 100vw"
+
+
+def test_density_can_be_raised(settings: SettingsWrapper) -> None:
+    settings.RESIZER = {"MAX_DENSITY": 3}
+    assert candidates(build(width=600).srcset)[-1] == "1920.jpg 1920w"
+    assert candidates(build(width=48).srcset) == ["48.jpg 1x", "96.jpg 2x", "192.jpg 3x"]
+
+
+def test_small_width_differs_by_density() -> None:
+    made = build(width=48, ratio="1/1")
+    assert candidates(made.srcset) == ["48.jpg 1x", "96.jpg 2x"]
+    assert made.sizes == ""
+    assert (made.width, made.height) == (48, 48)
+
+
+def test_small_width_of_a_small_original() -> None:
+    made = build((100, 75), width=80)
+    assert candidates(made.srcset) == ["96.jpg 1x", "100.jpg 2x"]
+    assert made.width == 80
+
+
+def test_picture_is_never_shown_larger_than_it_is() -> None:
+    made = build((500, 400), width=600)
+    assert (made.width, made.height) == (500, 400)
+
+
+def recipe_of(made: Picture) -> str:
+    match = re.search(r"/[0-9a-f]{8}-[\w-]{14}/(?:(.+)/)?\d+\.jpg$", made.url)
+    assert match
+    return match[1] or ""
+
+
+@pytest.mark.parametrize(
+    ("options", "recipe", "size"),
+    [
+        ({"ratio": "16/9"}, "16x9", (2560, 1440)),
+        ({"ratio": (16, 9)}, "16x9", (2560, 1440)),
+        ({"ratio": "4/3"}, "", (2560, 1920)),
+        ({"width": 600, "height": 400}, "3x2", (600, 400)),
+        ({"width": "600", "ratio": "2/1"}, "2x1", (600, 300)),
+        ({"height": 300, "ratio": "2/1"}, "2x1", (600, 300)),
+        ({"height": 300}, "", (400, 300)),
+        ({"width": 600, "height": 300, "fit": "contain"}, "", (400, 300)),
+        ({"width": 300, "height": 600, "fit": "contain"}, "", (300, 225)),
+        ({"width": 600, "ratio": "2/1", "fit": "contain"}, "", (400, 300)),
+        ({"ratio": "2/1", "fit": "contain"}, "", (2560, 1920)),
+        ({"width": 600, "height": 300, "fit": "fill"}, "2x1,fit-fill", (600, 300)),
+        ({"ratio": "1/1", "focal": "62,35"}, "1x1,fp62-35", (2560, 2560)),
+        ({"focal": "62,35"}, "", (2560, 1920)),
+        ({"quality": "high"}, "q-high", (2560, 1920)),
+        ({"quality": "medium"}, "", (2560, 1920)),
+        ({"quality": 60}, "q-60", (2560, 1920)),
+        ({"quality": "60"}, "q-60", (2560, 1920)),
+    ],
+)
+def test_recipe(options: dict[str, Any], recipe: str, size: tuple[int, int]) -> None:
+    made = build(**options)
+    assert recipe_of(made) == recipe
+    assert (made.width, made.height) == size
+
+
+def test_crop_has_no_more_pixels_than_the_original() -> None:
+    made = build((1600, 1200), ratio="1/2")
+    assert candidates(made.srcset)[-1] == "600.jpg 600w"
+    assert (made.width, made.height) == (600, 1200)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"width": 600, "height": 400, "ratio": "3/2"}, "two of them give the third"),
+        ({"width": "wide"}, "width='wide' is not a whole number"),
+        ({"width": 0}, "width=0"),
+        ({"height": -5}, "height=-5"),
+        ({"ratio": "wide"}, 'is not a pair such as "16/9"'),
+        ({"ratio": "0/1"}, "ratio"),
+        ({"focal": "1,2,3"}, 'is not a pair such as "62,35"'),
+        ({"ratio": "1/1", "focal": "101,0"}, "percentages"),
+        ({"fit": "stretch"}, "none of cover, fill, contain"),
+        ({"quality": "superb"}, "low, medium, high"),
+        ({"quality": 101}, "1 to 100"),
+        ({"formats": "tiff"}, "none of avif, jpeg, png"),
+        ({"formats": "webp"}, "none of avif, jpeg, png"),
+    ],
+)
+def test_wrong_option_names_the_choices(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(message)):
+        build(**options)
+
+
+def test_formats_are_offered_best_first(settings: SettingsWrapper) -> None:
+    settings.RESIZER = {"FORMATS": ["avif", "webp"]}
+    assert [one.content_type for one in build().candidates] == ["image/avif", "image/webp"]
+    assert [one.content_type for one in build(formats="webp").candidates] == ["image/webp"]
+    assert [one.content_type for one in build(formats=["webp", "avif"]).candidates] == [
+        "image/webp",
+        "image/avif",
+    ]
+    assert build(formats="").candidates == ()
+
+
+def test_format_that_cannot_be_so_tall_is_left_out() -> None:
+    save("a.png", encode(draw((330, 17_000)), "PNG"))
+    made = picture.build("a.png", alt="")
+    assert made.candidates == ()
+    assert made.url.endswith("/330.jpg")
+
+
+def test_transparency_falls_back_to_png() -> None:
+    save("a.png", encode(draw((640, 480), "RGBA"), "PNG"))
+    assert picture.build("a.png", alt="").url.endswith("/640.png")
+
+
+def test_html_of_the_default() -> None:
+    html = str(build((500, 400), alt="A <cat>"))
+    assert re.sub(r"/img/a\.jpg/[0-9a-f]{8}-[\w-]{14}/", "…/", html) == (
+        '<picture><source type="image/avif" srcset="…/320.avif 320w, …/500.avif 500w" '
+        'sizes="auto, 100vw"><img alt="A &lt;cat&gt;" decoding="async" height="400" '
+        'loading="lazy" sizes="auto, 100vw" src="…/500.jpg" '
+        'srcset="…/320.jpg 320w, …/500.jpg 500w" width="500"></picture>'
+    )
+
+
+def test_one_format_needs_no_picture_element() -> None:
+    assert str(build(formats="")).startswith("<img ")
+
+
+def test_priority_loads_at_once() -> None:
+    made = build(priority=True)
+    html = str(made)
+    assert 'fetchpriority="high"' in html
+    assert "loading=" not in html
+    assert "decoding=" not in html
+    assert made.sizes == "100vw"
+
+
+@pytest.mark.parametrize(
+    ("given", "printed"),
+    [
+        ("(min-width: 800px) 50vw, 100vw", "auto, (min-width: 800px) 50vw, 100vw"),
+        ("auto, 50vw", "auto, 50vw"),
+    ],
+)
+def test_sizes_can_be_given(given: str, printed: str) -> None:
+    assert build(sizes=given).sizes == printed
+
+
+def test_sizes_are_not_automatic_when_the_picture_is_not_lazy() -> None:
+    assert build(attributes={"loading": "eager"}).sizes == "100vw"
+    assert build(sizes="50vw", priority=True).sizes == "50vw"
+
+
+def test_site_can_set_sizes(settings: SettingsWrapper) -> None:
+    settings.RESIZER = {"SIZES": "min(100vw, 60rem)"}
+    assert build().sizes == "auto, min(100vw, 60rem)"
+
+
+def test_attributes_are_passed_on() -> None:
+    html = str(
+        build(attributes={"data-id": 7, "class": 'a"b', "hidden": True, "title": None, "is-x": False})
+    )
+    assert 'data-id="7"' in html
+    assert 'class="a&quot;b"' in html
+    assert " hidden>" in html
+    assert "title" not in html
+    assert "is-x" not in html
+
+
+def test_all_addresses_of_a_picture_share_one_signature() -> None:
+    html = str(build())
+    assert len(set(re.findall(r"[0-9a-f]{8}-[\w-]{14}", html))) == 1
+
+
+@pytest.mark.parametrize("content", [None, b"<svg xmlns='http://www.w3.org/2000/svg'/>"])
+def test_original_that_cannot_be_resized_is_shown_as_it_is(
+    content: bytes | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    if content:
+        save("a.svg", content)
+    made = picture.build("a.svg", alt="Logo", attributes={"class": "logo"})
+    assert str(made) == (
+        '<img alt="Logo" class="logo" decoding="async" loading="lazy" src="/originals/a.svg">'
+    )
+    assert "is shown as it is" in caplog.text
+    assert picture.url("a.svg") == "/originals/a.svg"
+
+
+def test_original_without_an_address_shows_its_alternative_text(settings: SettingsWrapper) -> None:
+    settings.STORAGES["default"]["OPTIONS"]["base_url"] = None
+    settings.MEDIA_URL = None
+    settings.STORAGES = dict(settings.STORAGES)
+    storages["default"]
+    assert "src" not in str(picture.build("../a.jpg", alt="Gone"))
+
+
+def parsed_width(url: str) -> int:
+    parsed = parse_key(url.removeprefix("/img/"))
+    assert parsed is not None
+    return parsed.variant.width
+
+
+@pytest.mark.parametrize(
+    ("width", "given"),
+    [(None, 2560), (600, 640), (640, 640), (3, 16), (2561, 2560), (9000, 2560)],
+)
+def test_url_of_the_next_listed_width(width: int | None, given: int) -> None:
+    save("a.jpg", photograph((4000, 3000)))
+    assert parsed_width(picture.url("a.jpg", width=width)) == given
+
+
+def test_url_is_never_wider_than_the_original() -> None:
+    save("a.jpg", photograph((1000, 750)))
+    assert parsed_width(picture.url("a.jpg", width=1080)) == 1000
+    assert parsed_width(picture.url("a.jpg")) == 1000
+
+
+def test_url_in_a_format() -> None:
+    save("a.jpg")
+    assert picture.url("a.jpg", width=640).endswith("/640.jpg")
+    assert picture.url("a.jpg", width=640, format="avif").endswith("/640.avif")
+    assert picture.url("a.jpg", width=640, format="png").endswith("/640.png")
+    with pytest.raises(ValueError, match="avif, jpeg, png"):
+        picture.url("a.jpg", format="webp")
+
+
+def test_url_with_a_recipe() -> None:
+    save("a.jpg")
+    assert picture.url("a.jpg", width=1200, ratio="1200/630").endswith("/40x21/1200.jpg")

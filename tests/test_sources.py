@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import errno
+import os
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.core.files.base import ContentFile
+from django.core.files.storage import InMemoryStorage, default_storage, storages
+
+from resizer.errors import OriginalNotFound, ResizerError, SourceFailed, SourceTimedOut
+from resizer.sources import StorageSource, get_source, get_sources
+from tests.conftest import save
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pytest_django.fixtures import SettingsWrapper
+
+
+class FailingStorage(InMemoryStorage):
+    """Raises what it is told to."""
+
+    error: Exception = OSError(errno.EIO, "disk on fire")
+
+    def size(self, name: str) -> int:
+        raise self.error
+
+    def _open(self, name: str, mode: str = "rb") -> Any:
+        raise self.error
+
+    def url(self, name: str | None) -> str:
+        raise self.error
+
+
+@pytest.fixture(params=["django.core.files.storage.FileSystemStorage", "django.core.files.storage.InMemoryStorage"])
+def source(request: pytest.FixtureRequest, settings: SettingsWrapper, tmp_path: Path) -> StorageSource:
+    """A source on a local disk, and one elsewhere."""
+    options = {"location": str(tmp_path / "originals"), "base_url": "/originals/"}
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "default": {"BACKEND": request.param, "OPTIONS": options},
+    }
+    return StorageSource()
+
+
+def test_file_is_told_and_read(source: StorageSource) -> None:
+    save("a/b.jpg", b"content")
+    assert source.stat("a/b.jpg").bytes == 7
+    with source.open("a/b.jpg") as file:
+        assert file.read() == b"content"
+        file.seek(2)
+        assert file.read() == b"ntent"
+    assert source.url("a/b.jpg") == "/originals/a/b.jpg"
+
+
+def test_fingerprint_changes_with_the_file(source: StorageSource) -> None:
+    save("a.jpg", b"content")
+    before = source.stat("a.jpg").fingerprint
+    assert source.stat("a.jpg").fingerprint == before
+    save("a.jpg", b"longer content")
+    assert source.stat("a.jpg").fingerprint != before
+
+
+def test_fingerprint_changes_with_a_file_of_the_same_size(source: StorageSource) -> None:
+    save("a.jpg", b"content")
+    before = source.stat("a.jpg").fingerprint
+    save("a.jpg", b"CONTENT")
+    assert source.stat("a.jpg").fingerprint != before
+
+
+@pytest.mark.parametrize(
+    "name", ["missing.jpg", "../secret.jpg", "/etc/passwd", "a\0b.jpg", "x" * 5000]
+)
+def test_name_that_the_storage_lacks_or_refuses_is_not_found(source: StorageSource, name: str) -> None:
+    save("a.jpg", b"content")
+    with pytest.raises(OriginalNotFound):
+        source.stat(name)
+    with pytest.raises(OriginalNotFound), source.open(name):
+        pass
+
+
+@pytest.mark.parametrize("name", [".", "a.jpg/b.jpg", "pipe"])
+def test_name_of_no_file_is_not_found(tmp_path: Path, name: str) -> None:
+    save("a.jpg", b"content")
+    os.mkfifo(tmp_path / "originals/pipe")
+    with pytest.raises(OriginalNotFound):
+        StorageSource().stat(name)
+
+
+@pytest.mark.parametrize(
+    ("error", "raised"),
+    [
+        (OSError(errno.EIO, "disk on fire"), SourceFailed),
+        (RuntimeError("an error of the storage's own library"), SourceFailed),
+        (TimeoutError("too slow"), SourceTimedOut),
+        (PermissionError("no"), OriginalNotFound),
+    ],
+)
+def test_storage_that_fails_is_our_error(
+    settings: SettingsWrapper, error: Exception, raised: type[ResizerError]
+) -> None:
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "default": {"BACKEND": "tests.test_sources.FailingStorage"},
+    }
+    source = StorageSource()
+    storages["default"].error = error  # type: ignore[attr-defined]
+    with pytest.raises(raised):
+        source.stat("a.jpg")
+    with pytest.raises(raised), source.open("a.jpg"):
+        pass
+    with pytest.raises(raised):
+        source.url("a.jpg")
+
+
+def test_error_of_the_reader_is_left_alone() -> None:
+    save("a.jpg", b"content")
+    with pytest.raises(ZeroDivisionError), StorageSource().open("a.jpg"):
+        raise ZeroDivisionError
+
+
+def test_source_claims_its_own_storage_only() -> None:
+    assert StorageSource().claims(storages["default"])
+    assert StorageSource().claims(default_storage)
+    assert not StorageSource().claims(storages["resizer"])
+    assert StorageSource("resizer").claims(storages["resizer"])
+
+
+def test_sources_are_configured_by_alias(settings: SettingsWrapper) -> None:
+    settings.RESIZER = {"SOURCES": {"private": {"OPTIONS": {"storage": "resizer"}}}}
+    storages["resizer"].save("a.jpg", ContentFile(b"private"))
+    assert set(get_sources()) == {"default", "private"}
+    assert get_source("private").stat("a.jpg").bytes == 7
+    with pytest.raises(OriginalNotFound):
+        get_source("public")
+
+
+def test_local_file_has_its_path(tmp_path: Path) -> None:
+    save("a.jpg", b"content")
+    with StorageSource().open("a.jpg") as file:
+        assert os.path.samefile(file.name, tmp_path / "originals/a.jpg")

@@ -1,0 +1,342 @@
+from __future__ import annotations
+
+import errno
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.core.cache import caches
+from django.core.files.storage import InMemoryStorage, InvalidStorageError
+from django.db import OperationalError, connection
+
+from resizer import locks, originals, store
+from resizer.errors import Busy, StoreFailed
+from resizer.formats import AVIF, JPEG
+from resizer.models import CachedVariant, Original
+from resizer.signing import sign
+from resizer.variant import Recipe, write_key
+from tests.conftest import CountingEngine, files, save
+from tests.pictures import decode, photograph
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from pytest_django.fixtures import SettingsWrapper
+
+    from resizer.engines import Rendered
+    from resizer.formats import Format
+    from resizer.originals import Description
+    from resizer.store import Answer
+    from resizer.variant import Variant
+
+pytestmark = pytest.mark.django_db
+
+
+class FailingStorage(InMemoryStorage):
+    def _open(self, name: str, mode: str = "rb") -> Any:
+        raise RuntimeError("gone for lunch")
+
+    def delete(self, name: str) -> None:
+        raise RuntimeError("gone for lunch")
+
+
+class ReadOnlyStorage(InMemoryStorage):
+    def _save(self, name: str, content: Any) -> str:
+        raise OSError(errno.EROFS, "read-only file system")
+
+
+class TimelessStorage(InMemoryStorage):
+    def get_modified_time(self, name: str) -> Any:
+        raise NotImplementedError
+
+
+def wanted(width: int = 320, target: Format = AVIF, name: str = "a.jpg") -> tuple[Description, Variant, str]:
+    description = originals.describe(name)
+    variant = description.variant(Recipe(), width, target)
+    return description, variant, write_key(variant, sign(variant))
+
+
+def make(width: int = 320, target: Format = AVIF, name: str = "a.jpg") -> tuple[str, Answer]:
+    description, variant, key = wanted(width, target, name)
+    return key, store.make(description, variant, key)
+
+
+def test_variant_is_made_kept_and_recorded(variants: Path, engine: type[CountingEngine]) -> None:
+    save("a.jpg")
+    key, answer = make()
+    assert answer.is_kept
+    assert answer.content == (variants / key).read_bytes()
+    assert decode(answer.content).size == (320, 240)
+    assert files(variants) == [key]
+    row = CachedVariant.objects.get()
+    assert (row.key, str(row), row.original.name) == (key, key, "a.jpg")
+    assert (row.width, row.height, row.format) == (320, 240, "avif")
+    assert row.bytes == answer.length == len(answer.content)
+    assert engine.renders == 1
+
+
+def test_what_it_took_is_told() -> None:
+    save("a.jpg")
+    _key, answer = make()
+    assert list(answer.timings) == ["read", "decode", "encode", "store"]
+    assert all(seconds >= 0 for seconds in answer.timings.values())
+
+
+def test_made_variant_is_found(engine: type[CountingEngine]) -> None:
+    save("a.jpg")
+    key, made = make()
+    found = store.find(key)
+    assert found is not None
+    assert found.content is None
+    assert (found.etag, found.length, found.modified_at) == (made.etag, made.length, made.modified_at)
+    assert store.read(key) == made.content
+
+
+def test_variant_is_found_in_the_storage_when_the_cache_is_lost(engine: type[CountingEngine]) -> None:
+    save("a.jpg")
+    key, made = make()
+    caches["default"].clear()
+    found = store.find(key)
+    assert found is not None
+    assert (found.content, found.etag) == (made.content, made.etag)
+    again = store.find(key)
+    assert again is not None
+    assert again.content is None
+    assert engine.renders == 1
+
+
+def test_variant_that_is_missing_is_not_found() -> None:
+    assert store.find("a.jpg/5d41402a-nFGBozSE6GBqnk/640.avif") is None
+
+
+def test_lost_file_is_noticed_and_made_again(variants: Path, engine: type[CountingEngine]) -> None:
+    save("a.jpg")
+    key, _answer = make()
+    (variants / key).unlink()
+    assert store.find(key) is not None
+    assert store.read(key) is None
+    assert store.find(key) is None
+    make()
+    assert files(variants) == [key]
+    assert CachedVariant.objects.count() == 1
+    assert engine.renders == 2
+
+
+def test_whoever_comes_late_finds_what_was_made(engine: type[CountingEngine]) -> None:
+    save("a.jpg")
+    make()
+    _key, answer = make()
+    assert answer.content is not None
+    assert answer.timings == {}
+    assert engine.renders == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_many_threads_make_a_variant_once(engine: type[CountingEngine], variants: Path) -> None:
+    save("a.jpg")
+    description, variant, key = wanted()
+    together = threading.Barrier(12)
+
+    def ask(_: int) -> Answer:
+        together.wait(10)
+        try:
+            return store.make(description, variant, key)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(12) as pool:
+        answers = list(pool.map(ask, range(12)))
+    assert len({answer.content for answer in answers}) == 1
+    assert engine.renders == 1
+    assert files(variants) == [key]
+    assert CachedVariant.objects.count() == 1
+
+
+def test_waiting_ends_in_busy(settings: SettingsWrapper, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings.RESIZER = {"LOCK_SECONDS": 1}
+    save("a.jpg")
+    description, variant, key = wanted()
+    begun, may_end = threading.Event(), threading.Event()
+
+    def occupy() -> None:
+        begun.set()
+        may_end.wait(10)
+
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(locks.share, key, occupy, seconds=1)
+        begun.wait(10)
+        try:
+            with pytest.raises(Busy):
+                store.make(description, variant, key)
+        finally:
+            may_end.set()
+
+
+def test_original_replaced_while_it_is_read_is_not_kept(
+    variants: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save("a.jpg")
+    description, variant, key = wanted()
+
+    def render(self: Any, *args: Any) -> Iterator[Rendered]:
+        rendered = list(real(self, *args))
+        save("a.jpg", photograph((800, 600)))
+        return iter(rendered)
+
+    engine_class = type(originals.get_engine())
+    real = engine_class.render
+    monkeypatch.setattr(engine_class, "render", render)
+    with pytest.raises(Busy, match="has changed"):
+        store.make(description, variant, key)
+    assert files(variants) == []
+    assert originals.describe("a.jpg").size == (800, 600)
+
+
+def test_variant_that_cannot_be_kept_is_shown_all_the_same(
+    settings: SettingsWrapper, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "resizer": {"BACKEND": "tests.test_store.ReadOnlyStorage"},
+    }
+    save("a.jpg")
+    _key, answer = make()
+    assert answer.content is not None
+    assert not answer.is_kept
+    assert not CachedVariant.objects.exists()
+    assert "could not be kept" in caplog.text
+
+
+def test_variant_that_cannot_be_recorded_is_kept(
+    variants: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(**_: Any) -> None:
+        raise OperationalError("database is locked")
+
+    save("a.jpg")
+    monkeypatch.setattr(CachedVariant.objects, "update_or_create", refuse)
+    key, answer = make()
+    assert answer.is_kept
+    assert files(variants) == [key]
+    assert "not recorded: database is locked" in caplog.text
+
+
+def test_row_of_the_original_is_written_again() -> None:
+    save("a.jpg")
+    description, variant, key = wanted()
+    Original.objects.all().delete()
+    store.make(description, variant, key)
+    assert CachedVariant.objects.get().original == Original.objects.get()
+
+
+def test_storage_without_times(settings: SettingsWrapper) -> None:
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "resizer": {"BACKEND": "tests.test_store.TimelessStorage"},
+    }
+    save("a.jpg")
+    key, _answer = make()
+    caches["default"].clear()
+    found = store.find(key)
+    assert found is not None
+    assert found.modified_at > 0
+
+
+def test_storage_that_fails_is_our_error(settings: SettingsWrapper) -> None:
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "resizer": {"BACKEND": "tests.test_store.FailingStorage"},
+    }
+    save("a.jpg")
+    with pytest.raises(StoreFailed, match="gone for lunch"):
+        store.find("a.jpg/5d41402a-nFGBozSE6GBqnk/640.avif")
+
+
+def test_deleted_variant_leaves_nothing(variants: Path) -> None:
+    save("photos/a.jpg")
+    save("photos/b.jpg")
+    keys = [make(320, name="photos/a.jpg")[0], make(640, name="photos/a.jpg")[0]]
+    other, _answer = make(name="photos/b.jpg")
+    store.delete(CachedVariant.objects.filter(key=keys[0]))
+    assert files(variants) == sorted([keys[1], other])
+    assert store.find(keys[0]) is None
+    store.delete(CachedVariant.objects.all())
+    assert list(variants.iterdir()) == []
+    assert not CachedVariant.objects.exists()
+
+
+def test_variant_whose_file_is_gone_can_be_deleted(variants: Path) -> None:
+    save("a.jpg")
+    key, _answer = make()
+    (variants / key).unlink()
+    store.delete(CachedVariant.objects.all())
+    assert not CachedVariant.objects.exists()
+
+
+def test_variant_that_cannot_be_deleted_stays_recorded(settings: SettingsWrapper) -> None:
+    save("a.jpg")
+    make()
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "resizer": {"BACKEND": "tests.test_store.FailingStorage"},
+    }
+    with pytest.raises(StoreFailed):
+        store.delete(CachedVariant.objects.all())
+    assert CachedVariant.objects.count() == 1
+
+
+@pytest.mark.parametrize("backend", ["FileSystemStorage", "InMemoryStorage"])
+def test_forgotten_original_leaves_no_variant(settings: SettingsWrapper, tmp_path: Path, backend: str) -> None:
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "resizer": {
+            "BACKEND": f"django.core.files.storage.{backend}",
+            "OPTIONS": {"location": tmp_path / "variants"},
+        },
+    }
+    save("a.jpg")
+    save("b.jpg")
+    key, _answer = make()
+    make(640, JPEG)
+    other, _answer = make(name="b.jpg")
+    CachedVariant.objects.filter(width=640).delete()  # recorded or not
+    save("a.jpg", photograph((800, 600)))
+    originals.check(originals.Reference("default", "a.jpg"))
+    make(480)
+    store.forget(originals.Reference("default", "a.jpg"))
+    assert [row.key for row in CachedVariant.objects.all()] == [other]
+    assert store.find(key) is None
+    assert store.find(other) is not None
+    assert list(store._walk(store.variants_storage(), "a.jpg")) == []
+    assert originals.describe("a.jpg").size == (800, 600)
+
+
+def test_forgetting_an_original_without_variants_is_no_error() -> None:
+    save("a.jpg")
+    originals.describe("a.jpg")
+    store.forget(originals.Reference("default", "a.jpg"))
+
+
+def test_variants_are_kept_beside_the_originals_when_no_place_is_configured(
+    settings: SettingsWrapper, tmp_path: Path
+) -> None:
+    settings.STORAGES = {alias: one for alias, one in settings.STORAGES.items() if alias != "resizer"}
+    save("a.jpg")
+    key, _answer = make()
+    assert (tmp_path / "originals/_resized" / key).is_file()
+
+
+def test_no_place_beside_originals_elsewhere(settings: SettingsWrapper) -> None:
+    settings.STORAGES = {"default": {"BACKEND": "django.core.files.storage.InMemoryStorage"}}
+    with pytest.raises(InvalidStorageError):
+        store.variants_storage()
+
+
+def test_same_picture_whoever_asks_first() -> None:
+    save("a.jpg")
+    _key, first = make()
+    store.forget(originals.Reference("default", "a.jpg"))
+    _key, second = make()
+    assert first.content == second.content
