@@ -195,11 +195,12 @@ def _answer(content: bytes, modified_at: float) -> Answer:
 
 
 def _walk(storage: Storage, directory: str) -> Iterator[str]:
-    """The names of all files below a directory, temporary ones as well."""
-    try:
-        directories, files = storage.listdir(directory)
-    except FileNotFoundError:
-        return
+    """The names of all files below a directory, temporary ones as well. Raises StoreFailed."""
+    with _errors(directory):
+        try:
+            directories, files = storage.listdir(directory)
+        except FileNotFoundError:
+            return
     for name in directories:
         yield from _walk(storage, f"{directory}/{name}")
     for name in files:
@@ -212,13 +213,12 @@ def _delete_file(key: str) -> None:
     with _errors(key):
         storage.delete(key)
     if isinstance(storage, FileSystemStorage):
-        root = Path(storage.location)
+        directory = Path(storage.path(key)).parent
         with contextlib.suppress(OSError):
             # Up to the first directory that still holds something.
-            for parent in Path(storage.path(key)).parents:
-                if parent == root:
-                    break
-                parent.rmdir()
+            while directory != Path(storage.location):
+                directory.rmdir()
+                directory = directory.parent
 
 
 @contextlib.contextmanager

@@ -286,7 +286,7 @@ class ShortAddress(NamedTuple):
 
 
 _SHORT = re.compile(
-    r"(?:(?P<width>[0-9]{1,9})/)?(?:_(?P<source>[A-Za-z0-9_\-]+)/)?(?P<name>.+)", re.DOTALL
+    r"(?:(?P<width>0|[1-9][0-9]{0,8})/)?(?:_(?P<source>[A-Za-z0-9_\-]+)/)?(?P<name>.+)", re.DOTALL
 )
 
 

@@ -9,6 +9,7 @@ from django.core.cache import caches
 from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 from freezegun import freeze_time
+from freezegun.api import FrozenDateTimeFactory
 
 from config.gallery.models import Photo
 from resizer.engines.pillow import PillowEngine
@@ -19,8 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import BinaryIO
 
-    from freezegun.api import FrozenDateTimeFactory
-    from pytest_django.fixtures import SettingsWrapper
+    from pytest_django import Settings
 
     from resizer.engines import Header, Rendered
     from resizer.variant import Variant
@@ -41,7 +41,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 @pytest.fixture(autouse=True)
-def places(tmp_path: Path, settings: SettingsWrapper) -> Iterator[None]:
+def places(tmp_path: Path, settings: Settings) -> Iterator[None]:
     """Originals and variants in temporary directories, and nothing remembered."""
     backend = "django.core.files.storage.FileSystemStorage"
     originals = {"location": tmp_path / "originals", "base_url": "/originals/"}
@@ -59,6 +59,7 @@ def places(tmp_path: Path, settings: SettingsWrapper) -> Iterator[None]:
 def clock() -> Iterator[FrozenDateTimeFactory]:
     """Time stands still until it is moved."""
     with freeze_time("2026-11-22 12:00:00") as frozen:
+        assert isinstance(frozen, FrozenDateTimeFactory)
         yield frozen
 
 
@@ -70,7 +71,9 @@ def variants(tmp_path: Path) -> Path:
 
 def files(directory: Path) -> list[str]:
     """All files below a directory, as keys."""
-    return sorted(str(path.relative_to(directory)) for path in directory.rglob("*") if path.is_file())
+    return sorted(
+        str(path.relative_to(directory)) for path in directory.rglob("*") if path.is_file()
+    )
 
 
 def save(name: str, content: bytes | None = None) -> str:
@@ -106,7 +109,7 @@ class CountingEngine(PillowEngine):
 
 
 @pytest.fixture
-def engine(settings: SettingsWrapper) -> type[CountingEngine]:
+def engine(settings: Settings) -> type[CountingEngine]:
     """Counts headers read and renders of this test."""
     settings.RESIZER = {**settings.RESIZER, "ENGINE": "tests.conftest.CountingEngine"}
     CountingEngine.headers = CountingEngine.renders = 0

@@ -8,7 +8,7 @@ from pathlib import Path
 
 os.environ.setdefault("DJANGO_SECRET_KEY", "for tests only")
 
-from config.settings import *  # noqa: E402, F403  # the environment comes first
+from config.settings import *  # noqa: F403  # the environment comes first
 
 DEBUG = False
 # A file, because threads cannot close their connections to a database in memory.
@@ -16,4 +16,4 @@ DATABASES["default"]["TEST"] = {  # noqa: F405
     "NAME": Path(tempfile.gettempdir()) / f"resizer-tests-{os.getpid()}.sqlite3"
 }
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-RESIZER: dict[str, object] = {}
+RESIZER = {}

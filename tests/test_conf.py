@@ -7,21 +7,22 @@ from typing import TYPE_CHECKING
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from resizer.conf import Settings, SourceSettings, get_settings, read_settings, signing_keys
+from resizer import conf
+from resizer.conf import SourceSettings, get_settings, read_settings, signing_keys
 from resizer.formats import AVIF, WEBP
 
 if TYPE_CHECKING:
-    from pytest_django.fixtures import SettingsWrapper
+    from pytest_django import Settings
 
 
-def test_every_key_is_optional(settings: SettingsWrapper) -> None:
+def test_every_key_is_optional(settings: Settings) -> None:
     del settings.RESIZER
     assert get_settings().WIDTHS[0] == 320
     assert get_settings().FORMATS == (AVIF,)
-    assert get_settings().SOURCES == {"default": SourceSettings()}
+    assert {"default": SourceSettings()} == get_settings().SOURCES
 
 
-def test_a_change_of_settings_is_seen_at_once(settings: SettingsWrapper) -> None:
+def test_a_change_of_settings_is_seen_at_once(settings: Settings) -> None:
     settings.RESIZER = {"FORMATS": ["avif", "webp"]}
     assert get_settings().FORMATS == (AVIF, WEBP)
     settings.RESIZER = {}
@@ -79,7 +80,7 @@ def test_settings_of_another_type_are_a_problem() -> None:
     assert [problem.id for problem in problems] == ["resizer.E002"]
 
 
-def test_wrong_settings_raise_when_used(settings: SettingsWrapper) -> None:
+def test_wrong_settings_raise_when_used(settings: Settings) -> None:
     settings.RESIZER = {"WITHDS": [320]}
     with pytest.raises(ImproperlyConfigured, match="Did you mean 'WIDTHS'"):
         get_settings()
@@ -91,7 +92,7 @@ def test_a_level_of_quality_is_completed_from_the_default() -> None:
     assert values.QUALITIES["high"] == {"avif": 72, "webp": 88, "jpeg": 90}
 
 
-def test_secret_key_signs_unless_there_is_a_signing_key(settings: SettingsWrapper) -> None:
+def test_secret_key_signs_unless_there_is_a_signing_key(settings: Settings) -> None:
     settings.SECRET_KEY = "new secret"
     settings.SECRET_KEY_FALLBACKS = ["old secret"]
     settings.RESIZER = {"SIGNING_KEY_FALLBACKS": ["before that"]}
@@ -107,7 +108,7 @@ def test_readme_has_every_setting_with_its_default() -> None:
         for line in readme.splitlines()
         if line.startswith("| `")
     }
-    for field in dataclasses.fields(Settings):
+    for field in dataclasses.fields(conf.Settings):
         default = field.metadata["default"]
         shown = rows[f"`{field.name}`"].strip("`").replace("_", "")
         assert shown == str(list(default) if isinstance(default, tuple) else default).replace(

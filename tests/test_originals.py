@@ -31,8 +31,7 @@ from tests.pictures import draw, encode, photograph
 
 if TYPE_CHECKING:
     from freezegun.api import FrozenDateTimeFactory
-    from pytest_django import DjangoAssertNumQueries
-    from pytest_django.fixtures import SettingsWrapper
+    from pytest_django import DjangoAssertNumQueries, Settings
 
 pytestmark = pytest.mark.django_db
 
@@ -49,7 +48,7 @@ class RaisingStorage(InMemoryStorage):
 
 
 @pytest.fixture
-def raising(settings: SettingsWrapper) -> Any:
+def raising(settings: Settings) -> Any:
     """Call it, and every further call of the originals' storage raises."""
     backend = {"BACKEND": "tests.test_originals.RaisingStorage"}
     settings.STORAGES = {**settings.STORAGES, "default": backend}
@@ -155,7 +154,7 @@ def test_forgotten_original_that_has_not_changed_keeps_its_version() -> None:
     assert Original.objects.get().checked_at is not None
 
 
-def test_version_changes_with_what_a_quality_means(settings: SettingsWrapper) -> None:
+def test_version_changes_with_what_a_quality_means(settings: Settings) -> None:
     save("a.jpg")
     before = originals.describe("a.jpg").version
     settings.RESIZER = {"QUALITIES": {"medium": {"avif": 60}}}
@@ -184,7 +183,7 @@ def test_description_grows_old(clock: FrozenDateTimeFactory) -> None:
     ids=["format", "broken", "pixels", "buffered", "progressive", "bytes"],
 )
 def test_original_beyond_the_limits_is_refused(
-    settings: SettingsWrapper, content: bytes, error: type[ResizerError]
+    settings: Settings, content: bytes, error: type[ResizerError]
 ) -> None:
     settings.RESIZER = {
         "MAX_BYTES": 400_000,
@@ -197,13 +196,15 @@ def test_original_beyond_the_limits_is_refused(
     assert not Original.objects.exists()
 
 
-def test_large_baseline_photograph_is_within_the_limits(settings: SettingsWrapper) -> None:
+def test_large_baseline_photograph_is_within_the_limits(settings: Settings) -> None:
     settings.RESIZER = {"MAX_PIXELS": 1_000_000, "MAX_BUFFERED_PIXELS": 500_000}
     save("a.jpg", photograph((800, 800)))
     assert originals.describe("a.jpg").size == (800, 800)
 
 
-@pytest.mark.parametrize("name", ["missing.jpg", "../settings.py", "a\0.jpg", "x" * 5000, "a\n.jpg"])
+@pytest.mark.parametrize(
+    "name", ["missing.jpg", "../settings.py", "a\0.jpg", "x" * 5000, "a\n.jpg"]
+)
 def test_name_that_cannot_be_is_not_found(name: str) -> None:
     with pytest.raises(OriginalNotFound):
         originals.describe(Reference("default", name))
@@ -243,7 +244,7 @@ def test_original_of_a_model_field(photo: Photo) -> None:
     assert originals.describe(photo.image).size == (1600, 1200)
 
 
-def test_original_named_in_a_template(settings: SettingsWrapper) -> None:
+def test_original_named_in_a_template(settings: Settings) -> None:
     settings.RESIZER = {"SOURCES": {"web": {"OPTIONS": {"storage": "resizer"}}}}
     assert originals.locate("a/b.jpg") == Reference("default", "a/b.jpg")
     assert originals.locate("web:a/b.jpg") == Reference("web", "a/b.jpg")
@@ -295,7 +296,9 @@ def test_prefetch_warms_a_list_with_one_query(
     for method in ("get", "get_many"):
         real = getattr(cache_class, method)
 
-        def counted(self: Any, *args: Any, real: Any = real, method: str = method, **kwargs: Any) -> Any:
+        def counted(
+            self: Any, *args: Any, real: Any = real, method: str = method, **kwargs: Any
+        ) -> Any:
             calls.append(method)
             return real(self, *args, **kwargs)
 
@@ -333,7 +336,7 @@ def test_prefetch_leaves_unknown_and_broken_originals_to_the_tag(photos: list[Ph
 
 
 def test_prefetch_of_several_sources_is_one_query(
-    settings: SettingsWrapper, django_assert_num_queries: DjangoAssertNumQueries
+    settings: Settings, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     settings.RESIZER = {"SOURCES": {"other": {"OPTIONS": {"storage": "resizer"}}}}
     storages["resizer"].save("b.jpg", ContentFile(photograph()))
@@ -356,7 +359,9 @@ def test_file_with_another_name_is_another_original(photos: list[Photo]) -> None
     assert originals.describe(photos[0].image).size == (65, 48)
 
 
-def test_failures_are_logged_without_a_trace(caplog: pytest.LogCaptureFixture, raising: Any) -> None:
+def test_failures_are_logged_without_a_trace(
+    caplog: pytest.LogCaptureFixture, raising: Any
+) -> None:
     save("a.jpg")
     description = originals.describe("a.jpg")
     raising()

@@ -12,7 +12,7 @@ from tests.conftest import save
 from tests.pictures import draw, encode, photograph
 
 if TYPE_CHECKING:
-    from pytest_django.fixtures import SettingsWrapper
+    from pytest_django import Settings
 
     from resizer.picture import Picture
 
@@ -78,7 +78,7 @@ def test_width_limits_the_candidates_to_twice_as_many_pixels() -> None:
     assert made.sizes == "auto, (min-width: 600px) 600px, 100vw"
 
 
-def test_density_can_be_raised(settings: SettingsWrapper) -> None:
+def test_density_can_be_raised(settings: Settings) -> None:
     settings.RESIZER = {"MAX_DENSITY": 3}
     assert candidates(build(width=600).srcset)[-1] == "1920.jpg 1920w"
     assert candidates(build(width=48).srcset) == ["48.jpg 1x", "96.jpg 2x", "192.jpg 3x"]
@@ -166,7 +166,7 @@ def test_wrong_option_names_the_choices(options: dict[str, Any], message: str) -
         build(**options)
 
 
-def test_formats_are_offered_best_first(settings: SettingsWrapper) -> None:
+def test_formats_are_offered_best_first(settings: Settings) -> None:
     settings.RESIZER = {"FORMATS": ["avif", "webp"]}
     assert [one.content_type for one in build().candidates] == ["image/avif", "image/webp"]
     assert [one.content_type for one in build(formats="webp").candidates] == ["image/webp"]
@@ -228,14 +228,16 @@ def test_sizes_are_not_automatic_when_the_picture_is_not_lazy() -> None:
     assert build(sizes="50vw", priority=True).sizes == "50vw"
 
 
-def test_site_can_set_sizes(settings: SettingsWrapper) -> None:
+def test_site_can_set_sizes(settings: Settings) -> None:
     settings.RESIZER = {"SIZES": "min(100vw, 60rem)"}
     assert build().sizes == "auto, min(100vw, 60rem)"
 
 
 def test_attributes_are_passed_on() -> None:
     html = str(
-        build(attributes={"data-id": 7, "class": 'a"b', "hidden": True, "title": None, "is-x": False})
+        build(
+            attributes={"data-id": 7, "class": 'a"b', "hidden": True, "title": None, "is-x": False}
+        )
     )
     assert 'data-id="7"' in html
     assert 'class="a&quot;b"' in html
@@ -263,7 +265,7 @@ def test_original_that_cannot_be_resized_is_shown_as_it_is(
     assert picture.url("a.svg") == "/originals/a.svg"
 
 
-def test_original_without_an_address_shows_its_alternative_text(settings: SettingsWrapper) -> None:
+def test_original_without_an_address_shows_its_alternative_text(settings: Settings) -> None:
     settings.STORAGES["default"]["OPTIONS"]["base_url"] = None
     settings.MEDIA_URL = None
     settings.STORAGES = dict(settings.STORAGES)

@@ -20,7 +20,7 @@ from resizer.publishing import publish
 from tests.conftest import files
 
 if TYPE_CHECKING:
-    from pytest_django.fixtures import SettingsWrapper
+    from pytest_django import Settings
 
 KEY = "photos/a.jpg/5d41402a-nFGBozSE6GBqnk/640.avif"
 ROOT = Path(__file__).parent.parent
@@ -44,7 +44,7 @@ def test_first_of_many_wins(tmp_path: Path) -> None:
     assert (tmp_path / KEY).read_bytes() == kept
 
 
-def test_file_has_the_mode_of_the_umask(tmp_path: Path, settings: SettingsWrapper) -> None:
+def test_file_has_the_mode_of_the_umask(tmp_path: Path, settings: Settings) -> None:
     settings.FILE_UPLOAD_PERMISSIONS = None
     before = os.umask(0o027)
     try:

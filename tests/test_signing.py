@@ -11,7 +11,7 @@ from resizer.signing import SIGNATURE_CHARACTERS, sign, verify
 from resizer.variant import Recipe, Variant
 
 if TYPE_CHECKING:
-    from pytest_django.fixtures import SettingsWrapper
+    from pytest_django import Settings
 
 VARIANT = Variant(source="default", name="a/b.jpg", version="5d41402a", width=640, format=AVIF)
 
@@ -48,7 +48,7 @@ def test_forged_signature_is_refused(signature: str) -> None:
         verify(VARIANT, signature)
 
 
-def test_old_addresses_work_while_their_key_is_a_fallback(settings: SettingsWrapper) -> None:
+def test_old_addresses_work_while_their_key_is_a_fallback(settings: Settings) -> None:
     settings.RESIZER = {"SIGNING_KEY": "old"}
     signature = sign(VARIANT)
     settings.RESIZER = {"SIGNING_KEY": "new", "SIGNING_KEY_FALLBACKS": ["old"]}
@@ -59,7 +59,7 @@ def test_old_addresses_work_while_their_key_is_a_fallback(settings: SettingsWrap
         verify(VARIANT, signature)
 
 
-def test_signing_key_outlives_the_secret_key(settings: SettingsWrapper) -> None:
+def test_signing_key_outlives_the_secret_key(settings: Settings) -> None:
     settings.RESIZER = {"SIGNING_KEY": "own"}
     signature = sign(VARIANT)
     settings.SECRET_KEY = "another"

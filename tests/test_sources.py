@@ -15,7 +15,7 @@ from tests.conftest import save
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pytest_django.fixtures import SettingsWrapper
+    from pytest_django import Settings
 
 
 class FailingStorage(InMemoryStorage):
@@ -33,8 +33,13 @@ class FailingStorage(InMemoryStorage):
         raise self.error
 
 
-@pytest.fixture(params=["django.core.files.storage.FileSystemStorage", "django.core.files.storage.InMemoryStorage"])
-def source(request: pytest.FixtureRequest, settings: SettingsWrapper, tmp_path: Path) -> StorageSource:
+@pytest.fixture(
+    params=[
+        "django.core.files.storage.FileSystemStorage",
+        "django.core.files.storage.InMemoryStorage",
+    ]
+)
+def source(request: pytest.FixtureRequest, settings: Settings, tmp_path: Path) -> StorageSource:
     """A source on a local disk, and one elsewhere."""
     options = {"location": str(tmp_path / "originals"), "base_url": "/originals/"}
     settings.STORAGES = {
@@ -72,7 +77,9 @@ def test_fingerprint_changes_with_a_file_of_the_same_size(source: StorageSource)
 @pytest.mark.parametrize(
     "name", ["missing.jpg", "../secret.jpg", "/etc/passwd", "a\0b.jpg", "x" * 5000]
 )
-def test_name_that_the_storage_lacks_or_refuses_is_not_found(source: StorageSource, name: str) -> None:
+def test_name_that_the_storage_lacks_or_refuses_is_not_found(
+    source: StorageSource, name: str
+) -> None:
     save("a.jpg", b"content")
     with pytest.raises(OriginalNotFound):
         source.stat(name)
@@ -98,7 +105,7 @@ def test_name_of_no_file_is_not_found(tmp_path: Path, name: str) -> None:
     ],
 )
 def test_storage_that_fails_is_our_error(
-    settings: SettingsWrapper, error: Exception, raised: type[ResizerError]
+    settings: Settings, error: Exception, raised: type[ResizerError]
 ) -> None:
     settings.STORAGES = {
         **settings.STORAGES,
@@ -127,7 +134,7 @@ def test_source_claims_its_own_storage_only() -> None:
     assert StorageSource("resizer").claims(storages["resizer"])
 
 
-def test_sources_are_configured_by_alias(settings: SettingsWrapper) -> None:
+def test_sources_are_configured_by_alias(settings: Settings) -> None:
     settings.RESIZER = {"SOURCES": {"private": {"OPTIONS": {"storage": "resizer"}}}}
     storages["resizer"].save("a.jpg", ContentFile(b"private"))
     assert set(get_sources()) == {"default", "private"}

@@ -11,6 +11,7 @@ from django.core.files.storage import InMemoryStorage, InvalidStorageError
 from django.db import OperationalError, connection
 
 from resizer import locks, originals, store
+from resizer.engines import get_engine
 from resizer.errors import Busy, StoreFailed
 from resizer.formats import AVIF, JPEG
 from resizer.models import CachedVariant, Original
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from pytest_django.fixtures import SettingsWrapper
+    from pytest_django import Settings
 
     from resizer.engines import Rendered
     from resizer.formats import Format
@@ -41,6 +42,9 @@ class FailingStorage(InMemoryStorage):
     def delete(self, name: str) -> None:
         raise RuntimeError("gone for lunch")
 
+    def listdir(self, path: str) -> Any:
+        raise RuntimeError("gone for lunch")
+
 
 class ReadOnlyStorage(InMemoryStorage):
     def _save(self, name: str, content: Any) -> str:
@@ -52,7 +56,9 @@ class TimelessStorage(InMemoryStorage):
         raise NotImplementedError
 
 
-def wanted(width: int = 320, target: Format = AVIF, name: str = "a.jpg") -> tuple[Description, Variant, str]:
+def wanted(
+    width: int = 320, target: Format = AVIF, name: str = "a.jpg"
+) -> tuple[Description, Variant, str]:
     description = originals.describe(name)
     variant = description.variant(Recipe(), width, target)
     return description, variant, write_key(variant, sign(variant))
@@ -90,11 +96,17 @@ def test_made_variant_is_found(engine: type[CountingEngine]) -> None:
     found = store.find(key)
     assert found is not None
     assert found.content is None
-    assert (found.etag, found.length, found.modified_at) == (made.etag, made.length, made.modified_at)
+    assert (found.etag, found.length, found.modified_at) == (
+        made.etag,
+        made.length,
+        made.modified_at,
+    )
     assert store.read(key) == made.content
 
 
-def test_variant_is_found_in_the_storage_when_the_cache_is_lost(engine: type[CountingEngine]) -> None:
+def test_variant_is_found_in_the_storage_when_the_cache_is_lost(
+    engine: type[CountingEngine],
+) -> None:
     save("a.jpg")
     key, made = make()
     caches["default"].clear()
@@ -154,7 +166,7 @@ def test_many_threads_make_a_variant_once(engine: type[CountingEngine], variants
     assert CachedVariant.objects.count() == 1
 
 
-def test_waiting_ends_in_busy(settings: SettingsWrapper, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_waiting_ends_in_busy(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.RESIZER = {"LOCK_SECONDS": 1}
     save("a.jpg")
     description, variant, key = wanted()
@@ -185,7 +197,7 @@ def test_original_replaced_while_it_is_read_is_not_kept(
         save("a.jpg", photograph((800, 600)))
         return iter(rendered)
 
-    engine_class = type(originals.get_engine())
+    engine_class = type(get_engine())
     real = engine_class.render
     monkeypatch.setattr(engine_class, "render", render)
     with pytest.raises(Busy, match="has changed"):
@@ -195,7 +207,7 @@ def test_original_replaced_while_it_is_read_is_not_kept(
 
 
 def test_variant_that_cannot_be_kept_is_shown_all_the_same(
-    settings: SettingsWrapper, caplog: pytest.LogCaptureFixture
+    settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     settings.STORAGES = {
         **settings.STORAGES,
@@ -231,7 +243,7 @@ def test_row_of_the_original_is_written_again() -> None:
     assert CachedVariant.objects.get().original == Original.objects.get()
 
 
-def test_storage_without_times(settings: SettingsWrapper) -> None:
+def test_storage_without_times(settings: Settings) -> None:
     settings.STORAGES = {
         **settings.STORAGES,
         "resizer": {"BACKEND": "tests.test_store.TimelessStorage"},
@@ -244,7 +256,7 @@ def test_storage_without_times(settings: SettingsWrapper) -> None:
     assert found.modified_at > 0
 
 
-def test_storage_that_fails_is_our_error(settings: SettingsWrapper) -> None:
+def test_storage_that_fails_is_our_error(settings: Settings) -> None:
     settings.STORAGES = {
         **settings.STORAGES,
         "resizer": {"BACKEND": "tests.test_store.FailingStorage"},
@@ -275,7 +287,7 @@ def test_variant_whose_file_is_gone_can_be_deleted(variants: Path) -> None:
     assert not CachedVariant.objects.exists()
 
 
-def test_variant_that_cannot_be_deleted_stays_recorded(settings: SettingsWrapper) -> None:
+def test_variant_that_cannot_be_deleted_stays_recorded(settings: Settings) -> None:
     save("a.jpg")
     make()
     settings.STORAGES = {
@@ -288,7 +300,9 @@ def test_variant_that_cannot_be_deleted_stays_recorded(settings: SettingsWrapper
 
 
 @pytest.mark.parametrize("backend", ["FileSystemStorage", "InMemoryStorage"])
-def test_forgotten_original_leaves_no_variant(settings: SettingsWrapper, tmp_path: Path, backend: str) -> None:
+def test_forgotten_original_leaves_no_variant(
+    settings: Settings, tmp_path: Path, backend: str
+) -> None:
     settings.STORAGES = {
         **settings.STORAGES,
         "resizer": {
@@ -320,15 +334,17 @@ def test_forgetting_an_original_without_variants_is_no_error() -> None:
 
 
 def test_variants_are_kept_beside_the_originals_when_no_place_is_configured(
-    settings: SettingsWrapper, tmp_path: Path
+    settings: Settings, tmp_path: Path
 ) -> None:
-    settings.STORAGES = {alias: one for alias, one in settings.STORAGES.items() if alias != "resizer"}
+    settings.STORAGES = {
+        alias: one for alias, one in settings.STORAGES.items() if alias != "resizer"
+    }
     save("a.jpg")
     key, _answer = make()
     assert (tmp_path / "originals/_resized" / key).is_file()
 
 
-def test_no_place_beside_originals_elsewhere(settings: SettingsWrapper) -> None:
+def test_no_place_beside_originals_elsewhere(settings: Settings) -> None:
     settings.STORAGES = {"default": {"BACKEND": "django.core.files.storage.InMemoryStorage"}}
     with pytest.raises(InvalidStorageError):
         store.variants_storage()

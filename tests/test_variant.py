@@ -31,7 +31,9 @@ SIGNATURE = "nFGBozSE6GBqnk"
 ALPHABET = set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/_.,=-")
 
 
-def variant(name: str = "photos/a.jpg", source: str = "default", recipe: Recipe | None = None) -> Variant:
+def variant(
+    name: str = "photos/a.jpg", source: str = "default", recipe: Recipe | None = None
+) -> Variant:
     return Variant(
         source=source,
         name=name,
@@ -230,7 +232,14 @@ def test_key_with_wrong_parts_is_refused(key: str) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["a.jpg", "640/a.jpg", "5d41402a-nFGBozSE6GBqnk/640.avif", STEM, STEM + "640", STEM + "640.avif/"],
+    [
+        "a.jpg",
+        "640/a.jpg",
+        "5d41402a-nFGBozSE6GBqnk/640.avif",
+        STEM,
+        STEM + "640",
+        STEM + "640.avif/",
+    ],
 )
 def test_path_of_another_form_is_no_key(path: str) -> None:
     assert parse_key(path) is None

@@ -13,7 +13,7 @@ from PIL import ExifTags, Image, ImageCms, features
 from resizer import geometry
 from resizer.conf import get_settings
 from resizer.engines.protocol import Header, Rendered
-from resizer.errors import ResizerError, TooManyPixels, UndecodableOriginal, UnsupportedFormat
+from resizer.errors import TooManyPixels, UndecodableOriginal, UnsupportedFormat
 from resizer.formats import AVIF, JPEG, PNG, SNIFF_BYTES, WEBP, sniff
 
 if TYPE_CHECKING:
@@ -115,8 +115,6 @@ def _open(file: BinaryIO) -> Iterator[tuple[Image.Image, Format]]:
         # Never Pillow's whole list of decoders: one of them starts Ghostscript.
         with Image.open(file, formats=[found.name.upper()]) as image:
             yield image, found
-    except ResizerError:
-        raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise TooManyPixels(str(error)) from error
     except Exception as error:

@@ -1,0 +1,44 @@
+# `make run` shows the gallery, `make test` runs everything that CI runs. Both set up what they need.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+ADDRESS ?= 127.0.0.1:8000
+
+.PHONY: help run test services clean
+
+help:
+	@echo "make run    set up and serve the gallery on http://$(ADDRESS)/"
+	@echo "make test   set up and run linters, types, layers and tests"
+	@echo "make clean  remove the virtual environment, the database, uploads and variants"
+
+run: export DJANGO_DEBUG = 1
+run: $(VENV)/.base
+	@$(BIN)/python manage.py migrate --verbosity 0
+	@$(BIN)/python manage.py load_gallery
+	@echo "Gallery  http://$(ADDRESS)/"
+	@echo "Admin    http://$(ADDRESS)/admin/  (admin / admin)"
+	@$(BIN)/python manage.py runserver $(ADDRESS)
+
+test: export DJANGO_DEBUG = 1
+test: $(VENV)/.test services
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -W error manage.py makemigrations --check --dry-run
+	$(BIN)/python -m pytest --cov
+
+services:
+	@sh .ci/install-services
+
+# The marker is renewed when the pins change, so that a pull is followed by an install.
+$(VENV)/.%: requirements/%.txt requirements/base.txt requirements/test.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.x …")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement $<
+	@touch $@
+
+clean:
+	rm -rf .venv .venv-* .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .coverage
+	find var -mindepth 1 -not -name .gitignore -delete

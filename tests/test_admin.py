@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from django.urls import reverse
+
+from resizer import picture
+from resizer.models import CachedVariant, Original
+from tests.conftest import files, save
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from django.test import Client
+    from pytest_django import DjangoAssertNumQueries, Settings
+
+VARIANTS = reverse("admin:resizer_cachedvariant_changelist")
+ORIGINALS = reverse("admin:resizer_original_changelist")
+
+
+@pytest.fixture
+def keys(admin_client: Client) -> list[str]:
+    """Three cached variants of two originals."""
+    for name in ("cat.jpg", "dog.jpg"):
+        save(name)
+    urls = [
+        picture.url("cat.jpg", width=320),
+        picture.url("cat.jpg", width=640, format="avif", ratio="1/1"),
+        picture.url("dog.jpg", width=320),
+    ]
+    for url in urls:
+        assert admin_client.get(url).status_code == 200
+    return [url.removeprefix("/img/") for url in urls]
+
+
+def test_cached_variants_are_listed(admin_client: Client, keys: list[str]) -> None:
+    html = admin_client.get(VARIANTS).content.decode()
+    for key in keys:
+        assert f'src="/img/{key}"' in html
+    assert "320 × 240" in html
+    assert "640 × 640" in html
+    assert "1x1" in html
+    assert "AVIF" in html
+    assert "KB" in html
+    variant = CachedVariant.objects.get(key=keys[1])
+    assert f"{1 - variant.bytes / variant.original.bytes:.0%}" in html
+    assert reverse("admin:resizer_original_change", args=[variant.original_id]) in html
+
+
+def test_list_takes_no_query_per_row(
+    admin_client: Client, keys: list[str], django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    for path in (VARIANTS, ORIGINALS):
+        admin_client.get(path)
+        with django_assert_max_num_queries(8):
+            admin_client.get(path)
+
+
+@pytest.mark.parametrize(
+    ("query", "count"),
+    [("q=cat", 2), ("q=640.avif", 1), ("format=avif", 1), ("width=320", 2), ("q=bird", 0)],
+)
+def test_cached_variants_are_filtered_and_searched(
+    admin_client: Client, keys: list[str], query: str, count: int
+) -> None:
+    html = admin_client.get(f"{VARIANTS}?{query}").content.decode()
+    assert html.count('class="action-select"') == count
+
+
+def test_cached_variant_is_shown_and_cannot_be_changed(
+    admin_client: Client, keys: list[str]
+) -> None:
+    variant = CachedVariant.objects.get(key=keys[0])
+    url = reverse("admin:resizer_cachedvariant_change", args=[variant.pk])
+    html = admin_client.get(url).content.decode()
+    assert keys[0] in html
+    assert 'name="_save"' not in html
+    assert admin_client.get(reverse("admin:resizer_cachedvariant_add")).status_code == 403
+    assert admin_client.post(url, {"width": 1}).status_code == 403
+
+
+def test_deleted_variants_lose_file_and_row(
+    admin_client: Client, keys: list[str], variants: Path
+) -> None:
+    chosen = CachedVariant.objects.filter(key__in=keys[:2])
+    data = {
+        "action": "delete_selected",
+        "_selected_action": [str(variant.pk) for variant in chosen],
+        "post": "yes",
+    }
+    assert admin_client.post(VARIANTS, data, follow=True).status_code == 200
+    assert files(variants) == [keys[2]]
+    assert [variant.key for variant in CachedVariant.objects.all()] == [keys[2]]
+    # Asked for again, it is made again.
+    assert admin_client.get(f"/img/{keys[0]}").status_code == 200
+
+
+def test_one_variant_is_deleted_from_its_page(
+    admin_client: Client, keys: list[str], variants: Path
+) -> None:
+    variant = CachedVariant.objects.get(key=keys[0])
+    url = reverse("admin:resizer_cachedvariant_delete", args=[variant.pk])
+    admin_client.post(url, {"post": "yes"})
+    assert keys[0] not in files(variants)
+    assert not CachedVariant.objects.filter(key=keys[0]).exists()
+
+
+def test_originals_are_listed_with_their_variants(admin_client: Client, keys: list[str]) -> None:
+    html = admin_client.get(ORIGINALS).content.decode()
+    assert "cat.jpg" in html
+    assert "1600 × 1200" in html
+    assert '<td class="field-variant_count">2</td>' in html
+    original = Original.objects.get(name="cat.jpg")
+    html = admin_client.get(
+        reverse("admin:resizer_original_change", args=[original.pk])
+    ).content.decode()
+    for key in keys[:2]:
+        assert f'src="/img/{key}"' in html
+    assert keys[2] not in html
+
+
+def test_deleted_original_loses_its_variants_and_keeps_its_file(
+    admin_client: Client, keys: list[str], variants: Path, tmp_path: Path
+) -> None:
+    original = Original.objects.get(name="cat.jpg")
+    url = reverse("admin:resizer_original_delete", args=[original.pk])
+    assert admin_client.post(url, {"post": "yes"}, follow=True).status_code == 200
+    assert files(variants) == [keys[2]]
+    assert not Original.objects.filter(name="cat.jpg").exists()
+    assert (tmp_path / "originals/cat.jpg").is_file()
+    assert admin_client.get(f"/img/{keys[0]}").status_code == 200
+
+
+def test_originals_are_deleted_together(
+    admin_client: Client, keys: list[str], variants: Path
+) -> None:
+    data = {
+        "action": "delete_selected",
+        "_selected_action": [str(original.pk) for original in Original.objects.all()],
+        "post": "yes",
+    }
+    admin_client.post(ORIGINALS, data)
+    assert files(variants) == []
+    assert not Original.objects.exists()
+
+
+@pytest.mark.parametrize("model", ["cachedvariant", "original"])
+def test_storage_that_fails_is_told_to_the_editor(
+    admin_client: Client, keys: list[str], settings: Settings, model: str
+) -> None:
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "resizer": {"BACKEND": "tests.test_store.FailingStorage"},
+    }
+    row = (CachedVariant if model == "cachedvariant" else Original).objects.first()
+    assert row is not None
+    url = reverse(f"admin:resizer_{model}_delete", args=[row.pk])
+    html = admin_client.post(url, {"post": "yes"}, follow=True).content.decode()
+    assert "Not all could be deleted: " in html
+    assert type(row).objects.filter(pk=row.pk).exists()

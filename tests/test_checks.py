@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.core.checks import run_checks
+
+from resizer.engines.pillow import PillowEngine
+from tests.test_middleware import OTHERS, OURS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pytest_django import Settings
+
+    from resizer.formats import Format
+
+
+class WithoutAvif(PillowEngine):
+    def can_write(self, target: Format) -> bool:
+        return target.name != "avif"
+
+
+def ids() -> list[str]:
+    messages = run_checks(tags=["resizer"])
+    for message in messages:
+        assert message.hint
+    return [str(message.id) for message in messages]
+
+
+def test_project_is_in_order() -> None:
+    assert ids() == []
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({"WITHDS": [320]}, "resizer.E001"),
+        ({"WIDTHS": []}, "resizer.E002"),
+        ({"STORAGE": "nowhere"}, "resizer.W001"),
+        ({"SOURCES": {"web": {"BACKEND": "no.such.Class"}}}, "resizer.E005"),
+        ({"SOURCES": {"web": {"OPTIONS": {"colour": "red"}}}}, "resizer.E005"),
+        ({"CACHE": "nowhere"}, "resizer.E005"),
+        ({"ENGINE": "no.such.Engine"}, "resizer.E005"),
+        ({"ENGINE": "tests.test_checks.WithoutAvif"}, "resizer.E006"),
+        ({"STORAGE": "default"}, "resizer.E007"),
+    ],
+)
+def test_mistake_has_an_id(settings: Settings, values: dict[str, Any], expected: str) -> None:
+    settings.RESIZER = values
+    assert ids() == [expected]
+
+
+def test_no_place_for_variants(settings: Settings) -> None:
+    settings.STORAGES = {"default": {"BACKEND": "django.core.files.storage.InMemoryStorage"}}
+    assert ids() == ["resizer.E003"]
+
+
+def test_variants_elsewhere_are_in_order(settings: Settings, tmp_path: Path) -> None:
+    in_memory = {"BACKEND": "django.core.files.storage.InMemoryStorage"}
+    settings.STORAGES = {**settings.STORAGES, "resizer": in_memory}
+    assert ids() == []
+    settings.STORAGES = {
+        "default": in_memory,
+        "resizer": {
+            "BACKEND": "django.core.files.storage.FileSystemStorage",
+            "OPTIONS": {"location": tmp_path},
+        },
+    }
+    assert ids() == []
+
+
+class OtherSource:
+    """No StorageSource."""
+
+
+def test_other_sources_are_left_alone(settings: Settings) -> None:
+    settings.RESIZER = {"SOURCES": {"other": {"BACKEND": "tests.test_checks.OtherSource"}}}
+    assert ids() == []
+
+
+def test_app_is_not_mounted(settings: Settings) -> None:
+    settings.ROOT_URLCONF = "django.contrib.auth.urls"
+    assert ids() == ["resizer.E004"]
+
+
+@pytest.mark.parametrize(
+    ("middleware", "expected"),
+    [
+        ([OURS, *OTHERS], []),
+        (OTHERS, ["resizer.W002"]),
+        ([*OTHERS, OURS], ["resizer.W002"]),
+        (["django.contrib.sessions.middleware.SessionMiddleware"], []),
+    ],
+)
+def test_middleware_that_changes_pictures(
+    settings: Settings, middleware: list[str], expected: list[str]
+) -> None:
+    settings.MIDDLEWARE = middleware
+    assert ids() == expected

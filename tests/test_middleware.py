@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from django.http import HttpResponse
+from django.urls import include, path
+
+from resizer import picture
+from tests.conftest import save
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+    from django.test import Client
+    from pytest_django import Settings
+
+pytestmark = pytest.mark.django_db
+
+OURS = "resizer.middleware.ResizerMiddleware"
+OTHERS = [
+    "django.middleware.gzip.GZipMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+]
+
+
+def page(request: HttpRequest, **_: str) -> HttpResponse:
+    request.session["seen"] = True
+    return HttpResponse("a page")
+
+
+page.login_required = False  # type: ignore[attr-defined]  # as Django's decorator marks it
+
+urlpatterns = [path("robots.txt", page), path("", include("resizer.urls"))]
+
+
+def test_no_header_is_added_to_a_picture(client: Client, settings: Settings) -> None:
+    settings.MIDDLEWARE = [OURS, *OTHERS]
+    save("a.jpg")
+    response = client.get(
+        picture.url("a.jpg", width=640, format="png"), headers={"Accept-Encoding": "gzip"}
+    )
+    assert response.status_code == 200
+    assert response["Content-Length"] == str(len(response.content))
+    for header in ("Vary", "Content-Language", "Content-Encoding", "Set-Cookie"):
+        assert not response.has_header(header)
+    assert not response["ETag"].startswith("W/")
+
+
+def test_view_works_without_the_middleware_and_without_login(
+    client: Client, settings: Settings
+) -> None:
+    settings.MIDDLEWARE = OTHERS
+    save("a.jpg")
+    assert client.get(picture.url("a.jpg", width=640)).status_code == 200
+
+
+def test_other_pages_pass_through(client: Client, settings: Settings) -> None:
+    settings.MIDDLEWARE = [OURS, *OTHERS]
+    settings.ROOT_URLCONF = "tests.test_middleware"
+    response = client.get("/robots.txt")
+    assert response.content == b"a page"
+    assert "Accept-Language" in response["Vary"]
+
+
+def test_project_may_mount_at_the_root(client: Client, settings: Settings) -> None:
+    settings.MIDDLEWARE = [OURS, *OTHERS]
+    settings.ROOT_URLCONF = "tests.test_middleware"
+    save("a.jpg")
+    url = picture.url("a.jpg", width=640)
+    assert url.startswith("/a.jpg/")
+    assert not client.get(url).has_header("Vary")
+
+
+def test_address_below_the_mount_that_no_pattern_matches(
+    client: Client, settings: Settings
+) -> None:
+    settings.MIDDLEWARE = [OURS]
+    assert client.get("/img/").status_code == 404
+
+
+def test_project_without_our_urls(client: Client, settings: Settings) -> None:
+    settings.MIDDLEWARE = [OURS]
+    settings.ROOT_URLCONF = "django.contrib.auth.urls"
+    assert client.get("/nothing").status_code == 404

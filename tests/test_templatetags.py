@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.template import Context, Template, TemplateSyntaxError
+from django.utils.html import strip_tags
+
+from resizer import originals
+from tests.conftest import save
+from tests.test_originals import raising  # noqa: F401  # a fixture
+
+if TYPE_CHECKING:
+    from pytest_django import DjangoAssertNumQueries
+
+    from config.gallery.models import Photo
+
+pytestmark = pytest.mark.django_db
+
+
+def render(text: str, **context: Any) -> str:
+    return Template("{% load resizer %}" + text).render(Context(context))
+
+
+def test_picture_of_a_model_field(photo: Photo) -> None:
+    html = render('{% resized_img photo.image alt="A test" %}', photo=photo)
+    assert html.startswith('<picture><source type="image/avif" srcset="/img/photographs/test.jpg/')
+    assert 'alt="A test"' in html
+    assert 'width="1600"' in html
+    assert 'height="1200"' in html
+
+
+def test_picture_by_name() -> None:
+    save("photos/a.jpg")
+    assert "/img/photos/a.jpg/" in render('{% resized_img "photos/a.jpg" alt="" %}')
+
+
+def test_options_come_from_the_context(photo: Photo) -> None:
+    html = render(
+        "{% resized_img photo.image alt=photo.alt width=width|add:100 ratio=ratio priority=first %}",
+        photo=photo,
+        width=500,
+        ratio="2/1",
+        first=True,
+    )
+    assert 'alt="A test picture"' in html
+    assert 'width="600"' in html
+    assert 'height="300"' in html
+    assert 'fetchpriority="high"' in html
+
+
+def test_other_names_are_attributes(photo: Photo) -> None:
+    html = render(
+        '{% resized_img photo.image alt="" class="card wide" data-id=photo.pk '
+        'hx-get="/x?a=b" aria-hidden="true" @click="go" itemprop=True %}',
+        photo=photo,
+    )
+    assert 'class="card wide"' in html
+    assert f'data-id="{photo.pk}"' in html
+    assert 'hx-get="/x?a=b"' in html
+    assert 'aria-hidden="true"' in html
+    assert '@click="go"' in html
+    assert " itemprop>" in html
+
+
+def test_values_are_escaped(photo: Photo) -> None:
+    html = render(
+        "{% resized_img photo.image alt=bad title=bad sizes=bad %}",
+        photo=photo,
+        bad='"><script>alert(1)</script>',
+    )
+    assert "<script>" not in html
+    assert html.count("&lt;script&gt;") >= 3
+
+
+def test_result_in_a_variable(photo: Photo) -> None:
+    html = render(
+        '{% resized_img photo.image alt="A" width=600 as cat %}'
+        "{{ cat.url }} {{ cat.width }}x{{ cat.height }} {{ cat.sizes }} {{ cat.candidates.0.content_type }}",
+        photo=photo,
+    )
+    assert html.startswith("/img/photographs/test.jpg/")
+    assert "640.jpg 600x450 auto, (min-width: 600px) 600px, 100vw image/avif" in html
+    assert render('{% resized_img photo.image alt="" as cat %}{{ cat }}', photo=photo) == render(
+        '{% resized_img photo.image alt="" %}', photo=photo
+    )
+
+
+@pytest.mark.parametrize("tag", ['resized_img photo.image alt=""', "resized_url photo.image"])
+def test_empty_field_prints_nothing(photo: Photo, tag: str) -> None:
+    photo.image.delete(save=False)
+    assert render("{% " + tag + " %}", photo=photo) == ""
+    assert (
+        render("{% " + tag + " as it %}{% if it %}yes{% else %}no{% endif %}", photo=photo) == "no"
+    )
+    assert render("{% " + tag + " %}") == ""
+
+
+def test_missing_alternative_text_in_the_data_is_empty(photo: Photo) -> None:
+    assert 'alt=""' in render(
+        "{% resized_img photo.image alt=nothing %}", photo=photo, nothing=None
+    )
+
+
+def test_broken_original_never_breaks_the_page() -> None:
+    save("a.jpg", b"nonsense")
+    html = render('before {% resized_img "a.jpg" alt="Broken" %} after')
+    assert strip_tags(html) == "before  after"
+    assert 'alt="Broken"' in html
+
+
+def test_address_of_one_variant(photo: Photo) -> None:
+    url = render(
+        '{% resized_url photo.image width=1200 ratio="1200/630" format="jpeg" %}', photo=photo
+    )
+    assert url.startswith("/img/photographs/test.jpg/")
+    assert url.endswith("/40x21/1200.jpg")
+    assert render("{% resized_url photo.image as it %}-{{ it }}-", photo=photo).startswith("-/img/")
+
+
+@pytest.mark.parametrize(
+    ("tag", "message"),
+    [
+        ("resized_img photo.image", 'resized_img needs alt="…"'),
+        ("resized_img", "begins with the original"),
+        ('resized_img alt=""', "begins with the original"),
+        ('resized_img photo.image photo alt=""', "takes name=value, not 'photo'"),
+        ('resized_img photo.image alt="" alt="x"', "has alt twice"),
+        ('resized_img photo.image alt="" src="x"', "sets src itself"),
+        ('resized_img photo.image alt="" srcset="x"', "sets srcset itself"),
+        ("resized_url photo.image withd=3", "has no option withd; they are fit, focal, format"),
+    ],
+)
+def test_mistake_is_an_error_when_the_template_is_compiled(tag: str, message: str) -> None:
+    with pytest.raises(TemplateSyntaxError, match=message):
+        Template("{% load resizer %}{% " + tag + " %}")
+
+
+def test_known_picture_asks_neither_storage_nor_database(
+    raising: Any,  # noqa: F811  # the fixture
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
+    save("a.jpg")
+    originals.describe("a.jpg")
+    raising()
+    with django_assert_num_queries(0):
+        html = render('{% resized_img "a.jpg" alt="" %}{% resized_url "a.jpg" width=640 %}')
+    assert html.count("/img/a.jpg/") > 15

@@ -1,0 +1,584 @@
+from __future__ import annotations
+
+import dataclasses
+import logging
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.core.cache import caches
+from django.core.files.storage import storages
+from django.urls import clear_script_prefix, set_script_prefix
+from django.utils.http import http_date
+
+from resizer import errors, originals, picture, store, views
+from resizer.errors import Busy, ResizerError
+from resizer.models import CachedVariant
+from resizer.signing import sign
+from resizer.variant import parse_key, write_key
+from tests.conftest import CountingEngine, files, save
+from tests.pictures import TOLERANCE, decode, difference, draw, encode, photograph
+from tests.test_originals import raising  # noqa: F401  # a fixture
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from django.http import HttpResponse
+    from django.test import Client
+    from freezegun.api import FrozenDateTimeFactory
+    from pytest_django import Settings
+
+pytestmark = pytest.mark.django_db
+
+OPEN = {"SOURCES": {"default": {"OPEN": True}}}
+
+
+def address(width: int = 640, format: str = "jpeg", name: str = "a.jpg", **options: Any) -> str:
+    return picture.url(name, width=width, format=format, **options)
+
+
+def forge(url: str, **changes: Any) -> str:
+    """The key of a URL with other parts, signed rightly."""
+    parsed = parse_key(url.removeprefix("/img/"))
+    assert parsed is not None
+    variant = dataclasses.replace(parsed.variant, **changes)
+    return "/img/" + write_key(variant, sign(variant))
+
+
+def test_first_request_makes_the_variant_and_later_ones_find_it(
+    client: Client, variants: Path, engine: type[CountingEngine]
+) -> None:
+    save("a.jpg")
+    url = address()
+    first = client.get(url)
+    assert first.status_code == 200
+    assert first["Content-Type"] == "image/jpeg"
+    assert decode(first.content).size == (640, 480)
+    expected = decode(photograph()).resize((640, 480))
+    assert difference(decode(first.content), expected) < TOLERANCE
+    second = client.get(url)
+    assert second.content == first.content
+    assert engine.renders == 1
+    assert files(variants) == [url.removeprefix("/img/")]
+    assert first["Server-Timing"].startswith('resizer;desc="miss", read;dur=')
+    assert second["Server-Timing"] == 'resizer;desc="hit"'
+
+
+def test_headers_of_a_variant(client: Client, clock: FrozenDateTimeFactory) -> None:
+    save("a.jpg")
+    for _ in range(2):
+        response = client.get(address(format="avif"))
+        headers = dict(response.headers)
+        assert headers.pop("Server-Timing")
+        etag = headers.pop("ETag")
+        assert etag.startswith('"')
+        assert etag.endswith('"')
+        assert headers == {
+            "Content-Type": "image/avif",
+            "Content-Length": str(len(response.content)),
+            "Last-Modified": "Sun, 22 Nov 2026 12:00:00 GMT",
+            "Cache-Control": "public, max-age=31536000, immutable",
+            "X-Content-Type-Options": "nosniff",
+            "Content-Security-Policy": "default-src 'none'; sandbox",
+        }
+        assert not response.cookies
+
+
+def test_head_tells_the_same_without_a_body(client: Client) -> None:
+    save("a.jpg")
+    url = address()
+    for _ in range(2):
+        head = client.head(url)
+        assert head.status_code == 200
+        assert head.content == b""
+    get = client.get(url)
+    assert {**head.headers} == {**get.headers}
+
+
+@pytest.mark.parametrize("header", ["If-None-Match", "If-Modified-Since"])
+def test_unchanged_variant_is_not_sent_again(
+    client: Client, variants: Path, header: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save("a.jpg")
+    url = address()
+    first = client.get(url)
+    validator = first["ETag" if header == "If-None-Match" else "Last-Modified"]
+    # Not even read: a validator is enough.
+    monkeypatch.setattr(store, "read", None)
+    again = client.get(url, headers={header: validator})
+    assert again.status_code == 304
+    assert again.content == b""
+    assert again["ETag"] == first["ETag"]
+    assert again["Cache-Control"] == first["Cache-Control"]
+
+
+def test_changed_validators_send_the_variant(client: Client) -> None:
+    save("a.jpg")
+    url = address()
+    client.get(url)
+    assert client.get(url, headers={"If-None-Match": '"other"'}).status_code == 200
+    assert client.get(url, headers={"If-Modified-Since": http_date(0)}).status_code == 200
+
+
+def test_lost_file_is_made_again_at_once(
+    client: Client, variants: Path, engine: type[CountingEngine]
+) -> None:
+    save("a.jpg")
+    url = address()
+    first = client.get(url)
+    for file in files(variants):
+        (variants / file).unlink()
+    assert client.get(url).content == first.content
+    assert engine.renders == 2
+
+
+def test_lost_cache_and_lost_rows_change_nothing(
+    client: Client, engine: type[CountingEngine]
+) -> None:
+    save("a.jpg")
+    url = address()
+    first = client.get(url)
+    caches["default"].clear()
+    CachedVariant.objects.all().delete()
+    again = client.get(url)
+    assert (again.content, again["ETag"]) == (first.content, first["ETag"])
+    assert engine.renders == 1
+
+
+def test_wider_request_is_led_to_the_originals_own_width(client: Client, variants: Path) -> None:
+    save("a.jpg", photograph((1000, 750)))
+    response = client.get(forge(address(), width=1920))
+    assert response.status_code == 302
+    assert response["Location"].endswith("/1000.jpg")
+    assert response["Cache-Control"] == "public, max-age=60"
+    assert files(variants) == []
+    assert decode(client.get(response["Location"]).content).size == (1000, 750)
+
+
+@pytest.mark.parametrize("width", [500, 17, 4001])
+def test_unlisted_width_is_refused(client: Client, variants: Path, width: int) -> None:
+    save("a.jpg")
+    response = client.get(forge(address(), width=width))
+    assert response.status_code == 400
+    assert files(variants) == []
+
+
+def test_format_that_is_not_offered_is_refused(client: Client, variants: Path) -> None:
+    save("a.jpg")
+    response = client.get(address().removesuffix("jpg") + "webp")
+    assert response.status_code == 400
+    assert files(variants) == []
+
+
+def test_quality_that_is_no_longer_configured_is_refused(
+    client: Client, settings: Settings
+) -> None:
+    save("a.jpg")
+    settings.RESIZER = {"QUALITIES": {"tiny": {"avif": 20}}}
+    url = address(quality="tiny")
+    settings.RESIZER = {}
+    assert client.get(url).status_code == 400
+
+
+@pytest.mark.parametrize("place", range(14))
+def test_tampered_signature_is_refused(client: Client, variants: Path, place: int) -> None:
+    save("a.jpg")
+    url = address()
+    start = url.index("-", url.index("a.jpg")) + 1
+    other = "A" if url[start + place] != "A" else "B"
+    tampered = url[: start + place] + other + url[start + place + 1 :]
+    response = client.get(tampered)
+    # One character is 6 of 84 bits, none of them idle.
+    assert response.status_code == 403
+    assert response["Cache-Control"] == "no-store"
+    assert files(variants) == []
+
+
+def test_signature_is_checked_before_anything_is_read(
+    client: Client,
+    raising: Any,  # noqa: F811  # the fixture
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    save("a.jpg")
+    url = forge(address())
+    raising()
+    monkeypatch.setattr(store, "find", None)
+    monkeypatch.setattr(originals, "recall", None)
+    assert client.get(url.replace("/a.jpg/", "/b.jpg/")).status_code == 403
+
+
+def test_signature_repeated_in_the_path_opens_nothing(client: Client) -> None:
+    save("a.jpg")
+    stem, _, tail = address().rpartition("/")
+    assert client.get(f"{stem}/{stem.removeprefix('/img/')}/{tail}").status_code in {400, 403}
+
+
+def test_replaced_original_redirects_from_its_old_addresses(
+    client: Client, clock: FrozenDateTimeFactory
+) -> None:
+    save("a.jpg")
+    old = address(width=320)
+    assert client.get(old).status_code == 200
+    save("a.jpg", encode(draw((1600, 1200)).rotate(180), "JPEG"))
+    clock.tick(timedelta(seconds=301))
+    response = client.get(old)
+    assert response.status_code == 302
+    assert response["Location"] == address(width=320) != old
+    assert response["Cache-Control"] == "public, max-age=60"
+    new = client.get(response["Location"])
+    assert difference(decode(new.content), draw((320, 240)).rotate(180)) < TOLERANCE
+
+
+def test_replaced_original_redirects_at_once_where_nothing_is_cached(client: Client) -> None:
+    save("a.jpg")
+    old = address(width=320)
+    save("a.jpg", photograph((500, 400)))
+    response = client.get(old)
+    assert response.status_code == 302
+    assert client.get(response["Location"]).status_code == 200
+
+
+def test_old_own_width_leads_to_a_width_of_the_new_original(
+    client: Client, clock: FrozenDateTimeFactory
+) -> None:
+    save("a.jpg", photograph((1000, 750)))
+    old = address(width=1000)
+    save("a.jpg", photograph((2000, 1500)))
+    assert client.get(old)["Location"].endswith("/1080.jpg")
+    save("a.jpg", photograph((500, 375)))
+    clock.tick(timedelta(seconds=301))
+    assert client.get(old)["Location"].endswith("/500.jpg")
+
+
+def test_deleted_original_answers_404(client: Client, clock: FrozenDateTimeFactory) -> None:
+    save("a.jpg")
+    url = address()
+    client.get(url)
+    storages["default"].delete("a.jpg")
+    clock.tick(timedelta(seconds=301))
+    response = client.get(url)
+    assert response.status_code == 404
+    assert response["Cache-Control"] == "public, max-age=60"
+
+
+def test_variant_outlives_a_source_that_is_down(
+    client: Client,
+    clock: FrozenDateTimeFactory,
+    raising: Any,  # noqa: F811  # the fixture
+) -> None:
+    save("a.jpg")
+    url = address()
+    client.get(url)
+    raising()
+    clock.tick(timedelta(seconds=301))
+    assert client.get(url).status_code == 200
+    response = client.get(forge(url, width=320))
+    assert response.status_code == 502
+    assert response["Cache-Control"] == "no-store"
+
+
+def test_variant_that_cannot_be_kept_is_not_to_be_cached(
+    client: Client, settings: Settings
+) -> None:
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "resizer": {"BACKEND": "tests.test_store.ReadOnlyStorage"},
+    }
+    save("a.jpg")
+    response = client.get(address())
+    assert response.status_code == 200
+    assert decode(response.content).size == (640, 480)
+    assert response["Cache-Control"] == "no-store"
+
+
+def test_variants_storage_that_is_down_is_503(client: Client, settings: Settings) -> None:
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "resizer": {"BACKEND": "tests.test_store.FailingStorage"},
+    }
+    save("a.jpg")
+    response = client.get(address())
+    assert response.status_code == 503
+    assert response["Retry-After"] == "5"
+    assert response["Cache-Control"] == "no-store"
+
+
+def test_variant_that_vanishes_again_and_again_is_503(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save("a.jpg")
+    url = address()
+    client.get(url)
+    found = store.find(url.removeprefix("/img/"))
+    monkeypatch.setattr(store, "make", lambda *_: found)
+    monkeypatch.setattr(store, "read", lambda _: None)
+    assert client.get(url).status_code == 503
+
+
+@pytest.mark.parametrize(
+    ("content", "status"),
+    [
+        (b"<html><script>alert(1)</script></html>", 415),
+        (b"\xff\xd8\xff\xe0 no picture", 422),
+        (photograph((1000, 750))[:9000], 422),
+        (photograph((64, 48)) + bytes(200_000), 413),
+        (photograph((2000, 1500)), 422),
+    ],
+    ids=["type", "broken", "truncated", "bytes", "pixels"],
+)
+def test_hostile_original_is_refused_and_nothing_is_kept(
+    client: Client, settings: Settings, variants: Path, content: bytes, status: int
+) -> None:
+    settings.RESIZER = OPEN
+    save("a.jpg")
+    url = forge(address(), version=originals.describe("a.jpg").version)
+    settings.RESIZER = {**OPEN, "MAX_BYTES": 200_000, "MAX_PIXELS": 2_000_000}
+    save("a.jpg", content)
+    for path in (url, "/img/640/a.jpg"):
+        response = client.get(path)
+        if response.status_code == 302:
+            response = client.get(response["Location"])
+        assert response.status_code == status
+        assert response["Content-Type"] == "text/plain; charset=utf-8"
+    assert files(variants) == []
+
+
+def error_classes(parent: type[ResizerError] = ResizerError) -> list[type[ResizerError]]:
+    return [one for child in parent.__subclasses__() for one in (child, *error_classes(child))]
+
+
+@pytest.mark.parametrize("error", error_classes(), ids=lambda one: one.__name__)
+def test_error_is_one_plain_sentence(
+    client: Client,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    error: type[ResizerError],
+) -> None:
+    def fail(*_: object) -> None:
+        raise error("/srv/secret/path\nsecond line")
+
+    monkeypatch.setattr(views, "verify", fail)
+    save("a.jpg")
+    with caplog.at_level(logging.INFO, "resizer"):
+        response = client.get(address())
+    assert response.status_code == error.status
+    text = response.content.decode()
+    assert text == error.public_message
+    assert text.endswith(".")
+    assert len(text.splitlines()) == 1
+    assert response["Content-Length"] == str(len(text))
+    assert response["X-Content-Type-Options"] == "nosniff"
+    assert response["Cache-Control"] in {"no-store", "public, max-age=60"}
+    if error.status >= 500 or error.status == 403:
+        assert response["Cache-Control"] == "no-store"
+    assert response.has_header("Retry-After") is issubclass(error, Busy)
+    (record,) = [one for one in caplog.records if one.name == "resizer.views"]
+    assert "/srv/secret/path" in record.getMessage()
+    assert "\n" not in record.getMessage()
+
+
+def test_every_error_is_in_the_tree_of_its_module() -> None:
+    tree = errors.__doc__ or ""
+    for error in error_classes():
+        (line,) = [
+            line
+            for line in tree.splitlines()
+            if line.split("(")[0].strip("├─└│ ").startswith(f"{error.__name__} ")
+        ]
+        assert str(error.status) in line
+
+
+# --- short addresses
+
+
+def test_short_address_of_a_closed_source_is_not_found(client: Client, variants: Path) -> None:
+    save("a.jpg")
+    for path in ("/img/640/a.jpg", "/img/a.jpg", "/img/640/_web/a.jpg"):
+        assert client.get(path).status_code == 404
+    assert files(variants) == []
+
+
+@pytest.fixture
+def is_open(settings: Settings) -> None:
+    settings.RESIZER = {**OPEN, "FORMATS": ["avif", "webp"]}
+
+
+@pytest.mark.usefixtures("is_open")
+def test_short_address_scales_in_proportion(client: Client) -> None:
+    save("photos/a.jpg")
+    response = client.get("/img/640/photos/a.jpg")
+    assert response.status_code == 200
+    assert response["Content-Type"] == "image/jpeg"
+    assert decode(response.content).size == (640, 480)
+    assert response["Vary"] == "Accept"
+    assert response["Cache-Control"] == "public, max-age=300"
+    key = client.get(response["Content-Location"])
+    assert key.content == response.content
+    assert not key.has_header("Vary")
+
+
+@pytest.mark.usefixtures("is_open")
+def test_short_address_without_width_is_the_original_re_encoded(client: Client) -> None:
+    save("a.jpg", photograph((700, 500), comment=b"secret"))
+    response = client.get("/img/a.jpg")
+    assert decode(response.content).size == (700, 500)
+    assert b"secret" not in response.content
+
+
+@pytest.mark.usefixtures("is_open")
+def test_short_address_keeps_transparency(client: Client) -> None:
+    save("a.png", encode(draw((700, 500), "RGBA"), "PNG"))
+    assert client.get("/img/640/a.png")["Content-Type"] == "image/png"
+
+
+@pytest.mark.usefixtures("is_open")
+@pytest.mark.parametrize(
+    ("accept", "content_type"),
+    [
+        (None, "image/jpeg"),
+        ("*/*", "image/jpeg"),
+        ("image/*", "image/jpeg"),
+        ("image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8", "image/avif"),
+        ("image/webp,*/*", "image/webp"),
+        ("image/avif;q=0,image/webp", "image/webp"),
+        ("image/avif;q=0.5,image/webp;q=0.9", "image/webp"),
+        ("image/avif;q=nonsense", "image/avif"),
+        ("nonsense", "image/jpeg"),
+    ],
+)
+def test_format_follows_accept(client: Client, accept: str | None, content_type: str) -> None:
+    save("a.jpg")
+    headers = {} if accept is None else {"Accept": accept}
+    assert client.get("/img/320/a.jpg", headers=headers)["Content-Type"] == content_type
+
+
+@pytest.mark.usefixtures("is_open")
+@pytest.mark.parametrize(
+    ("path", "location"),
+    [
+        ("/img/500/a.jpg", "/img/512/a.jpg"),
+        ("/img/513/a.jpg", "/img/640/a.jpg"),
+        ("/img/99999/a.jpg", "/img/2560/a.jpg"),
+        ("/img/500/a%20b%3F.jpg", "/img/512/a%20b%3F.jpg"),
+    ],
+)
+def test_unlisted_width_leads_to_the_next_listed_one(
+    client: Client, path: str, location: str
+) -> None:
+    response = client.get(path)
+    assert (response.status_code, response["Location"]) == (302, location)
+    assert response["Cache-Control"] == "public, max-age=60"
+
+
+@pytest.mark.usefixtures("is_open")
+def test_short_address_never_enlarges(client: Client, variants: Path) -> None:
+    save("a.jpg", photograph((1000, 750)))
+    for path in ("/img/1920/a.jpg", "/img/2560/a.jpg", "/img/1080/a.jpg", "/img/a.jpg"):
+        assert decode(client.get(path).content).size == (1000, 750)
+    assert len(files(variants)) == 1
+
+
+@pytest.mark.usefixtures("is_open")
+def test_stranger_can_cause_only_so_many_variants(client: Client, variants: Path) -> None:
+    save("a.jpg", photograph((600, 400)))
+    for width in range(1, 700, 7):
+        for accept in ("image/avif", "image/webp", "*/*"):
+            client.get(f"/img/{width}/a.jpg", follow=True, headers={"Accept": accept})
+    listed = [16, 24, 32, 48, 64, 96, 128, 192, 256, 320, 384, 480, 512, 600]
+    assert len(files(variants)) == len(listed) * 3
+
+
+@pytest.mark.usefixtures("is_open")
+def test_short_address_revalidates(client: Client) -> None:
+    save("a.jpg")
+    first = client.get("/img/320/a.jpg")
+    again = client.get("/img/320/a.jpg", headers={"If-None-Match": first["ETag"]})
+    assert again.status_code == 304
+    assert again["Vary"] == "Accept"
+
+
+@pytest.mark.usefixtures("is_open")
+def test_short_address_shows_a_replaced_original(
+    client: Client, clock: FrozenDateTimeFactory
+) -> None:
+    save("a.jpg")
+    client.get("/img/320/a.jpg")
+    save("a.jpg", photograph((800, 400)))
+    clock.tick(timedelta(seconds=301))
+    assert decode(client.get("/img/320/a.jpg").content).size == (320, 160)
+
+
+@pytest.mark.usefixtures("is_open")
+def test_name_of_any_letters(client: Client) -> None:
+    name = save("photos/照片 über=50%.jpg")
+    response = client.get("/img/320/photos/%E7%85%A7%E7%89%87%20%C3%BCber%3D50%25.jpg")
+    assert response.status_code == 200
+    assert client.get(address(320, name=name)).content == response.content
+
+
+HOSTILE = [
+    "/img/abc/a.jpg",
+    "/img/640/missing.jpg",
+    "/img/missing.jpg",
+    "/img/640/",
+    "/img/640",
+    "/img/0/a.jpg",
+    "/img/0640/a.jpg",
+    "/img/-1/a.jpg",
+    "/img/640/../settings.py",
+    "/img/640/%2e%2e/%2e%2e/etc/passwd",
+    "/img/640/..%2f..%2fetc%2fpasswd",
+    "/img/640//etc/passwd",
+    "/img/640/a.jpg%00.png",
+    "/img/%00",
+    "/img/640/a%0a.jpg",
+    "/img/640/" + "x" * 5000,
+    "/img/" + "x" * 5000,
+    "/img/" + "x/" * 2500,
+    "/img/" + "9" * 5000 + "/a.jpg",
+    "/img/640/_web/a.jpg",
+    "/img/_/a.jpg",
+    "/img/640/_default/../a.jpg",
+    "/img/640/a.jpg/",
+    "/img/640/photos",
+    "/img/%ff%fe",
+    "/img/640/a.jpg\\..\\b",
+    "/img/a.jpg/5d41402a-AAAAAAAAAAAAAA/640.avif",
+    "/img/a.jpg/5d41402a-AAAAAAAAAAAAAA/7x3/640.avif",
+    "/img/a.jpg/5d41402a-AAAAAAAAAAAAAA/640.exe",
+    "/img/a.jpg/5d41402a-AAAAAAAAAAAAAA/0640.avif",
+    "/img/a.jpg/5d41402a-AAAAAAAAAAAAAA/{}/640.avif".format("a" * 5000),
+    "/img/../5d41402a-AAAAAAAAAAAAAA/640.avif",
+    "/img/==99999999/5d41402a-AAAAAAAAAAAAAA/640.avif",
+    "/img/=ZZ/5d41402a-AAAAAAAAAAAAAA/640.avif",
+    "/img/_nowhere/a.jpg/5d41402a-AAAAAAAAAAAAAA/640.avif",
+]
+
+
+@pytest.mark.usefixtures("is_open")
+@pytest.mark.parametrize("path", HOSTILE, ids=lambda path: path[5:40])
+def test_hostile_address_is_refused_and_creates_nothing(
+    client: Client, variants: Path, path: str
+) -> None:
+    save("photos/a.jpg")
+    save("a.jpg")
+    response: HttpResponse = client.get(path)  # type: ignore[assignment]  # the test client's own class
+    assert 400 <= response.status_code < 500
+    assert files(variants) == []
+
+
+@pytest.mark.parametrize("method", ["post", "put", "patch", "delete"])
+def test_other_methods_are_not_allowed(client: Client, method: str) -> None:
+    save("a.jpg")
+    response = getattr(client, method)(address())
+    assert response.status_code == 405
+    assert response["Allow"] == "GET, HEAD"
+
+
+def test_mount_follows_the_script_name(client: Client) -> None:
+    save("a.jpg")
+    set_script_prefix("/site/")
+    try:
+        assert address().startswith("/site/img/a.jpg/")
+    finally:
+        clear_script_prefix()
