@@ -21,6 +21,8 @@ from resizer.variant import DEFAULT_SOURCE
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from resizer.variant import Variant
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceSettings:
@@ -182,6 +184,13 @@ class Settings:
         return next(
             (listed for listed in self.listed_widths if listed >= width), self.listed_widths[-1]
         )
+
+    def quality_of(self, variant: Variant) -> int:
+        """1 to 100, on the scale of the format's encoder; means nothing to PNG."""
+        quality = variant.recipe.quality or "medium"
+        if isinstance(quality, int):
+            return quality
+        return self.QUALITIES[quality].get(variant.format.name, 100)
 
     def may_write(self, target: Format) -> bool:
         return target in self.FORMATS or target in FALLBACKS

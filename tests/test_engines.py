@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from PIL import Image, ImageCms, ImageOps
 
+from resizer.engines.libvips import LibvipsEngine
 from resizer.engines.pillow import PillowEngine
 from resizer.errors import TooManyPixels, UndecodableOriginal, UnsupportedFormat
 from resizer.formats import AVIF, BY_NAME, GIF, JPEG, PNG, WEBP
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from resizer.engines import Engine, Rendered
     from resizer.formats import Format
 
-ENGINES = [PillowEngine]
+ENGINES = [LibvipsEngine, PillowEngine]
 WRITTEN = [AVIF, JPEG, PNG, WEBP]
 
 

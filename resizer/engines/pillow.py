@@ -6,28 +6,23 @@ import functools
 import io
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from PIL import ExifTags, Image, ImageCms, features
 
-from resizer import geometry
 from resizer.conf import get_settings
 from resizer.engines.protocol import Header, Rendered
 from resizer.errors import TooManyPixels, UndecodableOriginal, UnsupportedFormat
-from resizer.formats import AVIF, JPEG, PNG, SNIFF_BYTES, WEBP, sniff
+from resizer.formats import AVIF, JPEG, SNIFF_BYTES, WEBP, sniff
+from resizer.geometry import REDUCING_GAP, decoding_scale, stored_plan, upright
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import BinaryIO
 
     from resizer.formats import Format
+    from resizer.geometry import Plan
     from resizer.variant import Variant
-
-# A picture is first shrunk by whole factors, cheaply, to no less than this multiple of its final size. At 1.5
-# nothing is visible after encoding; Pillow's customary 2.0 decodes a 12 MP photograph in full for 1280 px.
-REDUCING_GAP = 1.5
-#: What libjpeg scales by while decoding.
-DCT_SCALES = (8, 4, 2, 1)
 
 _TRANSPOSE = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -40,16 +35,6 @@ _TRANSPOSE = {
 }
 
 
-class _Job(NamedTuple):
-    """A variant, where it comes from in the stored picture, and the scale to decode that at."""
-
-    variant: Variant
-    box: geometry.Box
-    #: (width, height) before orientation is applied, px.
-    size: tuple[int, int]
-    scale: int
-
-
 class PillowEngine:
     def can_write(self, target: Format) -> bool:
         return target.name not in {"avif", "webp"} or bool(features.check(target.name))
@@ -57,7 +42,7 @@ class PillowEngine:
     def read_header(self, file: BinaryIO) -> Header:
         with _open(file) as (image, found):
             orientation = _orientation(image)
-            width, height = geometry.upright(image.size, orientation)
+            width, height = upright(image.size, orientation)
             is_progressive = bool(image.info.get("progressive"))
             return Header(
                 format=found,
@@ -74,10 +59,11 @@ class PillowEngine:
         decoded: dict[int, Image.Image] = {}
         for variant in variants:
             started_at = time.perf_counter()
-            job = _plan(header, variant)
-            if job.scale not in decoded:
-                decoded[job.scale] = _decode(file, job.scale)
-            image = _resize(decoded[job.scale], job, header.orientation)
+            plan = stored_plan((header.width, header.height), header.orientation, variant)
+            scale = decoding_scale(plan) if header.format is JPEG else 1
+            if scale not in decoded:
+                decoded[scale] = _decode(file, scale)
+            image = _resize(decoded[scale], plan, scale, header.orientation)
             decoded_at = time.perf_counter()
             content = _encode(image, variant)
             yield Rendered(
@@ -87,20 +73,6 @@ class PillowEngine:
                 decode_seconds=decoded_at - started_at,
                 encode_seconds=time.perf_counter() - decoded_at,
             )
-
-
-def _plan(header: Header, variant: Variant) -> _Job:
-    size = (header.width, header.height)
-    plan = geometry.plan(size, variant.recipe, variant.width)
-    if max(plan.size) > variant.format.max_side:
-        raise TooManyPixels(f"{plan.size} px is beyond {variant.format.name}")
-    box = geometry.stored_box(plan.box, size, header.orientation)
-    target = geometry.upright(plan.size, header.orientation)
-    scale = 1
-    if header.format is JPEG:
-        room = min(box.width / target[0], box.height / target[1]) / REDUCING_GAP
-        scale = next((scale for scale in DCT_SCALES if scale <= room), 1)
-    return _Job(variant, box, target, scale)
 
 
 @contextmanager
@@ -156,11 +128,11 @@ def _resizable(image: Image.Image) -> Image.Image:
     return image.convert("RGBA" if has_alpha else "RGB")
 
 
-def _resize(image: Image.Image, job: _Job, orientation: int) -> Image.Image:
-    left, top, width, height = (side / job.scale for side in job.box)
+def _resize(image: Image.Image, plan: Plan, scale: int, orientation: int) -> Image.Image:
+    left, top, width, height = (side / scale for side in plan.box)
     # A scaled decoding rounds its sides up, hence never down from the box's.
     resized = image.resize(
-        job.size,
+        plan.size,
         Image.Resampling.LANCZOS,
         box=(left, top, left + width, top + height),
         reducing_gap=REDUCING_GAP,
@@ -216,9 +188,7 @@ def _encode(image: Image.Image, variant: Variant) -> bytes:
 
 
 def _encoder_options(image: Image.Image, variant: Variant) -> dict[str, Any]:
-    quality = variant.recipe.quality or "medium"
-    if isinstance(quality, str) and variant.format is not PNG:
-        quality = get_settings().QUALITIES[quality][variant.format.name]
+    quality = get_settings().quality_of(variant)
     if variant.format is AVIF:
         # Speed 9 costs less than WebP and is smaller, except for small pictures and for graphics.
         is_small = image.width <= 320 or image.mode == "RGBA"
