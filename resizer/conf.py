@@ -137,8 +137,8 @@ class Settings:
 
     #: Where originals are read from, by alias; template and Python write "alias:name".
     SOURCES: Mapping[str, SourceSettings] = _setting({}, _sources)
-    #: Dotted path of the class that makes pixels.
-    ENGINE: str = _setting("resizer.engines.pillow.PillowEngine", _text)
+    #: Dotted path of the class that makes pixels; "auto" is libvips where it imports, else Pillow.
+    ENGINE: str = _setting("auto", _text)
     #: The alias in `STORAGES` of the storage that keeps the variants.
     STORAGE: str = _setting("resizer", _text)
     #: The alias in `CACHES` of what remembers originals and variants; losing it costs time only.

@@ -3,19 +3,40 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import pyvips
 from PIL import Image, ImageCms, ImageOps
 
+from resizer.engines import get_engine
 from resizer.engines.libvips import LibvipsEngine
 from resizer.engines.pillow import PillowEngine
 from resizer.errors import TooManyPixels, UndecodableOriginal, UnsupportedFormat
 from resizer.formats import AVIF, BY_NAME, GIF, JPEG, PNG, WEBP
 from resizer.variant import Fit, Recipe, Variant
+from tests.colours import (
+    ADOBE_RGB,
+    DISPLAY_P3,
+    PROPHOTO,
+    delta_e,
+    expected_grey,
+    expected_srgb,
+    grey_profile,
+    rgb_profile,
+)
 from tests.pictures import TOLERANCE, decode, difference, draw, encode, photograph
+from tests.servers import ROOT
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+    from typing import BinaryIO
+
+    from pytest_django import Settings
+
     from resizer.engines import Engine, Rendered
     from resizer.formats import Format
 
@@ -268,6 +289,47 @@ def test_colours_become_srgb_and_the_profile_goes(engine: Engine, target: Format
     assert difference(image, expected) < TOLERANCE
 
 
+SPACES = {"Adobe RGB": ADOBE_RGB, "Display P3": DISPLAY_P3, "ProPhoto": PROPHOTO}
+PATCHES = [
+    (red, green, blue)
+    for red in (40, 128, 200)
+    for green in (40, 128, 200)
+    for blue in (40, 128, 200)
+]
+
+
+def patches(colours: Sequence[Any], mode: str) -> Image.Image:
+    """One square of 40 px for each colour, side by side."""
+    image = Image.new(mode, (40 * len(colours), 40))
+    for place, colour in enumerate(colours):
+        image.paste(colour, (40 * place, 0, 40 * place + 40, 40))
+    return image
+
+
+@pytest.mark.parametrize("space", SPACES)
+@pytest.mark.parametrize("original", ["PNG", "WEBP"])
+def test_wide_colours_become_what_they_mean_in_srgb(
+    engine: Engine, original: str, space: str
+) -> None:
+    options = {"lossless": True} if original == "WEBP" else {}
+    profile = rgb_profile(SPACES[space])
+    content = encode(patches(PATCHES, "RGB"), original, icc_profile=profile, **options)
+    image = render_one(engine, content, variant(20 * len(PATCHES)))
+    for place, colour in enumerate(PATCHES):
+        seen = image.getpixel((20 * place + 10, 10))
+        assert isinstance(seen, tuple)
+        assert delta_e(seen, expected_srgb(colour, SPACES[space])) < 1.5, colour  # type: ignore[arg-type]  # three
+
+
+@pytest.mark.parametrize("gamma", [1.0, 1.8, 2.2])
+def test_grey_profile_becomes_srgb(engine: Engine, gamma: float) -> None:
+    greys = [16, 64, 128, 192, 240]
+    content = encode(patches(greys, "L"), "PNG", icc_profile=grey_profile(gamma))
+    image = render_one(engine, content, variant(20 * len(greys))).convert("L")
+    for place, grey in enumerate(greys):
+        assert abs(image.getpixel((20 * place + 10, 10)) - expected_grey(grey, gamma)) < 2  # type: ignore[operator]  # one
+
+
 def test_transparency_survives_a_profile(engine: Engine) -> None:
     original = draw((640, 480), "RGBA")
     content = encode(original, "PNG", icc_profile=srgb_profile())
@@ -376,3 +438,178 @@ def test_quality_costs_bytes(engine: Engine, target: Format) -> None:
 def test_quality_means_nothing_to_png(engine: Engine) -> None:
     low, high = render(engine, photograph(), variant(quality="low"), variant(quality=90))
     assert low.content == high.content
+
+
+def test_automatic_engine_is_libvips_where_it_imports(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert isinstance(get_engine(), LibvipsEngine)
+    monkeypatch.setitem(sys.modules, "resizer.engines.libvips", None)
+    settings.RESIZER = {"CACHE": "default"}
+    assert isinstance(get_engine(), PillowEngine)
+
+
+FORK = """
+import io, os, signal, sys
+from django.conf import settings
+settings.configure()
+from tests.pictures import decode, photograph
+from tests.test_engines import render_one, variant
+from resizer.engines import get_engine
+from resizer.engines.libvips import LibvipsEngine
+engine = LibvipsEngine()
+content = photograph((800, 600))
+engine.read_header(io.BytesIO(content))
+if sys.argv[1] == "rendered":
+    render_one(engine, content, variant())
+child = os.fork()
+if child == 0:
+    signal.alarm(20)
+    print(render_one(engine, content, variant()).size, flush=True)
+    os._exit(0)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+@pytest.mark.parametrize("parent", ["rendered", "read a header"])
+def test_forked_child_renders_whatever_its_parent_has_done(parent: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", FORK, parent],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split("\n")[:2] == ["(320, 240)", "0"]
+
+
+@pytest.mark.parametrize("where", ["disk", "memory"])
+def test_original_is_read_from_its_path_or_its_bytes(
+    engine: Engine, tmp_path: Path, where: str
+) -> None:
+    content = photograph()
+    (tmp_path / "a.jpg").write_bytes(content)
+    file: BinaryIO = (tmp_path / "a.jpg").open("rb") if where == "disk" else io.BytesIO(content)
+    with file:
+        (rendered,) = engine.render(file, engine.read_header(file), [variant()])
+    assert rendered.content == render(engine, content, variant())[0].content
+
+
+def test_engines_make_the_same_picture() -> None:
+    for wanted in (
+        variant(640, JPEG),
+        variant(333, ratio=(3, 2), focal=(20, 80)),
+        variant(700, AVIF),
+    ):
+        one, other = (
+            render_one(engine(), oriented(6, (2000, 1400)), wanted)
+            for engine in (LibvipsEngine, PillowEngine)
+        )
+        assert difference(one, other) < 1
+
+
+def through_libvips(
+    image: Image.Image, saver: str, *, sixteen_bits: bool = False, **options: Any
+) -> bytes:
+    """Write what Pillow cannot."""
+    source = pyvips.Image.pngload_buffer(encode(image, "PNG"))
+    if sixteen_bits:
+        kind = "grey16" if source.bands < 3 else "rgb16"
+        source = (source.cast("ushort") * 257).cast("ushort").copy(interpretation=kind)
+    content: bytes = getattr(source, f"{saver}_buffer")(**options)
+    return content
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA"])
+def test_sixteen_bits_become_eight(engine: Engine, mode: str) -> None:
+    original = draw((640, 480), mode)
+    content = through_libvips(original, "pngsave", sixteen_bits=True)
+    assert engine.read_header(io.BytesIO(content)).has_alpha is mode.endswith("A")
+    image = render_one(engine, content, variant(160))
+    expected = original.resize((160, 120), Image.Resampling.LANCZOS)
+    for ground in ("black", "white"):
+        seen, wanted = (
+            Image.alpha_composite(Image.new("RGBA", one.size, ground), one.convert("RGBA"))
+            for one in (image, expected)
+        )
+        assert difference(seen, wanted) < 1.5
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L"])
+def test_interlaced_png(engine: Engine, mode: str) -> None:
+    original = draw((641, 479), mode)
+    image = render_one(engine, through_libvips(original, "pngsave", interlace=True), variant(160))
+    assert difference(image, original.resize(image.size, Image.Resampling.LANCZOS)) < TOLERANCE
+
+
+@pytest.mark.parametrize("width", [80, 300, 640])
+@pytest.mark.parametrize("subsampling", ["4:4:4", "4:2:2", "4:2:0"])
+def test_progressive_jpeg(engine: Engine, subsampling: str, width: int) -> None:
+    content = photograph((640, 480), progressive=True, subsampling=subsampling)
+    image = render_one(engine, content, variant(width))
+    expected = decode(content).resize(image.size, Image.Resampling.LANCZOS)
+    assert difference(image, expected) < 1
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+@pytest.mark.parametrize("options", [{"bitdepth": 10}, {"bitdepth": 12}, {"subsample_mode": "off"}])
+def test_avif_of_many_bits_and_full_colour(
+    engine: Engine, mode: str, options: dict[str, Any]
+) -> None:
+    original = draw((640, 480), mode)
+    content = through_libvips(original, "heifsave", compression="av1", Q=90, effort=0, **options)
+    assert engine.read_header(io.BytesIO(content)).has_alpha is (mode == "RGBA")
+    image = render_one(engine, content, variant(320))
+    expected = original.resize((320, 240), Image.Resampling.LANCZOS)
+    grounds = [
+        Image.alpha_composite(Image.new("RGBA", one.size, "white"), one.convert("RGBA"))
+        for one in (image, expected)
+    ]
+    assert difference(*grounds) < TOLERANCE
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_avif_is_turned_by_its_boxes(engine: Engine, orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    # Pillow writes the orientation as irot and imir boxes, where AVIF keeps it.
+    content = encode(draw((640, 400)), "AVIF", exif=exif, quality=90)
+    upright = ImageOps.exif_transpose(decode(content))
+    image = render_one(engine, content, variant(200))
+    assert (upright.width > upright.height) == (orientation < 5)
+    assert difference(image, upright.resize(image.size, Image.Resampling.LANCZOS)) < TOLERANCE
+
+
+@pytest.mark.parametrize("original", ["AVIF", "GIF", "PNG", "WEBP"])
+def test_animation_shows_its_first_frame(engine: Engine, original: str) -> None:
+    first = draw((320, 240))
+    frames = [first.rotate(90 * turn) for turn in (1, 2, 3)]
+    content = encode(first, original, save_all=True, append_images=frames, duration=100)
+    assert difference(render_one(engine, content, variant(160)), first.resize((160, 120))) < 4
+
+
+def test_lossless_webp(engine: Engine) -> None:
+    original = draw((640, 480), "RGBA")
+    content = encode(original, "WEBP", lossless=True)
+    image = render_one(engine, content, variant(160))
+    expected = original.resize((160, 120), Image.Resampling.LANCZOS)
+    assert difference(image.getchannel("A"), expected.getchannel("A")) < 1
+
+
+@pytest.mark.parametrize(("mode", "key"), [("L", 0), ("RGB", (230, 40, 30))])
+def test_one_colour_of_a_png_can_be_transparent(engine: Engine, mode: str, key: Any) -> None:
+    original = Image.new(mode, (640, 480), key)
+    original.paste(draw((320, 480), mode), (320, 0))
+    content = encode(original, "PNG", transparency=key)
+    assert engine.read_header(io.BytesIO(content)).has_alpha
+    image = render_one(engine, content, variant(160)).convert("RGBA")
+    assert image.getpixel((20, 60))[3] == 0  # type: ignore[index]  # four channels
+    assert image.getpixel((150, 115))[3] == 255  # type: ignore[index]  # four channels
+
+
+def test_photograph_of_several_pictures_shows_the_first(engine: Engine) -> None:
+    first = draw((640, 480))
+    content = encode(first, "MPO", save_all=True, append_images=[first.rotate(180)])
+    assert engine.read_header(io.BytesIO(content)).format is JPEG
+    expected = first.resize((320, 240), Image.Resampling.LANCZOS)
+    assert difference(render_one(engine, content, variant(320)), expected) < TOLERANCE

@@ -20,4 +20,10 @@ def get_engine() -> Engine:
 
 @functools.lru_cache(maxsize=1)
 def _build(settings: Settings) -> Engine:
-    return cast("Engine", import_string(settings.ENGINE)())
+    if settings.ENGINE != "auto":
+        return cast("Engine", import_string(settings.ENGINE)())
+    try:
+        return cast("Engine", import_string("resizer.engines.libvips.LibvipsEngine")())
+    except (ImportError, OSError):
+        # Without pyvips, and without the library that it loads.
+        return cast("Engine", import_string("resizer.engines.pillow.PillowEngine")())
