@@ -27,6 +27,8 @@ class Original(models.Model):
     format = models.CharField(_("format"), max_length=8, choices=_FORMAT_CHOICES)
     has_alpha = models.BooleanField(_("has transparency"), default=False)
     is_shrinkable = models.BooleanField(_("can be decoded small"), default=False)
+    is_graphic = models.BooleanField(_("is a graphic"), default=False)
+    has_palette = models.BooleanField(_("has a palette"), default=False)
     bytes = models.PositiveBigIntegerField(_("bytes"))
     #: None after the file may have changed: the next one who needs it reads the header again.
     checked_at = models.DateTimeField(_("checked"), null=True)

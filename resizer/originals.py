@@ -70,7 +70,6 @@ class Description:
     reference: Reference
     #: What the source said of the file when its header was read.
     fingerprint: str
-    bytes: int
     header: Header
     #: When the source was last asked, POSIX seconds.
     checked_at: float
@@ -211,7 +210,6 @@ def record(description: Description) -> Original:
         name=description.reference.name,
         defaults={
             "fingerprint": description.fingerprint,
-            "bytes": description.bytes,
             "checked_at": timezone.now(),
             **header._asdict(),
             "format": header.format.name,
@@ -246,7 +244,6 @@ def _inspect(reference: Reference) -> Description:
         description = Description(
             reference=reference,
             fingerprint=stat.fingerprint,
-            bytes=stat.bytes,
             header=header,
             checked_at=time.time(),
         )
@@ -298,7 +295,6 @@ def _from_row(row: Original) -> Description:
     return Description(
         reference=Reference(row.source, row.name),
         fingerprint=row.fingerprint,
-        bytes=row.bytes,
         header=Header(
             format=BY_NAME[row.format],
             width=row.width,
@@ -306,6 +302,9 @@ def _from_row(row: Original) -> Description:
             orientation=row.orientation,
             has_alpha=row.has_alpha,
             is_shrinkable=row.is_shrinkable,
+            is_graphic=row.is_graphic,
+            has_palette=row.has_palette,
+            bytes=row.bytes,
         ),
         checked_at=checked_at,
     )
@@ -320,7 +319,6 @@ def _pack(description: Description) -> tuple[object, ...]:
     header = description.header
     return (
         description.fingerprint,
-        description.bytes,
         description.checked_at,
         header.format.name,
         *header[1:],
@@ -328,11 +326,10 @@ def _pack(description: Description) -> tuple[object, ...]:
 
 
 def _unpack(reference: Reference, packed: tuple[Any, ...]) -> Description:
-    fingerprint, size, checked_at, format_name, *rest = packed
+    fingerprint, checked_at, format_name, *rest = packed
     return Description(
         reference=reference,
         fingerprint=fingerprint,
-        bytes=size,
         checked_at=checked_at,
         header=Header(BY_NAME[format_name], *rest),
     )

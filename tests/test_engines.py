@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import io
+import random
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import pyvips
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image, ImageCms, ImageDraw, ImageOps
 
 from resizer.engines import get_engine
+from resizer.engines.encoding import encode_within
 from resizer.engines.libvips import LibvipsEngine
 from resizer.engines.pillow import PillowEngine
 from resizer.errors import TooManyPixels, UndecodableOriginal, UnsupportedFormat
@@ -114,7 +116,7 @@ def test_header_tells_transparency(engine: Engine, image: Image.Image, has_alpha
 def test_palette_can_be_transparent(engine: Engine) -> None:
     content = encode(draw((600, 400)).quantize(16), "PNG", transparency=0)
     assert engine.read_header(io.BytesIO(content)).has_alpha
-    assert render_one(engine, content, variant()).mode == "RGBA"
+    assert render_one(engine, content, variant()).has_transparency_data
 
 
 def test_encoders_are_there(engine: Engine) -> None:
@@ -456,6 +458,7 @@ settings.configure()
 from tests.pictures import decode, photograph
 from tests.test_engines import render_one, variant
 from resizer.engines import get_engine
+from resizer.engines.encoding import encode_within
 from resizer.engines.libvips import LibvipsEngine
 engine = LibvipsEngine()
 content = photograph((800, 600))
@@ -613,3 +616,87 @@ def test_photograph_of_several_pictures_shows_the_first(engine: Engine) -> None:
     assert engine.read_header(io.BytesIO(content)).format is JPEG
     expected = first.resize((320, 240), Image.Resampling.LANCZOS)
     assert difference(render_one(engine, content, variant(320)), expected) < TOLERANCE
+
+
+def drawing(size: tuple[int, int] = (1600, 1200), mode: str = "RGB") -> Image.Image:
+    """Flat areas and letters."""
+    image = Image.new(mode, size, "white" if mode == "RGB" else (255, 255, 255, 0))
+    pen = ImageDraw.Draw(image)
+    choice = random.Random(5)
+    for _ in range(60):
+        left, top = choice.randrange(size[0]), choice.randrange(size[1])
+        colour = tuple(choice.randrange(256) for _ in range(3))
+        pen.rectangle((left, top, left + 200, top + 100), fill=colour)
+        pen.text((top, left), "The quick brown fox", fill=colour, font_size=30)
+    return image
+
+
+@pytest.mark.parametrize(
+    ("content", "is_graphic"),
+    [
+        (encode(drawing(), "PNG"), True),
+        (encode(drawing().quantize(64), "PNG"), True),
+        (encode(drawing(), "GIF"), True),
+        (encode(draw((400, 300)).quantize(256), "PNG"), True),
+        (encode(Image.effect_noise((400, 300), 60).convert("RGB"), "PNG"), False),
+        (photograph((400, 300)), False),
+        (encode(drawing(), "WEBP"), False),
+    ],
+    ids=["png", "palette", "gif", "photographic palette", "photographic png", "jpeg", "webp"],
+)
+def test_graphic_is_told_from_a_photograph(
+    engine: Engine, content: bytes, is_graphic: bool
+) -> None:
+    header = engine.read_header(io.BytesIO(content))
+    assert (header.is_graphic, header.bytes) == (is_graphic, len(content))
+    assert header.has_palette is (decode(content).mode == "P")
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+@pytest.mark.parametrize(
+    ("target", "width"),
+    [(AVIF, 1600), (AVIF, 320), (PNG, 1600), (PNG, 640), (PNG, 320), (WEBP, 640)],
+)
+def test_variant_of_a_palette_is_no_larger_than_its_original(
+    engine: Engine, target: Format, mode: str, width: int
+) -> None:
+    original = drawing(mode=mode)
+    content = encode(original.quantize(256), "PNG", optimize=True)
+    (rendered,) = render(engine, content, variant(width, target))
+    assert len(rendered.content) <= len(content)
+    expected = original.resize((width, width * 3 // 4), Image.Resampling.LANCZOS)
+    grounds = [
+        Image.alpha_composite(Image.new("RGBA", one.size, "white"), one.convert("RGBA"))
+        for one in (decode(rendered.content), expected)
+    ]
+    assert difference(*grounds) < TOLERANCE
+
+
+@pytest.mark.parametrize("target", [AVIF, JPEG, WEBP], ids=lambda target: target.name)
+def test_variant_is_no_larger_than_an_original_of_low_quality(
+    engine: Engine, target: Format
+) -> None:
+    content = encode(draw((1200, 900)), "JPEG", quality=30)
+    (rendered,) = render(engine, content, variant(1200, target, quality="high"))
+    assert len(rendered.content) <= len(content)
+
+
+@pytest.mark.parametrize("target", WRITTEN, ids=lambda target: target.name)
+@pytest.mark.parametrize("original", ["photograph", "palette"])
+def test_wider_variants_are_larger_files(engine: Engine, original: str, target: Format) -> None:
+    content = photograph() if original == "photograph" else encode(drawing().quantize(64), "PNG")
+    widths = [160, 320, 480, 640, 800]
+    wanted = [variant(width, target) for width in widths]
+    sizes = [len(one.content) for one in render(engine, content, *wanted)]
+    assert sizes == sorted(sizes)
+
+
+def test_less_quality_ends_at_half() -> None:
+    asked: list[int] = []
+
+    def encode_all(quality: int) -> bytes:
+        asked.append(quality)
+        return bytes(1000)
+
+    assert len(encode_within(10, 80, encode_all)) == 1000
+    assert asked == [80, 72, 64, 56, 48, 40]

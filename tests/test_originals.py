@@ -69,7 +69,7 @@ def test_first_description_reads_the_header_and_writes_a_row(engine: type[Counti
     assert len(description.version) == 8
     row = Original.objects.get()
     assert (str(row), row.width, row.height, row.format) == ("a.jpg", 640, 480, "jpeg")
-    assert row.bytes == description.bytes > 0
+    assert row.bytes == description.header.bytes > 0
     assert (engine.headers, engine.renders) == (1, 0)
 
 

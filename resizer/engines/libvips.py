@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pyvips
 
 from resizer.conf import get_settings
+from resizer.engines.encoding import encode_within, is_worth_effort
 from resizer.engines.pillow import PillowEngine
 from resizer.engines.protocol import Rendered
 from resizer.errors import UndecodableOriginal
@@ -94,7 +95,7 @@ class LibvipsEngine:
                         image = decoded[scale] = image.copy_memory()
                 result = _resize(image, plan, scale, header.orientation)
                 decoded_at = time.perf_counter()
-                content = _encode(result, variant)
+                content = _encode(result, variant, header)
                 yield Rendered(
                     content=content,
                     width=result.width,
@@ -157,29 +158,47 @@ def _to_srgb(image: pyvips.Image, *, is_grey: bool) -> pyvips.Image:
     return image.colourspace("b-w") if is_grey else image
 
 
-def _encode(image: pyvips.Image, variant: Variant) -> bytes:
-    options: dict[str, Any] = {"keep": "none"}
+def _encode(image: pyvips.Image, variant: Variant, header: Header) -> bytes:
+    if variant.format is PNG:
+        if not header.has_palette:
+            return _save(image, PNG)
+        # A palette stays one: half the bytes. Dithering makes them a third more, and by SSIMULACRA2 no better.
+        return _save(image, PNG, palette=True, dither=0, effort=1, compression=9)
+    if image.hasalpha() and not variant.format.has_alpha:
+        image = image.flatten(background=255)
     quality = get_settings().quality_of(variant)
+    options: dict[str, Any]
     if variant.format is AVIF:
-        # Effort 0 is libaom's speed 9: see the Pillow engine.
-        is_small = image.width <= 320 or image.hasalpha()
-        options |= {
+        has_effort = is_worth_effort(header, image.width, has_alpha=image.hasalpha())
+        # libheif's effort 0 is libaom's speed 9, 1 is 8.
+        options = {
             "compression": "av1",
-            "Q": quality,
-            "effort": 1 if is_small else 0,
+            "effort": 1 if has_effort else 0,
             "subsample_mode": "on",
             "bitdepth": 8,
         }
     elif variant.format is WEBP:
-        options |= {"Q": quality, "effort": 4}
-    elif variant.format is JPEG:
-        if image.hasalpha():
-            image = image.flatten(background=255)
-        options |= {
-            "Q": quality,
+        options = {"effort": 4}
+    else:
+        options = {
             "interlace": True,
             "optimize_coding": True,
             "subsample_mode": "on",
+            # What mozjpeg has beyond libjpeg: 10 to 15 % fewer bytes at the same SSIMULACRA2, …
+            "trellis_quant": True,
+            "overshoot_deringing": True,
+            "quant_table": 3,
         }
-    encoded: bytes = getattr(image, f"{_SAVERS[variant.format]}_buffer")(**options)
-    return encoded
+        # … which its quantisation table reaches at higher numbers: 66 for 60, 83 for 79.
+        quality += round((100 - quality) * 0.13)
+    return encode_within(
+        header.bytes,
+        quality,
+        lambda quality: _save(image, variant.format, Q=quality, **options),
+    )
+
+
+def _save(image: pyvips.Image, target: Format, **options: Any) -> bytes:
+    # Otherwise positions, names and thumbnails of the original would go out with the picture.
+    content: bytes = getattr(image, f"{_SAVERS[target]}_buffer")(keep="none", **options)
+    return content

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import io
+import os
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -11,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 from PIL import ExifTags, Image, ImageCms, features
 
 from resizer.conf import get_settings
+from resizer.engines.encoding import encode_within, is_worth_effort
 from resizer.engines.protocol import Header, Rendered
 from resizer.errors import TooManyPixels, UndecodableOriginal, UnsupportedFormat
-from resizer.formats import AVIF, JPEG, SNIFF_BYTES, WEBP, sniff
+from resizer.formats import AVIF, GIF, JPEG, PNG, SNIFF_BYTES, WEBP, sniff
 from resizer.geometry import REDUCING_GAP, decoding_scale, stored_plan, upright
 
 if TYPE_CHECKING:
@@ -23,6 +25,12 @@ if TYPE_CHECKING:
     from resizer.formats import Format
     from resizer.geometry import Plan
     from resizer.variant import Variant
+
+#: A PNG of less for a pixel is no photograph: those take 1 to 2.5, screenshots and drawings 0.1 to 0.6.
+GRAPHIC_BYTES = 0.75
+
+# Dithering makes files a third larger, and by SSIMULACRA2 no better.
+_NO_DITHER = Image.Dither.NONE
 
 _TRANSPOSE = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -43,14 +51,17 @@ class PillowEngine:
         with _open(file) as (image, found):
             orientation = _orientation(image)
             width, height = upright(image.size, orientation)
-            is_progressive = bool(image.info.get("progressive"))
+            length = file.seek(0, os.SEEK_END)
             return Header(
                 format=found,
                 width=width,
                 height=height,
                 orientation=orientation,
                 has_alpha=image.has_transparency_data,
-                is_shrinkable=found is JPEG and not is_progressive,
+                is_shrinkable=found is JPEG and not image.info.get("progressive"),
+                is_graphic=found in {GIF, PNG} and length < GRAPHIC_BYTES * width * height,
+                has_palette=image.mode in {"1", "P"},
+                bytes=length,
             )
 
     def render(
@@ -65,7 +76,7 @@ class PillowEngine:
                 decoded[scale] = _decode(file, scale)
             image = _resize(decoded[scale], plan, scale, header.orientation)
             decoded_at = time.perf_counter()
-            content = _encode(image, variant)
+            content = _encode(image, variant, header)
             yield Rendered(
                 content=content,
                 width=image.width,
@@ -177,29 +188,41 @@ def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform:
     )
 
 
-def _encode(image: Image.Image, variant: Variant) -> bytes:
+def _encode(image: Image.Image, variant: Variant, header: Header) -> bytes:
+    if variant.format is PNG:
+        return _encode_png(image, header)
     if image.mode in {"LA", "RGBA"} and not variant.format.has_alpha:
         background = Image.new("RGBA", image.size, "white")
         background.alpha_composite(image.convert("RGBA"))
         image = background.convert("RGB")
-    output = io.BytesIO()
-    image.save(output, variant.format.name.upper(), **_encoder_options(image, variant))
-    return output.getvalue()
-
-
-def _encoder_options(image: Image.Image, variant: Variant) -> dict[str, Any]:
-    quality = get_settings().quality_of(variant)
+    options: dict[str, Any]
     if variant.format is AVIF:
-        # Speed 9 costs less than WebP and is smaller, except for small pictures and for graphics.
-        is_small = image.width <= 320 or image.mode == "RGBA"
-        return {
-            "quality": quality,
-            "speed": 8 if is_small else 9,
-            "subsampling": "4:2:0",
-            "max_threads": 1,
-        }
-    if variant.format is WEBP:
-        return {"quality": quality, "method": 4}
-    if variant.format is JPEG:
-        return {"quality": quality, "optimize": True, "progressive": True, "subsampling": "4:2:0"}
-    return {}
+        has_effort = is_worth_effort(header, image.width, has_alpha=image.mode == "RGBA")
+        options = {"speed": 8 if has_effort else 9, "subsampling": "4:2:0", "max_threads": 1}
+    elif variant.format is WEBP:
+        options = {"method": 4}
+    else:
+        options = {"optimize": True, "progressive": True, "subsampling": "4:2:0"}
+    return encode_within(
+        header.bytes,
+        get_settings().quality_of(variant),
+        lambda quality: _save(image, variant.format, quality=quality, **options),
+    )
+
+
+def _encode_png(image: Image.Image, header: Header) -> bytes:
+    """A palette stays one: half the bytes; Pillow harms it little, except where colours are transparent."""
+    if header.has_palette and image.mode in {"L", "RGB"}:
+        palette = image.convert("RGB").quantize(256, Image.Quantize.MEDIANCUT, dither=_NO_DITHER)
+        return _save(palette, PNG, compress_level=9)
+    content = _save(image, PNG)
+    if header.has_palette and len(content) > header.bytes:
+        palette = image.convert("RGBA").quantize(256, Image.Quantize.FASTOCTREE, dither=_NO_DITHER)
+        return _save(palette, PNG, compress_level=9)
+    return content
+
+
+def _save(image: Image.Image, target: Format, **options: Any) -> bytes:
+    output = io.BytesIO()
+    image.save(output, target.name.upper(), **options)
+    return output.getvalue()

@@ -25,6 +25,12 @@ class Header(NamedTuple):
     has_alpha: bool
     #: A JPEG that can be decoded at a fraction of its size, so that its memory is bounded.
     is_shrinkable: bool
+    #: A drawing, a diagram or a screenshot, to judge by how few bytes hold it.
+    is_graphic: bool
+    #: It has no more than 256 colours.
+    has_palette: bool
+    #: The length of the file.
+    bytes: int
 
 
 class Rendered(NamedTuple):
