@@ -26,7 +26,7 @@ DEBUG = os.environ.get("DJANGO_DEBUG") == "1"
 SECRET_KEY = os.environ.get("DJANGO_SECRET_KEY") or ("for development only" if DEBUG else "")
 if not SECRET_KEY:
     raise ImproperlyConfigured("Set DJANGO_SECRET_KEY, or DJANGO_DEBUG=1 for development.")
-ALLOWED_HOSTS = [host for host in os.environ.get("DJANGO_ALLOWED_HOSTS", "").split(",") if host]
+ALLOWED_HOSTS = os.environ.get("DJANGO_ALLOWED_HOSTS", "").replace(",", " ").split()
 
 INSTALLED_APPS = [
     "django.contrib.admin",
@@ -94,7 +94,8 @@ def _storage(bucket: str | None, directory: str, **options: Any) -> dict[str, An
     if bucket:
         return {
             "BACKEND": "storages.backends.s3.S3Storage",
-            "OPTIONS": {"bucket_name": bucket, "querystring_auth": False},
+            # A second upload of a name gets another name, as on a disk.
+            "OPTIONS": {"bucket_name": bucket, "querystring_auth": False, "file_overwrite": False},
         }
     return {
         "BACKEND": "django.core.files.storage.FileSystemStorage",

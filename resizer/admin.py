@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
+import math
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib import admin, messages
 from django.db.models import Count, Sum
+from django.http import HttpResponseRedirect
 from django.template.defaultfilters import filesizeformat
 from django.urls import reverse
 from django.utils.html import format_html
@@ -20,8 +23,10 @@ from resizer.originals import locate
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
-    from django.http import HttpRequest
+    from django.http import HttpRequest, HttpResponse
     from django.utils.safestring import SafeString
+
+logger = logging.getLogger(__name__)
 
 PREVIEW_HEIGHT = 60  # CSS px
 
@@ -52,7 +57,7 @@ def original_link(cached_variant: CachedVariant) -> SafeString:
 
 @admin.display(description=_("size, px"), ordering="width")
 def size(row: CachedVariant | Original) -> str:
-    return f"{row.width} × {row.height}"
+    return f"{row.width}\u00a0×\u00a0{row.height}"
 
 
 @admin.display(description=_("file"), ordering="bytes")
@@ -63,7 +68,9 @@ def file_size(row: CachedVariant | Original) -> str:
 @admin.display(description=_("saving"))
 def saving(cached_variant: CachedVariant) -> str:
     """Against the original's file."""
-    return f"{1 - cached_variant.bytes / max(1, cached_variant.original.bytes):.0%}"
+    percent = 100 - 100 * cached_variant.bytes / max(1, cached_variant.original.bytes)
+    # Rounded down: nothing saves everything.
+    return f"{math.floor(percent)}\u00a0%"
 
 
 @admin.display(description=_("age"), ordering="-created_at")
@@ -92,8 +99,30 @@ class _WrittenByTheApp:
         return False
 
 
+class _DeletedWithFiles(_WrittenByTheApp, admin.ModelAdmin):  # type: ignore[type-arg]  # no runtime generics
+    """A storage that fails is told to the editor, instead of a success that was none."""
+
+    def delete_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super().delete_view(request, *args, **kwargs)
+        except StoreFailed as error:
+            return self._tell(request, error)
+
+    def response_action(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super().response_action(request, *args, **kwargs)
+        except StoreFailed as error:
+            return self._tell(request, error)
+
+    def _tell(self, request: HttpRequest, error: StoreFailed) -> HttpResponse:
+        logger.warning("Not all could be deleted: %s", error)
+        message = _("Not all could be deleted, because the storage failed. Please try again.")
+        self.message_user(request, message, messages.ERROR)
+        return HttpResponseRedirect(reverse(f"admin:resizer_{self.opts.model_name}_changelist"))
+
+
 @admin.register(CachedVariant)
-class CachedVariantAdmin(_WrittenByTheApp, admin.ModelAdmin):  # type: ignore[type-arg]  # no runtime generics
+class CachedVariantAdmin(_DeletedWithFiles):
     list_display = (
         variant_preview,
         original_link,
@@ -105,7 +134,7 @@ class CachedVariantAdmin(_WrittenByTheApp, admin.ModelAdmin):  # type: ignore[ty
         age,
     )
     list_display_links = (size,)
-    list_filter = ("format", "created_at", "original__source", "width")
+    list_filter = ("format", "created_at", "original__source")
     list_per_page = 50
     list_select_related = ("original",)
     search_fields = ("original__name", "key")
@@ -129,13 +158,10 @@ class CachedVariantAdmin(_WrittenByTheApp, admin.ModelAdmin):  # type: ignore[ty
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[CachedVariant]) -> None:
         """Delete files and rows; a variant that is asked for again is made again."""
-        try:
-            store.delete(queryset)
-        except StoreFailed as error:
-            self.message_user(request, f"Not all could be deleted: {error}", messages.ERROR)
+        store.delete(queryset)
 
 
-class CachedVariantInline(_WrittenByTheApp, admin.TabularInline):  # type: ignore[type-arg]  # as above
+class CachedVariantInline(_WrittenByTheApp, admin.TabularInline):  # type: ignore[type-arg]  # no runtime generics
     model = CachedVariant
     fields: ClassVar[Any] = (  # its stubs do not know of callables here
         variant_preview,
@@ -153,7 +179,7 @@ class CachedVariantInline(_WrittenByTheApp, admin.TabularInline):  # type: ignor
 
 
 @admin.register(Original)
-class OriginalAdmin(_WrittenByTheApp, admin.ModelAdmin):  # type: ignore[type-arg]  # as above
+class OriginalAdmin(_DeletedWithFiles):
     list_display: Any = (
         original_preview,
         "name",
@@ -194,9 +220,6 @@ class OriginalAdmin(_WrittenByTheApp, admin.ModelAdmin):  # type: ignore[type-ar
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Original]) -> None:
         """Forget originals and delete their variants; the original files stay where they are."""
-        try:
-            for original in queryset:
-                store.forget(locate(original))
-                original.delete()
-        except StoreFailed as error:
-            self.message_user(request, f"Not all could be deleted: {error}", messages.ERROR)
+        for original in queryset:
+            store.forget(locate(original))
+            original.delete()

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+import logging
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from django.apps import AppConfig, apps
-from django.db.models import FileField, Model
+from django.db import transaction
+from django.db.models import ImageField, Model
 from django.db.models.signals import post_save
 from django.utils.translation import gettext_lazy as _
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from resizer.originals import Reference
+
+logger = logging.getLogger(__name__)
 
 
 class ResizerConfig(AppConfig):
@@ -19,22 +29,43 @@ class ResizerConfig(AppConfig):
         from resizer import checks  # noqa: F401  # registers the system checks
 
         for model in apps.get_models():
-            if any(isinstance(field, FileField) for field in model._meta.get_fields()):
-                post_save.connect(forget_files, sender=model, dispatch_uid="resizer.forget_files")
+            if any(isinstance(field, ImageField) for field in model._meta.get_fields()):
+                post_save.connect(look_at_files, sender=model, dispatch_uid="resizer.look_at_files")
 
 
 # The one signal of the app: nobody calls us when another app's model is saved.
-def forget_files(sender: type[Model], instance: Model, **_kwargs: Any) -> None:
-    """A storage that overwrites gives a new file an old name: have those just saved described anew."""
+def look_at_files(
+    sender: type[Model],
+    instance: Model,
+    using: str,
+    raw: bool,
+    update_fields: Iterable[str] | None,
+    **_kwargs: Any,
+) -> None:
+    """Describe images that were saved, so that no page has to, and none shows what they replaced.
+
+    A storage that overwrites gives a new file an old name.
+    """
     from resizer import originals
 
     for field in sender._meta.get_fields():
-        file = getattr(instance, field.name) if isinstance(field, FileField) else None
-        if not file:
+        is_saved = not raw and (update_fields is None or field.name in update_fields)
+        if not is_saved or not isinstance(field, ImageField) or not getattr(instance, field.name):
             continue
         try:
-            reference = originals.locate(file)
+            reference = originals.locate(getattr(instance, field.name))
         except ValueError:
             # Files in a storage that is no source are none of our business.
             continue
-        originals.forget(reference)
+        # Before, others would read the former row again; and its failure is not the saver's.
+        transaction.on_commit(partial(_check, reference), using=using, robust=True)
+
+
+def _check(reference: Reference) -> None:
+    from resizer import originals
+    from resizer.errors import ResizerError
+
+    try:
+        originals.check(reference)
+    except ResizerError as error:
+        logger.info("%s cannot be resized: %s", reference, error)

@@ -1,6 +1,6 @@
 """System checks: what is wrong with the configuration, and what to write instead.
 
-E001 unknown key · E002 wrong value · E003 no place for variants · E004 not mounted · E005 a class cannot be loaded ·
+E001 unknown key · E002 wrong value · E003 no storage for variants · E004 not mounted · E005 a class cannot be loaded ·
 E006 no encoder for a format · E007 variants among the originals · W001 variants kept in the media directory ·
 W002 middleware before ours changes pictures
 """
@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings as django_settings
 from django.core.cache import InvalidCacheBackendError, caches
 from django.core.checks import CheckMessage, Error, Warning, register
-from django.core.files.storage import FileSystemStorage, InvalidStorageError, storages
+from django.core.exceptions import ImproperlyConfigured
+from django.core.files.storage import FileSystemStorage, storages
 from django.urls import NoReverseMatch
 
 from resizer.conf import get_settings, read_settings
@@ -24,6 +25,9 @@ from resizer.store import FALLBACK_DIRECTORY, variants_storage
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from django.core.files.storage import Storage
+
+_LOADING = (ImportError, AttributeError, TypeError)
 OURS = "resizer.middleware.ResizerMiddleware"
 #: They add `Vary` or `Content-Encoding` to every response.
 CHANGING = (
@@ -31,6 +35,7 @@ CHANGING = (
     "django.middleware.gzip.GZipMiddleware",
     "django.middleware.locale.LocaleMiddleware",
 )
+SESSIONS = "django.contrib.sessions.middleware.SessionMiddleware"
 
 
 @register("resizer")
@@ -47,8 +52,9 @@ def _check_storage() -> Iterator[CheckMessage]:
     hint = f"Add to STORAGES {alias!r}: {{'BACKEND': …, 'OPTIONS': …}} with {directory}."
     try:
         storage = variants_storage()
-    except InvalidStorageError:
-        yield Error(f"STORAGES has no {alias!r} to keep variants in.", hint=hint, id="resizer.E003")
+    except (ImportError, TypeError, ValueError, ImproperlyConfigured) as error:
+        message = f"The variants storage {alias!r} cannot be loaded: {error}"
+        yield Error(message, hint=hint, id="resizer.E003")
         return
     if alias not in storages.backends:
         yield Warning(
@@ -56,11 +62,17 @@ def _check_storage() -> Iterator[CheckMessage]:
             hint=hint,
             id="resizer.W001",
         )
-    if not isinstance(storage, FileSystemStorage):
-        return
     for name, source in _storage_sources():
-        beside = source.storage
-        if isinstance(beside, FileSystemStorage) and beside.location == storage.location:
+        try:
+            beside = source.storage
+        except ImproperlyConfigured as error:
+            yield Error(
+                f"The storage of source {name!r} cannot be loaded: {error}",
+                hint="OPTIONS['storage'] is an alias in STORAGES.",
+                id="resizer.E005",
+            )
+            continue
+        if _location(beside) == _location(storage):
             yield Error(
                 f"Variants and the originals of source {name!r} share a directory.",
                 hint="A variant's directory has its original's name: give STORAGES[…] another location.",
@@ -68,10 +80,18 @@ def _check_storage() -> Iterator[CheckMessage]:
             )
 
 
+def _location(storage: Storage) -> object:
+    """What tells a storage's place from that of any other."""
+    if isinstance(storage, FileSystemStorage):
+        return storage.location
+    bucket = getattr(storage, "bucket_name", None)
+    return (bucket, getattr(storage, "location", "")) if bucket else id(storage)
+
+
 def _storage_sources() -> Iterator[tuple[str, StorageSource]]:
     try:
         sources = get_sources()
-    except (ImportError, TypeError):
+    except _LOADING:
         # E005 says so.
         return
     for name, source in sources.items():
@@ -93,7 +113,7 @@ def _check_mount() -> Iterator[CheckMessage]:
 def _check_classes() -> Iterator[CheckMessage]:
     try:
         get_sources()
-    except (ImportError, TypeError) as error:
+    except _LOADING as error:
         yield Error(
             f"RESIZER['SOURCES'] cannot be loaded: {error}",
             hint="BACKEND is the dotted path of a class; OPTIONS are its keyword arguments.",
@@ -110,26 +130,29 @@ def _check_classes() -> Iterator[CheckMessage]:
         )
     try:
         engine = get_engine()
-    except (ImportError, TypeError) as error:
+        missing = [one for one in get_settings().FORMATS if not engine.can_write(one)]
+    except _LOADING as error:
         yield Error(
             f"RESIZER['ENGINE'] cannot be loaded: {error}",
             hint="It is the dotted path of a class.",
             id="resizer.E005",
         )
         return
-    for target in get_settings().FORMATS:
-        if not engine.can_write(target):
-            yield Error(
-                f"The engine cannot write {target.name}.",
-                hint=f"Install a build of its library with {target.name}, or take it out of FORMATS.",
-                id="resizer.E006",
-            )
+    for target in missing:
+        yield Error(
+            f"The engine cannot write {target.name}.",
+            hint=f"Install a build of its library with {target.name}, or take it out of FORMATS.",
+            id="resizer.E006",
+        )
 
 
 def _check_middleware() -> Iterator[CheckMessage]:
     middleware = list(django_settings.MIDDLEWARE)
     before = middleware[: middleware.index(OURS)] if OURS in middleware else middleware
     changing = [name for name in before if name in CHANGING]
+    if django_settings.SESSION_SAVE_EVERY_REQUEST and SESSIONS in before:
+        # A visitor's session in a response that everybody may get.
+        changing.append(SESSIONS)
     if changing:
         yield Warning(
             f"{changing[0]} adds headers to pictures that keep shared caches from one copy for all.",

@@ -76,7 +76,8 @@ def _widths(value: object) -> tuple[int, ...]:
 
 
 def _formats(value: object) -> tuple[Format, ...]:
-    choices = sorted(name for name, row in BY_NAME.items() if row.is_written)
+    # The fallbacks are offered anyway, and would hide each other.
+    choices = [name for name, row in BY_NAME.items() if row.is_written and row not in FALLBACKS]
     if not isinstance(value, (list, tuple)) or any(name not in choices for name in value):
         raise ValueError(f"a list of {', '.join(choices)}, best first; it may be empty")
     return tuple(BY_NAME[name] for name in value)
@@ -92,7 +93,7 @@ def _qualities(value: object) -> Mapping[str, Mapping[str, int]]:
     for level, numbers in value.items():
         if not isinstance(level, str) or not re.fullmatch("[a-z]{1,16}", level):
             raise expected
-        if not isinstance(numbers, Mapping) or not set(numbers) <= set(BY_NAME):
+        if not isinstance(numbers, Mapping) or not set(numbers) <= set(levels["medium"]):
             raise expected
         if not all(isinstance(number, int) and 1 <= number <= 100 for number in numbers.values()):
             raise expected
@@ -113,6 +114,13 @@ def _sources(value: object) -> Mapping[str, SourceSettings]:
         if not isinstance(alias, str) or not re.fullmatch(r"[A-Za-z0-9_\-]{1,64}", alias):
             raise expected
         if not isinstance(entry, Mapping) or not set(entry) <= {"BACKEND", "OPTIONS", "OPEN"}:
+            raise expected
+        if not isinstance(entry.get("BACKEND", ""), str):
+            raise expected
+        if not isinstance(entry.get("OPTIONS", {}), Mapping):
+            raise expected
+        # Not "False", which is true, and would open what is meant to be closed.
+        if not isinstance(entry.get("OPEN", False), bool):
             raise expected
         sources[alias] = SourceSettings(**entry)
     return sources
@@ -173,6 +181,8 @@ class Settings:
     MAX_PIXELS: int = _setting(100_000_000, _positive)
     #: The largest original of any other kind, px: it has to be decoded whole, at 4 to 19 bytes a pixel.
     MAX_BUFFERED_PIXELS: int = _setting(50_000_000, _positive)
+    #: The largest variant, px: encoders take up to 30 bytes a pixel.
+    MAX_VARIANT_PIXELS: int = _setting(25_000_000, _positive)
 
     @property
     def listed_widths(self) -> tuple[int, ...]:

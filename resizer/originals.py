@@ -1,7 +1,7 @@
 """What is known of an original: `describe` it from the cache, else from its row, else from its first bytes.
 
 A page that prints a picture never waits for a storage once the original is known, so `describe` does not ask
-whether the file has changed. Requests for images do: `check` asks the source.
+whether the file has changed. Requests for images do, now and then: `refresh`. `check` asks the source at once.
 """
 
 from __future__ import annotations
@@ -14,13 +14,12 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from django.core.cache import caches
 from django.db import Error as DatabaseProblem
 from django.db.models import Q
 from django.db.models.fields.files import FieldFile
 from django.utils import timezone
 
-from resizer import errors
+from resizer import cache, errors
 from resizer.conf import Settings, get_settings
 from resizer.engines import Header, get_engine
 from resizer.errors import (
@@ -38,9 +37,8 @@ from resizer.sources import get_source, get_sources
 from resizer.variant import DEFAULT_SOURCE, RECIPE_VERSION, Variant, escape_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from django.core.cache import BaseCache
     from django.db.models import QuerySet
 
     from resizer.formats import Format
@@ -133,38 +131,33 @@ def describe(file: File) -> Description:
     attached = getattr(file, "_resizer_description", None)
     if isinstance(attached, Description) and attached.reference == reference:
         return attached
-    known = _cache().get(_cache_key(reference))
-    if isinstance(known, str):
-        raise getattr(errors, known)(f"{reference} failed a moment ago")
-    if known is not None:
-        return _unpack(reference, known)
-    row = _find_row(reference)
-    if row is not None and row.checked_at is not None:
-        description = _from_row(row)
-        _remember(description)
-        return description
-    return check(reference)
+    return _recall(reference) or check(reference)
 
 
-def recall(reference: Reference) -> Description | None:
-    """What the cache knows of an original, and nothing else is asked."""
-    known = _cache().get(_cache_key(reference))
-    return None if known is None or isinstance(known, str) else _unpack(reference, known)
+def refresh(reference: Reference) -> Description:
+    """What is known of an original, asking its source if that was long ago. Raises any ResizerError."""
+    known = _recall(reference)
+    return known if known is not None and known.is_fresh else check(reference)
 
 
 def check(reference: Reference) -> Description:
     """Describe an original as it is now, by asking its source. Raises any ResizerError.
 
-    While the source fails, what was known before stays: stale is better than broken.
+    While the source fails, what was known before stays for another minute: stale is better than broken.
     """
     try:
         description = _inspect(reference)
+    except (SourceFailed, SourceTimedOut) as error:
+        known = _last_known(reference, cache.read(_cache_key(reference)))
+        if known is None:
+            _remember_failure(reference, error)
+            raise
+        logger.warning("%s is taken to be unchanged: %s", reference, error)
+        checked_at = time.time() - get_settings().FRESH_SECONDS + FAILURE_SECONDS
+        description = replace(known, checked_at=checked_at)
     except ResizerError as error:
-        known = recall(reference)
-        if known is not None and isinstance(error, SourceFailed | SourceTimedOut):
-            logger.warning("%s is taken to be unchanged: %s", reference, error)
-            return known
-        _cache().set(_cache_key(reference), type(error).__name__, FAILURE_SECONDS)
+        _remember_failure(reference, error)
+        _forget_row(reference)
         raise
     _remember(description)
     return description
@@ -179,17 +172,16 @@ def prefetch(files: Iterable[FieldFile]) -> None:
     if not wanted:
         return
     keys = {_cache_key(reference): reference for reference in wanted}
+    remembered = {keys[key]: known for key, known in cache.read_many(keys).items()}
     found = {
-        keys[key]: _unpack(keys[key], known)
-        for key, known in _cache().get_many(keys).items()
+        reference: _unpack(reference, known)
+        for reference, known in remembered.items()
         if not isinstance(known, str)
     }
-    missing = _from_rows(reference for reference in wanted if reference not in found)
+    missing = _from_rows(reference for reference in wanted if reference not in remembered)
     if missing:
-        _cache().set_many(
-            {_cache_key(description.reference): _pack(description) for description in missing},
-            timeout=None,
-        )
+        packed = {_cache_key(one.reference): _pack(one) for one in missing}
+        cache.write_many(packed, get_settings().FRESH_SECONDS)
     found.update({description.reference: description for description in missing})
     for reference, description in found.items():
         for file in wanted[reference]:
@@ -197,9 +189,9 @@ def prefetch(files: Iterable[FieldFile]) -> None:
 
 
 def forget(reference: Reference) -> None:
-    """Have the next one who needs an original read its header again: its file may have changed."""
-    _cache().delete(_cache_key(reference))
-    _rows(reference).update(checked_at=None)
+    """Have the next one who needs an original read its header again."""
+    cache.drop(_cache_key(reference))
+    _forget_row(reference)
 
 
 def record(description: Description) -> Original:
@@ -224,29 +216,22 @@ def find_or_record(description: Description) -> Original:
 
 
 def _inspect(reference: Reference) -> Description:
-    try:
-        escape_name(reference.name)
-    except InvalidOption as error:
-        # A name that no key can hold has no variants, so it answers like one that does not exist.
-        raise OriginalNotFound(str(error)) from error
     source = get_source(reference.source)
     stat = source.stat(reference.name)
     if stat.bytes > get_settings().MAX_BYTES:
         raise TooManyBytes(f"{reference} has {stat.bytes} bytes")
     row = _find_row(reference)
     if row is not None and row.fingerprint == stat.fingerprint:
-        description = replace(_from_row(row), checked_at=time.time())
-        if row.checked_at is not None:
-            return description
+        header = _from_row(row).header
     else:
         with source.open(reference.name) as file:
             header = get_engine().read_header(file)
-        description = Description(
-            reference=reference,
-            fingerprint=stat.fingerprint,
-            header=header,
-            checked_at=time.time(),
-        )
+    description = Description(
+        reference=reference,
+        fingerprint=stat.fingerprint,
+        header=header,
+        checked_at=time.time(),
+    )
     _refuse_too_many_pixels(description)
     try:
         record(description)
@@ -310,8 +295,49 @@ def _from_row(row: Original) -> Description:
     )
 
 
+def _recall(reference: Reference) -> Description | None:
+    """What the cache knows, else the row. Raises a failure that is remembered."""
+    try:
+        escape_name(reference.name)
+    except InvalidOption as error:
+        # A name that no key can hold has no variants, so it answers like one that does not exist.
+        raise OriginalNotFound(str(error)) from error
+    remembered = cache.read(_cache_key(reference))
+    if isinstance(remembered, str):
+        raise _failures().get(remembered, OriginalNotFound)(f"{reference} failed a moment ago")
+    known = _last_known(reference, remembered)
+    if known is not None and remembered is None:
+        _remember(known)
+    return known
+
+
+def _last_known(reference: Reference, remembered: Any) -> Description | None:
+    if isinstance(remembered, tuple | list):
+        return _unpack(reference, remembered)
+    row = _find_row(reference)
+    return None if row is None or row.checked_at is None else _from_row(row)
+
+
+# Not for ever: another process, with a cache of its own, may have found a new version and recorded it.
 def _remember(description: Description) -> None:
-    _cache().set(_cache_key(description.reference), _pack(description), timeout=None)
+    key = _cache_key(description.reference)
+    cache.write(key, _pack(description), get_settings().FRESH_SECONDS)
+
+
+def _remember_failure(reference: Reference, error: ResizerError) -> None:
+    cache.write(_cache_key(reference), type(error).__name__, FAILURE_SECONDS)
+
+
+@functools.cache
+def _failures() -> Mapping[str, type[ResizerError]]:
+    return {name: one for name, one in vars(errors).items() if isinstance(one, type)}
+
+
+def _forget_row(reference: Reference) -> None:
+    try:
+        _rows(reference).update(checked_at=None)
+    except DatabaseProblem as problem:
+        logger.warning("%s is not forgotten: %s", reference, problem)
 
 
 # Plain tuples outlive a renamed class in a cache that is shared by two releases.
@@ -325,7 +351,7 @@ def _pack(description: Description) -> tuple[object, ...]:
     )
 
 
-def _unpack(reference: Reference, packed: tuple[Any, ...]) -> Description:
+def _unpack(reference: Reference, packed: Sequence[Any]) -> Description:
     fingerprint, checked_at, format_name, *rest = packed
     return Description(
         reference=reference,
@@ -335,14 +361,8 @@ def _unpack(reference: Reference, packed: tuple[Any, ...]) -> Description:
     )
 
 
-def _cache() -> BaseCache:
-    return caches[get_settings().CACHE]
-
-
 def _cache_key(reference: Reference) -> str:
-    # Hashed: Memcached takes neither spaces nor more than 250 characters.
-    digest = hashlib.blake2s("\n".join(reference).encode("utf-8", "surrogatepass"), digest_size=16)
-    return f"resizer:original:{digest.hexdigest()}"
+    return cache.key_of("original", "\n".join(reference))
 
 
 @functools.lru_cache(maxsize=1)

@@ -123,9 +123,9 @@ class Options:
         return cls(
             width=_read_side("width", width),
             height=_read_side("height", height),
-            ratio=None if ratio is None else _read_pair("ratio", ratio, "/", "16/9"),
+            ratio=None if ratio is None else _read_ratio(ratio),
             fit=str(fit or Fit.COVER),
-            focal=CENTRE if focal is None else _read_pair("focal", focal, ",", "62,35"),
+            focal=CENTRE if focal is None else _read_focal(focal),
             quality=_read_quality(quality),
         )
 
@@ -186,7 +186,8 @@ def build(
     else:
         widths = _fluid_widths(css_width, limit)
         descriptors = [f"{width}w" for width in widths]
-    plain = next((w for w in widths if w >= (css_width or PLAIN_WIDTH)), widths[-1])
+    plain_width = css_width or PLAIN_WIDTH
+    plain = next((width for width in widths if width >= plain_width), widths[-1])
     standby = fallback(has_alpha=description.header.has_alpha)
 
     def srcset(target: Format) -> str:
@@ -304,11 +305,25 @@ def _read_pair(option: str, value: object, separator: str, example: str) -> tupl
     return int(match[1]), int(match[2])
 
 
+def _read_ratio(value: object) -> tuple[int, int]:
+    across, down = _read_pair("ratio", value, "/", "16/9")
+    if not across or not down:
+        raise ValueError(f"ratio={value!r} has a side of nothing.")
+    return across, down
+
+
+def _read_focal(value: object) -> tuple[int, int]:
+    focal = _read_pair("focal", value, ",", "62,35")
+    if max(focal) > 100:
+        raise ValueError(f"focal={value!r} is not two percentages from 0 to 100.")
+    return focal
+
+
 def _read_quality(value: object) -> str | int | None:
     levels = get_settings().QUALITIES
     if value is None or (isinstance(value, str) and value in levels):
         return value
-    if not re.fullmatch(r"[0-9]{1,3}", str(value)):
+    if not re.fullmatch(r"[1-9][0-9]?|100", str(value)):
         raise ValueError(f"quality={value!r} is neither 1 to 100 nor one of {', '.join(levels)}.")
     return int(str(value))
 
@@ -326,5 +341,5 @@ def _read_format(name: str) -> Format:
     target = BY_NAME.get(name)
     if target is None or not get_settings().may_write(target):
         choices = [row.name for row in BY_NAME.values() if get_settings().may_write(row)]
-        raise ValueError(f"format {name!r} is none of {', '.join(choices)}.")
+        raise ValueError(f"format {name!r} is none of {', '.join(choices)}, as FORMATS has it.")
     return target

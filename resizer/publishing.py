@@ -18,23 +18,22 @@ if TYPE_CHECKING:
     from resizer.formats import Format
 
 
-def publish(storage: Storage, key: str, content: bytes, written_as: Format) -> None:
-    """Save content under a key; where something is there already it stays. Raises StoreFailed.
+def publish(storage: Storage, key: str, content: bytes, written_as: Format) -> bool:
+    """Save content under a key; False where something is there already, which stays. Raises StoreFailed.
 
     Django's own file system storage can leave half a file under the final name, when the process is killed or
     the disk is full, and one file with a random suffix for each of several writers.
     """
     try:
         if isinstance(storage, FileSystemStorage):
-            _publish_file(storage, key, content)
-        else:
-            _publish_object(storage, key, content, written_as)
+            return _publish_file(storage, key, content)
+        return _publish_object(storage, key, content, written_as)
     except Exception as error:
         # A storage's library raises classes of its own, of which we know nothing.
         raise StoreFailed(f"{key!r}: {error}") from error
 
 
-def _publish_file(storage: FileSystemStorage, key: str, content: bytes) -> None:
+def _publish_file(storage: FileSystemStorage, key: str, content: bytes) -> bool:
     """Write beside the final name, then link: a name appears with all its bytes, and the first one wins."""
     path = Path(storage.path(key))
     _make_directories(storage, path.parent)
@@ -44,13 +43,14 @@ def _publish_file(storage: FileSystemStorage, key: str, content: bytes) -> None:
         try:
             os.link(temporary, path)
         except FileExistsError:
-            pass
+            return False
         except OSError:
             # A file system without hard links, as on some network shares: the last one wins, with the same picture.
             temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
     _flush(path.parent)
+    return True
 
 
 def _make_directories(storage: FileSystemStorage, directory: Path) -> None:
@@ -82,7 +82,7 @@ def _flush(directory: Path) -> None:
         os.close(descriptor)
 
 
-def _publish_object(storage: Storage, key: str, content: bytes, written_as: Format) -> None:
+def _publish_object(storage: Storage, key: str, content: bytes, written_as: Format) -> bool:
     file = ContentFile(content, name=key)
     # Storages of objects keep it with them; guessed from the name it can be wrong, or missing.
     file.content_type = written_as.content_type  # type: ignore[attr-defined]
@@ -90,3 +90,4 @@ def _publish_object(storage: Storage, key: str, content: bytes, written_as: Form
     if saved != key:
         # Another was first, and the storage has made up a name for ours.
         storage.delete(saved)
+    return saved == key

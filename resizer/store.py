@@ -14,15 +14,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from django.core.cache import caches
-from django.core.files.storage import FileSystemStorage, InvalidStorageError, storages
+from django.core.files.storage import FileSystemStorage, storages
 from django.db import Error as DatabaseProblem
 from django.utils import timezone
 
-from resizer import locks, originals
+from resizer import cache, geometry, locks, originals
 from resizer.conf import Settings, get_settings
 from resizer.engines import get_engine
-from resizer.errors import Busy, StoreFailed
+from resizer.errors import Busy, ResizerError, StoreFailed, TooManyPixels, UndecodableOriginal
+from resizer.formats import BY_EXTENSION, SNIFF_BYTES, sniff
 from resizer.models import CachedVariant
 from resizer.publishing import publish
 from resizer.sources import get_source
@@ -31,7 +31,6 @@ from resizer.variant import write_prefix, write_recipe
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from django.core.cache import BaseCache
     from django.core.files.storage import Storage
 
     from resizer.engines import Rendered
@@ -62,40 +61,40 @@ class Answer:
 
 def variants_storage() -> Storage:
     """Where variants are kept. Raises InvalidStorageError where no place is configured."""
-    try:
-        return storages[get_settings().STORAGE]
-    except InvalidStorageError:
-        beside = storages["default"]
-        if not isinstance(beside, FileSystemStorage):
-            raise
-        return _fallback_storage(get_settings(), str(beside.location))
+    alias = get_settings().STORAGE
+    if alias in storages.backends or not isinstance(storages["default"], FileSystemStorage):
+        return storages[alias]
+    return _fallback_storage(get_settings(), str(storages["default"].location))
 
 
 def find(key: str) -> Answer | None:
     """What is known of a cached variant, from the cache, else from the storage. Raises StoreFailed."""
-    entry = _cache().get(_cache_key(key))
+    entry = cache.read(_cache_key(key))
     if entry is None:
         return _load(key)
     length, etag, modified_at = entry
     return Answer(length=length, etag=etag, modified_at=modified_at)
 
 
-def read(key: str) -> bytes | None:
-    """A cached variant's content; None, and no longer remembered, if it is gone. Raises StoreFailed."""
-    with _errors(key):
-        try:
-            with variants_storage().open(key) as file:
-                return bytes(file.read())
-        except FileNotFoundError:
-            _cache().delete(_cache_key(key))
-            return None
+def read(key: str, answer: Answer) -> Answer | None:
+    """The same with its content; None, and no longer remembered, if the file is gone. Raises StoreFailed."""
+    if answer.content is not None:
+        return answer
+    content = _read(key)
+    if content is None:
+        cache.drop(_cache_key(key))
+        return None
+    if len(content) != answer.length:
+        # Somebody has changed the file, or it was made anew: what is remembered is of another one.
+        return _load(key)
+    return replace(answer, content=content)
 
 
 def make(description: Description, variant: Variant, key: str) -> Answer:
-    """Render a variant, keep it and answer it; of many who ask at once, one does so. Raises any ResizerError."""
+    """Render a variant, keep it and answer it, once for all threads that ask. Raises any ResizerError."""
     return locks.share(
         key,
-        # Who waited for another process finds what that has made.
+        # Who comes after another has made it finds it.
         lambda: _load(key) or _make(description, variant, key),
         seconds=get_settings().LOCK_SECONDS,
     )
@@ -118,9 +117,23 @@ def forget(reference: Reference) -> None:
     originals.forget(reference)
 
 
+def _read(key: str) -> bytes | None:
+    with _errors(key):
+        try:
+            with variants_storage().open(key) as file:
+                return bytes(file.read())
+        except FileNotFoundError:
+            return None
+
+
 def _load(key: str) -> Answer | None:
-    content = read(key)
+    """A cached variant from the storage. One that is damaged, as after a power cut, goes: it is made again."""
+    content = _read(key)
     if content is None:
+        return None
+    if sniff(content[:SNIFF_BYTES]) is not BY_EXTENSION[key.rpartition(".")[2]]:
+        logger.warning("%s is damaged, and is deleted", key)
+        _delete_file(key)
         return None
     with _errors(key):
         try:
@@ -133,39 +146,58 @@ def _load(key: str) -> Answer | None:
 
 
 def _make(description: Description, variant: Variant, key: str) -> Answer:
-    started_at = time.perf_counter()
-    source = get_source(variant.source)
-    with source.open(variant.name) as file:
-        read_at = time.perf_counter()
-        rendered = next(get_engine().render(file, description.header, [variant]))
-    if source.stat(variant.name).fingerprint != description.fingerprint:
-        # Replaced while we read it: this may be a mixture, under the version of the former one.
-        originals.forget(description.reference)
-        raise Busy(f"{description.reference} has changed while it was read")
-    rendered_at = time.perf_counter()
-    answer = _answer(rendered.content, time.time())
-    is_kept = _keep(description, variant, key, rendered, answer)
-    return replace(
-        answer,
-        is_kept=is_kept,
-        timings={
-            "read": read_at - started_at,
-            "decode": rendered.decode_seconds,
-            "encode": rendered.encode_seconds,
-            "store": time.perf_counter() - rendered_at,
-        },
-    )
-
-
-def _keep(
-    description: Description, variant: Variant, key: str, rendered: Rendered, answer: Answer
-) -> bool:
+    failure = cache.key_of("failure", f"{variant.name}\n{variant.source}\n{variant.version}")
+    if cache.read(failure):
+        raise UndecodableOriginal(f"{description.reference} could not be decoded a moment ago")
     try:
-        publish(variants_storage(), key, rendered.content, variant.format)
+        rendered, read_seconds = _render(description, variant)
+    except ResizerError as error:
+        _raise_if_changed(description, error)
+        if isinstance(error, UndecodableOriginal):
+            cache.write(failure, True, originals.FAILURE_SECONDS)
+        raise
+    # Otherwise it may be a mixture, under the version of the former file.
+    _raise_if_changed(description)
+    rendered_at = time.perf_counter()
+    answer = _keep(description, variant, key, rendered)
+    timings = {
+        "read": read_seconds,
+        "decode": rendered.decode_seconds,
+        "encode": rendered.encode_seconds,
+        "store": time.perf_counter() - rendered_at,
+    }
+    return replace(answer, timings=timings)
+
+
+def _render(description: Description, variant: Variant) -> tuple[Rendered, float]:
+    """The variant, and how long its original took to open, seconds."""
+    size = geometry.plan(description.size, variant.recipe, variant.width).size
+    if size[0] * size[1] > get_settings().MAX_VARIANT_PIXELS:
+        raise TooManyPixels(f"a variant of {size} px")
+    started_at = time.perf_counter()
+    with get_source(variant.source).open(variant.name) as file:
+        read_seconds = time.perf_counter() - started_at
+        return next(get_engine().render(file, description.header, [variant])), read_seconds
+
+
+def _raise_if_changed(description: Description, cause: ResizerError | None = None) -> None:
+    reference = description.reference
+    if get_source(reference.source).stat(reference.name).fingerprint != description.fingerprint:
+        originals.forget(reference)
+        raise Busy(f"{reference} has changed while it was read") from cause
+
+
+def _keep(description: Description, variant: Variant, key: str, rendered: Rendered) -> Answer:
+    answer = _answer(rendered.content, time.time())
+    try:
+        is_first = publish(variants_storage(), key, rendered.content, variant.format)
     except StoreFailed:
         # The visitor gets the picture all the same; the next one has it made again.
         logger.exception("A variant could not be kept")
-        return False
+        return replace(answer, is_kept=False)
+    if not is_first:
+        # Another process was faster: all answer what that has made.
+        answer = _load(key) or answer
     try:
         CachedVariant.objects.update_or_create(
             key=key,
@@ -175,14 +207,14 @@ def _keep(
                 "width": rendered.width,
                 "height": rendered.height,
                 "format": variant.format.name,
-                "bytes": len(rendered.content),
+                "bytes": answer.length,
                 "created_at": timezone.now(),
             },
         )
     except DatabaseProblem as problem:
         logger.warning("%s is kept but not recorded: %s", key, problem)
     _remember(key, answer)
-    return True
+    return answer
 
 
 def _answer(content: bytes, modified_at: float) -> Answer:
@@ -209,7 +241,7 @@ def _walk(storage: Storage, directory: str) -> Iterator[str]:
 
 def _delete_file(key: str) -> None:
     storage = variants_storage()
-    _cache().delete(_cache_key(key))
+    cache.drop(_cache_key(key))
     with _errors(key):
         storage.delete(key)
     if isinstance(storage, FileSystemStorage):
@@ -231,17 +263,11 @@ def _errors(key: str) -> Iterator[None]:
 
 
 def _remember(key: str, answer: Answer) -> None:
-    entry = (answer.length, answer.etag, answer.modified_at)
-    _cache().set(_cache_key(key), entry, timeout=None)
-
-
-def _cache() -> BaseCache:
-    return caches[get_settings().CACHE]
+    cache.write(_cache_key(key), (answer.length, answer.etag, answer.modified_at), None)
 
 
 def _cache_key(key: str) -> str:
-    # Hashed: Memcached takes no more than 250 characters.
-    return f"resizer:variant:{hashlib.blake2s(key.encode(), digest_size=16).hexdigest()}"
+    return cache.key_of("variant", key)
 
 
 @functools.lru_cache(maxsize=1)

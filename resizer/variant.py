@@ -19,7 +19,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote
 
-from resizer.errors import InvalidOption
+from resizer.errors import InvalidOption, OriginalNotFound
 from resizer.formats import BY_EXTENSION, Format
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ MAX_KEY_BYTES = 1024
 MAX_SEGMENT_BYTES = 255
 #: Of a name as a key spells it; leaves room for the longest source, recipe and width.
 MAX_NAME_BYTES = 800
-MAX_RATIO_SIDE = 10_000
+MAX_RATIO_SIDE = 99_999
 CENTRE = (50, 50)
 
 
@@ -63,10 +63,11 @@ class Recipe:
 
     def __post_init__(self) -> None:
         if self.ratio is not None:
-            if not all(1 <= side <= MAX_RATIO_SIDE for side in self.ratio):
+            divisor = math.gcd(*self.ratio) or 1
+            reduced = tuple(side // divisor for side in self.ratio)
+            if not all(1 <= side <= MAX_RATIO_SIDE for side in reduced):
                 raise InvalidOption(f"ratio {self.ratio!r}: sides are 1 to {MAX_RATIO_SIDE}")
-            divisor = math.gcd(*self.ratio)
-            object.__setattr__(self, "ratio", tuple(side // divisor for side in self.ratio))
+            object.__setattr__(self, "ratio", reduced)
         else:
             object.__setattr__(self, "fit", Fit.COVER)
         if not all(0 <= percent <= 100 for percent in self.focal):
@@ -291,10 +292,18 @@ _SHORT = re.compile(
 
 
 def parse_short(path: str) -> ShortAddress:
-    """Read a path that is no key; its name is a plain one, without escapes."""
+    """Read a path that is no key; its name is a plain one, without escapes.
+
+    Raises OriginalNotFound for a name that no original can have.
+    """
     match = _SHORT.fullmatch(path)
-    if match is None:
-        raise InvalidOption("the address has no name")
+    if match is None or match["source"] == DEFAULT_SOURCE:
+        raise OriginalNotFound("no name, or a second spelling of one")
+    try:
+        # Before it can become part of a redirect.
+        escape_name(match["name"])
+    except InvalidOption as error:
+        raise OriginalNotFound(str(error)) from error
     width = int(match["width"]) if match["width"] else None
     return ShortAddress(match["source"] or DEFAULT_SOURCE, match["name"], width)
 

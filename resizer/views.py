@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -15,9 +16,16 @@ from django.views.decorators.http import require_safe
 
 from resizer import originals, store
 from resizer.conf import get_settings
-from resizer.errors import Busy, InvalidOption, OriginalNotFound, ResizerError
+from resizer.errors import (
+    Busy,
+    InvalidOption,
+    OriginalNotFound,
+    ResizerError,
+    SourceFailed,
+    SourceTimedOut,
+)
 from resizer.formats import fallback
-from resizer.geometry import widest
+from resizer.geometry import height_of, widest
 from resizer.mount import url_for
 from resizer.originals import Reference
 from resizer.signing import sign, verify
@@ -40,6 +48,9 @@ logger = logging.getLogger(__name__)
 FOREVER = "public, max-age=31536000, immutable"
 #: How long a redirect may be kept, seconds: the original can be replaced again.
 REDIRECT_SECONDS = 60
+#: Longer than any browser's `Accept`.
+MAX_ACCEPT_CHARACTERS = 1000
+QUALITY_VALUE = re.compile(r"(?:0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)")
 SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     # Whatever a browser might take it for, it runs nothing and loads nothing.
@@ -56,11 +67,17 @@ def serve(request: HttpRequest, path: str) -> HttpResponseBase:
     """Answer a key, or a short address of an open source."""
     try:
         parsed = parse_key(path)
-        if parsed is None:
-            return _serve_short(request, parse_short(path))
-        return _serve_key(request, path, parsed)
+        if parsed is not None:
+            return _serve_key(request, path, parsed)
     except ResizerError as error:
         return _refuse(path, error)
+    try:
+        return _serve_short(request, parse_short(path))
+    except ResizerError as error:
+        response = _refuse(path, error)
+        # Another format might have been possible.
+        response.headers["Vary"] = "Accept"
+        return response
 
 
 def _serve_key(request: HttpRequest, key: str, parsed: ParsedKey) -> HttpResponseBase:
@@ -68,24 +85,21 @@ def _serve_key(request: HttpRequest, key: str, parsed: ParsedKey) -> HttpRespons
     verify(variant, parsed.signature)
     _refuse_unavailable(variant)
     reference = Reference(variant.source, variant.name)
-    description = originals.recall(reference)
-    if description is not None and not description.is_fresh:
-        description = originals.check(reference)
-    if description is not None and description.version != variant.version:
-        return _redirect_to_current(description, variant)
-    answer = store.find(key)
-    response = _respond(request, answer, key, variant.format) if answer else None
-    if response is not None:
+    try:
+        description = originals.refresh(reference)
+        if description.version != variant.version:
+            # Perhaps it is we who have not heard of a new version yet.
+            description = originals.check(reference)
+    except (SourceFailed, SourceTimedOut):
+        # What has been made can be shown without the original.
+        answer = store.find(key)
+        response = _respond(request, answer, key, variant.format) if answer else None
+        if response is None:
+            raise
         return response
-    description = originals.check(reference)
     if description.version != variant.version:
         return _redirect_to_current(description, variant)
-    limit = widest(description.size, variant.recipe)
-    if variant.width != limit and variant.width not in get_settings().listed_widths:
-        raise InvalidOption(f"width {variant.width} is not listed")
-    if variant.width > limit:
-        return _redirect_to_current(description, variant)
-    return _respond_made(request, description, variant, key)
+    return _find_or_make(request, description, variant, key)
 
 
 def _serve_short(request: HttpRequest, address: ShortAddress) -> HttpResponseBase:
@@ -100,22 +114,45 @@ def _serve_short(request: HttpRequest, address: ShortAddress) -> HttpResponseBas
         if listed != address.width:
             return _redirect(write_short(address._replace(width=listed)))
     reference = Reference(address.source, address.name)
-    known = originals.recall(reference)
-    description = known if known and known.is_fresh else originals.check(reference)
-    limit = widest(description.size, Recipe())
-    target = _negotiate(request, has_alpha=description.header.has_alpha)
-    variant = description.variant(Recipe(), min(address.width or limit, limit), target)
+    description = originals.refresh(reference)
+    width, height = description.size
+    width = min(address.width or width, width)
+    height = height_of(width, description.size, Recipe())
+    target = _negotiate(request, max(width, height), has_alpha=description.header.has_alpha)
+    variant = description.variant(Recipe(), width, target)
     key = write_key(variant, sign(variant))
     headers = {
         "Cache-Control": f"public, max-age={settings.FRESH_SECONDS}",
         "Content-Location": url_for(key),
         "Vary": "Accept",
     }
+    return _find_or_make(request, description, variant, key, headers)
+
+
+def _find_or_make(
+    request: HttpRequest,
+    description: Description,
+    variant: Variant,
+    key: str,
+    headers: Mapping[str, str] | None = None,
+) -> HttpResponseBase:
     answer = store.find(key)
-    response = _respond(request, answer, key, target, headers) if answer else None
+    response = _respond(request, answer, key, variant.format, headers) if answer else None
     if response is not None:
         return response
-    return _respond_made(request, description, variant, key, headers)
+    description = originals.check(description.reference)
+    if description.version != variant.version:
+        return _redirect_to_current(description, variant)
+    limit = widest(description.size, variant.recipe)
+    if variant.width != limit and variant.width not in get_settings().listed_widths:
+        raise InvalidOption(f"width {variant.width} is not listed")
+    if variant.width > limit:
+        return _redirect_to_current(description, variant)
+    answer = store.make(description, variant, key)
+    response = _respond(request, answer, key, variant.format, headers)
+    if response is None:
+        raise Busy(f"{key!r} is gone again")
+    return response
 
 
 def _refuse_unavailable(variant: Variant) -> None:
@@ -128,30 +165,32 @@ def _refuse_unavailable(variant: Variant) -> None:
         raise InvalidOption(f"format {variant.format.name!r} is not among FORMATS")
 
 
-def _negotiate(request: HttpRequest, *, has_alpha: bool) -> Format:
-    """The best format that the browser names; wildcards are also sent by those who know no modern format."""
-    qualities = {
-        f"{accepted.main_type}/{accepted.sub_type}": accepted.quality
-        for accepted in request.accepted_types
-    }
-    named = [one for one in get_settings().FORMATS if qualities.get(one.content_type)]
-    if not named:
-        return fallback(has_alpha=has_alpha)
-    return max(named, key=lambda one: qualities[one.content_type])
+def _negotiate(request: HttpRequest, side: int, *, has_alpha: bool) -> Format:
+    """The format that the browser likes best of those that it names and that can have a side of so many px.
+
+    Wildcards do not count: they are also sent by those who know no modern format.
+    """
+    named = _accepted(request.headers.get("Accept", ""))
+    standby = fallback(has_alpha=has_alpha)
+    offered = [one for one in get_settings().FORMATS if side <= one.max_side]
+
+    def liking(one: Format) -> float:
+        liked = named.get(one.content_type, 0)
+        # Better than what is not named at all, or not wanted.
+        return max(liked, 0.001) if one is standby else liked
+
+    # The first of the best: the order of FORMATS decides between equals.
+    return max([*offered, standby], key=liking)
 
 
-def _respond_made(
-    request: HttpRequest,
-    description: Description,
-    variant: Variant,
-    key: str,
-    headers: Mapping[str, str] | None = None,
-) -> HttpResponseBase:
-    answer = store.make(description, variant, key)
-    response = _respond(request, answer, key, variant.format, headers)
-    if response is None:
-        raise Busy(f"{key!r} is gone again")
-    return response
+def _accepted(header: str) -> dict[str, float]:
+    """Media types and their quality values, 0 to 1 (RFC 9110 §12.5.1). Django's parser raises, and can be slow."""
+    accepted = {}
+    for part in header[:MAX_ACCEPT_CHARACTERS].lower().split(","):
+        media_type, *parameters = (piece.strip() for piece in part.split(";"))
+        quality = next((one[2:] for one in parameters if one.startswith("q=")), "1")
+        accepted[media_type] = float(quality) if QUALITY_VALUE.fullmatch(quality) else 1.0
+    return accepted
 
 
 def _respond(
@@ -184,10 +223,12 @@ def _respond(
     )
     if conditional is not response or request.method == "HEAD":
         return conditional
-    content = store.read(key) if answer.content is None else answer.content
-    if content is None:
+    read = store.read(key, answer)
+    if read is None:
         return None
-    response.content = content
+    if read.etag != answer.etag:
+        return _respond(request, read, key, written_as, headers)
+    response.content = read.content or b""
     return response
 
 
@@ -205,9 +246,8 @@ def _redirect_to_current(description: Description, variant: Variant) -> HttpResp
 
 
 def _redirect(path: str) -> HttpResponseBase:
-    response = HttpResponseRedirect(url_for(path))
-    response.headers["Cache-Control"] = f"public, max-age={REDIRECT_SECONDS}"
-    return response
+    headers = {"Cache-Control": f"public, max-age={REDIRECT_SECONDS}", **SECURITY_HEADERS}
+    return HttpResponseRedirect(url_for(path), headers=headers)
 
 
 def _refuse(path: str, error: ResizerError) -> HttpResponseBase:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from django.core.files.base import ContentFile
@@ -10,61 +10,119 @@ from django.core.files.storage import storages
 
 from config.gallery.models import Photo
 from resizer import originals
-from resizer.apps import forget_files
+from resizer.apps import look_at_files
 from resizer.errors import UnsupportedFormat
 from tests.conftest import save
 from tests.pictures import photograph
+from tests.servers import ROOT, manage
 
-ROOT = Path(__file__).parent.parent
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pytest_django import DjangoAssertNumQueries, DjangoCaptureOnCommitCallbacks
+
+    from tests.conftest import CountingEngine
 
 
-def test_file_saved_under_an_old_name_is_seen_at_once(photo: Photo) -> None:
+def test_file_saved_under_an_old_name_is_seen_at_once(
+    photo: Photo,
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
     before = originals.describe(photo.image)
-    name = str(photo.image.name)
-    save(name, photograph((800, 600)))
+    save(str(photo.image.name), photograph((800, 600)))
     assert originals.describe(photo.image) == before
-    photo.save()
-    assert originals.describe(photo.image).size == (800, 600)
+    with django_capture_on_commit_callbacks(execute=True):
+        photo.save()
+        # Whoever asks before the commit still finds the former row.
+        assert originals.describe(photo.image) == before
+    with django_assert_num_queries(0):
+        assert originals.describe(photo.image).size == (800, 600)
 
 
-def test_models_without_files_and_empty_fields_are_left_alone(db: None) -> None:
-    Photo.objects.create(title="no file")
+def test_uploaded_picture_is_known_before_a_page_asks(
+    db: None,
+    engine: type[CountingEngine],
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+) -> None:
+    photo = Photo(title="New")
+    with django_capture_on_commit_callbacks(execute=True):
+        photo.image.save("new.jpg", ContentFile(photograph()))
+    assert engine.headers == 1
+    originals.describe(photo.image)
+    assert engine.headers == 1
 
 
-def test_file_in_a_storage_that_is_no_source_is_left_alone(photo: Photo) -> None:
+@pytest.mark.parametrize("kept", ["title", "image"])
+def test_only_saved_files_are_looked_at(
+    photo: Photo, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks, kept: str
+) -> None:
+    with django_capture_on_commit_callbacks() as callbacks:
+        photo.save(update_fields=[kept])
+    assert len(callbacks) == (kept == "image")
+
+
+def test_models_without_files_and_empty_fields_are_left_alone(
+    db: None, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
+) -> None:
+    with django_capture_on_commit_callbacks() as callbacks:
+        Photo.objects.create(title="no file")
+    assert callbacks == []
+
+
+def test_file_in_a_storage_that_is_no_source_is_left_alone(
+    photo: Photo, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
+) -> None:
     photo.image.storage = storages["resizer"]
-    forget_files(Photo, photo)
+    with django_capture_on_commit_callbacks() as callbacks:
+        look_at_files(Photo, photo, using="default", raw=False, update_fields=None)
+    assert callbacks == []
 
 
-def test_broken_upload_can_be_replaced_at_once(db: None) -> None:
+def test_broken_upload_can_be_replaced_at_once(
+    db: None, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
+) -> None:
     photo = Photo(title="Broken")
-    photo.image.save("broken.jpg", ContentFile(b"nonsense"))
+    with django_capture_on_commit_callbacks(execute=True):
+        photo.image.save("broken.jpg", ContentFile(b"nonsense"))
     with pytest.raises(UnsupportedFormat):
         originals.describe(photo.image)
     save(str(photo.image.name))
-    photo.save()
+    with django_capture_on_commit_callbacks(execute=True):
+        photo.save()
     assert originals.describe(photo.image).size == (1600, 1200)
 
 
-def test_warm_page_and_hit_import_no_image_library(tmp_path: Path) -> None:
-    script = """
-import sys, django
+PAGE_AND_HIT = """
+import re, sys, django
 django.setup()
+from django.test import Client
 from django.core.management import call_command
-call_command("migrate", verbosity=0)
-import resizer.urls, resizer.templatetags.resizer, resizer.admin, resizer.middleware
-print(sorted(name for name in sys.modules if name in {"PIL.Image", "pyvips", "requests"}))
+client = Client()
+html = client.get("/").content.decode()
+{}
+print(sorted(name for name in sys.modules if name in {{"PIL.Image", "pyvips", "requests"}}))
 """
-    done = subprocess.run(
-        [sys.executable, "-c", script],
-        cwd=ROOT,
-        env={
-            "DJANGO_SETTINGS_MODULE": "config.settings",
-            "DJANGO_DEBUG": "1",
-            "RESIZER_DATA_DIR": str(tmp_path),
-        },
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert done.stdout.strip() == "[]"
+
+
+def test_warm_page_and_hit_import_no_image_library(tmp_path: Path) -> None:
+    environment = {
+        "DJANGO_SETTINGS_MODULE": "config.settings",
+        "DJANGO_DEBUG": "1",
+        "DJANGO_ALLOWED_HOSTS": "testserver",
+        "RESIZER_DATA_DIR": str(tmp_path),
+    }
+
+    def run(script: str) -> str:
+        command = [sys.executable, "-c", PAGE_AND_HIT.format(script)]
+        done = subprocess.run(
+            command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True
+        )
+        return done.stdout.strip()
+
+    manage(ROOT, environment, "migrate", "--verbosity", "0")
+    manage(ROOT, environment, "load_gallery")
+    ask = 'url = re.search(r"src=\\"(/img/[^\\"]+)", html)[1]; assert client.get(url).status_code == 200'
+    assert "PIL.Image" in run(ask)
+    # Another process, whose cache is empty, finds the rows and the file.
+    assert run(ask) == "[]"

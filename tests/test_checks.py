@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.core.checks import run_checks
+from django.core.files.storage import InMemoryStorage
 
 from resizer.engines.pillow import PillowEngine
 from tests.test_middleware import OTHERS, OURS
@@ -38,6 +39,11 @@ def test_project_is_in_order() -> None:
         ({"WITHDS": [320]}, "resizer.E001"),
         ({"WIDTHS": []}, "resizer.E002"),
         ({"STORAGE": "nowhere"}, "resizer.W001"),
+        ({"SOURCES": {"default": {"OPEN": "False"}}}, "resizer.E002"),
+        ({"SOURCES": {"default": {"BACKEND": 5}}}, "resizer.E002"),
+        ({"SOURCES": {"default": {"OPTIONS": "storage"}}}, "resizer.E002"),
+        ({"SOURCES": {"press": {"OPTIONS": {"storage": "nowhere"}}}}, "resizer.E005"),
+        ({"ENGINE": "collections.OrderedDict"}, "resizer.E005"),
         ({"SOURCES": {"web": {"BACKEND": "no.such.Class"}}}, "resizer.E005"),
         ({"SOURCES": {"web": {"OPTIONS": {"colour": "red"}}}}, "resizer.E005"),
         ({"CACHE": "nowhere"}, "resizer.E005"),
@@ -54,6 +60,37 @@ def test_mistake_has_an_id(settings: Settings, values: dict[str, Any], expected:
 def test_no_place_for_variants(settings: Settings) -> None:
     settings.STORAGES = {"default": {"BACKEND": "django.core.files.storage.InMemoryStorage"}}
     assert ids() == ["resizer.E003"]
+
+
+@pytest.mark.parametrize(
+    "storage",
+    [
+        {"BACKEND": "no.such.Storage"},
+        {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"colour": "red"}},
+    ],
+)
+def test_storage_of_variants_that_cannot_be_loaded(
+    settings: Settings, storage: dict[str, Any]
+) -> None:
+    settings.STORAGES = {**settings.STORAGES, "resizer": storage}
+    assert ids() == ["resizer.E003"]
+
+
+class Bucket(InMemoryStorage):
+    bucket_name = "pictures"
+    location = ""
+
+
+def test_variants_and_originals_share_a_bucket(settings: Settings) -> None:
+    bucket = {"BACKEND": "tests.test_checks.Bucket"}
+    settings.STORAGES = {**settings.STORAGES, "default": bucket, "resizer": bucket}
+    assert ids() == ["resizer.E007"]
+
+
+def test_sessions_in_every_response(settings: Settings) -> None:
+    settings.MIDDLEWARE = ["django.contrib.sessions.middleware.SessionMiddleware"]
+    settings.SESSION_SAVE_EVERY_REQUEST = True
+    assert ids() == ["resizer.W002"]
 
 
 def test_variants_elsewhere_are_in_order(settings: Settings, tmp_path: Path) -> None:

@@ -52,6 +52,8 @@ def test_a_change_of_settings_is_seen_at_once(settings: Settings) -> None:
         ("QUALITIES", {"high": 80}),
         ("QUALITIES", {"high": {"bmp": 80}}),
         ("QUALITIES", {"high": {"avif": 0}}),
+        ("QUALITIES", {"high": {"png": 80}}),
+        ("FORMATS", ["webp", "jpeg"]),
         ("MAX_BYTES", -1),
         ("MAX_BYTES", True),
         ("MAX_BYTES", "50 MB"),

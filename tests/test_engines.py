@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import io
 import random
+import struct
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import pyvips
-from PIL import Image, ImageCms, ImageDraw, ImageOps
+from PIL import Image, ImageCms, ImageDraw, ImageOps, PngImagePlugin
 
 from resizer.engines import get_engine
 from resizer.engines.encoding import encode_within
 from resizer.engines.libvips import LibvipsEngine
-from resizer.engines.pillow import PillowEngine
+from resizer.engines.pillow import MAX_PROFILE_BYTES, PillowEngine
 from resizer.errors import TooManyPixels, UndecodableOriginal, UnsupportedFormat
 from resizer.formats import AVIF, BY_NAME, GIF, JPEG, PNG, WEBP
 from resizer.variant import Fit, Recipe, Variant
@@ -154,7 +155,7 @@ def test_picture_is_the_right_way_up(engine: Engine, orientation: int, width: in
     assert difference(image, upright.resize(image.size, Image.Resampling.LANCZOS)) < 1
 
 
-@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+@pytest.mark.parametrize("orientation", range(1, 9))
 def test_crop_keeps_the_focal_point_of_the_upright_picture(
     engine: Engine, orientation: int
 ) -> None:
@@ -402,6 +403,25 @@ def test_broken_exif_does_not_break_the_picture(engine: Engine, original: str, e
 @pytest.mark.parametrize("orientation", [0, 9, 300])
 def test_orientation_out_of_range_is_none(engine: Engine, orientation: int) -> None:
     assert engine.read_header(io.BytesIO(oriented(orientation))).orientation == 1
+
+
+@pytest.mark.parametrize("original", ["AVIF", "JPEG", "PNG", "WEBP"])
+def test_orientation_in_xmp_is_ignored_as_in_browsers(engine: Engine, original: str) -> None:
+    xmp = b'<x:xmpmeta><rdf:Description tiff:Orientation="6"/></x:xmpmeta>'
+    options: dict[str, Any] = {"xmp": xmp}
+    if original == "PNG":
+        options = {"pnginfo": PngImagePlugin.PngInfo()}
+        options["pnginfo"].add_itxt("XML:com.adobe.xmp", xmp.decode())
+    content = encode(draw((60, 40)), original, **options)
+    assert b"Orientation" in content
+    assert engine.read_header(io.BytesIO(content)).orientation == 1
+
+
+def test_orientation_of_another_type_is_none(engine: Engine) -> None:
+    # Type 5, a fraction, 6/1, where a SHORT belongs.
+    tag = struct.pack("<HHII", 0x0112, 5, 1, 26) + struct.pack("<I", 0) + struct.pack("<II", 6, 1)
+    exif = b"Exif\0\0" + b"II*\0" + struct.pack("<IH", 8, 1) + tag
+    assert engine.read_header(io.BytesIO(photograph((60, 40), exif=exif))).orientation == 1
 
 
 def test_png_can_have_an_orientation(engine: Engine) -> None:
@@ -700,3 +720,29 @@ def test_less_quality_ends_at_half() -> None:
 
     assert len(encode_within(10, 80, encode_all)) == 1000
     assert asked == [80, 72, 64, 56, 48, 40]
+
+
+@pytest.mark.parametrize("width", [640, 320])
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+def test_hidden_colours_do_not_get_out(engine: Engine, mode: str, width: int) -> None:
+    hidden = {"RGBA": (10, 200, 30, 0), "LA": (200, 0)}[mode]
+    content = encode(Image.new(mode, (640, 480), hidden), "PNG")
+    image = render_one(engine, content, variant(width))
+    assert not any(image.convert("RGBA").tobytes())
+
+
+def test_profile_of_megabytes_is_ignored() -> None:
+    profile = swapped_profile() + bytes(MAX_PROFILE_BYTES)
+    content = photograph((640, 480), icc_profile=profile)
+    image = render_one(PillowEngine(), content, variant(320))
+    assert difference(image, draw((640, 480)).resize((320, 240))) < TOLERANCE
+
+
+@pytest.mark.parametrize("original", ["JPEG", "PNG", "AVIF"])
+def test_another_picture_than_the_header_was_read_of_is_refused(
+    engine: Engine, original: str
+) -> None:
+    header = engine.read_header(io.BytesIO(encode(draw((640, 480)), original)))
+    other = io.BytesIO(encode(draw((300, 200)), original))
+    with pytest.raises(UndecodableOriginal):
+        list(engine.render(other, header, [variant()]))

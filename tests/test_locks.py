@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from resizer import locks
 from resizer.errors import Busy, UndecodableOriginal
 from resizer.locks import share
 
@@ -44,12 +45,14 @@ def test_waiters_share_the_error_too() -> None:
         leader = pool.submit(share, "key", work, seconds=10)
         work.has_begun.wait(10)
         waiter = pool.submit(share, "key", work, seconds=10)
-        while not waiter.running():
+        # The waiter waits as soon as it has found the leader's flight, which nothing outside shows.
+        while not locks._flights["key"]._condition._waiters:  # type: ignore[attr-defined]  # private
             pass
         work.may_end.set()
         for answer in (leader, waiter):
             with pytest.raises(UndecodableOriginal):
                 answer.result()
+    assert work.runs == 1
 
 
 def test_a_waiter_gives_up_and_does_not_begin_the_work_again() -> None:

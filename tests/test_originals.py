@@ -115,6 +115,8 @@ def test_lost_database_costs_the_header_only(
     monkeypatch.setattr(connection, "cursor", refuse)
     assert originals.describe("a.jpg").size == (640, 480)
     assert "is not recorded: database is locked" in caplog.text
+    originals.forget(Reference("default", "a.jpg"))
+    assert "is not forgotten: database is locked" in caplog.text
 
 
 def test_replaced_original_has_another_version(engine: type[CountingEngine]) -> None:
@@ -142,7 +144,6 @@ def test_forgotten_original_is_looked_at_again(engine: type[CountingEngine]) -> 
     originals.describe("a.jpg")
     save("a.jpg", photograph((800, 600)))
     originals.forget(reference)
-    assert originals.recall(reference) is None
     assert originals.describe("a.jpg").size == (800, 600)
 
 
@@ -218,7 +219,6 @@ def test_failure_is_remembered_for_a_minute(
         with pytest.raises(UndecodableOriginal):
             originals.describe("a.jpg")
     assert engine.headers == 1
-    assert originals.recall(Reference("default", "a.jpg")) is None
     save("a.jpg")
     clock.tick(timedelta(seconds=61))
     assert originals.describe("a.jpg").size == (1600, 1200)
@@ -228,8 +228,65 @@ def test_stale_is_better_than_broken(raising: Any, caplog: pytest.LogCaptureFixt
     save("a.jpg")
     before = originals.describe("a.jpg")
     raising()
-    assert originals.check(before.reference) == before
+    assert originals.check(before.reference).version == before.version
     assert "is taken to be unchanged" in caplog.text
+    caches["default"].clear()
+    assert originals.check(before.reference).version == before.version
+
+
+def test_source_that_is_down_is_asked_once_a_minute(
+    raising: Any, clock: FrozenDateTimeFactory, caplog: pytest.LogCaptureFixture
+) -> None:
+    save("a.jpg")
+    reference = originals.describe("a.jpg").reference
+    raising()
+    clock.tick(timedelta(seconds=301))
+    for _ in range(5):
+        originals.refresh(reference)
+    assert caplog.text.count("is taken to be unchanged") == 1
+    clock.tick(timedelta(seconds=61))
+    originals.refresh(reference)
+    assert caplog.text.count("is taken to be unchanged") == 2
+
+
+def test_new_version_that_another_process_has_found_is_printed(
+    clock: FrozenDateTimeFactory, raising: Any
+) -> None:
+    save("a.jpg")
+    before = originals.describe("a.jpg")
+    Original.objects.update(fingerprint="of another file")
+    raising()
+    assert originals.describe("a.jpg") == before
+    clock.tick(timedelta(seconds=301))
+    assert originals.describe("a.jpg").version != before.version
+
+
+def test_deleted_original_stays_deleted(clock: FrozenDateTimeFactory) -> None:
+    save("a.jpg")
+    reference = originals.describe("a.jpg").reference
+    storages["default"].delete("a.jpg")
+    for _ in range(3):
+        clock.tick(timedelta(seconds=301))
+        with pytest.raises(OriginalNotFound):
+            originals.refresh(reference)
+        with pytest.raises(OriginalNotFound):
+            originals.describe("a.jpg")
+
+
+def test_lower_limit_holds_for_known_originals(settings: Settings) -> None:
+    save("a.jpg")
+    reference = originals.describe("a.jpg").reference
+    settings.RESIZER = {"MAX_PIXELS": 1_000_000}
+    with pytest.raises(TooManyPixels):
+        originals.check(reference)
+
+
+def test_failure_of_an_unknown_class_is_one_all_the_same() -> None:
+    save("a.jpg")
+    key = originals._cache_key(Reference("default", "a.jpg"))
+    caches["default"].set(key, "ErrorOfAnotherRelease")
+    with pytest.raises(OriginalNotFound):
+        originals.describe("a.jpg")
 
 
 def test_source_that_fails_is_an_error_for_an_unknown_original(raising: Any) -> None:

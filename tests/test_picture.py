@@ -137,6 +137,17 @@ def test_recipe(options: dict[str, Any], recipe: str, size: tuple[int, int]) -> 
     assert (made.width, made.height) == size
 
 
+def test_large_numbers_of_a_ratio_are_reduced() -> None:
+    assert recipe_of(build(ratio="12000/8000")) == "3x2"
+    assert recipe_of(build(width=20_000, height=10_000)) == "2x1"
+
+
+def test_wrong_option_is_told_though_the_original_is_missing() -> None:
+    for options in ({"quality": 500}, {"ratio": "0/0"}, {"focal": "1,101"}):
+        with pytest.raises(ValueError, match=next(iter(options))):
+            picture.build("missing.jpg", alt="", **options)
+
+
 def test_crop_has_no_more_pixels_than_the_original() -> None:
     made = build((1600, 1200), ratio="1/2")
     assert candidates(made.srcset)[-1] == "600.jpg 600w"
@@ -151,7 +162,9 @@ def test_crop_has_no_more_pixels_than_the_original() -> None:
         ({"width": 0}, "width=0"),
         ({"height": -5}, "height=-5"),
         ({"ratio": "wide"}, 'is not a pair such as "16/9"'),
-        ({"ratio": "0/1"}, "ratio"),
+        ({"ratio": "0/1"}, "ratio='0/1' has a side of nothing"),
+        ({"ratio": "16/0", "height": 100}, "ratio='16/0' has a side of nothing"),
+        ({"quality": 0}, "1 to 100"),
         ({"focal": "1,2,3"}, 'is not a pair such as "62,35"'),
         ({"ratio": "1/1", "focal": "101,0"}, "percentages"),
         ({"fit": "stretch"}, "none of cover, fill, contain"),

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from django.core.files.base import ContentFile
+from django.core.files.base import ContentFile, File
 from django.core.files.storage import InMemoryStorage, default_storage, storages
 
+from resizer.engines.pillow import PillowEngine
 from resizer.errors import OriginalNotFound, ResizerError, SourceFailed, SourceTimedOut
 from resizer.sources import StorageSource, get_source, get_sources
 from tests.conftest import save
@@ -143,7 +145,62 @@ def test_sources_are_configured_by_alias(settings: Settings) -> None:
         get_source("public")
 
 
-def test_local_file_has_its_path(tmp_path: Path) -> None:
+def test_local_file_has_a_number(tmp_path: Path) -> None:
     save("a.jpg", b"content")
     with StorageSource().open("a.jpg") as file:
-        assert os.path.samefile(file.name, tmp_path / "originals/a.jpg")
+        assert os.path.samestat(os.fstat(file.fileno()), os.stat(tmp_path / "originals/a.jpg"))
+        assert file.read(3) == b"con"
+        assert file.tell() == 3
+
+
+def test_pipe_in_the_place_of_a_file_is_not_waited_for(tmp_path: Path) -> None:
+    save("a.jpg", b"content")
+    os.unlink(tmp_path / "originals/a.jpg")
+    os.mkfifo(tmp_path / "originals/a.jpg")
+    with pytest.raises(OriginalNotFound), StorageSource().open("a.jpg"):
+        pass
+
+
+class BreakingFile(io.BytesIO):
+    error: OSError = OSError(errno.EIO, "disk on fire")
+
+    def read(self, *_: Any) -> bytes:
+        raise self.error
+
+    seek = read  # type: ignore[assignment]  # both break
+
+
+class BreakingStorage(InMemoryStorage):
+    def _open(self, name: str, mode: str = "rb") -> File[bytes]:
+        return File(BreakingFile())
+
+
+@pytest.mark.parametrize(
+    ("error", "raised"),
+    [
+        (OSError(errno.EIO, "disk on fire"), SourceFailed),
+        (TimeoutError("too slow"), SourceTimedOut),
+    ],
+)
+def test_source_that_breaks_while_it_is_read_is_no_broken_picture(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, error: OSError, raised: type[ResizerError]
+) -> None:
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "default": {"BACKEND": "tests.test_sources.BreakingStorage"},
+    }
+    monkeypatch.setattr(BreakingFile, "error", error)
+    with StorageSource().open("a.jpg") as file:
+        with pytest.raises(raised):
+            file.read()
+        with pytest.raises(raised):
+            file.seek(0)
+        with pytest.raises(raised):
+            PillowEngine().read_header(file)
+
+
+def test_symbolic_link_to_itself_is_not_found(tmp_path: Path) -> None:
+    save("a.jpg", b"content")
+    (tmp_path / "originals/loop.jpg").symlink_to("loop.jpg")
+    with pytest.raises(OriginalNotFound):
+        StorageSource().stat("loop.jpg")

@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,7 +13,7 @@ from django.db import OperationalError, connection
 
 from resizer import locks, originals, store
 from resizer.engines import get_engine
-from resizer.errors import Busy, StoreFailed
+from resizer.errors import Busy, StoreFailed, TooManyPixels, UndecodableOriginal
 from resizer.formats import AVIF, JPEG
 from resizer.models import CachedVariant, Original
 from resizer.signing import sign
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from freezegun.api import FrozenDateTimeFactory
     from pytest_django import Settings
 
     from resizer.engines import Rendered
@@ -101,7 +103,9 @@ def test_made_variant_is_found(engine: type[CountingEngine]) -> None:
         made.length,
         made.modified_at,
     )
-    assert store.read(key) == made.content
+    read = store.read(key, found)
+    assert read is not None
+    assert read.content == made.content
 
 
 def test_variant_is_found_in_the_storage_when_the_cache_is_lost(
@@ -127,8 +131,9 @@ def test_lost_file_is_noticed_and_made_again(variants: Path, engine: type[Counti
     save("a.jpg")
     key, _answer = make()
     (variants / key).unlink()
-    assert store.find(key) is not None
-    assert store.read(key) is None
+    found = store.find(key)
+    assert found is not None
+    assert store.read(key, found) is None
     assert store.find(key) is None
     make()
     assert files(variants) == [key]
@@ -342,6 +347,85 @@ def test_variants_are_kept_beside_the_originals_when_no_place_is_configured(
     save("a.jpg")
     key, _answer = make()
     assert (tmp_path / "originals/_resized" / key).is_file()
+
+
+def test_storage_that_cannot_be_loaded_is_not_replaced_by_another(settings: Settings) -> None:
+    settings.STORAGES = {**settings.STORAGES, "resizer": {"BACKEND": "no.such.Storage"}}
+    with pytest.raises(InvalidStorageError):
+        store.variants_storage()
+
+
+@pytest.mark.parametrize("damage", [b"", b"no picture at all"])
+def test_damaged_variant_is_made_again(
+    variants: Path, engine: type[CountingEngine], damage: bytes
+) -> None:
+    save("a.jpg")
+    key, made = make()
+    (variants / key).write_bytes(damage)
+    found = store.find(key)
+    assert found is not None
+    assert store.read(key, found) is None
+    caches["default"].clear()
+    assert make()[1].content == made.content
+    assert engine.renders == 2
+
+
+def test_changed_file_is_answered_as_it_is(variants: Path) -> None:
+    save("a.jpg")
+    key, made = make(320, JPEG)
+    other = photograph((320, 240))
+    (variants / key).write_bytes(other)
+    found = store.find(key)
+    assert found is not None
+    assert found.etag == made.etag
+    read = store.read(key, found)
+    assert read is not None
+    assert (read.content, read.length) == (other, len(other))
+    assert read.etag != made.etag
+
+
+def test_what_another_process_has_made_is_answered(
+    variants: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save("a.jpg")
+    description, variant, key = wanted(320, JPEG)
+    other = photograph((320, 240))
+    real = store._render
+
+    def render(*args: Any) -> Any:
+        rendered = real(*args)
+        (variants / key).parent.mkdir(parents=True)
+        (variants / key).write_bytes(other)
+        return rendered
+
+    monkeypatch.setattr(store, "_render", render)
+    assert store.make(description, variant, key).content == other
+    assert (variants / key).read_bytes() == other
+
+
+def test_broken_original_is_decoded_once_a_minute(
+    engine: type[CountingEngine], clock: FrozenDateTimeFactory
+) -> None:
+    save("a.jpg", photograph((1000, 750))[:9000])
+    for width in (320, 640, 320):
+        with pytest.raises(UndecodableOriginal):
+            make(width)
+    assert engine.renders == 1
+    clock.tick(timedelta(seconds=61))
+    with pytest.raises(UndecodableOriginal):
+        make()
+    assert engine.renders == 2
+    save("a.jpg")
+    originals.check(originals.Reference("default", "a.jpg"))
+    make()
+
+
+def test_variant_of_too_many_pixels_is_refused(settings: Settings) -> None:
+    settings.RESIZER = {"MAX_VARIANT_PIXELS": 320 * 240}
+    save("a.jpg")
+    make(320)
+    with pytest.raises(TooManyPixels):
+        make(480)
 
 
 def test_no_place_beside_originals_elsewhere(settings: Settings) -> None:

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.core.cache import caches
 from django.core.files.storage import storages
+from django.db import connection
 from django.urls import clear_script_prefix, set_script_prefix
 from django.utils.http import http_date
 
 from resizer import errors, originals, picture, store, views
 from resizer.errors import Busy, ResizerError
-from resizer.models import CachedVariant
+from resizer.models import CachedVariant, Original
 from resizer.signing import sign
 from resizer.variant import parse_key, write_key
 from tests.conftest import CountingEngine, files, save
@@ -203,7 +204,7 @@ def test_signature_is_checked_before_anything_is_read(
     url = forge(address())
     raising()
     monkeypatch.setattr(store, "find", None)
-    monkeypatch.setattr(originals, "recall", None)
+    monkeypatch.setattr(originals, "refresh", None)
     assert client.get(url.replace("/a.jpg/", "/b.jpg/")).status_code == 403
 
 
@@ -256,9 +257,23 @@ def test_deleted_original_answers_404(client: Client, clock: FrozenDateTimeFacto
     client.get(url)
     storages["default"].delete("a.jpg")
     clock.tick(timedelta(seconds=301))
-    response = client.get(url)
-    assert response.status_code == 404
-    assert response["Cache-Control"] == "public, max-age=60"
+    for _ in range(3):
+        response = client.get(url)
+        assert response.status_code == 404
+        assert response["Cache-Control"] == "public, max-age=60"
+
+
+def test_address_of_a_version_that_we_have_not_heard_of(client: Client) -> None:
+    save("a.jpg")
+    old = address(width=320)
+    known = caches["default"].get(originals._cache_key(originals.Reference("default", "a.jpg")))
+    save("a.jpg", photograph((800, 600)))
+    originals.check(originals.Reference("default", "a.jpg"))
+    new = address(width=320)
+    # Another process still remembers the former version.
+    caches["default"].set(originals._cache_key(originals.Reference("default", "a.jpg")), known)
+    assert address(width=320) == old
+    assert client.get(new).status_code == 200
 
 
 def test_variant_outlives_a_source_that_is_down(
@@ -275,6 +290,33 @@ def test_variant_outlives_a_source_that_is_down(
     response = client.get(forge(url, width=320))
     assert response.status_code == 502
     assert response["Cache-Control"] == "no-store"
+
+
+def test_variant_of_which_nothing_else_is_known_outlives_a_source_that_is_down(
+    client: Client,
+    raising: Any,  # noqa: F811  # the fixture
+) -> None:
+    save("a.jpg")
+    url = address()
+    first = client.get(url)
+    raising()
+    caches["default"].clear()
+    Original.objects.all().delete()
+    again = client.get(url)
+    assert (again.status_code, again.content) == (200, first.content)
+    assert client.get(forge(url, width=320)).status_code == 502
+
+
+def test_changed_file_is_sent_whole_with_its_own_headers(client: Client, variants: Path) -> None:
+    save("a.jpg")
+    url = address()
+    first = client.get(url)
+    other = photograph((640, 480))
+    (variants / url.removeprefix("/img/")).write_bytes(other)
+    again = client.get(url)
+    assert again.content == other
+    assert again["Content-Length"] == str(len(other))
+    assert again["ETag"] != first["ETag"]
 
 
 def test_variant_that_cannot_be_kept_is_not_to_be_cached(
@@ -311,7 +353,7 @@ def test_variant_that_vanishes_again_and_again_is_503(
     client.get(url)
     found = store.find(url.removeprefix("/img/"))
     monkeypatch.setattr(store, "make", lambda *_: found)
-    monkeypatch.setattr(store, "read", lambda _: None)
+    monkeypatch.setattr(store, "read", lambda *_: None)
     assert client.get(url).status_code == 503
 
 
@@ -443,6 +485,12 @@ def test_short_address_keeps_transparency(client: Client) -> None:
         ("image/avif;q=0,image/webp", "image/webp"),
         ("image/avif;q=0.5,image/webp;q=0.9", "image/webp"),
         ("image/avif;q=nonsense", "image/avif"),
+        ("image/avif;q=0.1,image/jpeg", "image/jpeg"),
+        ("image/avif;q=0.001", "image/avif"),
+        ("image/jpeg;q=0", "image/jpeg"),
+        ("IMAGE/AVIF ; Q=1", "image/avif"),
+        ("image/avif;x*=nope''%41", "image/avif"),
+        ("image/jpeg;a=" + ";" * 60_000, "image/jpeg"),
         ("nonsense", "image/jpeg"),
     ],
 )
@@ -514,6 +562,56 @@ def test_name_of_any_letters(client: Client) -> None:
     response = client.get("/img/320/photos/%E7%85%A7%E7%89%87%20%C3%BCber%3D50%25.jpg")
     assert response.status_code == 200
     assert client.get(address(320, name=name)).content == response.content
+
+
+@pytest.mark.usefixtures("is_open")
+def test_format_that_cannot_be_so_tall_is_not_chosen(client: Client) -> None:
+    save("a.png", encode(draw((330, 17_000), "L"), "PNG"))
+    response = client.get(
+        "/img/330/a.png", headers={"Accept": "image/avif,image/webp"}, follow=True
+    )
+    assert response["Content-Type"] == "image/jpeg"
+
+
+@pytest.mark.usefixtures("is_open")
+@pytest.mark.parametrize("path", ["/img/640/missing.jpg", "/img/0/a.jpg", "/img/a.jpg"])
+def test_refusal_that_depends_on_accept_says_so(
+    client: Client, settings: Settings, path: str
+) -> None:
+    settings.RESIZER = {**settings.RESIZER, "MAX_VARIANT_PIXELS": 1000}
+    save("a.jpg")
+    response = client.get(path)
+    assert response.status_code >= 400
+    assert response["Vary"] == "Accept"
+
+
+@pytest.mark.usefixtures("is_open")
+def test_original_replaced_by_a_smaller_one_is_shown(client: Client) -> None:
+    save("a.jpg", photograph((1000, 1000)))
+    client.get("/img/320/a.jpg")
+    save("a.jpg", photograph((300, 300)))
+    # Nobody has noticed yet, but the one that makes a variant looks.
+    response = client.get("/img/640/a.jpg", follow=True)
+    assert decode(response.content).size == (300, 300)
+
+
+def test_render_holds_no_transaction(
+    client: Client, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save("a.jpg")
+    url = address()
+    monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", True)
+    depth: list[int] = []
+    real = store.make
+
+    def make(*arguments: Any) -> Any:
+        depth.append(len(connection.savepoint_ids))
+        return real(*arguments)
+
+    monkeypatch.setattr(store, "make", make)
+    settings.MIDDLEWARE = []
+    assert client.get(url).status_code == 200
+    assert depth == [0]
 
 
 HOSTILE = [

@@ -79,7 +79,10 @@ class LibvipsEngine:
             return
         _Fork.has_rendered = True
         try:
-            if _open(file, header.format).interpretation == "cmyk":
+            whole = _open(file, header.format)
+            if sorted((whole.width, whole.height)) != sorted(size):
+                raise UndecodableOriginal("the size is not that of the header")
+            if whole.interpretation == "cmyk":
                 yield from self._pillow.render(file, header, variants)
                 return
             scales = [decoding_scale(plan) if header.format is JPEG else 1 for plan in plans]
@@ -112,12 +115,13 @@ def _open(file: BinaryIO, found: Format, scale: int = 1) -> pyvips.Image:
     options: dict[str, Any] = {"access": "sequential", "fail_on": "truncated"}
     if scale > 1:
         options["shrink"] = scale
-    name = getattr(file, "name", None)
-    if isinstance(name, str) and os.path.isfile(name):
+    try:
         # From a path libvips reads as it goes, and holds no copy of the file.
-        return getattr(pyvips.Image, _LOADERS[found])(name, **options)
-    file.seek(0)
-    return getattr(pyvips.Image, f"{_LOADERS[found]}_buffer")(file.read(), **options)
+        path = f"/dev/fd/{file.fileno()}"
+    except OSError:
+        file.seek(0)
+        return getattr(pyvips.Image, f"{_LOADERS[found]}_buffer")(file.read(), **options)
+    return getattr(pyvips.Image, _LOADERS[found])(path, **options)
 
 
 def _resize(image: pyvips.Image, plan: Plan, scale: int, orientation: int) -> pyvips.Image:

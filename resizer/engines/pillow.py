@@ -14,7 +14,7 @@ from PIL import ExifTags, Image, ImageCms, features
 from resizer.conf import get_settings
 from resizer.engines.encoding import encode_within, is_worth_effort
 from resizer.engines.protocol import Header, Rendered
-from resizer.errors import TooManyPixels, UndecodableOriginal, UnsupportedFormat
+from resizer.errors import ResizerError, TooManyPixels, UndecodableOriginal, UnsupportedFormat
 from resizer.formats import AVIF, GIF, JPEG, PNG, SNIFF_BYTES, WEBP, sniff
 from resizer.geometry import REDUCING_GAP, decoding_scale, stored_plan, upright
 
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 #: A PNG of less for a pixel is no photograph: those take 1 to 2.5, screenshots and drawings 0.1 to 0.6.
 GRAPHIC_BYTES = 0.75
+
+#: A profile that is larger is ignored: honest ones have up to 2 MB, and some are remembered.
+MAX_PROFILE_BYTES = 4_000_000
 
 # Dithering makes files a third larger, and by SSIMULACRA2 no better.
 _NO_DITHER = Image.Dither.NONE
@@ -73,7 +76,7 @@ class PillowEngine:
             plan = stored_plan((header.width, header.height), header.orientation, variant)
             scale = decoding_scale(plan) if header.format is JPEG else 1
             if scale not in decoded:
-                decoded[scale] = _decode(file, scale)
+                decoded[scale] = _decode(file, header, scale)
             image = _resize(decoded[scale], plan, scale, header.orientation)
             decoded_at = time.perf_counter()
             content = _encode(image, variant, header)
@@ -98,6 +101,8 @@ def _open(file: BinaryIO) -> Iterator[tuple[Image.Image, Format]]:
         # Never Pillow's whole list of decoders: one of them starts Ghostscript.
         with Image.open(file, formats=[found.name.upper()]) as image:
             yield image, found
+    except ResizerError:
+        raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise TooManyPixels(str(error)) from error
     except Exception as error:
@@ -106,20 +111,23 @@ def _open(file: BinaryIO) -> Iterator[tuple[Image.Image, Format]]:
 
 
 def _orientation(image: Image.Image) -> int:
-    if image.format == "PNG" and "exif" not in image.info:
-        # Pillow would decode all pixels to look for EXIF behind them.
-        return 1
+    exif = Image.Exif()
     try:
-        value = image.getexif().get(ExifTags.Base.Orientation, 1)
+        # Not the image's own method, which takes orientation from XMP as well; browsers do not.
+        exif.load(image.info.get("exif", b""))
+        value = exif.get(ExifTags.Base.Orientation)
     except Exception:
         # Broken EXIF, for which Pillow raises many classes, does not break the picture.
         return 1
-    return value if value in _TRANSPOSE else 1
+    return value if type(value) is int and value in _TRANSPOSE else 1
 
 
-def _decode(file: BinaryIO, scale: int) -> Image.Image:
+def _decode(file: BinaryIO, header: Header, scale: int) -> Image.Image:
     """Decode the whole picture, at 1/scale where the format can, in a mode that can be resized."""
     with _open(file) as (image, _):
+        if image.size != upright((header.width, header.height), header.orientation):
+            # Whatever was checked of another picture says nothing about this one.
+            raise UndecodableOriginal("the size is not that of the header")
         if scale > 1:
             image.draft(None, (image.width // scale, image.height // scale))
         image.load()
@@ -141,15 +149,18 @@ def _resizable(image: Image.Image) -> Image.Image:
 
 def _resize(image: Image.Image, plan: Plan, scale: int, orientation: int) -> Image.Image:
     left, top, width, height = (side / scale for side in plan.box)
+    # Colours that nobody sees must neither bleed into those that are seen nor get out; Pillow would see to it
+    # only where the size changes.
+    premultiplied = {"LA": "La", "RGBA": "RGBa"}.get(image.mode, image.mode)
     # A scaled decoding rounds its sides up, hence never down from the box's.
-    resized = image.resize(
+    resized = image.convert(premultiplied).resize(
         plan.size,
         Image.Resampling.LANCZOS,
         box=(left, top, left + width, top + height),
         reducing_gap=REDUCING_GAP,
     )
     # Colours are converted after resizing: there are fewer of them.
-    coloured = _to_srgb(resized, image.info.get("icc_profile"))
+    coloured = _to_srgb(resized.convert(image.mode), image.info.get("icc_profile"))
     if orientation in _TRANSPOSE:
         coloured = coloured.transpose(_TRANSPOSE[orientation])
     # Comments, profiles and positions end here: encoders write what they find in `info`.
@@ -160,7 +171,7 @@ def _resize(image: Image.Image, plan: Plan, scale: int, orientation: int) -> Ima
 def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
     alpha = image.getchannel("A") if image.mode in {"LA", "RGBA"} else None
     colours = image.convert({"LA": "L", "RGBA": "RGB"}[image.mode]) if alpha else image
-    if profile:
+    if profile and len(profile) <= MAX_PROFILE_BYTES:
         try:
             transform = _transform(profile, colours.mode)
             converted = ImageCms.applyTransform(colours, transform)

@@ -32,7 +32,7 @@ class Source(Protocol):
     def stat(self, name: str) -> Stat: ...
 
     def open(self, name: str) -> AbstractContextManager[BinaryIO]:
-        """The original's file, seekable. A file on the local disk has its path as `name`."""
+        """The original's file, seekable. One on the local disk has a `fileno`."""
         ...
 
     def url(self, name: str) -> str:

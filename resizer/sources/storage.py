@@ -6,7 +6,7 @@ import errno
 import os
 import stat
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import IO, TYPE_CHECKING, Any, BinaryIO, cast
 
 from django.core.exceptions import SuspiciousOperation
 from django.core.files.storage import FileSystemStorage, storages
@@ -41,9 +41,7 @@ class StorageSource:
         with _errors(name):
             if isinstance(self.storage, FileSystemStorage):
                 status = os.stat(self.storage.path(name))
-                if not stat.S_ISREG(status.st_mode):
-                    # A directory; or a pipe, of which the reader would wait for ever.
-                    raise IsADirectoryError(name)
+                _refuse_irregular(status)
                 return Stat(status.st_size, f"{status.st_size}-{status.st_mtime_ns}")
             size = self.storage.size(name)
             modified_at = self.storage.get_modified_time(name).timestamp()
@@ -52,15 +50,63 @@ class StorageSource:
     @contextmanager
     def open(self, name: str) -> Iterator[BinaryIO]:
         with _errors(name):
-            file = self.storage.open(name)
-            # Django's File wraps the real one, which a remote storage fetches when first asked for it.
-            content = cast("BinaryIO", file.file)
+            if isinstance(self.storage, FileSystemStorage):
+                path = self.storage.path(name)
+                file: IO[Any] = open(path, "rb", opener=_open_regular)  # noqa: SIM115  # closed below
+                content = cast("BinaryIO", file)
+            else:
+                file = self.storage.open(name)
+                # Django's File wraps the real one, which a remote storage fetches when first asked for it.
+                content = cast("BinaryIO", file.file)
         with file:
-            yield content
+            yield cast("BinaryIO", _Reader(content, name))
 
     def url(self, name: str) -> str:
         with _errors(name):
             return self.storage.url(name)
+
+
+class _Reader:
+    """A file whose errors are the source's, not to be taken for those of a broken picture."""
+
+    def __init__(self, file: BinaryIO, name: str) -> None:
+        self._file = file
+        self._name = name
+        self.tell = file.tell
+        self.fileno = file.fileno
+
+    def read(self, size: int = -1) -> bytes:
+        with self._errors():
+            return self._file.read(size)
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        with self._errors():
+            return self._file.seek(offset, whence)
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except TimeoutError as error:
+            raise SourceTimedOut(f"{self._name!r}: {error}") from error
+        except OSError as error:
+            raise SourceFailed(f"{self._name!r}: {error}") from error
+
+
+def _open_regular(path: str, flags: int) -> int:
+    # A pipe in the place of a file would keep an ordinary open waiting for ever.
+    descriptor = os.open(path, flags | os.O_NONBLOCK)
+    try:
+        _refuse_irregular(os.fstat(descriptor))
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _refuse_irregular(status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise IsADirectoryError(errno.EISDIR, "no regular file")
 
 
 @contextmanager
@@ -75,7 +121,7 @@ def _errors(name: str) -> Iterator[None]:
         # Traversal, NUL bytes and directories: a name that the storage refuses answers like one that it lacks.
         raise OriginalNotFound(f"{shown!r}: {error}") from error
     except OSError as error:
-        if error.errno == errno.ENAMETOOLONG:
+        if error.errno in {errno.ENAMETOOLONG, errno.ELOOP}:
             raise OriginalNotFound(f"{shown!r}: {error}") from error
         raise SourceFailed(f"{shown!r}: {error}") from error
     except Exception as error:

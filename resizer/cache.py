@@ -1,0 +1,56 @@
+"""What the configured cache remembers. One that is down has forgotten everything: that costs time, and nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from django.core.cache import caches
+
+from resizer.conf import get_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from django.core.cache import BaseCache
+
+logger = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+
+
+def key_of(kind: str, text: str) -> str:
+    """A key for a text of any length and any characters; Memcached takes 250, and no spaces."""
+    digest = hashlib.blake2s(text.encode("utf-8", "surrogatepass"), digest_size=16)
+    return f"resizer:{kind}:{digest.hexdigest()}"
+
+
+def read(key: str) -> Any:
+    """None for what is not remembered."""
+    return _try(lambda cache: cache.get(key), None)
+
+
+def read_many(keys: Iterable[str]) -> dict[str, Any]:
+    return _try(lambda cache: cache.get_many(keys), {})
+
+
+def write(key: str, value: object, seconds: int | None) -> None:
+    _try(lambda cache: cache.set(key, value, seconds), None)
+
+
+def write_many(values: Mapping[str, object], seconds: int | None) -> None:
+    _try(lambda cache: cache.set_many(dict(values), seconds), [])
+
+
+def drop(key: str) -> None:
+    _try(lambda cache: cache.delete(key), False)
+
+
+def _try(ask: Callable[[BaseCache], Result], otherwise: Result) -> Result:
+    try:
+        return ask(caches[get_settings().CACHE])
+    except Exception as error:
+        # A cache's library raises classes of its own, of which we know nothing.
+        logger.warning("The cache does not answer: %.300r", error)
+        return otherwise
