@@ -5,11 +5,13 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 ADDRESS ?= 127.0.0.1:8000
 
-.PHONY: help run test services clean
+.PHONY: help run test services bench-engines bench-encoders clean
 
 help:
 	@echo "make run    set up and serve the gallery on http://$(ADDRESS)/"
 	@echo "make test   set up and run linters, types, layers and tests"
+	@echo "make bench-engines, make bench-encoders"
+	@echo "            measure CPU, memory and bytes, side by side"
 	@echo "make clean  remove the virtual environment, the database, uploads and variants"
 
 run: export DJANGO_DEBUG = 1
@@ -38,6 +40,14 @@ $(VENV)/.%: requirements/%.txt requirements/base.txt requirements/test.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement $<
 	@touch $@
+
+# sharp, to compare with, where npm brings it.
+bench-engines: $(VENV)/.bench
+	-@command -v npm >/dev/null && mkdir -p var/benchmarks && npm install --silent --no-audit --no-fund --prefix var/benchmarks sharp@0.35.5
+	$(BIN)/python -m benchmarks.engines
+
+bench-encoders: $(VENV)/.bench
+	$(BIN)/python -W ignore -m benchmarks.encoders
 
 clean:
 	rm -rf .venv .venv-* .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .coverage
