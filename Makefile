@@ -5,12 +5,12 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 ADDRESS ?= 127.0.0.1:8000
 
-.PHONY: help run test services bench-engines bench-encoders clean
+.PHONY: help run test services bench-engines bench-srcset bench-encoders clean
 
 help:
 	@echo "make run    set up and serve the gallery on http://$(ADDRESS)/"
 	@echo "make test   set up and run linters, types, layers and tests"
-	@echo "make bench-engines, make bench-encoders"
+	@echo "make bench-engines, bench-srcset, bench-encoders"
 	@echo "            measure CPU, memory and bytes, side by side"
 	@echo "make clean  remove the virtual environment, the database, uploads and variants"
 
@@ -45,6 +45,9 @@ $(VENV)/.%: requirements/%.txt requirements/base.txt requirements/test.txt
 bench-engines: $(VENV)/.bench
 	-@command -v npm >/dev/null && mkdir -p var/benchmarks && npm install --silent --no-audit --no-fund --prefix var/benchmarks sharp@0.35.5
 	$(BIN)/python -m benchmarks.engines
+
+bench-srcset: $(VENV)/.bench
+	$(BIN)/python -W ignore -m benchmarks.srcset
 
 bench-encoders: $(VENV)/.bench
 	$(BIN)/python -W ignore -m benchmarks.encoders

@@ -16,8 +16,8 @@ TRANSPOSED = frozenset({5, 6, 7, 8})
 # A picture is first shrunk by whole factors, cheaply, to no less than this multiple of its final size. At 1.5
 # nothing is visible after encoding; Pillow's customary 2.0 decodes a 12 MP photograph in full for 1280 px.
 REDUCING_GAP = 1.5
-#: What libjpeg divides by while decoding.
-DCT_SCALES = (8, 4, 2, 1)
+#: What libjpeg divides by while decoding; others that can divide do so by the same.
+DECODING_SCALES = (8, 4, 2, 1)
 
 
 class Box(NamedTuple):
@@ -100,10 +100,10 @@ def stored_plan(size: tuple[int, int], orientation: int, variant: Variant) -> Pl
 
 
 def decoding_scale(plan: Plan) -> int:
-    """By how much a JPEG can be shrunk while it is decoded, with room for the final filter."""
+    """By how much an original can be shrunk while it is decoded, with room for the final filter."""
     box, target = plan
     room = min(box.width / target[0], box.height / target[1]) / REDUCING_GAP
-    return next((scale for scale in DCT_SCALES if scale <= room), 1)
+    return next((scale for scale in DECODING_SCALES if scale <= room), 1)
 
 
 def _offset(side: int, part: int, percent: int) -> int:

@@ -7,6 +7,7 @@ import random
 import struct
 import subprocess
 import sys
+import zlib
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -746,3 +747,45 @@ def test_another_picture_than_the_header_was_read_of_is_refused(
     other = io.BytesIO(encode(draw((300, 200)), original))
     with pytest.raises(UndecodableOriginal):
         list(engine.render(other, header, [variant()]))
+
+
+def raw_png(bits: int, kind: int, rows: list[bytes], width: int, transparent: bytes) -> bytes:
+    """A PNG of any depth with a tRNS chunk (PNG third edition §11.3.1.1)."""
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        checked = name + data
+        return struct.pack(">I", len(data)) + checked + struct.pack(">I", zlib.crc32(checked))
+
+    header = struct.pack(">IIBBBBB", width, len(rows), bits, kind, 0, 0, 0)
+    pixels = zlib.compress(b"".join(b"\0" + row for row in rows))
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"tRNS", transparent)
+        + chunk(b"IDAT", pixels)
+        + chunk(b"IEND", b"")
+    )
+
+
+@pytest.mark.parametrize(
+    ("bits", "kind", "hidden", "shown", "transparent"),
+    [
+        (1, 0, b"\0", b"\xff", struct.pack(">H", 0)),
+        (2, 0, b"\x55", b"\xaa", struct.pack(">H", 1)),
+        (4, 0, b"\x33", b"\x99", struct.pack(">H", 3)),
+        (8, 0, b"\x33", b"\x99", struct.pack(">H", 0x33)),
+        (16, 0, b"\x33\x44", b"\x33\x45", struct.pack(">H", 0x3344)),
+        (16, 2, b"\x33\x44" * 3, b"\x99\x44" * 3, struct.pack(">HHH", 0x3344, 0x3344, 0x3344)),
+    ],
+    ids=["1 bit", "2 bits", "4 bits", "8 bits", "16 bits", "16 bits of colour"],
+)
+def test_transparent_colour_of_any_depth(
+    engine: Engine, bits: int, kind: int, hidden: bytes, shown: bytes, transparent: bytes
+) -> None:
+    half = 40 * bits * (3 if kind == 2 else 1) // 8 // len(hidden)
+    rows = [hidden * half + shown * half] * 40
+    content = raw_png(bits, kind, rows, 80, transparent)
+    assert engine.read_header(io.BytesIO(content)).has_alpha
+    image = render_one(engine, content, variant(80)).convert("RGBA")
+    assert image.getpixel((10, 20))[3] == 0  # type: ignore[index]  # four channels
+    assert image.getpixel((70, 20))[3] == 255  # type: ignore[index]  # four channels

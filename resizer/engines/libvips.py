@@ -18,7 +18,7 @@ from resizer.formats import AVIF, GIF, JPEG, PNG, WEBP
 from resizer.geometry import decoding_scale, stored_plan
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from typing import BinaryIO
 
     from resizer.engines.protocol import Header
@@ -35,6 +35,11 @@ pyvips.concurrency_set(1)
 
 # AVIF originals are missing: libheif decodes them with libaom, at 2.4 times the cost of Pillow's dav1d.
 _LOADERS = {GIF: "gifload", JPEG: "jpegload", PNG: "pngload", WEBP: "webpload"}
+# How a loader is told to shrink by a whole factor while it decodes.
+_SHRINKING: dict[Format, Callable[[int], dict[str, float]]] = {
+    JPEG: lambda factor: {"shrink": factor},
+    WEBP: lambda factor: {"scale": 1 / factor},
+}
 _SAVERS = {AVIF: "heifsave", JPEG: "jpegsave", PNG: "pngsave", WEBP: "webpsave"}
 _GREYS = {"b-w", "grey16"}
 
@@ -85,7 +90,8 @@ class LibvipsEngine:
             if whole.interpretation == "cmyk":
                 yield from self._pillow.render(file, header, variants)
                 return
-            scales = [decoding_scale(plan) if header.format is JPEG else 1 for plan in plans]
+            shrinks = header.format in _SHRINKING
+            scales = [decoding_scale(plan) if shrinks else 1 for plan in plans]
             uses = Counter(scales)
             decoded: dict[int, pyvips.Image] = {}
             for variant, plan, scale in zip(variants, plans, scales, strict=True):
@@ -114,7 +120,7 @@ def _open(file: BinaryIO, found: Format, scale: int = 1) -> pyvips.Image:
     """An image that is decoded, at 1/scale, while it is read from top to bottom."""
     options: dict[str, Any] = {"access": "sequential", "fail_on": "truncated"}
     if scale > 1:
-        options["shrink"] = scale
+        options |= _SHRINKING[found](scale)
     try:
         # From a path libvips reads as it goes, and holds no copy of the file.
         path = f"/dev/fd/{file.fileno()}"

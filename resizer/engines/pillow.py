@@ -9,7 +9,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from PIL import ExifTags, Image, ImageCms, features
+from PIL import ExifTags, Image, ImageChops, ImageCms, PngImagePlugin, features
 
 from resizer.conf import get_settings
 from resizer.engines.encoding import encode_within, is_worth_effort
@@ -128,23 +128,54 @@ def _decode(file: BinaryIO, header: Header, scale: int) -> Image.Image:
         if image.size != upright((header.width, header.height), header.orientation):
             # Whatever was checked of another picture says nothing about this one.
             raise UndecodableOriginal("the size is not that of the header")
+        _correct_transparency(image)
         if scale > 1:
             image.draft(None, (image.width // scale, image.height // scale))
         image.load()
         return _resizable(image)
 
 
+def _correct_transparency(image: Image.Image) -> None:
+    """A PNG names its transparent colour in its own depth; Pillow compares that with pixels of 8 bits."""
+    colour = image.info.get("transparency")
+    depth = image.tile[0].args if isinstance(image, PngImagePlugin.PngImageFile) else None
+    if isinstance(colour, int) and depth in {"L;2", "L;4"}:
+        image.info["transparency"] = colour * {"L;2": 85, "L;4": 17}[depth]
+    if isinstance(colour, tuple) and depth == "RGB;16B":
+        image.info["transparency"] = tuple(value >> 8 for value in colour)
+
+
+def _from_sixteen_bits(image: Image.Image) -> Image.Image:
+    # Pillow's own conversion clips to white.
+    grey = image.convert("I").point(lambda value: value * (1 / 257) + 0.5).convert("L")
+    colour = image.info.get("transparency")
+    if colour is not None:
+        # Compared byte by byte, low and high, for want of a comparison of 16 bits.
+        planes = Image.frombytes("LA", image.size, image.tobytes()).split()
+        same = [
+            plane.point(lambda value, wanted=wanted: 255 * (value == wanted))
+            for plane, wanted in zip(planes, (colour % 256, colour // 256), strict=True)
+        ]
+        grey.info.pop("transparency")
+        grey.putalpha(ImageChops.invert(ImageChops.darker(*same)))
+    return grey
+
+
 def _resizable(image: Image.Image) -> Image.Image:
     """Bring an image into L, LA, RGB, RGBA or CMYK, of 8 bits; Pillow resizes palettes by nearest neighbour."""
     if image.mode.startswith("I"):
-        # 16 bits of grey; Pillow's own conversion clips them to white.
-        return image.convert("I").point(lambda value: value * (1 / 257) + 0.5).convert("L")
+        return _from_sixteen_bits(image)
     has_alpha = image.has_transparency_data
     if image.mode in {"1", "L", "LA"}:
-        return image.convert("LA" if has_alpha else "L")
+        return _in_mode(image, "LA" if has_alpha else "L")
     if image.mode == "CMYK":
         return image
-    return image.convert("RGBA" if has_alpha else "RGB")
+    return _in_mode(image, "RGBA" if has_alpha else "RGB")
+
+
+def _in_mode(image: Image.Image, mode: str) -> Image.Image:
+    """The image itself where it is in that mode: Pillow's own conversion would copy it."""
+    return image if image.mode == mode else image.convert(mode)
 
 
 def _resize(image: Image.Image, plan: Plan, scale: int, orientation: int) -> Image.Image:
@@ -153,14 +184,14 @@ def _resize(image: Image.Image, plan: Plan, scale: int, orientation: int) -> Ima
     # only where the size changes.
     premultiplied = {"LA": "La", "RGBA": "RGBa"}.get(image.mode, image.mode)
     # A scaled decoding rounds its sides up, hence never down from the box's.
-    resized = image.convert(premultiplied).resize(
+    resized = _in_mode(image, premultiplied).resize(
         plan.size,
         Image.Resampling.LANCZOS,
         box=(left, top, left + width, top + height),
         reducing_gap=REDUCING_GAP,
     )
     # Colours are converted after resizing: there are fewer of them.
-    coloured = _to_srgb(resized.convert(image.mode), image.info.get("icc_profile"))
+    coloured = _to_srgb(_in_mode(resized, image.mode), image.info.get("icc_profile"))
     if orientation in _TRANSPOSE:
         coloured = coloured.transpose(_TRANSPOSE[orientation])
     # Comments, profiles and positions end here: encoders write what they find in `info`.
