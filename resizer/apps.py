@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from resizer.originals import Reference
+    from resizer.descriptions import Reference
 
 logger = logging.getLogger(__name__)
 

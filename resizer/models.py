@@ -9,7 +9,8 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from resizer.formats import FORMATS
-from resizer.variant import DEFAULT_SOURCE, MAX_KEY_BYTES, MAX_NAME_BYTES
+from resizer.names import MAX_NAME_BYTES
+from resizer.variant import DEFAULT_SOURCE, MAX_KEY_BYTES
 
 _FORMAT_CHOICES = [(row.name, row.name.upper()) for row in FORMATS]
 

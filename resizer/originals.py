@@ -7,12 +7,10 @@ whether the file has changed. Requests for images do, now and then: `refresh`. `
 from __future__ import annotations
 
 import functools
-import hashlib
-import json
 import logging
 import time
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from django.db import Error as DatabaseProblem
 from django.db.models import Q
@@ -20,8 +18,9 @@ from django.db.models.fields.files import FieldFile
 from django.utils import timezone
 
 from resizer import cache, errors
-from resizer.conf import Settings, get_settings
-from resizer.engines import Header, get_engine
+from resizer.conf import get_settings
+from resizer.descriptions import Description, Reference, from_row, pack, unpack
+from resizer.engines import get_engine
 from resizer.errors import (
     InvalidOption,
     OriginalNotFound,
@@ -31,18 +30,16 @@ from resizer.errors import (
     TooManyBytes,
     TooManyPixels,
 )
-from resizer.formats import BY_NAME
 from resizer.models import Original
+from resizer.names import escape_name
 from resizer.sources import get_source, get_sources
-from resizer.variant import DEFAULT_SOURCE, RECIPE_VERSION, Variant, escape_name
+from resizer.variant import DEFAULT_SOURCE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
     from django.db.models import QuerySet
 
-    from resizer.formats import Format
-    from resizer.variant import Recipe
 
 logger = logging.getLogger(__name__)
 
@@ -50,53 +47,8 @@ logger = logging.getLogger(__name__)
 FAILURE_SECONDS = 60
 
 
-class Reference(NamedTuple):
-    """Which original: the alias of its source, and its name there."""
-
-    source: str
-    name: str
-
-
 #: What names an original wherever one is asked for.
 File: TypeAlias = "FieldFile | Original | Reference | str"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Description:
-    """What is known of an original."""
-
-    reference: Reference
-    #: What the source said of the file when its header was read.
-    fingerprint: str
-    header: Header
-    #: When the source was last asked, POSIX seconds.
-    checked_at: float
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Upright (width, height), px."""
-        return self.header.width, self.header.height
-
-    @property
-    def version(self) -> str:
-        """Eight hexadecimal digits that change with the file, and with what recipes mean."""
-        text = f"{_rendering(get_settings())}\n{self.fingerprint}"
-        return hashlib.blake2s(text.encode(), digest_size=4).hexdigest()
-
-    def variant(self, recipe: Recipe, width: int, target: Format) -> Variant:
-        """One of its variants, in its present version."""
-        return Variant(
-            source=self.reference.source,
-            name=self.reference.name,
-            version=self.version,
-            recipe=recipe,
-            width=width,
-            format=target,
-        )
-
-    @property
-    def is_fresh(self) -> bool:
-        return time.time() - self.checked_at < get_settings().FRESH_SECONDS
 
 
 def locate(file: File) -> Reference:
@@ -126,7 +78,7 @@ def locate(file: File) -> Reference:
 def describe(file: File) -> Description:
     """What is known of an original. Raises any ResizerError; a failure is remembered for a minute."""
     if isinstance(file, Original) and file.checked_at is not None:
-        return _from_row(file)
+        return from_row(file)
     reference = locate(file)
     attached = getattr(file, "_resizer_description", None)
     if isinstance(attached, Description) and attached.reference == reference:
@@ -174,13 +126,13 @@ def prefetch(files: Iterable[FieldFile]) -> None:
     keys = {_cache_key(reference): reference for reference in wanted}
     remembered = {keys[key]: known for key, known in cache.read_many(keys).items()}
     found = {
-        reference: _unpack(reference, known)
+        reference: unpack(reference, known)
         for reference, known in remembered.items()
         if not isinstance(known, str)
     }
     missing = _from_rows(reference for reference in wanted if reference not in remembered)
     if missing:
-        packed = {_cache_key(one.reference): _pack(one) for one in missing}
+        packed = {_cache_key(one.reference): pack(one) for one in missing}
         cache.write_many(packed, get_settings().FRESH_SECONDS)
     found.update({description.reference: description for description in missing})
     for reference, description in found.items():
@@ -222,7 +174,7 @@ def _inspect(reference: Reference) -> Description:
         raise TooManyBytes(f"{reference} has {stat.bytes} bytes")
     row = _find_row(reference)
     if row is not None and row.fingerprint == stat.fingerprint:
-        header = _from_row(row).header
+        header = from_row(row).header
     else:
         with source.open(reference.name) as file:
             header = get_engine().read_header(file)
@@ -272,27 +224,7 @@ def _from_rows(references: Iterable[Reference]) -> list[Description]:
     for source, source_names in names.items():
         condition |= Q(source=source, name__in=source_names)
     rows = Original.objects.filter(condition, checked_at__isnull=False)
-    return [_from_row(row) for row in rows]
-
-
-def _from_row(row: Original) -> Description:
-    checked_at = row.checked_at.timestamp() if row.checked_at else 0
-    return Description(
-        reference=Reference(row.source, row.name),
-        fingerprint=row.fingerprint,
-        header=Header(
-            format=BY_NAME[row.format],
-            width=row.width,
-            height=row.height,
-            orientation=row.orientation,
-            has_alpha=row.has_alpha,
-            is_shrinkable=row.is_shrinkable,
-            is_graphic=row.is_graphic,
-            has_palette=row.has_palette,
-            bytes=row.bytes,
-        ),
-        checked_at=checked_at,
-    )
+    return [from_row(row) for row in rows]
 
 
 def _recall(reference: Reference) -> Description | None:
@@ -313,15 +245,15 @@ def _recall(reference: Reference) -> Description | None:
 
 def _last_known(reference: Reference, remembered: Any) -> Description | None:
     if isinstance(remembered, tuple | list):
-        return _unpack(reference, remembered)
+        return unpack(reference, remembered)
     row = _find_row(reference)
-    return None if row is None or row.checked_at is None else _from_row(row)
+    return None if row is None or row.checked_at is None else from_row(row)
 
 
 # Not for ever: another process, with a cache of its own, may have found a new version and recorded it.
 def _remember(description: Description) -> None:
     key = _cache_key(description.reference)
-    cache.write(key, _pack(description), get_settings().FRESH_SECONDS)
+    cache.write(key, pack(description), get_settings().FRESH_SECONDS)
 
 
 def _remember_failure(reference: Reference, error: ResizerError) -> None:
@@ -340,32 +272,5 @@ def _forget_row(reference: Reference) -> None:
         logger.warning("%s is not forgotten: %s", reference, problem)
 
 
-# Plain tuples outlive a renamed class in a cache that is shared by two releases.
-def _pack(description: Description) -> tuple[object, ...]:
-    header = description.header
-    return (
-        description.fingerprint,
-        description.checked_at,
-        header.format.name,
-        *header[1:],
-    )
-
-
-def _unpack(reference: Reference, packed: Sequence[Any]) -> Description:
-    fingerprint, checked_at, format_name, *rest = packed
-    return Description(
-        reference=reference,
-        fingerprint=fingerprint,
-        checked_at=checked_at,
-        header=Header(BY_NAME[format_name], *rest),
-    )
-
-
 def _cache_key(reference: Reference) -> str:
     return cache.key_of("original", "\n".join(reference))
-
-
-@functools.lru_cache(maxsize=1)
-def _rendering(settings: Settings) -> str:
-    """What the pixels of a recipe depend on beside the original, as a text."""
-    return f"{RECIPE_VERSION} {json.dumps(settings.QUALITIES, sort_keys=True)}"

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
     from django.core.files.storage import Storage
 
+    from resizer.descriptions import Description, Reference
     from resizer.engines import Rendered
-    from resizer.originals import Description, Reference
     from resizer.variant import Variant
 
 logger = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ op      = ratio | fit | focal | quality
     photos/2026/annapurna.jpg/5d41402a-nFGBozSE6GBqnk/7x3/640.avif
 
 A key is the path of a variant in the URL and in the storage alike, so it is made of A-Z a-z 0-9 / _ . , = - only:
-proxies disagree about how to spell anything else. `escape_name` spells other characters of a name.
+proxies disagree about how to spell anything else. `names.py` spells other characters of a name.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import quote
 
-from resizer.errors import InvalidOption, OriginalNotFound
+from resizer.errors import InvalidOption
 from resizer.formats import BY_EXTENSION, Format
+from resizer.names import escape_name, unescape_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,11 +29,8 @@ if TYPE_CHECKING:
 RECIPE_VERSION = 1
 
 DEFAULT_SOURCE = "default"
-#: What S3 allows for a key, and file systems for one segment of a path.
+#: What S3 allows.
 MAX_KEY_BYTES = 1024
-MAX_SEGMENT_BYTES = 255
-#: Of a name as a key spells it; leaves room for the longest source, recipe and width.
-MAX_NAME_BYTES = 800
 MAX_RATIO_SIDE = 99_999
 CENTRE = (50, 50)
 
@@ -164,60 +161,6 @@ def parse_recipe(text: str) -> Recipe:
     return recipe
 
 
-# Control characters and lone surrogates are in no honest name; storages disagree about what a backslash separates.
-_REFUSED = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\\]")
-# ASCII beyond a key's alphabet. "=" begins an escape, so a name's own one is escaped too.
-_UNSAFE = re.compile(r"[^A-Za-z0-9_.,\-\x80-\U0010ffff]")
-_ESCAPED = re.compile(r"=([0-9A-F]{2})")
-_WIDE = "=="
-
-
-def escape_name(name: str) -> str:
-    """Spell a name with the characters of a key; reversible, and unchanged where nothing needs it.
-
-    In each segment other ASCII characters become `=` and two hexadecimal digits; then, if there are
-    characters beyond ASCII, the segment becomes `==` and its Punycode (RFC 3492), about three bytes
-    for a Chinese character where percent-encoding takes nine.
-    Raises InvalidOption for a name that cannot be a path.
-    """
-    segments = []
-    for position, segment in enumerate(name.split("/")):
-        if segment in {"", ".", ".."} or _REFUSED.search(segment):
-            raise InvalidOption(f"name {name[:200]!r} is not a path")
-        escaped = _UNSAFE.sub(lambda match: f"={ord(match[0]):02X}", segment)
-        if not escaped.isascii():
-            escaped = _WIDE + escaped.encode("punycode").decode("ascii")
-        if position == 0 and escaped.startswith("_"):
-            # A first segment with "_" names a source.
-            escaped = "=5F" + escaped[1:]
-        if len(escaped) > MAX_SEGMENT_BYTES:
-            raise InvalidOption(f"name {name[:200]!r} has a segment that is too long")
-        segments.append(escaped)
-    path = "/".join(segments)
-    if len(path) > MAX_NAME_BYTES:
-        raise InvalidOption(f"name {name[:200]!r} is too long")
-    return path
-
-
-def unescape_name(escaped: str) -> str:
-    """Read back what `escape_name` wrote. Raises InvalidOption for any other spelling."""
-    segments = []
-    for segment in escaped.split("/"):
-        if len(segment) > MAX_SEGMENT_BYTES:
-            raise InvalidOption("the name has a segment that is too long")
-        text = segment
-        if segment.startswith(_WIDE):
-            try:
-                text = segment.removeprefix(_WIDE).encode("ascii").decode("punycode")
-            except (UnicodeError, OverflowError) as error:
-                raise InvalidOption(f"segment {segment!r} cannot be read") from error
-        segments.append(_ESCAPED.sub(lambda match: chr(int(match[1], 16)), text))
-    name = "/".join(segments)
-    if escape_name(name) != escaped:
-        raise InvalidOption(f"name {escaped!r} is not spelled as we spell it")
-    return name
-
-
 _KEY = re.compile(
     r"(?P<prefix>.+)/(?P<version>[0-9a-f]{8})-(?P<signature>[A-Za-z0-9_\-]{14})/"
     r"(?:(?P<recipe>[^/]+)/)?(?P<width>[^/.]+)\.(?P<extension>[^/.]+)"
@@ -276,40 +219,3 @@ def parse_key(key: str) -> ParsedKey | None:
         format=BY_EXTENSION[match["extension"]],
     )
     return ParsedKey(variant, match["signature"])
-
-
-class ShortAddress(NamedTuple):
-    """An unsigned address of an open source: [width "/"] ["_" source "/"] name."""
-
-    source: str
-    name: str
-    width: int | None = None  # px; None is the original's own
-
-
-_SHORT = re.compile(
-    r"(?:(?P<width>0|[1-9][0-9]{0,8})/)?(?:_(?P<source>[A-Za-z0-9_\-]+)/)?(?P<name>.+)", re.DOTALL
-)
-
-
-def parse_short(path: str) -> ShortAddress:
-    """Read a path that is no key; its name is a plain one, without escapes.
-
-    Raises OriginalNotFound for a name that no original can have.
-    """
-    match = _SHORT.fullmatch(path)
-    if match is None or match["source"] == DEFAULT_SOURCE:
-        raise OriginalNotFound("no name, or a second spelling of one")
-    try:
-        # Before it can become part of a redirect.
-        escape_name(match["name"])
-    except InvalidOption as error:
-        raise OriginalNotFound(str(error)) from error
-    width = int(match["width"]) if match["width"] else None
-    return ShortAddress(match["source"] or DEFAULT_SOURCE, match["name"], width)
-
-
-def write_short(address: ShortAddress) -> str:
-    """Spell a short address, for a URL's path: percent-encoded."""
-    width = "" if address.width is None else f"{address.width}/"
-    source = "" if address.source == DEFAULT_SOURCE else f"_{address.source}/"
-    return f"{width}{source}{quote(address.name)}"

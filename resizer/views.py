@@ -15,7 +15,9 @@ from django.utils.http import http_date, quote_etag
 from django.views.decorators.http import require_safe
 
 from resizer import originals, store
+from resizer.addresses import parse_short, write_short
 from resizer.conf import get_settings
+from resizer.descriptions import Reference
 from resizer.errors import (
     Busy,
     InvalidOption,
@@ -27,9 +29,8 @@ from resizer.errors import (
 from resizer.formats import fallback
 from resizer.geometry import height_of, widest
 from resizer.mount import url_for
-from resizer.originals import Reference
 from resizer.signing import sign, verify
-from resizer.variant import ParsedKey, Recipe, parse_key, parse_short, write_key, write_short
+from resizer.variant import ParsedKey, Recipe, parse_key, write_key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,10 +38,11 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
     from django.http.response import HttpResponseBase
 
+    from resizer.addresses import ShortAddress
+    from resizer.descriptions import Description
     from resizer.formats import Format
-    from resizer.originals import Description
     from resizer.store import Answer
-    from resizer.variant import ShortAddress, Variant
+    from resizer.variant import Variant
 
 logger = logging.getLogger(__name__)
 

@@ -14,6 +14,7 @@ from django.db.models.fields.files import FieldFile
 import resizer
 from config.gallery.models import Photo
 from resizer import originals
+from resizer.descriptions import Reference
 from resizer.errors import (
     OriginalNotFound,
     ResizerError,
@@ -25,7 +26,6 @@ from resizer.errors import (
 )
 from resizer.formats import JPEG
 from resizer.models import Original
-from resizer.originals import Reference
 from tests.conftest import CountingEngine, save
 from tests.pictures import draw, encode, photograph
 

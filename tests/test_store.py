@@ -12,6 +12,7 @@ from django.core.files.storage import InMemoryStorage, InvalidStorageError
 from django.db import OperationalError, connection
 
 from resizer import locks, originals, store
+from resizer.descriptions import Reference
 from resizer.engines import get_engine
 from resizer.errors import Busy, StoreFailed, TooManyPixels, UndecodableOriginal
 from resizer.formats import AVIF, JPEG
@@ -28,9 +29,9 @@ if TYPE_CHECKING:
     from freezegun.api import FrozenDateTimeFactory
     from pytest_django import Settings
 
+    from resizer.descriptions import Description
     from resizer.engines import Rendered
     from resizer.formats import Format
-    from resizer.originals import Description
     from resizer.store import Answer
     from resizer.variant import Variant
 
@@ -322,9 +323,9 @@ def test_forgotten_original_leaves_no_variant(
     other, _answer = make(name="b.jpg")
     CachedVariant.objects.filter(width=640).delete()  # recorded or not
     save("a.jpg", photograph((800, 600)))
-    originals.check(originals.Reference("default", "a.jpg"))
+    originals.check(Reference("default", "a.jpg"))
     make(480)
-    store.forget(originals.Reference("default", "a.jpg"))
+    store.forget(Reference("default", "a.jpg"))
     assert [row.key for row in CachedVariant.objects.all()] == [other]
     assert store.find(key) is None
     assert store.find(other) is not None
@@ -335,7 +336,7 @@ def test_forgotten_original_leaves_no_variant(
 def test_forgetting_an_original_without_variants_is_no_error() -> None:
     save("a.jpg")
     originals.describe("a.jpg")
-    store.forget(originals.Reference("default", "a.jpg"))
+    store.forget(Reference("default", "a.jpg"))
 
 
 def test_variants_are_kept_beside_the_originals_when_no_place_is_configured(
@@ -416,7 +417,7 @@ def test_broken_original_is_decoded_once_a_minute(
         make()
     assert engine.renders == 2
     save("a.jpg")
-    originals.check(originals.Reference("default", "a.jpg"))
+    originals.check(Reference("default", "a.jpg"))
     make()
 
 
@@ -437,6 +438,6 @@ def test_no_place_beside_originals_elsewhere(settings: Settings) -> None:
 def test_same_picture_whoever_asks_first() -> None:
     save("a.jpg")
     _key, first = make()
-    store.forget(originals.Reference("default", "a.jpg"))
+    store.forget(Reference("default", "a.jpg"))
     _key, second = make()
     assert first.content == second.content

@@ -1,30 +1,19 @@
 from __future__ import annotations
 
-import random
-
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from resizer.errors import InvalidOption, OriginalNotFound
+from resizer.errors import InvalidOption
 from resizer.formats import AVIF, JPEG
 from resizer.variant import (
     MAX_KEY_BYTES,
     Fit,
     ParsedKey,
     Recipe,
-    ShortAddress,
     Variant,
-    escape_name,
     parse_key,
-    parse_prefix,
     parse_recipe,
-    parse_short,
-    unescape_name,
     write_key,
-    write_prefix,
     write_recipe,
-    write_short,
 )
 
 SIGNATURE = "nFGBozSE6GBqnk"
@@ -80,71 +69,6 @@ def test_key_is_read_back(name: str, source: str) -> None:
     key = write_key(wanted, SIGNATURE)
     assert parse_key(key) == ParsedKey(wanted, SIGNATURE)
     assert set(key) <= ALPHABET
-
-
-NAMES = st.lists(
-    st.text(st.characters(exclude_categories=["Cc", "Cs"], exclude_characters="/\\"), min_size=1)
-    .filter(lambda text: text not in {".", ".."})
-    .map(lambda text: text[:30]),
-    min_size=1,
-    max_size=4,
-).map("/".join)
-
-
-@given(NAMES)
-def test_any_name_is_read_back(name: str) -> None:
-    assert unescape_name(escape_name(name)) == name
-    assert set(escape_name(name)) <= ALPHABET
-    assert parse_prefix(write_prefix("web", name)) == ("web", name)
-
-
-def test_sixty_chinese_characters_fit_a_path_segment() -> None:
-    choice = random.Random(7)
-    name = "".join(chr(choice.randrange(0x4E00, 0x9FFF)) for _ in range(60)) + ".jpg"
-    assert len(escape_name(name)) <= 255
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "",
-        "/a.jpg",
-        "a//b.jpg",
-        "a/",
-        "../a.jpg",
-        "a/../b.jpg",
-        "./a.jpg",
-        "a\0.jpg",
-        "a\n.jpg",
-        "a\x85.jpg",
-        "a\\b.jpg",
-        "\udcff.jpg",
-        "x" * 256,
-        "照" * 255,
-        "/".join(["x" * 200] * 5),
-    ],
-)
-def test_name_that_is_no_path_is_refused(name: str) -> None:
-    with pytest.raises(InvalidOption):
-        escape_name(name)
-
-
-@pytest.mark.parametrize(
-    "escaped",
-    [
-        "=61.jpg",  # an escape that nothing needs
-        "=2f.jpg",  # small hexadecimal digits
-        "==abc-",  # Punycode of plain ASCII
-        "==99999999",  # beyond Unicode
-        "==\x80",
-        "a b.jpg",
-        "_web.jpg",
-        "x" * 300,
-    ],
-)
-def test_name_in_another_spelling_is_refused(escaped: str) -> None:
-    with pytest.raises(InvalidOption):
-        unescape_name(escaped)
 
 
 @pytest.mark.parametrize(
@@ -251,38 +175,6 @@ def test_the_longest_key_fits() -> None:
     key = write_key(variant(name, "s" * 64, recipe), SIGNATURE)
     assert len(key) <= MAX_KEY_BYTES
     assert parse_key(key) is not None
-
-
-@pytest.mark.parametrize(
-    ("path", "address"),
-    [
-        ("a.jpg", ShortAddress("default", "a.jpg")),
-        ("640/a.jpg", ShortAddress("default", "a.jpg", 640)),
-        ("640/_web/b/a.jpg", ShortAddress("web", "b/a.jpg", 640)),
-        ("_web/a.jpg", ShortAddress("web", "a.jpg")),
-        ("abc/a.jpg", ShortAddress("default", "abc/a.jpg")),
-    ],
-)
-def test_short_address_is_read_back(path: str, address: ShortAddress) -> None:
-    assert parse_short(path) == address
-    assert write_short(address) == path
-
-
-def test_short_address_is_written_for_a_url() -> None:
-    assert write_short(ShortAddress("default", "a b?#ü.jpg", 640)) == "640/a%20b%3F%23%C3%BC.jpg"
-
-
-def test_width_without_name_is_refused() -> None:
-    with pytest.raises(OriginalNotFound):
-        parse_short("")
-
-
-@pytest.mark.parametrize(
-    "path", ["640/../a.jpg", "640/a\0.jpg", "_default/a.jpg", "640/_default/_u/a.jpg"]
-)
-def test_short_address_of_no_original_is_refused(path: str) -> None:
-    with pytest.raises(OriginalNotFound):
-        parse_short(path)
 
 
 def test_width_is_part_of_the_key() -> None:

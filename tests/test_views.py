@@ -13,6 +13,7 @@ from django.urls import clear_script_prefix, set_script_prefix
 from django.utils.http import http_date
 
 from resizer import errors, originals, picture, store, views
+from resizer.descriptions import Reference
 from resizer.errors import Busy, ResizerError
 from resizer.models import CachedVariant, Original
 from resizer.signing import sign
@@ -266,12 +267,12 @@ def test_deleted_original_answers_404(client: Client, clock: FrozenDateTimeFacto
 def test_address_of_a_version_that_we_have_not_heard_of(client: Client) -> None:
     save("a.jpg")
     old = address(width=320)
-    known = caches["default"].get(originals._cache_key(originals.Reference("default", "a.jpg")))
+    known = caches["default"].get(originals._cache_key(Reference("default", "a.jpg")))
     save("a.jpg", photograph((800, 600)))
-    originals.check(originals.Reference("default", "a.jpg"))
+    originals.check(Reference("default", "a.jpg"))
     new = address(width=320)
     # Another process still remembers the former version.
-    caches["default"].set(originals._cache_key(originals.Reference("default", "a.jpg")), known)
+    caches["default"].set(originals._cache_key(Reference("default", "a.jpg")), known)
     assert address(width=320) == old
     assert client.get(new).status_code == 200
 

@@ -15,6 +15,7 @@ from django import template
 from django.utils.html import conditional_escape
 
 from resizer import picture
+from resizer.options import Options
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -34,7 +35,7 @@ def _options(function: Callable[..., object]) -> frozenset[str]:
     return frozenset(one.name for one in parameters if one.kind is one.KEYWORD_ONLY)
 
 
-_RECIPE_OPTIONS = _options(picture.Options.read)
+_RECIPE_OPTIONS = _options(Options.read)
 IMG_OPTIONS = (_RECIPE_OPTIONS | _options(picture.build)) - {"attributes"}
 URL_OPTIONS = _RECIPE_OPTIONS | _options(picture.url)
 

@@ -1,0 +1,114 @@
+"""What is known of an original, as a value; and how the cache and the table of originals hold it."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from resizer.conf import Settings, get_settings
+from resizer.engines import Header
+from resizer.formats import BY_NAME
+from resizer.variant import RECIPE_VERSION, Variant
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from resizer.formats import Format
+    from resizer.models import Original
+    from resizer.variant import Recipe
+
+
+class Reference(NamedTuple):
+    """Which original: the alias of its source, and its name there."""
+
+    source: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Description:
+    """What is known of an original."""
+
+    reference: Reference
+    #: What the source said of the file when its header was read.
+    fingerprint: str
+    header: Header
+    #: When the source was last asked, POSIX seconds.
+    checked_at: float
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Upright (width, height), px."""
+        return self.header.width, self.header.height
+
+    @property
+    def version(self) -> str:
+        """Eight hexadecimal digits that change with the file, and with what recipes mean."""
+        text = f"{_rendering(get_settings())}\n{self.fingerprint}"
+        return hashlib.blake2s(text.encode(), digest_size=4).hexdigest()
+
+    def variant(self, recipe: Recipe, width: int, target: Format) -> Variant:
+        """One of its variants, in its present version."""
+        return Variant(
+            source=self.reference.source,
+            name=self.reference.name,
+            version=self.version,
+            recipe=recipe,
+            width=width,
+            format=target,
+        )
+
+    @property
+    def is_fresh(self) -> bool:
+        return time.time() - self.checked_at < get_settings().FRESH_SECONDS
+
+
+def from_row(row: Original) -> Description:
+    checked_at = row.checked_at.timestamp() if row.checked_at else 0
+    return Description(
+        reference=Reference(row.source, row.name),
+        fingerprint=row.fingerprint,
+        header=Header(
+            format=BY_NAME[row.format],
+            width=row.width,
+            height=row.height,
+            orientation=row.orientation,
+            has_alpha=row.has_alpha,
+            is_shrinkable=row.is_shrinkable,
+            is_graphic=row.is_graphic,
+            has_palette=row.has_palette,
+            bytes=row.bytes,
+        ),
+        checked_at=checked_at,
+    )
+
+
+# Plain tuples outlive a renamed class in a cache that is shared by two releases.
+def pack(description: Description) -> tuple[object, ...]:
+    header = description.header
+    return (
+        description.fingerprint,
+        description.checked_at,
+        header.format.name,
+        *header[1:],
+    )
+
+
+def unpack(reference: Reference, packed: Sequence[Any]) -> Description:
+    fingerprint, checked_at, format_name, *rest = packed
+    return Description(
+        reference=reference,
+        fingerprint=fingerprint,
+        checked_at=checked_at,
+        header=Header(BY_NAME[format_name], *rest),
+    )
+
+
+@functools.lru_cache(maxsize=1)
+def _rendering(settings: Settings) -> str:
+    """What the pixels of a recipe depend on beside the original, as a text."""
+    return f"{RECIPE_VERSION} {json.dumps(settings.QUALITIES, sort_keys=True)}"
