@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-PREVIEW_HEIGHT = 60  # CSS px
+PREVIEW_HEIGHT = 48  # CSS px
 
 
 @admin.display(description=_("preview"))
@@ -128,10 +128,10 @@ class CachedVariantAdmin(_DeletedWithFiles):
         original_link,
         size,
         "format",
-        "recipe",
         file_size,
         saving,
         age,
+        "recipe",
     )
     list_display_links = (size,)
     list_filter = ("format", "created_at", "original__source")

@@ -13,6 +13,7 @@ from resizer.names import MAX_NAME_BYTES
 from resizer.variant import DEFAULT_SOURCE, MAX_KEY_BYTES
 
 _FORMAT_CHOICES = [(row.name, row.name.upper()) for row in FORMATS]
+_WRITTEN_CHOICES = [(row.name, row.name.upper()) for row in FORMATS if row.is_written]
 
 
 class Original(models.Model):
@@ -60,7 +61,7 @@ class CachedVariant(models.Model):
     recipe = models.CharField(_("recipe"), max_length=128, blank=True)
     width = models.PositiveIntegerField(_("width"))
     height = models.PositiveIntegerField(_("height"))
-    format = models.CharField(_("format"), max_length=8, choices=_FORMAT_CHOICES)
+    format = models.CharField(_("format"), max_length=8, choices=_WRITTEN_CHOICES)
     bytes = models.PositiveBigIntegerField(_("bytes"))
     created_at = models.DateTimeField(_("created"), db_index=True)
 
