@@ -190,10 +190,11 @@ class Settings:
         return _merge_widths(self)
 
     def listed_width(self, width: int) -> int:
-        """The next listed width up, or the largest there is."""
-        return next(
-            (listed for listed in self.listed_widths if listed >= width), self.listed_widths[-1]
-        )
+        """A listed width itself, else the next up: of `WIDTHS`, or of all below those; or the largest of `WIDTHS`."""
+        if width in self.listed_widths:
+            return width
+        steps = self.listed_widths if width < self.WIDTHS[0] else self.WIDTHS
+        return next((step for step in steps if step > width), self.WIDTHS[-1])
 
     def quality_of(self, variant: Variant) -> int:
         """1 to 100, on the scale of the format's encoder; means nothing to PNG."""

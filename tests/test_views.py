@@ -13,6 +13,7 @@ from django.urls import clear_script_prefix, set_script_prefix
 from django.utils.http import http_date
 
 from resizer import errors, originals, picture, store, views
+from resizer.conf import get_settings
 from resizer.descriptions import Reference
 from resizer.errors import Busy, ResizerError
 from resizer.models import CachedVariant, Original
@@ -505,10 +506,12 @@ def test_format_follows_accept(client: Client, accept: str | None, content_type:
 @pytest.mark.parametrize(
     ("path", "location"),
     [
-        ("/img/500/a.jpg", "/img/512/a.jpg"),
+        ("/img/500/a.jpg", "/img/640/a.jpg"),
         ("/img/513/a.jpg", "/img/640/a.jpg"),
+        ("/img/20/a.jpg", "/img/24/a.jpg"),
+        ("/img/300/a.jpg", "/img/320/a.jpg"),
         ("/img/99999/a.jpg", "/img/2560/a.jpg"),
-        ("/img/500/a%20b%3F.jpg", "/img/512/a%20b%3F.jpg"),
+        ("/img/500/a%20b%3F.jpg", "/img/640/a%20b%3F.jpg"),
     ],
 )
 def test_unlisted_width_leads_to_the_next_listed_one(
@@ -530,7 +533,7 @@ def test_short_address_never_enlarges(client: Client, variants: Path) -> None:
 @pytest.mark.usefixtures("is_open")
 def test_stranger_can_cause_only_so_many_variants(client: Client, variants: Path) -> None:
     save("a.jpg", photograph((600, 400)))
-    for width in range(1, 700, 7):
+    for width in {*range(1, 700, 7), *get_settings().listed_widths}:
         for accept in ("image/avif", "image/webp", "*/*"):
             client.get(f"/img/{width}/a.jpg", follow=True, headers={"Accept": accept})
     listed = [16, 24, 32, 48, 64, 96, 128, 192, 256, 320, 384, 480, 512, 600]
