@@ -265,6 +265,14 @@ def _encode_png(image: Image.Image, header: Header) -> bytes:
 
 
 def _save(image: Image.Image, target: Format, **options: Any) -> bytes:
-    output = io.BytesIO()
-    image.save(output, target.name.upper(), **options)
-    return output.getvalue()
+    with _scratch_file() as output:
+        image.save(output, target.name.upper(), **options)
+        output.seek(0)
+        return output.read()
+
+
+def _scratch_file() -> BinaryIO:
+    """A file in memory with a descriptor: while Pillow writes to one, other threads run; a BytesIO keeps them waiting."""
+    if hasattr(os, "memfd_create"):
+        return open(os.memfd_create("resizer"), "w+b")
+    return io.BytesIO()  # pragma: no cover  # Linux has it, other systems do with less
