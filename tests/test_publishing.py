@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -118,8 +119,8 @@ storage = FileSystemStorage(sys.argv[1])
 for number in itertools.count():
     publish(storage, f"{{sys.argv[2]}}/{{number}}.avif", bytes({size}), AVIF)
 """
-    was_caught_writing = False
-    for attempt in range(12):
+    caught = 0
+    for attempt in range(60):
         directory = tmp_path / str(attempt)
         process = subprocess.Popen(
             [sys.executable, "-c", script, str(tmp_path), str(attempt)], cwd=ROOT
@@ -127,17 +128,18 @@ for number in itertools.count():
         deadline = time.monotonic() + 20
         while not list(directory.glob("*.avif")):
             assert time.monotonic() < deadline
-        time.sleep(attempt / 500)
+        time.sleep(attempt % 10 / 300)
         process.send_signal(signal.SIGKILL)
         process.wait()
         finished = list(directory.glob("[!.]*"))
         assert finished
         assert {path.stat().st_size for path in finished} == {size}
-        partial = [path for path in directory.glob(".*.tmp") if path.stat().st_size < size]
-        was_caught_writing |= bool(partial)
-        for path in finished:
-            path.unlink()
-    assert was_caught_writing, "no kill came in the middle of a write: the test shows nothing"
+        # What is left beside them shows that the process was saving when it was killed.
+        caught += bool(list(directory.glob(".*.tmp")))
+        shutil.rmtree(directory)
+        if caught == 3:
+            return
+    pytest.fail("hardly a kill came while something was saved: the test shows nothing")
 
 
 def test_object_is_saved_with_its_type() -> None:
