@@ -74,12 +74,12 @@ def serve(request: HttpRequest, path: str) -> HttpResponseBase:
     except ResizerError as error:
         return _refuse(path, error)
     try:
-        return _serve_short(request, parse_short(path))
+        response = _serve_short(request, parse_short(path))
     except ResizerError as error:
         response = _refuse(path, error)
-        # Another format might have been possible.
-        response.headers["Vary"] = "Accept"
-        return response
+    # Redirects and refusals too: another format might have had another answer.
+    response.headers["Vary"] = "Accept"
+    return response
 
 
 def _serve_key(request: HttpRequest, key: str, parsed: ParsedKey) -> HttpResponseBase:
@@ -126,7 +126,6 @@ def _serve_short(request: HttpRequest, address: ShortAddress) -> HttpResponseBas
     headers = {
         "Cache-Control": f"public, max-age={settings.FRESH_SECONDS}",
         "Content-Location": url_for(key),
-        "Vary": "Accept",
     }
     return _find_or_make(request, description, variant, key, headers)
 

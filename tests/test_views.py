@@ -595,7 +595,9 @@ def test_original_replaced_by_a_smaller_one_is_shown(client: Client) -> None:
     client.get("/img/320/a.jpg")
     save("a.jpg", photograph((300, 300)))
     # Nobody has noticed yet, but the one that makes a variant looks.
-    response = client.get("/img/640/a.jpg", follow=True)
+    redirect = client.get("/img/640/a.jpg")
+    assert (redirect.status_code, redirect["Vary"]) == (302, "Accept")
+    response = client.get(redirect["Location"])
     assert decode(response.content).size == (300, 300)
 
 
