@@ -5,12 +5,12 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 ADDRESS ?= 127.0.0.1:8000
 
-.PHONY: help run test services bench-engines bench-srcset bench-encoders clean
+.PHONY: help run test services bench-engines bench-srcset bench-encoders bench-tag clean
 
 help:
 	@echo "make run    set up and serve the gallery on http://$(ADDRESS)/"
 	@echo "make test   set up and run linters, types, layers and tests"
-	@echo "make bench-engines, bench-srcset, bench-encoders"
+	@echo "make bench-engines, bench-srcset, bench-encoders, bench-tag"
 	@echo "            measure CPU, memory and bytes, side by side"
 	@echo "make clean  remove the virtual environment, the database, uploads and variants"
 
@@ -51,6 +51,9 @@ bench-srcset: $(VENV)/.bench
 
 bench-encoders: $(VENV)/.bench
 	$(BIN)/python -W ignore -m benchmarks.encoders
+
+bench-tag: $(VENV)/.base
+	$(BIN)/python -m benchmarks.tag
 
 clean:
 	rm -rf .venv .venv-* .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .coverage

@@ -8,12 +8,11 @@
 
 from __future__ import annotations
 
+import html
 import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from django.forms.utils import flatatt
-from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
 
 from resizer import originals
@@ -69,21 +68,23 @@ class Picture:
     attributes: Mapping[str, Any] = field(default_factory=dict)
 
     def __html__(self) -> SafeString:
-        sizes = f' sizes="{escape(self.sizes)}"' if self.sizes else ""
-        attributes = {
-            "src": self.url or None,
-            "srcset": self.srcset or None,
-            "sizes": self.sizes or None,
-            "width": self.width,
-            "height": self.height,
-            "alt": self.alt,
-            **self.attributes,
-        }
-        image = f"<img{flatatt(attributes)}>"
+        sizes = self.sizes or None
+        image = _element(
+            "img",
+            {
+                "src": self.url or None,
+                "srcset": self.srcset or None,
+                "sizes": sizes,
+                "width": self.width,
+                "height": self.height,
+                "alt": self.alt,
+                **self.attributes,
+            },
+        )
         if not self.candidates:
             return mark_safe(image)
         sources = "".join(
-            f'<source type="{content_type}" srcset="{escape(srcset)}"{sizes}>'
+            _element("source", {"type": content_type, "srcset": srcset, "sizes": sizes})
             for content_type, srcset in self.candidates
         )
         return mark_safe(f"<picture>{sources}{image}</picture>")
@@ -175,6 +176,21 @@ def url(file: File, *, format: str | None = None, **options: object) -> str:
     width = min(get_settings().listed_width(css_width or limit), limit)
     target = asked or fallback(has_alpha=description.header.has_alpha)
     return url_for(f"{_stem(description, recipe)}{width}.{target.extension}")
+
+
+def _element(name: str, attributes: Mapping[str, Any]) -> str:
+    """An HTML start tag. Django's `flatatt` would take half of the time that a picture takes."""
+    parts = [name]
+    for attribute, value in attributes.items():
+        if value is None or value is False:
+            continue
+        if value is True:
+            parts.append(attribute)
+            continue
+        # What a template holds literally is HTML already.
+        text = value if isinstance(value, SafeString) else html.escape(str(value))
+        parts.append(f'{attribute}="{text}"')
+    return f"<{' '.join(parts)}>"
 
 
 def _stem(description: Description, recipe: Recipe) -> str:

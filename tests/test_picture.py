@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.core.files.storage import storages
+from django.utils.safestring import mark_safe
 
 from resizer import picture
 from resizer.variant import parse_key
@@ -206,10 +207,15 @@ def test_html_of_the_default() -> None:
     html = str(build((500, 400), alt="A <cat>"))
     assert re.sub(r"/img/a\.jpg/[0-9a-f]{8}-[\w-]{14}/", "…/", html) == (
         '<picture><source type="image/avif" srcset="…/320.avif 320w, …/500.avif 500w" '
-        'sizes="auto, 100vw"><img alt="A &lt;cat&gt;" decoding="async" height="400" '
-        'loading="lazy" sizes="auto, 100vw" src="…/500.jpg" '
-        'srcset="…/320.jpg 320w, …/500.jpg 500w" width="500"></picture>'
+        'sizes="auto, 100vw"><img src="…/500.jpg" srcset="…/320.jpg 320w, …/500.jpg 500w" '
+        'sizes="auto, 100vw" width="500" height="400" alt="A &lt;cat&gt;" loading="lazy" '
+        'decoding="async"></picture>'
     )
+
+
+def test_what_is_html_already_is_not_escaped_again() -> None:
+    assert 'alt="Tom &amp; Jerry"' in str(build((500, 400), alt=mark_safe("Tom &amp; Jerry")))
+    assert 'alt="Tom &amp; Jerry"' in str(build((500, 400), alt="Tom & Jerry"))
 
 
 def test_one_format_needs_no_picture_element() -> None:
@@ -272,7 +278,7 @@ def test_original_that_cannot_be_resized_is_shown_as_it_is(
         save("a.svg", content)
     made = picture.build("a.svg", alt="Logo", attributes={"class": "logo"})
     assert str(made) == (
-        '<img alt="Logo" class="logo" decoding="async" loading="lazy" src="/originals/a.svg">'
+        '<img src="/originals/a.svg" alt="Logo" loading="lazy" decoding="async" class="logo">'
     )
     assert "is shown as it is" in caplog.text
     assert picture.url("a.svg") == "/originals/a.svg"
