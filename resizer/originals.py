@@ -266,8 +266,11 @@ def _failures() -> Mapping[str, type[ResizerError]]:
 
 
 def _forget_row(reference: Reference) -> None:
+    rows = _rows(reference).filter(checked_at__isnull=False)
     try:
-        _rows(reference).update(checked_at=None)
+        # Asked first: names that strangers try should write nothing.
+        if rows.exists():
+            rows.update(checked_at=None)
     except DatabaseProblem as problem:
         logger.warning("%s is not forgotten: %s", reference, problem)
 

@@ -10,6 +10,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import InMemoryStorage, storages
 from django.db import OperationalError, connection
 from django.db.models.fields.files import FieldFile
+from django.test.utils import CaptureQueriesContext
 
 import resizer
 from config.gallery.models import Photo
@@ -209,6 +210,12 @@ def test_large_baseline_photograph_is_within_the_limits(settings: Settings) -> N
 def test_name_that_cannot_be_is_not_found(name: str) -> None:
     with pytest.raises(OriginalNotFound):
         originals.describe(Reference("default", name))
+
+
+def test_name_that_a_stranger_tries_writes_nothing() -> None:
+    with CaptureQueriesContext(connection) as queries, pytest.raises(OriginalNotFound):
+        originals.describe(Reference("default", "missing.jpg"))
+    assert all(query["sql"].startswith("SELECT") for query in queries)
 
 
 def test_failure_is_remembered_for_a_minute(
