@@ -74,7 +74,7 @@ def _check_storage() -> Iterator[CheckMessage]:
             continue
         if _location(beside) == _location(storage):
             yield Error(
-                f"Variants and the originals of source {name!r} share a directory.",
+                f"Variants and the originals of source {name!r} share a place.",
                 hint="A variant's directory has its original's name: give STORAGES[…] another location.",
                 id="resizer.E007",
             )

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from resizer.models import Original
     from resizer.variant import Recipe
 
+#: Part of the cache's keys: raise it when `pack` begins to write something else, so that no release reads another's.
+PACK_VERSION = 1
+
 
 class Reference(NamedTuple):
     """Which original: the alias of its source, and its name there."""
@@ -87,7 +90,7 @@ def from_row(row: Original) -> Description:
     )
 
 
-# Plain tuples outlive a renamed class in a cache that is shared by two releases.
+# Plain tuples, because a class that is pickled cannot be renamed or moved.
 def pack(description: Description) -> tuple[object, ...]:
     header = description.header
     return (

@@ -19,7 +19,7 @@ from django.utils import timezone
 
 from resizer import cache, errors
 from resizer.conf import get_settings
-from resizer.descriptions import Description, Reference, from_row, pack, unpack
+from resizer.descriptions import PACK_VERSION, Description, Reference, from_row, pack, unpack
 from resizer.engines import get_engine
 from resizer.errors import (
     InvalidOption,
@@ -276,4 +276,4 @@ def _forget_row(reference: Reference) -> None:
 
 
 def _cache_key(reference: Reference) -> str:
-    return cache.key_of("original", "\n".join(reference))
+    return cache.key_of(f"original-{PACK_VERSION}", "\n".join(reference))
