@@ -70,3 +70,21 @@ def _wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
         except OSError:
             time.sleep(0.05)
     raise TimeoutError(url)
+
+
+@contextmanager
+def moto_server() -> Iterator[str]:
+    """A local AWS, which keeps everything in memory; gives its address, without a slash at its end."""
+    port = free_port()
+    process = subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-m", "moto.server", "-p", str(port)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    address = f"http://127.0.0.1:{port}"
+    try:
+        _wait_for(f"{address}/moto-api/", process)
+        yield address
+    finally:
+        process.terminate()
+        process.wait(10)
