@@ -47,6 +47,10 @@ def drop(key: str) -> None:
     _try(lambda cache: cache.delete(key), False)
 
 
+def drop_many(keys: Iterable[str]) -> None:
+    _try(lambda cache: cache.delete_many(list(keys)), None)
+
+
 def _try(ask: Callable[[BaseCache], Result], otherwise: Result) -> Result:
     try:
         return ask(caches[get_settings().CACHE])

@@ -2,7 +2,7 @@
 
 E001 unknown key · E002 wrong value · E003 no storage for variants · E004 not mounted · E005 a class cannot be loaded ·
 E006 no encoder for a format · E007 variants among the originals · W001 variants kept in the media directory ·
-W002 middleware before ours changes pictures
+W002 middleware before ours changes pictures · W003 redirects to a bucket that has to be public
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.files.storage import FileSystemStorage, storages
 from django.urls import NoReverseMatch
 
+from resizer.buckets import bucket_of
 from resizer.conf import get_settings, read_settings
 from resizer.engines import get_engine
 from resizer.mount import mount_path
@@ -62,6 +63,13 @@ def _check_storage() -> Iterator[CheckMessage]:
             hint=hint,
             id="resizer.W001",
         )
+    if get_settings().MAX_ANSWER_BYTES is not None and _has_unsigned_addresses(storage):
+        yield Warning(
+            "Large variants are answered by a redirect to the bucket, which refuses visitors unless it is public.",
+            hint=f"Set in the OPTIONS of STORAGES[{alias!r}] custom_domain, to the CDN before the bucket, or"
+            " querystring_auth to True.",
+            id="resizer.W003",
+        )
     for name, source in _storage_sources():
         try:
             beside = source.storage
@@ -78,6 +86,15 @@ def _check_storage() -> Iterator[CheckMessage]:
                 hint="A variant's directory has its original's name: give STORAGES[…] another location.",
                 id="resizer.E007",
             )
+
+
+def _has_unsigned_addresses(storage: Storage) -> bool:
+    """Those of a bucket of S3 itself, which does not know who may read it."""
+    if bucket_of(storage) is None:
+        return False
+    return not getattr(storage, "custom_domain", None) and not getattr(
+        storage, "querystring_auth", True
+    )
 
 
 def _location(storage: Storage) -> object:

@@ -64,6 +64,10 @@ def _positive(value: object) -> int:
     return value
 
 
+def _optional_positive(value: object) -> int | None:
+    return None if value is None else _positive(value)
+
+
 def _widths(value: object) -> tuple[int, ...]:
     expected = ValueError("a list of 1 to 32 widths from 1 to 16384, each once, in rising order")
     if not isinstance(value, (list, tuple)) or not 1 <= len(value) <= 32:
@@ -183,6 +187,8 @@ class Settings:
     MAX_BUFFERED_PIXELS: int = _setting(50_000_000, _positive)
     #: The largest variant, px: encoders take up to 30 bytes a pixel.
     MAX_VARIANT_PIXELS: int = _setting(25_000_000, _positive)
+    #: The largest variant that is answered, bytes; to a larger one visitors are redirected. None answers all.
+    MAX_ANSWER_BYTES: int | None = _setting(None, _optional_positive)
 
     @property
     def listed_widths(self) -> tuple[int, ...]:

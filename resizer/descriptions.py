@@ -50,9 +50,7 @@ class Description:
 
     @property
     def version(self) -> str:
-        """Eight hexadecimal digits that change with the file, and with what recipes mean."""
-        text = f"{_rendering(get_settings())}\n{self.fingerprint}"
-        return hashlib.blake2s(text.encode(), digest_size=4).hexdigest()
+        return version_of(self.fingerprint)
 
     def variant(self, recipe: Recipe, width: int, target: Format) -> Variant:
         """One of its variants, in its present version."""
@@ -68,6 +66,12 @@ class Description:
     @property
     def is_fresh(self) -> bool:
         return time.time() - self.checked_at < get_settings().FRESH_SECONDS
+
+
+def version_of(fingerprint: str) -> str:
+    """Eight hexadecimal digits that change with the file, and with what recipes mean."""
+    text = f"{_rendering(get_settings())}\n{fingerprint}"
+    return hashlib.blake2s(text.encode(), digest_size=4).hexdigest()
 
 
 def from_row(row: Original) -> Description:

@@ -11,6 +11,7 @@ ResizerError
 ├── SourceFailed         502  the source could not deliver the original
 ├── SourceTimedOut       504  … in time
 └── Busy                 503  try again shortly
+    ├── OriginalChanged  503  the original is not the one that was described
     └── StoreFailed      503  the variants storage could not be read or written
 
 The text of an exception is for the log and may hold details; only `public_message` reaches visitors.
@@ -89,6 +90,10 @@ class Busy(ResizerError):
     public_message = "The picture is not ready yet; please try again shortly."
     cache_seconds = 0
     retry_seconds = 1
+
+
+class OriginalChanged(Busy):
+    """A moment later it is described anew."""
 
 
 class StoreFailed(Busy):

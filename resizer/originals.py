@@ -12,14 +12,19 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from django.db import Error as DatabaseProblem
-from django.db.models import Q
 from django.db.models.fields.files import FieldFile
-from django.utils import timezone
 
-from resizer import cache, errors
+from resizer import cache, errors, index
 from resizer.conf import get_settings
-from resizer.descriptions import PACK_VERSION, Description, Reference, from_row, pack, unpack
+from resizer.descriptions import (
+    PACK_VERSION,
+    Description,
+    Reference,
+    from_row,
+    pack,
+    unpack,
+    version_of,
+)
 from resizer.engines import get_engine
 from resizer.errors import (
     InvalidOption,
@@ -32,14 +37,11 @@ from resizer.errors import (
 )
 from resizer.models import Original
 from resizer.names import escape_name
-from resizer.sources import get_source, get_sources
+from resizer.sources import Stat, get_source, get_sources
 from resizer.variant import DEFAULT_SOURCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-
-    from django.db.models import QuerySet
-
 
 logger = logging.getLogger(__name__)
 
@@ -89,7 +91,9 @@ def describe(file: File) -> Description:
 def refresh(reference: Reference) -> Description:
     """What is known of an original, asking its source if that was long ago. Raises any ResizerError."""
     known = _recall(reference)
-    return known if known is not None and known.is_fresh else check(reference)
+    if known is not None and known.is_fresh:
+        return known
+    return _check(reference, None if known else _sighted(reference))
 
 
 def check(reference: Reference) -> Description:
@@ -97,8 +101,32 @@ def check(reference: Reference) -> Description:
 
     While the source fails, what was known before stays for another minute: stale is better than broken.
     """
+    return _check(reference)
+
+
+def current_version(reference: Reference) -> str:
+    """An original's version, asking its source if that was long ago. Raises any ResizerError.
+
+    An original of which nothing is known is not opened for it: who only wants to know whether a cached variant is
+    still right need not wait for that.
+    """
+    known = _recall(reference)
+    if known is not None:
+        return (known if known.is_fresh else check(reference)).version
+    stat = _sighted(reference)
+    if stat is None:
+        try:
+            stat = get_source(reference.source).stat(reference.name)
+        except ResizerError as error:
+            _remember_failure(reference, error)
+            raise
+        cache.write(_sighting_key(reference), tuple(stat), get_settings().FRESH_SECONDS)
+    return version_of(stat.fingerprint)
+
+
+def _check(reference: Reference, stat: Stat | None = None) -> Description:
     try:
-        description = _inspect(reference)
+        description = _inspect(reference, stat)
     except (SourceFailed, SourceTimedOut) as error:
         known = _last_known(reference, cache.read(_cache_key(reference)))
         if known is None:
@@ -109,7 +137,7 @@ def check(reference: Reference) -> Description:
         description = replace(known, checked_at=checked_at)
     except ResizerError as error:
         _remember_failure(reference, error)
-        _forget_row(reference)
+        index.forget(reference)
         raise
     _remember(description)
     return description
@@ -130,7 +158,7 @@ def prefetch(files: Iterable[FieldFile]) -> None:
         for reference, known in remembered.items()
         if not isinstance(known, str)
     }
-    missing = _from_rows(reference for reference in wanted if reference not in remembered)
+    missing = index.find_many(reference for reference in wanted if reference not in remembered)
     if missing:
         packed = {_cache_key(one.reference): pack(one) for one in missing}
         cache.write_many(packed, get_settings().FRESH_SECONDS)
@@ -143,52 +171,33 @@ def prefetch(files: Iterable[FieldFile]) -> None:
 def forget(reference: Reference) -> None:
     """Have the next one who needs an original read its header again."""
     cache.drop(_cache_key(reference))
-    _forget_row(reference)
+    cache.drop(_sighting_key(reference))
+    index.forget(reference)
 
 
-def record(description: Description) -> Original:
-    """Write an original's row. Raises django.db.Error."""
-    header = description.header
-    row, _ = Original.objects.update_or_create(
-        source=description.reference.source,
-        name=description.reference.name,
-        defaults={
-            "fingerprint": description.fingerprint,
-            "checked_at": timezone.now(),
-            **header._asdict(),
-            "format": header.format.name,
-        },
-    )
-    return row
-
-
-def find_or_record(description: Description) -> Original:
-    """An original's row. Raises django.db.Error."""
-    return _rows(description.reference).first() or record(description)
-
-
-def _inspect(reference: Reference) -> Description:
+def _inspect(reference: Reference, stat: Stat | None) -> Description:
     source = get_source(reference.source)
-    stat = source.stat(reference.name)
+    if stat is None:
+        stat = source.stat(reference.name)
     if stat.bytes > get_settings().MAX_BYTES:
         raise TooManyBytes(f"{reference} has {stat.bytes} bytes")
-    row = _find_row(reference)
-    if row is not None and row.fingerprint == stat.fingerprint:
-        header = from_row(row).header
+    fingerprint = stat.fingerprint
+    known = index.find(reference)
+    if known is not None and known.fingerprint == fingerprint:
+        header = known.header
     else:
         with source.open(reference.name) as file:
+            # Of the very file that is read, where that can be told.
+            fingerprint = getattr(file, "fingerprint", None) or fingerprint
             header = get_engine().read_header(file)
     description = Description(
         reference=reference,
-        fingerprint=stat.fingerprint,
+        fingerprint=fingerprint,
         header=header,
         checked_at=time.time(),
     )
     _refuse_too_many_pixels(description)
-    try:
-        record(description)
-    except DatabaseProblem as problem:
-        logger.warning("%s is not recorded: %s", reference, problem)
+    index.record(description)
     return description
 
 
@@ -200,31 +209,6 @@ def _refuse_too_many_pixels(description: Description) -> None:
     width, height = description.size
     if width * height > limit:
         raise TooManyPixels(f"{description.reference} has {width} x {height} px")
-
-
-def _rows(reference: Reference) -> QuerySet[Original]:
-    return Original.objects.filter(source=reference.source, name=reference.name)
-
-
-def _find_row(reference: Reference) -> Original | None:
-    try:
-        return _rows(reference).first()
-    except DatabaseProblem as problem:
-        logger.warning("%s is not looked up: %s", reference, problem)
-        return None
-
-
-def _from_rows(references: Iterable[Reference]) -> list[Description]:
-    names: dict[str, list[str]] = {}
-    for reference in references:
-        names.setdefault(reference.source, []).append(reference.name)
-    if not names:
-        return []
-    condition = Q()
-    for source, source_names in names.items():
-        condition |= Q(source=source, name__in=source_names)
-    rows = Original.objects.filter(condition, checked_at__isnull=False)
-    return [from_row(row) for row in rows]
 
 
 def _recall(reference: Reference) -> Description | None:
@@ -246,8 +230,8 @@ def _recall(reference: Reference) -> Description | None:
 def _last_known(reference: Reference, remembered: Any) -> Description | None:
     if isinstance(remembered, tuple | list):
         return unpack(reference, remembered)
-    row = _find_row(reference)
-    return None if row is None or row.checked_at is None else from_row(row)
+    known = index.find(reference)
+    return known if known is not None and known.checked_at else None
 
 
 # Not for ever: another process, with a cache of its own, may have found a new version and recorded it.
@@ -257,6 +241,7 @@ def _remember(description: Description) -> None:
 
 
 def _remember_failure(reference: Reference, error: ResizerError) -> None:
+    cache.drop(_sighting_key(reference))
     cache.write(_cache_key(reference), type(error).__name__, FAILURE_SECONDS)
 
 
@@ -265,15 +250,15 @@ def _failures() -> Mapping[str, type[ResizerError]]:
     return {name: one for name, one in vars(errors).items() if isinstance(one, type)}
 
 
-def _forget_row(reference: Reference) -> None:
-    rows = _rows(reference).filter(checked_at__isnull=False)
-    try:
-        # Asked first: names that strangers try should write nothing.
-        if rows.exists():
-            rows.update(checked_at=None)
-    except DatabaseProblem as problem:
-        logger.warning("%s is not forgotten: %s", reference, problem)
+def _sighted(reference: Reference) -> Stat | None:
+    """What its source said of an original that has not been described, if it was asked lately."""
+    seen = cache.read(_sighting_key(reference))
+    return None if seen is None else Stat(*seen)
 
 
 def _cache_key(reference: Reference) -> str:
     return cache.key_of(f"original-{PACK_VERSION}", "\n".join(reference))
+
+
+def _sighting_key(reference: Reference) -> str:
+    return cache.key_of("sighting", "\n".join(reference))

@@ -1,39 +1,147 @@
-"""Put a variant's bytes under its key, whole or not at all."""
+"""Variants in a storage: `publish` one whole or not at all, `fetch` it, `walk` over all, `remove` some.
+
+Local files, buckets of S3, and any other storage of Django's.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
+import time
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage
 
+from resizer.buckets import Bucket, bucket_of
 from resizer.errors import StoreFailed
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from django.core.files.storage import Storage
 
     from resizer.formats import Format
 
+#: A key says which version it is of, so what is under it never changes.
+FOREVER = "public, max-age=31536000, immutable"
 
-def publish(storage: Storage, key: str, content: bytes, written_as: Format) -> bool:
-    """Save content under a key; False where something is there already, which stays. Raises StoreFailed.
+
+class Published(NamedTuple):
+    #: As the storage will tell it to a browser; None where storages tell none.
+    etag: str | None
+
+
+class Fetched(NamedTuple):
+    content: bytes
+    modified_at: float  # POSIX seconds
+    etag: str | None
+
+
+class Stored(NamedTuple):
+    """A file in the storage."""
+
+    name: str
+    bytes: int
+    modified_at: float  # POSIX seconds
+
+
+def publish(storage: Storage, key: str, content: bytes, written_as: Format) -> Published | None:
+    """Save content under a key; None where something is there already, which stays. Raises StoreFailed.
 
     Django's own file system storage can leave half a file under the final name, when the process is killed or
     the disk is full, and one file with a random suffix for each of several writers.
     """
-    try:
+    with errors(key):
         if isinstance(storage, FileSystemStorage):
             return _publish_file(storage, key, content)
-        return _publish_object(storage, key, content, written_as)
+        bucket = bucket_of(storage)
+        if bucket is not None:
+            return _publish_object(bucket, key, content, written_as)
+        return _publish_elsewhere(storage, key, content, written_as)
+
+
+def fetch(storage: Storage, key: str) -> Fetched | None:
+    """What is under a key, asked for once; None if nothing is there. Raises StoreFailed."""
+    bucket = bucket_of(storage)
+    with errors(key):
+        if bucket is not None:
+            return _fetch_object(bucket, key)
+        try:
+            if isinstance(storage, FileSystemStorage):
+                with open(storage.path(key), "rb") as opened:
+                    return Fetched(opened.read(), os.fstat(opened.fileno()).st_mtime, None)
+            with storage.open(key) as file:
+                content = bytes(file.read())
+            return Fetched(content, _modified_at(storage, key), None)
+        except FileNotFoundError:
+            return None
+
+
+def exists(storage: Storage, key: str) -> bool:
+    """Raises StoreFailed."""
+    bucket = bucket_of(storage)
+    with errors(key):
+        if bucket is None:
+            return storage.exists(key)
+        try:
+            bucket.stat(key)
+        except (FileNotFoundError, PermissionError):
+            return False
+        return True
+
+
+def walk(storage: Storage, directory: str = "") -> Iterator[Stored]:
+    """All files below a directory, temporary ones as well. Raises StoreFailed."""
+    bucket = bucket_of(storage)
+    with errors(directory):
+        if isinstance(storage, FileSystemStorage):
+            yield from _walk_files(storage, directory)
+        elif bucket is not None:
+            yield from (Stored(*listed) for listed in bucket.walk(directory))
+        else:
+            yield from _walk_elsewhere(storage, directory)
+
+
+def remove(storage: Storage, keys: Iterable[str]) -> None:
+    """Delete files, those that exist, and the directories that this empties. Raises StoreFailed."""
+    keys = list(keys)
+    bucket = bucket_of(storage)
+    with errors(f"{len(keys)} files from {keys[0]!r} on" if keys else ""):
+        if bucket is not None:
+            bucket.remove(keys)
+            return
+        for key in keys:
+            storage.delete(key)
+            if isinstance(storage, FileSystemStorage):
+                _remove_empty_directories(storage, key)
+
+
+def address(storage: Storage, key: str) -> str | None:
+    """Where the storage itself answers a key; None for local files, of which only a web server before us knows."""
+    if isinstance(storage, FileSystemStorage):
+        return None
+    with errors(key):
+        try:
+            return storage.url(key)
+        except NotImplementedError:
+            return None
+
+
+@contextmanager
+def errors(name: str) -> Iterator[None]:
+    """Turn what storages raise into our error."""
+    try:
+        yield
     except Exception as error:
         # A storage's library raises classes of its own, of which we know nothing.
-        raise StoreFailed(f"{key!r}: {error}") from error
+        raise StoreFailed(f"{name!r}: {error}") from error
 
 
-def _publish_file(storage: FileSystemStorage, key: str, content: bytes) -> bool:
+def _publish_file(storage: FileSystemStorage, key: str, content: bytes) -> Published | None:
     """Write beside the final name, then link: a name appears with all its bytes, and the first one wins."""
     path = Path(storage.path(key))
     _make_directories(storage, path.parent)
@@ -43,14 +151,14 @@ def _publish_file(storage: FileSystemStorage, key: str, content: bytes) -> bool:
         try:
             os.link(temporary, path)
         except FileExistsError:
-            return False
+            return None
         except OSError:
             # A file system without hard links, as on some network shares: the last one wins, with the same picture.
             temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
     _flush(path.parent)
-    return True
+    return Published(None)
 
 
 def _make_directories(storage: FileSystemStorage, directory: Path) -> None:
@@ -82,7 +190,51 @@ def _flush(directory: Path) -> None:
         os.close(descriptor)
 
 
-def _publish_object(storage: Storage, key: str, content: bytes, written_as: Format) -> bool:
+def _walk_files(storage: FileSystemStorage, directory: str) -> Iterator[Stored]:
+    def fail(error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError):
+            raise error
+
+    for parent, _directories, names in os.walk(storage.path(directory), onerror=fail):
+        for name in names:
+            path = Path(parent, name)
+            # Another process may delete it meanwhile.
+            with contextlib.suppress(FileNotFoundError):
+                status = path.lstat()
+                relative = path.relative_to(storage.location).as_posix()
+                yield Stored(relative, status.st_size, status.st_mtime)
+
+
+def _remove_empty_directories(storage: FileSystemStorage, key: str) -> None:
+    directory = Path(storage.path(key)).parent
+    with contextlib.suppress(OSError):
+        # Up to the first directory that still holds something.
+        while directory != Path(storage.location):
+            directory.rmdir()
+            directory = directory.parent
+
+
+def _publish_object(
+    bucket: Bucket, key: str, content: bytes, written_as: Format
+) -> Published | None:
+    # The bucket answers later requests by itself, and has to say what we would.
+    headers = {"ContentType": written_as.content_type, "CacheControl": FOREVER}
+    etag = bucket.put(key, content, headers)
+    return None if etag is None else Published(etag)
+
+
+def _fetch_object(bucket: Bucket, key: str) -> Fetched | None:
+    try:
+        content, facts = bucket.read(key)
+    except (FileNotFoundError, PermissionError):
+        # The latter is what S3 says of a missing key to those who may not list the bucket.
+        return None
+    return Fetched(content, facts.modified_at, facts.etag)
+
+
+def _publish_elsewhere(
+    storage: Storage, key: str, content: bytes, written_as: Format
+) -> Published | None:
     file = ContentFile(content, name=key)
     # Storages of objects keep it with them; guessed from the name it can be wrong, or missing.
     file.content_type = written_as.content_type  # type: ignore[attr-defined]
@@ -90,4 +242,25 @@ def _publish_object(storage: Storage, key: str, content: bytes, written_as: Form
     if saved != key:
         # Another was first, and the storage has made up a name for ours.
         storage.delete(saved)
-    return saved == key
+    return Published(None) if saved == key else None
+
+
+def _walk_elsewhere(storage: Storage, directory: str) -> Iterator[Stored]:
+    try:
+        directories, names = storage.listdir(directory)
+    except FileNotFoundError:
+        return
+    prefix = f"{directory}/" if directory else ""
+    for name in directories:
+        yield from _walk_elsewhere(storage, prefix + name)
+    for name in names:
+        with contextlib.suppress(FileNotFoundError):
+            size = storage.size(prefix + name)
+            yield Stored(prefix + name, size, _modified_at(storage, prefix + name))
+
+
+def _modified_at(storage: Storage, key: str) -> float:
+    try:
+        return storage.get_modified_time(key).timestamp()
+    except NotImplementedError:
+        return time.time()

@@ -5,7 +5,6 @@ The file comes first, then the row, then the cache entry: what is lost in betwee
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import hashlib
 import logging
@@ -15,26 +14,31 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from django.core.files.storage import FileSystemStorage, storages
-from django.db import Error as DatabaseProblem
-from django.utils import timezone
 
-from resizer import cache, geometry, locks, originals
+from resizer import cache, geometry, index, locks, originals, publishing
 from resizer.conf import Settings, get_settings
 from resizer.engines import get_engine
-from resizer.errors import Busy, ResizerError, StoreFailed, TooManyPixels, UndecodableOriginal
+from resizer.errors import (
+    OriginalChanged,
+    ResizerError,
+    StoreFailed,
+    TooManyPixels,
+    UndecodableOriginal,
+)
 from resizer.formats import BY_EXTENSION, SNIFF_BYTES, sniff
-from resizer.models import CachedVariant
 from resizer.publishing import publish
 from resizer.sources import get_source
-from resizer.variant import write_prefix, write_recipe
+from resizer.variant import write_prefix
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
     from django.core.files.storage import Storage
 
     from resizer.descriptions import Description, Reference
     from resizer.engines import Rendered
+    from resizer.models import CachedVariant
+    from resizer.publishing import Fetched
     from resizer.variant import Variant
 
 logger = logging.getLogger(__name__)
@@ -48,7 +52,7 @@ class Answer:
     """A variant as it is answered."""
 
     length: int  # bytes
-    #: Of the content, without quotes.
+    #: Without quotes: the storage's own, where it answers visitors by itself; else of the content.
     etag: str
     modified_at: int  # POSIX seconds
     #: None until somebody reads it.
@@ -80,14 +84,27 @@ def read(key: str, answer: Answer) -> Answer | None:
     """The same with its content; None, and no longer remembered, if the file is gone. Raises StoreFailed."""
     if answer.content is not None:
         return answer
-    content = _read(key)
-    if content is None:
+    fetched = publishing.fetch(variants_storage(), key)
+    if fetched is None:
         cache.drop(_cache_key(key))
         return None
-    if len(content) != answer.length:
+    if len(fetched.content) != answer.length or fetched.etag not in {None, answer.etag}:
         # Somebody has changed the file, or it was made anew: what is remembered is of another one.
-        return _load(key)
-    return replace(answer, content=content)
+        return _accept(key, fetched)
+    return replace(answer, content=fetched.content)
+
+
+def confirm(key: str) -> bool:
+    """Whether a cached variant is still in the storage; if not, it is no longer remembered. Raises StoreFailed."""
+    is_there = publishing.exists(variants_storage(), key)
+    if not is_there:
+        cache.drop(_cache_key(key))
+    return is_there
+
+
+def address(key: str) -> str | None:
+    """Where the storage itself answers a key; None where only the app's own address is known. Raises StoreFailed."""
+    return publishing.address(variants_storage(), key)
 
 
 def make(description: Description, variant: Variant, key: str) -> Answer:
@@ -95,7 +112,7 @@ def make(description: Description, variant: Variant, key: str) -> Answer:
     return locks.share(
         key,
         # Who comes after another has made it finds it.
-        lambda: _load(key) or _make(description, variant, key),
+        lambda: _load_remembered(key) or _make(description, variant, key),
         seconds=get_settings().LOCK_SECONDS,
     )
 
@@ -103,44 +120,43 @@ def make(description: Description, variant: Variant, key: str) -> Answer:
 def delete(cached_variants: Iterable[CachedVariant]) -> None:
     """Remove cached variants: cache entry, file and row. Raises StoreFailed; what is left can be tried again."""
     for cached_variant in cached_variants:
-        _delete_file(cached_variant.key)
+        delete_files([cached_variant.key])
         cached_variant.delete()
+
+
+def delete_files(keys: Iterable[str]) -> None:
+    """Remove cached variants from cache and storage, not from the index. Raises StoreFailed."""
+    keys = list(keys)
+    cache.drop_many(_cache_key(key) for key in keys)
+    publishing.remove(variants_storage(), keys)
 
 
 def forget(reference: Reference) -> None:
     """Remove all cached variants of an original, recorded or not, and what is known of it. Raises StoreFailed."""
-    for key in _walk(variants_storage(), write_prefix(*reference)):
-        _delete_file(key)
-    CachedVariant.objects.filter(
-        original__source=reference.source, original__name=reference.name
-    ).delete()
+    stored = publishing.walk(variants_storage(), write_prefix(*reference))
+    delete_files([one.name for one in stored])
+    index.forget_variants_of(reference)
     originals.forget(reference)
 
 
-def _read(key: str) -> bytes | None:
-    with _errors(key):
-        try:
-            with variants_storage().open(key) as file:
-                return bytes(file.read())
-        except FileNotFoundError:
-            return None
-
-
 def _load(key: str) -> Answer | None:
-    """A cached variant from the storage. One that is damaged, as after a power cut, goes: it is made again."""
-    content = _read(key)
-    if content is None:
-        return None
-    if sniff(content[:SNIFF_BYTES]) is not BY_EXTENSION[key.rpartition(".")[2]]:
+    """A cached variant from the storage."""
+    fetched = publishing.fetch(variants_storage(), key)
+    return None if fetched is None else _accept(key, fetched)
+
+
+def _load_remembered(key: str) -> Answer | None:
+    # A storage that is asked again a moment after it was would cost a miss a request more.
+    return _load(key) if cache.read(_cache_key(key)) is not None else None
+
+
+def _accept(key: str, fetched: Fetched) -> Answer | None:
+    """What was fetched as an answer. One that is damaged, as after a power cut, goes: it is made again."""
+    if sniff(fetched.content[:SNIFF_BYTES]) is not BY_EXTENSION[key.rpartition(".")[2]]:
         logger.warning("%s is damaged, and is deleted", key)
-        _delete_file(key)
+        delete_files([key])
         return None
-    with _errors(key):
-        try:
-            modified_at = variants_storage().get_modified_time(key).timestamp()
-        except (FileNotFoundError, NotImplementedError):
-            modified_at = time.time()
-    answer = _answer(content, modified_at)
+    answer = _answer(fetched.content, fetched.modified_at, fetched.etag)
     _remember(key, answer)
     return answer
 
@@ -151,13 +167,9 @@ def _make(description: Description, variant: Variant, key: str) -> Answer:
         raise UndecodableOriginal(f"{description.reference} could not be decoded a moment ago")
     try:
         rendered, read_seconds = _render(description, variant)
-    except ResizerError as error:
-        _raise_if_changed(description, error)
-        if isinstance(error, UndecodableOriginal):
-            cache.write(failure, True, originals.FAILURE_SECONDS)
+    except UndecodableOriginal:
+        cache.write(failure, True, originals.FAILURE_SECONDS)
         raise
-    # Otherwise it may be a mixture, under the version of the former file.
-    _raise_if_changed(description)
     rendered_at = time.perf_counter()
     answer = _keep(description, variant, key, rendered)
     timings = {
@@ -174,92 +186,59 @@ def _render(description: Description, variant: Variant) -> tuple[Rendered, float
     size = geometry.plan(description.size, variant.recipe, variant.width).size
     if size[0] * size[1] > get_settings().MAX_VARIANT_PIXELS:
         raise TooManyPixels(f"a variant of {size} px")
+    source = get_source(variant.source)
     started_at = time.perf_counter()
-    with get_source(variant.source).open(variant.name) as file:
+    with source.open(variant.name) as file:
         read_seconds = time.perf_counter() - started_at
-        return next(get_engine().render(file, description.header, [variant])), read_seconds
+        # One that cannot change while it is read tells which it is; the others are asked for before and after, or
+        # the variant may be a mixture, under the version of the former file.
+        opened = getattr(file, "fingerprint", None)
+        _raise_if_changed(description, opened or source.stat(variant.name).fingerprint)
+        try:
+            rendered = next(get_engine().render(file, description.header, [variant]))
+        except ResizerError as error:
+            if opened is None:
+                _raise_if_changed(description, source.stat(variant.name).fingerprint, error)
+            raise
+    if opened is None:
+        _raise_if_changed(description, source.stat(variant.name).fingerprint)
+    return rendered, read_seconds
 
 
-def _raise_if_changed(description: Description, cause: ResizerError | None = None) -> None:
-    reference = description.reference
-    if get_source(reference.source).stat(reference.name).fingerprint != description.fingerprint:
-        originals.forget(reference)
-        raise Busy(f"{reference} has changed while it was read") from cause
+def _raise_if_changed(
+    description: Description, fingerprint: str, cause: ResizerError | None = None
+) -> None:
+    if fingerprint != description.fingerprint:
+        originals.forget(description.reference)
+        raise OriginalChanged(f"{description.reference} has changed") from cause
 
 
 def _keep(description: Description, variant: Variant, key: str, rendered: Rendered) -> Answer:
     answer = _answer(rendered.content, time.time())
     try:
-        is_first = publish(variants_storage(), key, rendered.content, variant.format)
+        published = publish(variants_storage(), key, rendered.content, variant.format)
+        if published is None:
+            # Another process was faster: all answer what that has made.
+            answer = _load(key) or replace(answer, is_kept=False)
+        elif published.etag is not None:
+            answer = replace(answer, etag=published.etag)
     except StoreFailed:
         # The visitor gets the picture all the same; the next one has it made again.
         logger.exception("A variant could not be kept")
-        return replace(answer, is_kept=False)
-    if not is_first:
-        # Another process was faster: all answer what that has made.
-        answer = _load(key) or answer
-    try:
-        CachedVariant.objects.update_or_create(
-            key=key,
-            defaults={
-                "original": originals.find_or_record(description),
-                "recipe": write_recipe(variant.recipe),
-                "width": rendered.width,
-                "height": rendered.height,
-                "format": variant.format.name,
-                "bytes": answer.length,
-                "created_at": timezone.now(),
-            },
-        )
-    except DatabaseProblem as problem:
-        logger.warning("%s is kept but not recorded: %s", key, problem)
-    _remember(key, answer)
+        answer = replace(answer, is_kept=False)
+    if answer.is_kept:
+        index.record_variant(description, variant, key, rendered, answer.length)
+        _remember(key, answer)
     return answer
 
 
-def _answer(content: bytes, modified_at: float) -> Answer:
+def _answer(content: bytes, modified_at: float, etag: str | None = None) -> Answer:
     return Answer(
         length=len(content),
-        etag=hashlib.blake2s(content, digest_size=16).hexdigest(),
+        etag=etag or hashlib.blake2s(content, digest_size=16).hexdigest(),
         modified_at=int(modified_at),
         content=content,
     )
-
-
-def _walk(storage: Storage, directory: str) -> Iterator[str]:
-    """The names of all files below a directory, temporary ones as well. Raises StoreFailed."""
-    with _errors(directory):
-        try:
-            directories, files = storage.listdir(directory)
-        except FileNotFoundError:
-            return
-    for name in directories:
-        yield from _walk(storage, f"{directory}/{name}")
-    for name in files:
-        yield f"{directory}/{name}"
-
-
-def _delete_file(key: str) -> None:
-    storage = variants_storage()
-    cache.drop(_cache_key(key))
-    with _errors(key):
-        storage.delete(key)
-    if isinstance(storage, FileSystemStorage):
-        directory = Path(storage.path(key)).parent
-        with contextlib.suppress(OSError):
-            # Up to the first directory that still holds something.
-            while directory != Path(storage.location):
-                directory.rmdir()
-                directory = directory.parent
-
-
-@contextlib.contextmanager
-def _errors(key: str) -> Iterator[None]:
-    try:
-        yield
-    except Exception as error:
-        # A storage's library raises classes of its own, of which we know nothing.
-        raise StoreFailed(f"{key!r}: {error}") from error
 
 
 def _remember(key: str, answer: Answer) -> None:

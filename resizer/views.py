@@ -6,6 +6,7 @@ import logging
 import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
 
 from django.contrib.auth.decorators import login_not_required
 from django.db import transaction
@@ -21,14 +22,17 @@ from resizer.descriptions import Reference
 from resizer.errors import (
     Busy,
     InvalidOption,
+    OriginalChanged,
     OriginalNotFound,
     ResizerError,
     SourceFailed,
     SourceTimedOut,
+    StoreFailed,
 )
 from resizer.formats import fallback
 from resizer.geometry import height_of, widest
 from resizer.mount import url_for
+from resizer.publishing import FOREVER
 from resizer.signing import sign, verify
 from resizer.variant import ParsedKey, Recipe, parse_key, write_key
 
@@ -46,10 +50,10 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: A key says which version it is of, so what it answers never changes.
-FOREVER = "public, max-age=31536000, immutable"
 #: How long a redirect may be kept, seconds: the original can be replaced again.
 REDIRECT_SECONDS = 60
+#: Says in an address that we have led there, because the variant is too large for an answer of ours.
+LED = "led"
 #: Longer than any browser's `Accept`.
 MAX_ACCEPT_CHARACTERS = 1000
 QUALITY_VALUE = re.compile(r"(?:0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)")
@@ -88,20 +92,18 @@ def _serve_key(request: HttpRequest, key: str, parsed: ParsedKey) -> HttpRespons
     _refuse_unavailable(variant)
     reference = Reference(variant.source, variant.name)
     try:
-        description = originals.refresh(reference)
-        if description.version != variant.version:
+        version = originals.current_version(reference)
+        if version != variant.version:
             # Perhaps it is we who have not heard of a new version yet.
-            description = originals.check(reference)
+            version = originals.check(reference).version
     except (SourceFailed, SourceTimedOut):
         # What has been made can be shown without the original.
-        answer = store.find(key)
-        response = _respond(request, answer, key, variant.format) if answer else None
+        response = _find(request, variant, key)
         if response is None:
             raise
         return response
-    if description.version != variant.version:
-        return _redirect_to_current(description, variant)
-    return _find_or_make(request, description, variant, key)
+    response = _find(request, variant, key) if version == variant.version else None
+    return response or _make(request, originals.refresh(reference), variant, key)
 
 
 def _serve_short(request: HttpRequest, address: ShortAddress) -> HttpResponseBase:
@@ -127,21 +129,24 @@ def _serve_short(request: HttpRequest, address: ShortAddress) -> HttpResponseBas
         "Cache-Control": f"public, max-age={settings.FRESH_SECONDS}",
         "Content-Location": url_for(key),
     }
-    return _find_or_make(request, description, variant, key, headers)
+    response = _find(request, variant, key, headers)
+    return response or _make(request, description, variant, key, headers)
 
 
-def _find_or_make(
+def _find(
+    request: HttpRequest, variant: Variant, key: str, headers: Mapping[str, str] | None = None
+) -> HttpResponseBase | None:
+    answer = store.find(key)
+    return _respond(request, answer, key, variant.format, headers) if answer else None
+
+
+def _make(
     request: HttpRequest,
     description: Description,
     variant: Variant,
     key: str,
     headers: Mapping[str, str] | None = None,
 ) -> HttpResponseBase:
-    answer = store.find(key)
-    response = _respond(request, answer, key, variant.format, headers) if answer else None
-    if response is not None:
-        return response
-    description = originals.check(description.reference)
     if description.version != variant.version:
         return _redirect_to_current(description, variant)
     limit = widest(description.size, variant.recipe)
@@ -149,7 +154,14 @@ def _find_or_make(
         raise InvalidOption(f"width {variant.width} is not listed")
     if variant.width > limit:
         return _redirect_to_current(description, variant)
-    answer = store.make(description, variant, key)
+    try:
+        answer = store.make(description, variant, key)
+    except (OriginalChanged, OriginalNotFound):
+        # Remembers that it is gone, or finds what has taken its place.
+        description = originals.check(description.reference)
+        if description.version == variant.version:
+            raise
+        return _redirect_to_current(description, variant)
     response = _respond(request, answer, key, variant.format, headers)
     if response is None:
         raise Busy(f"{key!r} is gone again")
@@ -222,8 +234,13 @@ def _respond(
         last_modified=answer.modified_at,
         response=response,
     )
-    if conditional is not response or request.method == "HEAD":
+    if conditional is not response:
         return conditional
+    limit = get_settings().MAX_ANSWER_BYTES
+    if limit is not None and answer.length > limit:
+        return _lead_to_storage(request, answer, key)
+    if request.method == "HEAD":
+        return response
     read = store.read(key, answer)
     if read is None:
         return None
@@ -231,6 +248,28 @@ def _respond(
         return _respond(request, read, key, written_as, headers)
     response.content = read.content or b""
     return response
+
+
+def _lead_to_storage(request: HttpRequest, answer: Answer, key: str) -> HttpResponseBase | None:
+    """A redirect to where the storage answers by itself; None if the variant's file turns out to be gone.
+
+    To the storage's own address; where that is the key's, or unknown, to the key's: a CDN or a web server before
+    us is to look into the storage first.
+    """
+    if not answer.is_kept:
+        raise StoreFailed(f"{key!r} is too large to be answered, and could not be kept")
+    if answer.content is None and not store.confirm(key):
+        return None
+    if LED in request.GET:
+        # Nobody before us has looked into the storage. Led there again, the visitor would be here again.
+        raise StoreFailed(f"{key!r} is too large to be answered, and nothing else answers it")
+    path = url_for(key)
+    target = store.address(key) or path
+    parts = urlsplit(target)
+    if unquote(parts.path) == path and not parts.query:
+        target = f"{target}?{LED}"
+    headers = {"Cache-Control": "private, no-store", **SECURITY_HEADERS}
+    return HttpResponseRedirect(target, headers=headers)
 
 
 def _timing(answer: Answer) -> str:

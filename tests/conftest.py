@@ -12,6 +12,7 @@ from freezegun import freeze_time
 from freezegun.api import FrozenDateTimeFactory
 
 from config.gallery.models import Photo
+from resizer import index
 from resizer.engines.pillow import PillowEngine
 from tests.pictures import photograph
 
@@ -51,6 +52,7 @@ def places(tmp_path: Path, settings: Settings) -> Iterator[None]:
         "resizer": {"BACKEND": backend, "OPTIONS": {"location": tmp_path / "variants"}},
     }
     caches["default"].clear()
+    index._outage.end()
     yield
     caches["default"].clear()
 

@@ -88,3 +88,29 @@ def moto_server() -> Iterator[str]:
     finally:
         process.terminate()
         process.wait(10)
+
+
+@contextmanager
+def rclone_server(directory: Path) -> Iterator[str]:
+    """An S3 server of another make, which keeps a folder of `directory` for each bucket; gives its address.
+
+    It knows no conditional PUT: the last one wins.
+    """
+    address = f"127.0.0.1:{free_port()}"
+    folders = ["--cache-dir", str(directory / "cache"), "--config", str(directory / "none.conf")]
+    (directory / "buckets").mkdir()
+    process = subprocess.Popen(
+        [
+            Path(sys.executable).with_name("rclone"),
+            *("serve", "s3", "--addr", address, "--auth-key", "testing,testing-secret"),
+            *("--vfs-cache-mode", "full", *folders, str(directory / "buckets")),
+        ],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        _wait_for(f"http://{address}/", process)
+        yield f"http://{address}"
+    finally:
+        process.terminate()
+        process.wait(10)

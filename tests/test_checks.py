@@ -135,3 +135,29 @@ def test_middleware_that_changes_pictures(
 ) -> None:
     settings.MIDDLEWARE = middleware
     assert ids() == expected
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"querystring_auth": False}, ["resizer.W003"]),
+        ({}, []),
+        ({"querystring_auth": False, "custom_domain": "img.example.com"}, []),
+    ],
+)
+def test_redirects_to_a_bucket_that_has_to_be_public(
+    settings: Settings, options: dict[str, Any], expected: list[str]
+) -> None:
+    bucket = {
+        "BACKEND": "storages.backends.s3.S3Storage",
+        "OPTIONS": {"bucket_name": "variants", "region_name": "us-east-1", **options},
+    }
+    settings.STORAGES = {**settings.STORAGES, "resizer": bucket}
+    assert ids() == []
+    settings.RESIZER = {"MAX_ANSWER_BYTES": 4_500_000}
+    assert ids() == expected
+
+
+def test_redirects_to_other_storages_are_in_order(settings: Settings) -> None:
+    settings.RESIZER = {"MAX_ANSWER_BYTES": 4_500_000}
+    assert ids() == []

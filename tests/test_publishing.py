@@ -17,7 +17,7 @@ from django.core.files.storage import FileSystemStorage, InMemoryStorage
 
 from resizer.errors import StoreFailed
 from resizer.formats import AVIF
-from resizer.publishing import publish
+from resizer.publishing import exists, fetch, publish, remove, walk
 from tests.conftest import files
 
 if TYPE_CHECKING:
@@ -170,3 +170,34 @@ def test_storage_that_fails_is_our_error() -> None:
 
     with pytest.raises(StoreFailed, match="quota exceeded"):
         publish(Full(), KEY, b"content", AVIF)
+
+
+@pytest.mark.parametrize("storage", [FileSystemStorage, InMemoryStorage])
+def test_what_is_published_is_fetched_listed_and_removed(
+    tmp_path: Path, storage: type[FileSystemStorage] | type[InMemoryStorage]
+) -> None:
+    place = storage(str(tmp_path))
+    before = time.time()
+    other = KEY.replace("640", "320")
+    publish(place, KEY, b"content", AVIF)
+    publish(place, other, b"other content", AVIF)
+    fetched = fetch(place, KEY)
+    assert fetched is not None
+    assert (fetched.content, fetched.etag) == (b"content", None)
+    assert before - 1 <= fetched.modified_at <= time.time() + 1
+    assert exists(place, KEY)
+    for directory in ("", "photos", "photos/a.jpg"):
+        listed = sorted(walk(place, directory))
+        assert [(one.name, one.bytes) for one in listed] == [(other, 13), (KEY, 7)]
+        assert listed[1].modified_at == pytest.approx(fetched.modified_at, abs=1)
+    remove(place, [KEY, "photos/a.jpg/never-there.avif"])
+    assert fetch(place, KEY) is None
+    assert not exists(place, KEY)
+    assert [one.name for one in walk(place)] == [other]
+    assert list(walk(place, "nowhere")) == []
+
+
+def test_directory_that_cannot_be_listed_is_our_error(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(b"no directory")
+    with pytest.raises(StoreFailed, match="Not a directory"):
+        list(walk(FileSystemStorage(tmp_path), "a.jpg"))

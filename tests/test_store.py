@@ -11,7 +11,7 @@ from django.core.cache import caches
 from django.core.files.storage import InMemoryStorage, InvalidStorageError
 from django.db import OperationalError, connection
 
-from resizer import locks, originals, store
+from resizer import locks, originals, publishing, store
 from resizer.descriptions import Reference
 from resizer.engines import get_engine
 from resizer.errors import Busy, StoreFailed, TooManyPixels, UndecodableOriginal
@@ -329,7 +329,7 @@ def test_forgotten_original_leaves_no_variant(
     assert [row.key for row in CachedVariant.objects.all()] == [other]
     assert store.find(key) is None
     assert store.find(other) is not None
-    assert list(store._walk(store.variants_storage(), "a.jpg")) == []
+    assert list(publishing.walk(store.variants_storage(), "a.jpg")) == []
     assert originals.describe("a.jpg").size == (800, 600)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.core.cache import caches
-from django.core.files.storage import storages
+from django.core.files.storage import InMemoryStorage, storages
 from django.db import connection
 from django.urls import clear_script_prefix, set_script_prefix
 from django.utils.http import http_date
@@ -15,7 +15,7 @@ from django.utils.http import http_date
 from resizer import errors, originals, picture, store, views
 from resizer.conf import get_settings
 from resizer.descriptions import Reference
-from resizer.errors import Busy, ResizerError
+from resizer.errors import Busy, OriginalChanged, ResizerError
 from resizer.models import CachedVariant, Original
 from resizer.signing import sign
 from resizer.variant import parse_key, write_key
@@ -359,6 +359,19 @@ def test_variant_that_vanishes_again_and_again_is_503(
     assert client.get(url).status_code == 503
 
 
+def test_original_that_changes_back_and_forth_is_503(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def change(*_: Any) -> None:
+        raise OriginalChanged("a moment ago it was another")
+
+    save("a.jpg")
+    url = address()
+    monkeypatch.setattr(store, "make", change)
+    response = client.get(url)
+    assert (response.status_code, response["Retry-After"]) == (503, "1")
+
+
 @pytest.mark.parametrize(
     ("content", "status"),
     [
@@ -618,6 +631,56 @@ def test_render_holds_no_transaction(
     settings.MIDDLEWARE = []
     assert client.get(url).status_code == 200
     assert depth == [0]
+
+
+# --- answers above a size; for S3 see test_s3.py
+
+
+def test_large_variant_on_a_disk_is_left_to_the_web_server(
+    client: Client, settings: Settings, variants: Path
+) -> None:
+    settings.RESIZER = {"MAX_ANSWER_BYTES": 7_000}
+    save("a.jpg")
+    assert client.get(address(320)).status_code == 200
+    url = address(640)
+    for method in (client.get, client.head):
+        response = method(url)
+        assert (response.status_code, response["Location"]) == (302, f"{url}?led")
+        assert response["Cache-Control"] == "private, no-store"
+    assert url.removeprefix("/img/") in files(variants)
+    assert client.get(response["Location"]).status_code == 503
+    (variants / url.removeprefix("/img/")).unlink()
+    assert client.get(url).status_code == 302
+    assert url.removeprefix("/img/") in files(variants)
+
+
+def test_large_variant_in_a_storage_with_addresses(client: Client, settings: Settings) -> None:
+    storage = {
+        "BACKEND": "django.core.files.storage.InMemoryStorage",
+        "OPTIONS": {"base_url": "https://cdn.example.com/variants/"},
+    }
+    settings.STORAGES = {**settings.STORAGES, "resizer": storage}
+    settings.RESIZER = {"MAX_ANSWER_BYTES": 7_000}
+    save("a.jpg")
+    url = address(640)
+    location = url.replace("/img/", "https://cdn.example.com/variants/")
+    assert client.get(url)["Location"] == location
+
+
+def test_large_variant_in_a_storage_without_addresses(client: Client, settings: Settings) -> None:
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "resizer": {"BACKEND": "tests.test_views.StorageWithoutAddresses"},
+    }
+    settings.RESIZER = {"MAX_ANSWER_BYTES": 7_000}
+    save("a.jpg")
+    url = address(640)
+    assert client.get(url)["Location"] == f"{url}?led"
+
+
+class StorageWithoutAddresses(InMemoryStorage):
+    def url(self, name: str | None) -> str:
+        raise NotImplementedError
 
 
 HOSTILE = [

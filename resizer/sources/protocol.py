@@ -22,7 +22,8 @@ class Stat(NamedTuple):
 class Source(Protocol):
     """A place of originals. Keyword arguments of its class are its `OPTIONS`.
 
-    Every method that takes a name raises OriginalNotFound, SourceFailed or SourceTimedOut, and nothing else.
+    Every method that takes a name raises OriginalNotFound, SourceFailed or SourceTimedOut, `open` also TooManyBytes,
+    and nothing else.
     """
 
     def claims(self, storage: Storage) -> bool:
@@ -32,7 +33,10 @@ class Source(Protocol):
     def stat(self, name: str) -> Stat: ...
 
     def open(self, name: str) -> AbstractContextManager[BinaryIO]:
-        """The original's file, seekable. One on the local disk has a `fileno`."""
+        """The original's file, seekable. One on the local disk has a `fileno`.
+
+        One that cannot change while it is read may have the `fingerprint` that `stat` would have told of it.
+        """
         ...
 
     def url(self, name: str) -> str:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING, Any, BinaryIO, cast
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from django.core.exceptions import SuspiciousOperation
 from django.core.files.storage import FileSystemStorage, storages
 
-from resizer.errors import OriginalNotFound, SourceFailed, SourceTimedOut
+from resizer.buckets import bucket_of
+from resizer.conf import get_settings
+from resizer.errors import OriginalNotFound, SourceFailed, SourceTimedOut, TooManyBytes
 from resizer.sources.protocol import Stat
 
 if TYPE_CHECKING:
@@ -43,23 +45,36 @@ class StorageSource:
                 status = os.stat(self.storage.path(name))
                 _refuse_irregular(status)
                 return Stat(status.st_size, f"{status.st_size}-{status.st_mtime_ns}")
+            bucket = bucket_of(self.storage)
+            if bucket is not None:
+                facts = bucket.stat(name)
+                return Stat(facts.length, facts.fingerprint)
             size = self.storage.size(name)
             modified_at = self.storage.get_modified_time(name).timestamp()
             return Stat(size, f"{size}-{modified_at}")
 
     @contextmanager
     def open(self, name: str) -> Iterator[BinaryIO]:
-        with _errors(name):
-            if isinstance(self.storage, FileSystemStorage):
-                path = self.storage.path(name)
-                file: IO[Any] = open(path, "rb", opener=_open_regular)  # noqa: SIM115  # closed below
-                content = cast("BinaryIO", file)
-            else:
-                file = self.storage.open(name)
-                # Django's File wraps the real one, which a remote storage fetches when first asked for it.
-                content = cast("BinaryIO", file.file)
-        with file:
+        bucket = bucket_of(self.storage)
+        with ExitStack() as stack:
+            if bucket is not None:
+                with _errors(name):
+                    download = stack.enter_context(bucket.open(name))
+                if download.facts.length > get_settings().MAX_BYTES:
+                    raise TooManyBytes(f"{name[:200]!r} has {download.facts.length} bytes")
+                content, fingerprint = cast("BinaryIO", download), download.facts.fingerprint
+                yield cast("BinaryIO", _Reader(content, name, fingerprint))
+                return
+            with _errors(name):
+                content = self._open_file(name, stack)
             yield cast("BinaryIO", _Reader(content, name))
+
+    def _open_file(self, name: str, stack: ExitStack) -> BinaryIO:
+        if isinstance(self.storage, FileSystemStorage):
+            return stack.enter_context(open(self.storage.path(name), "rb", opener=_open_regular))
+        file = stack.enter_context(self.storage.open(name))
+        # Django's File wraps the real one, which a remote storage fetches when first asked for it.
+        return cast("BinaryIO", file.file)
 
     def url(self, name: str) -> str:
         with _errors(name):
@@ -69,9 +84,10 @@ class StorageSource:
 class _Reader:
     """A file whose errors are the source's, not to be taken for those of a broken picture."""
 
-    def __init__(self, file: BinaryIO, name: str) -> None:
+    def __init__(self, file: BinaryIO, name: str, fingerprint: str | None = None) -> None:
         self._file = file
         self._name = name
+        self.fingerprint = fingerprint
         self.tell = file.tell
         self.fileno = file.fileno
 

@@ -1,0 +1,191 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.core.cache import caches
+from django.db import OperationalError, connection, connections
+from django.db.backends.dummy.base import DatabaseWrapper as NoDatabase
+from django.db.backends.sqlite3.base import DatabaseWrapper as SQLite
+from django.utils import timezone
+
+from resizer import index, originals, picture, store
+from resizer.descriptions import Reference
+from resizer.models import CachedVariant
+from tests.conftest import CountingEngine, files, save
+from tests.servers import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from django.test import Client
+    from freezegun.api import FrozenDateTimeFactory
+
+REFERENCE = Reference("default", "a.jpg")
+
+
+class Unreachable(SQLite):
+    """A database in a directory that does not exist."""
+
+    attempts = 0
+
+    def get_new_connection(self, *args: Any) -> Any:
+        Unreachable.attempts += 1
+        return super().get_new_connection(*args)
+
+
+@pytest.fixture(params=["none", "unreachable", "nameless"])
+def database(
+    request: pytest.FixtureRequest, tmp_path: Path, django_db_blocker: Any
+) -> Iterator[str]:
+    """A project without a database, one whose database is down, and one that has not said which it is."""
+    real = connections["default"]
+    settings = {**real.settings_dict, "NAME": str(tmp_path / "nowhere/db.sqlite3"), "OPTIONS": {}}
+    Unreachable.attempts = 0
+    if request.param == "none":
+        settings = {**settings, "ENGINE": "django.db.backends.dummy"}
+    if request.param == "nameless":
+        settings = {**settings, "NAME": ""}
+    backend = NoDatabase if request.param == "none" else Unreachable
+    with django_db_blocker.unblock():
+        connections["default"] = backend(settings, "default")
+        yield request.param
+        connections["default"] = real
+
+
+def test_pictures_work_without_a_database(
+    client: Client, database: str, variants: Path, engine: type[CountingEngine]
+) -> None:
+    save("a.jpg")
+    url = picture.url("a.jpg", width=320)
+    first = client.get(url)
+    assert first.status_code == 200
+    assert files(variants) == [url.removeprefix("/img/")]
+    assert client.get(url).content == first.content
+    caches["default"].clear()
+    assert client.get(url).content == first.content
+    assert 'srcset="/img/a.jpg/' in str(picture.build("a.jpg", alt=""))
+    assert engine.renders == 1
+    store.forget(REFERENCE)
+    assert files(variants) == []
+
+
+def test_missing_and_replaced_originals_are_noticed_without_a_database(
+    client: Client, database: str
+) -> None:
+    save("a.jpg")
+    url = picture.url("a.jpg", width=320)
+    save("a.jpg", b"\xff\xd8\xff\xe0 no picture")
+    assert client.get(url).status_code == 422
+    assert client.get(url.replace("a.jpg", "b.jpg")).status_code == 403
+    assert index.find_many([REFERENCE]) == []
+    assert not index.is_available()
+
+
+def test_database_that_is_down_is_asked_now_and_then(
+    clock: FrozenDateTimeFactory, caplog: pytest.LogCaptureFixture, database: str
+) -> None:
+    expected = 1 if database == "unreachable" else 0
+    for attempts in range(1, 4):
+        for _ in range(5):
+            assert index.find(REFERENCE) is None
+            originals.forget(REFERENCE)
+        assert Unreachable.attempts == attempts * expected
+        clock.tick(index.DOWN_SECONDS + 1)
+    assert len(caplog.records) == (0 if database == "none" else 3)
+
+
+@pytest.mark.django_db
+def test_one_asks_after_an_outage_and_all_follow_when_it_is_over(
+    clock: FrozenDateTimeFactory,
+) -> None:
+    save("a.jpg")
+    originals.describe("a.jpg")
+    index._outage.begin()
+    assert index.find(REFERENCE) is None
+    clock.tick(index.DOWN_SECONDS + 1)
+    # Another thread asks at this moment.
+    assert index._outage.is_over()
+    assert index.find(REFERENCE) is None
+    clock.tick(index.DOWN_SECONDS + 1)
+    assert index.find(REFERENCE) is not None
+    assert index.find(REFERENCE) is not None
+
+
+@pytest.mark.django_db
+def test_query_that_fails_is_no_outage(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(*_: Any, **__: Any) -> Any:
+        raise OperationalError("database is locked")
+
+    save("a.jpg")
+    originals.describe("a.jpg")
+    with monkeypatch.context() as patch:
+        patch.setattr(connection, "cursor", refuse)
+        assert index.find(REFERENCE) is None
+    assert "database is locked" in caplog.text
+    assert index.find(REFERENCE) is not None
+
+
+@pytest.mark.django_db
+def test_rows_are_deleted_by_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(index, "BATCH", 2)
+    save("a.jpg")
+    description = originals.describe("a.jpg")
+    keys = [f"{number}" for number in range(5)]
+    for key in keys:
+        CachedVariant.objects.create(
+            original=index._record(description),
+            key=key,
+            width=1,
+            height=1,
+            format="avif",
+            bytes=1,
+            created_at=timezone.now(),
+        )
+    assert index.forget_variants(keys[1:]) == 4
+    assert [row.key for row in CachedVariant.objects.all()] == ["0"]
+
+
+def test_project_whose_settings_have_no_database(tmp_path: Path) -> None:
+    script = """
+import os, sys
+os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
+from django.conf import settings
+settings.DATABASES = {}
+files = "django.core.files.storage.FileSystemStorage"
+settings.STORAGES = {
+    "default": {"BACKEND": files, "OPTIONS": {"location": sys.argv[1] + "/originals"}},
+    "resizer": {"BACKEND": files, "OPTIONS": {"location": sys.argv[1] + "/variants"}},
+    "staticfiles": settings.STORAGES["staticfiles"],
+}
+settings.ALLOWED_HOSTS = ["*"]
+import django
+django.setup()
+from django.core.management import call_command
+from django.template import Context, Template
+from django.test import Client
+from tests.conftest import save
+save("a.jpg")
+html = Template('{% load resizer %}{% resized_img "a.jpg" alt="" %}').render(Context())
+url = html.split('src="')[1].split('"')[0]
+response = Client().get(url)
+print(response.status_code, response["Content-Type"])
+call_command("check")
+print(Client().get("/img/b.jpg").status_code)
+"""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", script, str(tmp_path)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("200 image/jpeg\n")
+    assert done.stdout.endswith("404\n")
+    assert "Traceback" not in done.stderr
