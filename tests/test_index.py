@@ -176,6 +176,8 @@ url = html.split('src="')[1].split('"')[0]
 response = Client().get(url)
 print(response.status_code, response["Content-Type"])
 call_command("check")
+call_command("resizer_doctor")
+call_command("resizer_purge", "--all")
 print(Client().get("/img/b.jpg").status_code)
 """
     done = subprocess.run(
@@ -187,5 +189,6 @@ print(Client().get("/img/b.jpg").status_code)
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("200 image/jpeg\n")
+    assert "1 cached variant" in done.stdout
     assert done.stdout.endswith("404\n")
     assert "Traceback" not in done.stderr

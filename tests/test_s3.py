@@ -18,11 +18,13 @@ from botocore.config import Config
 from botocore.response import StreamingBody
 from django.core.cache import caches
 from django.core.files.storage import storages
+from django.core.management import CommandError, call_command
 from storages.backends.s3 import S3Storage
 
 from resizer import buckets, originals, picture, publishing, store
 from resizer.buckets import SPOOL_BYTES
 from resizer.descriptions import Reference
+from resizer.doctor import examine
 from resizer.errors import (
     OriginalNotFound,
     ResizerError,
@@ -775,3 +777,60 @@ def test_short_address_of_a_large_variant_leads_to_it(client: Client) -> None:
     assert response["Cache-Control"] == "private, no-store"
     assert address(640).removeprefix("/img") in response["Location"]
 
+
+# --- operating it
+
+
+def test_doctor_finds_it_healthy(server: str) -> None:
+    found = {one.part: str(one) for one in examine()}
+    mark = "✓" if server == "moto" else "!"
+    assert found["variants storage"].startswith(f"{mark} variants storage: QuickStorage ")
+    assert found["source 'default'"] == "✓ source 'default': it answers."
+    assert keys() == []
+
+
+@pytest.mark.usefixtures("moto")
+def test_doctor_says_what_a_lost_permission_is() -> None:
+    with (
+        answering("default", "HeadObject", 403),
+        answering("resizer", "PutObject", 403, "AccessDenied"),
+    ):
+        found = {one.part: str(one) for one in examine()}
+    assert found["source 'default'"].startswith("! source 'default': it says 403")
+    assert found["variants storage"].startswith("✗ variants storage: ")
+    assert "permissions" in found["variants storage"]
+
+
+@pytest.mark.usefixtures("server")
+@pytest.mark.parametrize("arguments", [[], ["--from-storage"]])
+def test_stale_variants_are_purged(
+    client: Client, capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    save("a.jpg")
+    for width in (320, 640):
+        client.get(address(width))
+    save("a.jpg", photograph((800, 400)))
+    originals.check(Reference("default", "a.jpg"))
+    url = address(320)
+    client.get(url)
+    with calls() as sent:
+        call_command("resizer_purge", *arguments)
+    assert capsys.readouterr().out.startswith("Removed 2 cached variants: ")
+    listing = ["ListObjectsV2 variant"] if arguments else []
+    assert sent == [*listing, "Head original", "DeleteObjects variant"]
+    assert keys() == [url.removeprefix("/img/")]
+    assert CachedVariant.objects.count() == 1
+
+
+@pytest.mark.usefixtures("moto")
+def test_lost_permission_loses_no_variant(
+    client: Client, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save("a.jpg")
+    client.get(address())
+    with (
+        answering("default", "HeadObject", 403),
+        pytest.raises(CommandError, match="variants stay"),
+    ):
+        call_command("resizer_purge")
+    assert keys() == [address().removeprefix("/img/")]

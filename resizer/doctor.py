@@ -1,0 +1,235 @@
+"""What works and what does not, by trying it: `examine` gives one finding for each part."""
+
+from __future__ import annotations
+
+import io
+import os
+import secrets
+import time
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+from zlib import compress, crc32
+
+from django.core.cache import caches
+from django.core.cache.backends.dummy import DummyCache
+from django.core.cache.backends.locmem import LocMemCache
+from django.core.checks import ERROR, WARNING, run_checks
+from django.core.exceptions import ImproperlyConfigured
+from django.db import Error as DatabaseProblem
+from django.db import connections, router
+from django.db.migrations.executor import MigrationExecutor
+from django.urls import NoReverseMatch, Resolver404, resolve
+
+from resizer import index, publishing, store
+from resizer.conf import get_settings
+from resizer.engines import get_engine
+from resizer.errors import OriginalNotFound, ResizerError, StoreFailed
+from resizer.formats import FALLBACKS, PNG
+from resizer.models import Original
+from resizer.mount import url_for
+from resizer.signing import sign
+from resizer.sources import get_sources
+from resizer.variant import Variant, write_key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+#: Of the system checks of the app.
+TAG = "resizer"
+#: After these nothing else can be tried.
+UNLOADABLE = {"resizer.E001", "resizer.E002", "resizer.E003", "resizer.E005"}
+
+
+class Mark(StrEnum):
+    FINE = "✓"
+    #: Worth knowing; pictures work all the same.
+    ADVICE = "!"
+    BROKEN = "✗"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    mark: Mark
+    part: str
+    #: What is so, and what to do about it.
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.mark} {self.part}: {self.text}"
+
+
+def examine() -> Iterator[Finding]:
+    """Try every part. Raises nothing; variants and originals stay as they are."""
+    marks = {WARNING: Mark.ADVICE, ERROR: Mark.BROKEN}
+    messages = run_checks(tags=[TAG])
+    for message in messages:
+        yield Finding(marks[message.level], "settings", f"{message.msg} {message.hint}")
+    if not messages:
+        yield Finding(Mark.FINE, "settings", "manage.py check finds nothing.")
+    if any(message.id in UNLOADABLE for message in messages):
+        return
+    yield _variants()
+    yield _address()
+    yield from _engine()
+    yield _cache()
+    yield _database()
+    yield from _sources()
+    yield _signing_key()
+
+
+def _probe() -> tuple[Variant, str]:
+    """A variant of an original that nobody has, and its key."""
+    name = f"resizer-doctor-{secrets.token_hex(8)}.png"
+    variant = Variant(source="default", name=name, version="00000000", width=1, format=PNG)
+    return variant, write_key(variant, sign(variant))
+
+
+def _variants() -> Finding:
+    part = "variants storage"
+    variant, key = _probe()
+    storage = store.variants_storage()
+    content = _one_pixel()
+    started_at = time.perf_counter()
+    try:
+        publishing.publish(storage, key, content, variant.format)
+        fetched = publishing.fetch(storage, key)
+        second = publishing.publish(storage, key, content, variant.format)
+        publishing.remove(storage, [key])
+        rest = publishing.fetch(storage, key)
+    except StoreFailed as error:
+        advice = "Look at its STORAGES entry, its permissions and the space that is left."
+        return Finding(Mark.BROKEN, part, f"{error}. {advice}")
+    seconds = time.perf_counter() - started_at
+    name = type(storage).__name__
+    if fetched is None or fetched.content != content:
+        text = f"{name} does not give back what was written into it. It cannot keep variants."
+        return Finding(Mark.BROKEN, part, text)
+    if rest is not None:
+        text = f"{name} still has what was deleted. Permit deleting, or nothing can be purged."
+        return Finding(Mark.BROKEN, part, text)
+    if second is not None:
+        text = f"{name} works, but lets a second writer replace the first. Both write the same picture: harmless."
+        return Finding(Mark.ADVICE, part, text)
+    return Finding(Mark.FINE, part, f"{name} writes, reads and deletes ({seconds * 1000:.0f} ms).")
+
+
+def _address() -> Finding:
+    _variant, key = _probe()
+    try:
+        address = url_for(key)
+        match = resolve(address)
+    except (NoReverseMatch, Resolver404) as error:
+        text = f"No address leads to the app ({type(error).__name__}). Include resizer.urls in the root URLconf."
+        return Finding(Mark.BROKEN, "addresses", text)
+    if "resizer" not in match.app_names:
+        text = f"{address} leads to {match.view_name}. Put the app's URLs before it."
+        return Finding(Mark.BROKEN, "addresses", text)
+    return Finding(Mark.FINE, "addresses", f"{address.removesuffix(key)}… leads to the app.")
+
+
+def _engine() -> Iterator[Finding]:
+    engine = get_engine()
+    name = type(engine).__name__
+    formats = dict.fromkeys((*get_settings().FORMATS, *FALLBACKS))
+    for target in formats:
+        variant = Variant(source="default", name="x", version="00000000", width=1, format=target)
+        file = io.BytesIO(_one_pixel())
+        try:
+            next(engine.render(file, engine.read_header(file), [variant]))
+        except Exception as error:
+            # An image library that is broken can raise anything.
+            advice = f"Install a build with {target.name}, or take it out of FORMATS."
+            yield Finding(
+                Mark.BROKEN, "engine", f"{name} cannot write {target.name}: {error}. {advice}"
+            )
+            return
+    yield Finding(Mark.FINE, "engine", f"{name} writes {', '.join(one.name for one in formats)}.")
+
+
+def _cache() -> Finding:
+    alias = get_settings().CACHE
+    cache = caches[alias]
+    name = type(cache).__name__
+    if isinstance(cache, DummyCache):
+        text = f"{name} remembers nothing, so each request asks the storages. Configure CACHES[{alias!r}]."
+        return Finding(Mark.ADVICE, "cache", text)
+    key = f"resizer:doctor:{secrets.token_hex(8)}"
+    try:
+        cache.set(key, "here", 60)
+        found = cache.get(key)
+        cache.delete(key)
+    except Exception as error:
+        # A cache's library raises classes of its own.
+        text = f"{name} does not answer: {error}. Pictures work without it, slower. Start it, or change CACHES[{alias!r}]."
+        return Finding(Mark.BROKEN, "cache", text)
+    if found != "here":
+        text = f"{name} does not give back what was written into it. Look at CACHES[{alias!r}]."
+        return Finding(Mark.BROKEN, "cache", text)
+    if isinstance(cache, LocMemCache):
+        text = f"{name} works, for each process alone. With several, share one: Redis, Memcached or the database."
+        return Finding(Mark.ADVICE, "cache", text)
+    return Finding(Mark.FINE, "cache", f"{name} works, and is shared between processes.")
+
+
+def _database() -> Finding:
+    part = "database"
+    if not index.is_configured():
+        text = "there is none, and pictures need none; only the admin's lists do."
+        return Finding(Mark.FINE, part, text)
+    connection = connections[router.db_for_write(Original)]
+    try:
+        executor = MigrationExecutor(connection)
+        targets = [node for node in executor.loader.graph.leaf_nodes() if node[0] == "resizer"]
+        missing = executor.migration_plan(targets)
+    except (DatabaseProblem, ImproperlyConfigured) as problem:
+        said = " ".join(str(problem).split())
+        text = (
+            f"it does not answer: {said}. Pictures work without it. Start it, or look at DATABASES."
+        )
+        return Finding(Mark.BROKEN, part, text)
+    if missing:
+        return Finding(Mark.BROKEN, part, "our tables are missing or old. Run manage.py migrate.")
+    return Finding(Mark.FINE, part, f"{connection.display_name} has our tables.")
+
+
+def _sources() -> Iterator[Finding]:
+    for alias, source in get_sources().items():
+        part = f"source {alias!r}"
+        try:
+            source.stat(f"resizer-doctor-{secrets.token_hex(8)}.png")
+        except OriginalNotFound as error:
+            if isinstance(error.__cause__, PermissionError):
+                text = "it says 403 to a name that is not there. Permit listing the bucket, to tell missing from forbidden."
+                yield Finding(Mark.ADVICE, part, text)
+                continue
+        except ResizerError as error:
+            text = f"it does not answer: {error}. Look at its OPTIONS, its network and its permissions."
+            yield Finding(Mark.BROKEN, part, text)
+            continue
+        yield Finding(Mark.FINE, part, "it answers.")
+
+
+def _signing_key() -> Finding:
+    if get_settings().SIGNING_KEY is None:
+        text = "it is SECRET_KEY, and changing that makes every variant anew. Set RESIZER['SIGNING_KEY']."
+        return Finding(Mark.ADVICE, "signing key", text)
+    return Finding(Mark.FINE, "signing key", "it is apart from SECRET_KEY.")
+
+
+def _one_pixel() -> bytes:
+    """A PNG (PNG §11.2): signature, header of one grey pixel of 8 bits, its row, end."""
+
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        checksum = crc32(kind + body).to_bytes(4, "big")
+        return len(body).to_bytes(4, "big") + kind + body + checksum
+
+    size = (1).to_bytes(4, "big") * 2
+    return b"".join(
+        (
+            b"\x89PNG\r\n\x1a\n",
+            chunk(b"IHDR", size + b"\x08\x00\x00\x00\x00"),
+            chunk(b"IDAT", compress(b"\x00" + os.urandom(1))),
+            chunk(b"IEND", b""),
+        )
+    )

@@ -1,0 +1,29 @@
+"""manage.py resizer_doctor"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from resizer.doctor import Mark, examine
+
+
+class Command(BaseCommand):
+    help = (
+        "Tries everything that pictures need, and says in one line each what works (✓), what is worth knowing (!)"
+        " and what is broken (✗), and what to do about it: settings, the storage of the variants (one is written,"
+        " read and deleted), addresses, encoders, cache, database, sources, signing key. Works without a database."
+        " Exits with 1 if something is broken."
+    )
+    # It runs those of the app itself, and says what they find instead of stopping at it.
+    requires_system_checks = ()
+
+    def handle(self, *_: Any, **__: Any) -> None:
+        broken = 0
+        for finding in examine():
+            broken += finding.mark is Mark.BROKEN
+            self.stdout.write(str(finding))
+        if broken:
+            some = "1 part is" if broken == 1 else f"{broken} parts are"
+            raise CommandError(f"{some} broken, see ✗ above.")

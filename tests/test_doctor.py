@@ -1,0 +1,245 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.core.cache.backends.locmem import LocMemCache
+from django.core.files.storage import InMemoryStorage, storages
+from django.core.management import CommandError, call_command
+from django.db import connection
+from django.db.migrations.recorder import MigrationRecorder
+from django.urls import include, path
+
+from resizer.doctor import Mark, examine
+from resizer.engines.pillow import PillowEngine
+from resizer.models import CachedVariant, Original
+from tests.conftest import files
+from tests.test_index import database  # noqa: F401  # a fixture
+from tests.test_originals import raising  # noqa: F401  # a fixture
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from django.http import HttpRequest, HttpResponse
+    from pytest_django import Settings
+
+PARTS = [
+    "settings",
+    "variants storage",
+    "addresses",
+    "engine",
+    "cache",
+    "database",
+    "source 'default'",
+    "signing key",
+]
+
+
+def finding(part: str) -> tuple[Mark, str]:
+    (found,) = [one for one in examine() if one.part == part]
+    assert found.text.endswith((".", "]"))
+    return found.mark, found.text
+
+
+def catch_all(request: HttpRequest, path: str) -> HttpResponse:
+    raise NotImplementedError
+
+
+# A project that has them in the wrong order.
+urlpatterns = [
+    path("<path:path>", catch_all, name="pages"),
+    path("img/", include("resizer.urls")),
+]
+
+
+@pytest.fixture(autouse=True)
+def marked(request: pytest.FixtureRequest) -> None:
+    if "database" not in request.fixturenames:
+        request.getfixturevalue("db")
+
+
+def test_healthy_project_has_one_line_for_each_part(
+    settings: Settings, capsys: pytest.CaptureFixture[str], variants: Path
+) -> None:
+    settings.RESIZER = {"SIGNING_KEY": "of its own"}
+    call_command("resizer_doctor")
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.partition(":")[0].partition(" ")[2] for line in lines] == PARTS
+    # The tests' own cache is of one process.
+    assert [line for line in lines if not line.startswith("✓")] == [lines[4]]
+    assert lines[4].startswith("! cache: LocMemCache works, for each process alone.")
+    # Nothing stays.
+    assert files(variants) == []
+    assert list(variants.iterdir()) == []
+    assert not Original.objects.exists()
+    assert not CachedVariant.objects.exists()
+
+
+def test_what_is_broken_ends_in_1(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "resizer": {"BACKEND": "tests.test_store.ReadOnlyStorage"},
+    }
+    with pytest.raises(CommandError, match=r"^1 part is broken, see ✗ above\.$") as raised:
+        call_command("resizer_doctor")
+    assert raised.value.returncode == 1
+    assert "✗ variants storage: " in capsys.readouterr().out
+
+
+def test_two_broken_parts_are_counted(settings: Settings) -> None:
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "resizer": {"BACKEND": "tests.test_store.ReadOnlyStorage"},
+    }
+    settings.ROOT_URLCONF = "django.contrib.auth.urls"
+    with pytest.raises(CommandError, match="3 parts are broken"):
+        call_command("resizer_doctor")
+
+
+def test_settings_that_nothing_can_be_tried_with(settings: Settings) -> None:
+    settings.RESIZER = {"WITHDS": [320]}
+    (found,) = examine()
+    assert str(found) == "✗ settings: RESIZER has an unknown key 'WITHDS'. Did you mean 'WIDTHS'?"
+
+
+def test_warning_of_the_system_checks_is_advice(settings: Settings) -> None:
+    settings.RESIZER = {"STORAGE": "nowhere"}
+    mark, text = finding("settings")
+    assert mark is Mark.ADVICE
+    assert "_resized/" in text
+
+
+class ForgetfulStorage(InMemoryStorage):
+    def _save(self, name: str, content: Any) -> str:
+        return name
+
+
+class KeepingStorage(InMemoryStorage):
+    def delete(self, name: str) -> None:
+        pass
+
+
+class OverwritingStorage(InMemoryStorage):
+    def get_available_name(self, name: str, max_length: int | None = None) -> str:
+        storages["resizer"].delete(name)
+        return name
+
+
+@pytest.mark.parametrize(
+    ("storage", "mark", "text"),
+    [
+        ("django.core.files.storage.InMemoryStorage", Mark.FINE, "writes, reads and deletes"),
+        ("tests.test_store.ReadOnlyStorage", Mark.BROKEN, "read-only file system"),
+        ("tests.test_store.FailingStorage", Mark.BROKEN, "gone for lunch"),
+        ("tests.test_doctor.ForgetfulStorage", Mark.BROKEN, "does not give back"),
+        ("tests.test_doctor.KeepingStorage", Mark.BROKEN, "still has what was deleted"),
+        ("tests.test_doctor.OverwritingStorage", Mark.ADVICE, "lets a second writer replace"),
+    ],
+)
+def test_variants_storage_is_tried(settings: Settings, storage: str, mark: Mark, text: str) -> None:
+    settings.STORAGES = {**settings.STORAGES, "resizer": {"BACKEND": storage}}
+    told = finding("variants storage")
+    assert told[0] is mark
+    assert text in told[1]
+
+
+@pytest.mark.parametrize(
+    ("urlconf", "text"),
+    [
+        ("django.contrib.auth.urls", "Include resizer.urls"),
+        ("tests.test_doctor", "Put the app's URLs before it."),
+    ],
+)
+def test_addresses_are_tried(settings: Settings, urlconf: str, text: str) -> None:
+    settings.ROOT_URLCONF = urlconf
+    mark, told = finding("addresses")
+    assert mark is Mark.BROKEN
+    assert text in told
+
+
+class BrokenEngine(PillowEngine):
+    def render(self, *_: Any) -> Any:
+        raise RuntimeError("libaom is missing")
+
+
+def test_encoders_are_tried(settings: Settings) -> None:
+    settings.RESIZER = {"FORMATS": ["avif", "webp"]}
+    mark, told = finding("engine")
+    assert (mark, told.endswith(" writes avif, webp, jpeg, png.")) == (Mark.FINE, True)
+    settings.RESIZER = {"ENGINE": "tests.test_doctor.BrokenEngine"}
+    mark, told = finding("engine")
+    assert mark is Mark.BROKEN
+    assert "cannot write avif: libaom is missing." in told
+
+
+class DeafCache(LocMemCache):
+    def get(self, *_: Any, **__: Any) -> Any:
+        return None
+
+
+class DeadCache(LocMemCache):
+    def set(self, *_: Any, **__: Any) -> Any:
+        raise RuntimeError("connection refused")
+
+
+@pytest.mark.parametrize(
+    ("backend", "mark", "text"),
+    [
+        ("django.core.cache.backends.dummy.DummyCache", Mark.ADVICE, "remembers nothing"),
+        ("django.core.cache.backends.locmem.LocMemCache", Mark.ADVICE, "each process alone"),
+        ("tests.test_doctor.DeafCache", Mark.BROKEN, "does not give back"),
+        ("tests.test_doctor.DeadCache", Mark.BROKEN, "connection refused"),
+    ],
+)
+def test_cache_is_tried(settings: Settings, backend: str, mark: Mark, text: str) -> None:
+    settings.CACHES = {**settings.CACHES, "other": {"BACKEND": backend}}
+    settings.RESIZER = {"CACHE": "other"}
+    told = finding("cache")
+    assert told[0] is mark
+    assert text in told[1]
+
+
+def test_cache_in_files_is_shared(settings: Settings, tmp_path: Path) -> None:
+    backend = "django.core.cache.backends.filebased.FileBasedCache"
+    settings.CACHES = {**settings.CACHES, "other": {"BACKEND": backend, "LOCATION": str(tmp_path)}}
+    settings.RESIZER = {"CACHE": "other"}
+    assert finding("cache") == (Mark.FINE, "FileBasedCache works, and is shared between processes.")
+
+
+def test_migrations_are_looked_at() -> None:
+    assert finding("database") == (Mark.FINE, "SQLite has our tables.")
+    MigrationRecorder(connection).record_unapplied("resizer", "0001_initial")
+    mark, text = finding("database")
+    assert mark is Mark.BROKEN
+    assert "Run manage.py migrate." in text
+
+
+def test_project_without_a_database_is_healthy(database: str) -> None:  # noqa: F811  # the fixture
+    mark, text = finding("database")
+    if database == "none":
+        assert (mark, text.startswith("there is none")) == (Mark.FINE, True)
+    else:
+        assert mark is Mark.BROKEN
+        assert "Pictures work without it." in text
+
+
+def test_sources_are_asked(
+    settings: Settings,
+    raising: Any,  # noqa: F811  # the fixture
+) -> None:
+    assert finding("source 'default'") == (Mark.FINE, "it answers.")
+    raising()
+    mark, text = finding("source 'default'")
+    assert mark is Mark.BROKEN
+    assert "the storage is down" in text
+    forbidding = {"BACKEND": "tests.test_purging.ForbiddingStorage"}
+    settings.STORAGES = {**settings.STORAGES, "default": forbidding}
+    mark, text = finding("source 'default'")
+    assert mark is Mark.ADVICE
+    assert "Permit listing" in text
+
+
+def test_signing_key_is_advised(settings: Settings) -> None:
+    assert finding("signing key")[0] is Mark.ADVICE
+    settings.RESIZER = {"SIGNING_KEY": "of its own"}
+    assert finding("signing key")[0] is Mark.FINE
