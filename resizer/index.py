@@ -35,7 +35,7 @@ Result = TypeVar("Result")
 
 #: How long a database that could not be connected to is left alone, seconds.
 DOWN_SECONDS = 30
-#: SQLite takes 250,000 parameters in one query, others fewer.
+#: How many keys one query names.
 BATCH = 500
 
 

@@ -55,7 +55,7 @@ def publish(storage: Storage, key: str, content: bytes, written_as: Format) -> P
     Django's own file system storage can leave half a file under the final name, when the process is killed or
     the disk is full, and one file with a random suffix for each of several writers.
     """
-    with errors(key):
+    with _errors(key):
         if isinstance(storage, FileSystemStorage):
             return _publish_file(storage, key, content)
         bucket = bucket_of(storage)
@@ -67,7 +67,7 @@ def publish(storage: Storage, key: str, content: bytes, written_as: Format) -> P
 def fetch(storage: Storage, key: str) -> Fetched | None:
     """What is under a key, asked for once; None if nothing is there. Raises StoreFailed."""
     bucket = bucket_of(storage)
-    with errors(key):
+    with _errors(key):
         if bucket is not None:
             return _fetch_object(bucket, key)
         try:
@@ -84,7 +84,7 @@ def fetch(storage: Storage, key: str) -> Fetched | None:
 def exists(storage: Storage, key: str) -> bool:
     """Raises StoreFailed."""
     bucket = bucket_of(storage)
-    with errors(key):
+    with _errors(key):
         if bucket is None:
             return storage.exists(key)
         try:
@@ -97,7 +97,7 @@ def exists(storage: Storage, key: str) -> bool:
 def walk(storage: Storage, directory: str = "") -> Iterator[Stored]:
     """All files below a directory, temporary ones as well. Raises StoreFailed."""
     bucket = bucket_of(storage)
-    with errors(directory):
+    with _errors(directory):
         if isinstance(storage, FileSystemStorage):
             yield from _walk_files(storage, directory)
         elif bucket is not None:
@@ -110,7 +110,7 @@ def remove(storage: Storage, keys: Iterable[str]) -> None:
     """Delete files, those that exist, and the directories that this empties. Raises StoreFailed."""
     keys = list(keys)
     bucket = bucket_of(storage)
-    with errors(f"{len(keys)} files from {keys[0]!r} on" if keys else ""):
+    with _errors(f"{len(keys)} files from {keys[0]!r} on" if keys else ""):
         if bucket is not None:
             bucket.remove(keys)
             return
@@ -124,21 +124,11 @@ def address(storage: Storage, key: str) -> str | None:
     """Where the storage itself answers a key; None for local files, of which only a web server before us knows."""
     if isinstance(storage, FileSystemStorage):
         return None
-    with errors(key):
+    with _errors(key):
         try:
             return storage.url(key)
         except NotImplementedError:
             return None
-
-
-@contextmanager
-def errors(name: str) -> Iterator[None]:
-    """Turn what storages raise into our error."""
-    try:
-        yield
-    except Exception as error:
-        # A storage's library raises classes of its own, of which we know nothing.
-        raise StoreFailed(f"{name!r}: {error}") from error
 
 
 def _publish_file(storage: FileSystemStorage, key: str, content: bytes) -> Published | None:
@@ -264,3 +254,13 @@ def _modified_at(storage: Storage, key: str) -> float:
         return storage.get_modified_time(key).timestamp()
     except NotImplementedError:
         return time.time()
+
+
+@contextmanager
+def _errors(name: str) -> Iterator[None]:
+    """Turn what storages raise into our error."""
+    try:
+        yield
+    except Exception as error:
+        # A storage's library raises classes of its own, of which we know nothing.
+        raise StoreFailed(f"{name!r}: {error}") from error

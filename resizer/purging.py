@@ -57,8 +57,6 @@ class Findings:
     rows: list[str] = field(default_factory=list)
     #: Originals of which their source cannot tell whether they are there; their variants stay.
     unclear: set[Reference] = field(default_factory=set)
-    #: Found in the storage's listing; otherwise in the index, which knows of no unrecorded files.
-    is_listed: bool = True
 
     @property
     def bytes(self) -> int:
@@ -69,12 +67,12 @@ def look(choice: Choice, *, from_storage: bool = False) -> Findings:
     """Find what to remove, and remove nothing. Raises StoreFailed.
 
     A listing of local files costs nothing; that of a bucket costs a request for a thousand, so the index
-    is asked instead where there is one.
+    is asked instead where there is one. It knows of no unrecorded files, and not which files are lost.
     """
     storage = store.variants_storage()
     is_indexed = index.is_available()
     is_listed = from_storage or isinstance(storage, FileSystemStorage) or not is_indexed
-    findings = Findings(is_listed=is_listed)
+    findings = Findings()
     # The rows come first: one that is written meanwhile has its file.
     rows = [Stored(*row) for row in index.list_variants(choice.source)] if is_indexed else []
     if is_listed:

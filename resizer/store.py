@@ -119,9 +119,10 @@ def make(description: Description, variant: Variant, key: str) -> Answer:
 
 def delete(cached_variants: Iterable[CachedVariant]) -> None:
     """Remove cached variants: cache entry, file and row. Raises StoreFailed; what is left can be tried again."""
-    for cached_variant in cached_variants:
-        delete_files([cached_variant.key])
-        cached_variant.delete()
+    rows = list(cached_variants)
+    delete_files([row.key for row in rows])
+    for row in rows:
+        row.delete()
 
 
 def delete_files(keys: Iterable[str]) -> None:

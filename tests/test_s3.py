@@ -6,6 +6,7 @@ import io
 import itertools
 import socket
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -244,6 +245,29 @@ def test_server_without_conditional_writes_keeps_one_whole_file(use: Callable[..
     assert fetched is not None
     assert fetched.content == b"first"
     assert keys() == [KEY]
+
+
+def test_parameters_of_the_project_are_kept(use: Callable[..., None]) -> None:
+    use("moto", object_parameters={"ServerSideEncryption": "AES256", "CacheControl": "no-store"})
+    publishing.publish(storages["resizer"], KEY, b"content", AVIF)
+    assert head(KEY)["ServerSideEncryption"] == "AES256"
+    # What is under a key never changes, whatever holds for uploads.
+    assert head(KEY)["CacheControl"] == publishing.FOREVER
+    fetched = publishing.fetch(storages["resizer"], KEY)
+    assert fetched is not None
+    assert fetched.content == b"content"
+
+
+@pytest.mark.usefixtures("moto")
+def test_first_of_many_wins() -> None:
+    bucket = storages["resizer"]
+    contents = [bytes([number]) * 100_000 for number in range(16)]
+    with ThreadPoolExecutor(16) as pool:
+        published = list(pool.map(lambda one: publishing.publish(bucket, KEY, one, AVIF), contents))
+    (first,) = [place for place, one in enumerate(published) if one is not None]
+    fetched = publishing.fetch(bucket, KEY)
+    assert fetched is not None
+    assert fetched.content == contents[first]
 
 
 @pytest.mark.usefixtures("moto")

@@ -32,8 +32,9 @@ class Command(BaseCommand):
     help = (
         "Removes cached variants of pictures that are no longer needed. Without options: those whose original was"
         " replaced or deleted. Originals are never touched, and what is asked for again is made again."
-        " Several options narrow the choice: only what all of them say is removed. Also removes rows whose file"
-        " is gone, and unfinished files that killed processes have left. Exits with 1 if anything failed."
+        " Several options narrow the choice: only what all of them say is removed. Where it looks through the storage"
+        " it also removes rows of the database whose file is gone, and unfinished files that killed processes have"
+        " left. Exits with 1 if anything failed."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -54,7 +55,7 @@ class Command(BaseCommand):
             "--from-storage",
             action="store_true",
             help="look through the storage, not through the database: slower with a bucket, but finds files that"
-            " were never recorded (done by itself where there is no database, or the files are local)",
+            " were never recorded and rows whose file is gone (done by itself where there is no database, or the files are local)",
         )
 
     def handle(self, *_: Any, **options: Any) -> None:
