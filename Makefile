@@ -5,11 +5,13 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 ADDRESS ?= 127.0.0.1:8000
 
-.PHONY: help run test services bench-engines bench-srcset bench-encoders bench-tag clean
+.PHONY: help run test services bench-engines bench-srcset bench-encoders bench-tag package clean
 
 help:
 	@echo "make run    set up and serve the gallery on http://$(ADDRESS)/"
 	@echo "make test   set up and run linters, types, layers and tests"
+	@echo "make package"
+	@echo "            build what AWS Lambda runs: ARCHITECTURE=arm64 ENGINES=pillow POSTGRESQL=no"
 	@echo "make bench-engines, bench-srcset, bench-encoders, bench-tag"
 	@echo "            measure CPU, memory and bytes, side by side"
 	@echo "make clean  remove the virtual environment, the database, uploads and variants"
@@ -40,6 +42,13 @@ $(VENV)/.%: requirements/%.txt requirements/base.txt requirements/test.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement $<
 	@touch $@
+
+# What AWS Lambda runs, as var/lambda/resizer-x86_64.zip or -arm64.zip.
+package: ARCHITECTURE ?= x86_64
+package: ENGINES ?= pillow,vips
+package: POSTGRESQL ?= yes
+package: $(VENV)/.base
+	@$(BIN)/python -m config.lambda_package --architecture $(ARCHITECTURE) --engines "$(ENGINES)" $(if $(filter no 0,$(POSTGRESQL)),--no-postgresql)
 
 # sharp, to compare with, where npm brings it.
 bench-engines: $(VENV)/.bench
