@@ -240,16 +240,17 @@ def describe(package: Path) -> str:
         size[0] += entry.compress_size
         size[1] += entry.file_size
     largest = sorted(sizes.items(), key=lambda item: item[1], reverse=True)[:12]
-    lines = [
-        f"{_megabytes(package.stat().st_size)} zipped, {_megabytes(sum(entry.file_size for entry in entries))} "
-        f"unpacked, {len(entries)} files: {package}",
-        *(f"{_megabytes(zipped)} {_megabytes(size)}  {name}" for name, (zipped, size) in largest),
+    zipped = _megabytes(package.stat().st_size)
+    unpacked = _megabytes(sum(entry.file_size for entry in entries))
+    lines = [f"{package}: {zipped} zipped, {unpacked} unpacked, {len(entries)} files. Most of it:"]
+    lines += [
+        f"{_megabytes(size[0]):>8} {_megabytes(size[1]):>8}  {name}" for name, size in largest
     ]
     return "\n".join(lines)
 
 
 def _megabytes(size: int) -> str:
-    return f"{size / 1_000_000:6.1f} MB"
+    return f"{size / 1_000_000:.1f} MB"
 
 
 def _select(requirements: Path, excluded: set[str]) -> list[str]:
@@ -292,8 +293,10 @@ def _copy_project(directory: Path) -> None:
 def _compile(directory: Path, python: str) -> None:
     """Bytecode that Lambda believes: the directory is read-only there, so none is ever written."""
     done = subprocess.run(
-        [python, "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash"]
-        + ["-s", str(directory), "-p", TASK_ROOT, str(directory)],
+        [
+            *(python, "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash"),
+            *("-s", str(directory), "-p", TASK_ROOT, str(directory)),
+        ],
         # The order of sets is part of bytecode.
         env=os.environ | {"PYTHONHASHSEED": "0"},
         capture_output=True,
