@@ -10,6 +10,7 @@ packs nothing but its own settings (`exclude` is `*`), and `fill` puts everythin
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import re
 import shutil
@@ -75,6 +76,8 @@ DROPS = (
 )
 #: The services that botocore knows in the function; all of them are ten times the rest of it.
 AWS_SERVICES = {"s3", "sts"}
+#: What users replace in zappa_settings.json and in the policy.
+PLACEHOLDER = "change-me"
 #: The handler of Zappa reads a module of this name; a deployment has its stage in it.
 ZAPPA_SETTINGS = """\
 EXCEPTION_HANDLER = None
@@ -313,6 +316,23 @@ def _refuse_large(directory: Path) -> None:
         raise PackageError(
             f"The package has {_megabytes(size)} unpacked, Lambda takes {_megabytes(MAX_BYTES)}: leave something out."
         )
+
+
+def check_stage(zappa: Any) -> None:
+    """Zappa's callback `settings`: stop before anything is made on AWS, where the settings are not complete."""
+    stage = zappa.stage_config
+    policy = (
+        Path(stage["attach_policy"]).read_text(encoding="utf-8") if "attach_policy" in stage else ""
+    )
+    name = f"The stage {zappa.api_stage} in zappa_settings.json"
+    if PLACEHOLDER in json.dumps(stage):
+        sys.exit(f"{name} still says {PLACEHOLDER}: replace each with a value of your own.")
+    variables = stage.get("aws_environment_variables", {})
+    for variable, value in variables.items():
+        if policy and variable.endswith("_BUCKET") and f"arn:aws:s3:::{value}/" not in policy:
+            sys.exit(
+                f"{name} has {variable} {value}: allow it in {stage['attach_policy']} as well."
+            )
 
 
 def fill(zappa: Any) -> None:

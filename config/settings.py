@@ -5,28 +5,81 @@ Driven by the environment; without any of these it runs on SQLite and local file
     DJANGO_DEBUG                  1 for development
     DJANGO_SECRET_KEY             required unless DJANGO_DEBUG is 1
     DJANGO_ALLOWED_HOSTS          host names, separated by commas
+    DJANGO_SCRIPT_NAME            the path under which visitors see the project, where it is not the one that the server
+                                  sees; / for none, as behind a CDN that adds the stage of an API Gateway
+    DJANGO_LOG_LEVEL              from which level on messages are shown; WARNING by default
+    DATABASE_URL                  such as postgres://user:password@host/name; SQLite by default. On AWS Lambda there is
+                                  none by default: pictures need no database, the gallery and the admin do
     RESIZER_SIGNING_KEY           signs addresses of pictures; apart from the secret key, so that changing that keeps them
     RESIZER_DATA_DIR              database, uploads and variants; var/ by default
-    RESIZER_ORIGINALS_BUCKET      keeps uploads on S3 instead
-    RESIZER_VARIANTS_BUCKET       keeps variants on S3 instead
+    RESIZER_ORIGINALS_BUCKET      keeps uploads on S3 instead; required on AWS Lambda, where no file stays
+    RESIZER_ORIGINALS_PREFIX      … below this path of the bucket; at its top by default
+    RESIZER_VARIANTS_BUCKET       keeps variants on S3 instead; may be the same bucket. Required on AWS Lambda
+    RESIZER_VARIANTS_PREFIX       … below this path; img by default, so that an object's key is the path of its address
+    RESIZER_CDN_DOMAIN            the host name under which a CDN shows the variants bucket
+
+Region, credentials and endpoint of S3 are boto3's own: AWS_DEFAULT_REGION, AWS_ACCESS_KEY_ID, AWS_ENDPOINT_URL, ….
 """
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from django.core.exceptions import ImproperlyConfigured
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = Path(os.environ.get("RESIZER_DATA_DIR") or BASE_DIR / "var")
 
+#: Set by AWS in every function.
+ON_LAMBDA = "AWS_LAMBDA_FUNCTION_NAME" in os.environ
+
 DEBUG = os.environ.get("DJANGO_DEBUG") == "1"
 SECRET_KEY = os.environ.get("DJANGO_SECRET_KEY") or ("for development only" if DEBUG else "")
 if not SECRET_KEY:
     raise ImproperlyConfigured("Set DJANGO_SECRET_KEY, or DJANGO_DEBUG=1 for development.")
 ALLOWED_HOSTS = os.environ.get("DJANGO_ALLOWED_HOSTS", "").replace(",", " ").split()
+
+if os.environ.get("DJANGO_SCRIPT_NAME"):
+    FORCE_SCRIPT_NAME = os.environ["DJANGO_SCRIPT_NAME"].rstrip("/")
+if ON_LAMBDA:
+    # AWS ends TLS before the function, always.
+    SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
+
+
+def _databases() -> dict[str, dict[str, Any]]:
+    url = os.environ.get("DATABASE_URL")
+    if url:
+        import dj_database_url
+
+        try:
+            database = cast("dict[str, Any]", dj_database_url.parse(url))
+        except ValueError as error:
+            # Its value is a secret, and not shown.
+            raise ImproperlyConfigured(f"DATABASE_URL is wrong. {error}") from None
+        if database["ENGINE"] == "django.db.backends.postgresql":
+            # Pictures do without a database that does not answer, but only after this long, seconds.
+            database.setdefault("OPTIONS", {}).setdefault("connect_timeout", 3)
+        return {"default": database}
+    if ON_LAMBDA:
+        return {}
+    return {
+        "default": {
+            "ENGINE": "django.db.backends.sqlite3",
+            "NAME": DATA_DIR / "db.sqlite3",
+            "OPTIONS": {
+                # Writers wait for each other, and readers for nobody.
+                "timeout": 20,
+                "transaction_mode": "IMMEDIATE",
+                "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+            },
+        },
+    }
+
+
+DATABASES = _databases()
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 INSTALLED_APPS = [
     "django.contrib.admin",
@@ -53,7 +106,7 @@ MIDDLEWARE = [
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
 
-TEMPLATES = [
+TEMPLATES: list[dict[str, Any]] = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
         "APP_DIRS": True,
@@ -67,19 +120,11 @@ TEMPLATES = [
     },
 ]
 
-DATABASES = {
-    "default": {
-        "ENGINE": "django.db.backends.sqlite3",
-        "NAME": DATA_DIR / "db.sqlite3",
-        "OPTIONS": {
-            # Writers wait for each other, and readers for nobody.
-            "timeout": 20,
-            "transaction_mode": "IMMEDIATE",
-            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
-        },
-    },
-}
-DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+if not DATABASES:
+    # What would ask for users and sessions is not even loaded.
+    INSTALLED_APPS = ["resizer"]
+    MIDDLEWARE = [name for name in MIDDLEWARE if not name.startswith("django.contrib.")]
+    TEMPLATES = []
 
 CACHES = {
     "default": {
@@ -90,24 +135,54 @@ CACHES = {
 }
 
 
-def _storage(bucket: str | None, directory: str, **options: Any) -> dict[str, Any]:
-    if bucket:
-        return {
-            "BACKEND": "storages.backends.s3.S3Storage",
-            # A second upload of a name gets another name, as on a disk.
-            "OPTIONS": {"bucket_name": bucket, "querystring_auth": False, "file_overwrite": False},
-        }
+def _files(directory: str, **options: Any) -> dict[str, Any]:
     return {
         "BACKEND": "django.core.files.storage.FileSystemStorage",
         "OPTIONS": {"location": DATA_DIR / directory, **options},
     }
 
 
+def _bucket(name: str, prefix: str, **options: Any) -> dict[str, Any]:
+    # Only here, because it takes a quarter of a second.
+    from botocore.config import Config
+
+    return {
+        "BACKEND": "storages.backends.s3.S3Storage",
+        "OPTIONS": {
+            "bucket_name": name,
+            "location": prefix.strip("/"),
+            # A second upload of a name gets another name, as on a disk.
+            "file_overwrite": False,
+            "client_config": Config(
+                signature_version="s3v4",
+                # Seconds; botocore's minute is longer than a visitor or a function waits.
+                connect_timeout=3,
+                read_timeout=10,
+                retries={"mode": "standard", "total_max_attempts": 3},
+            ),
+            **options,
+        },
+    }
+
+
+ORIGINALS_BUCKET = os.environ.get("RESIZER_ORIGINALS_BUCKET")
+VARIANTS_BUCKET = os.environ.get("RESIZER_VARIANTS_BUCKET")
+if ON_LAMBDA and not (ORIGINALS_BUCKET and VARIANTS_BUCKET):
+    raise ImproperlyConfigured(
+        "Set RESIZER_ORIGINALS_BUCKET and RESIZER_VARIANTS_BUCKET: no file stays in a function."
+    )
+
 STORAGES = {
-    "default": _storage(
-        os.environ.get("RESIZER_ORIGINALS_BUCKET"), "originals", base_url="/originals/"
-    ),
-    "resizer": _storage(os.environ.get("RESIZER_VARIANTS_BUCKET"), "variants"),
+    "default": _bucket(ORIGINALS_BUCKET, os.environ.get("RESIZER_ORIGINALS_PREFIX", ""))
+    if ORIGINALS_BUCKET
+    else _files("originals", base_url="/originals/"),
+    "resizer": _bucket(
+        VARIANTS_BUCKET,
+        os.environ.get("RESIZER_VARIANTS_PREFIX", "img"),
+        custom_domain=os.environ.get("RESIZER_CDN_DOMAIN"),
+    )
+    if VARIANTS_BUCKET
+    else _files("variants"),
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 STATIC_URL = "static/"
@@ -129,5 +204,13 @@ LOGGING: dict[str, Any] = {
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "loggers": {"resizer": {"handlers": ["console"], "level": "WARNING"}},
+    "root": {"handlers": ["console"], "level": os.environ.get("DJANGO_LOG_LEVEL") or "WARNING"},
+    "loggers": {
+        # Django's own handlers are for its development server, and would show everything twice.
+        "django": {"handlers": [], "level": "INFO" if DEBUG else "WARNING"},
+        # Strangers ask for what is not there all day.
+        "django.request": {"level": "WARNING" if DEBUG else "ERROR"},
+        # At DEBUG they write credentials into the log, whoever has set the level of the root.
+        **{name: {"level": "WARNING"} for name in ("boto3", "botocore", "s3transfer", "urllib3")},
+    },
 }

@@ -1,17 +1,29 @@
-"""The gallery at /, the admin, pictures under /img/ and, in development, the originals."""
+"""Pictures under /img/; with a database the gallery at /, the admin and, in development, the originals."""
 
 from __future__ import annotations
 
+from django.apps import apps
 from django.conf import settings
 from django.conf.urls.static import static
-from django.contrib import admin
-from django.urls import include, path
+from django.urls import URLPattern, URLResolver, include, path, re_path
 
-from config.gallery.views import gallery
+urlpatterns: list[URLPattern | URLResolver] = [path("img/", include("resizer.urls"))]
 
-urlpatterns = [
-    path("", gallery, name="gallery"),
-    path("admin/", admin.site.urls),
-    path("img/", include("resizer.urls")),
-    *static("/originals/", document_root=settings.DATA_DIR / "originals"),
-]
+if apps.is_installed("django.contrib.admin"):
+    from django.contrib import admin
+    from django.contrib.staticfiles.views import serve
+
+    from config.gallery.views import gallery
+
+    urlpatterns += [
+        path("", gallery, name="gallery"),
+        path("admin/", admin.site.urls),
+        *static("/originals/", document_root=settings.DATA_DIR / "originals"),
+    ]
+    if settings.ON_LAMBDA:
+        # Style sheets and scripts of the admin, from the package: few people see them, and no bucket is needed.
+        urlpatterns.append(path("static/<path:path>", serve, {"insecure": True}))
+else:
+    from config.bare import admin_needs_database, home
+
+    urlpatterns += [path("", home), re_path(r"^admin(/|$)", admin_needs_database)]
