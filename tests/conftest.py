@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -28,9 +29,13 @@ if TYPE_CHECKING:
 
 #: What a test marked `service("chromium")` starts.
 SERVICES = {"chromium": ("chromium", "chromium-browser")}
+#: Where a test marked `function` runs.
+LAMBDA = ("linux", 3, 13)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("function") and (sys.platform, *sys.version_info[:2]) != LAMBDA:
+        pytest.skip("the function on AWS Lambda runs on Linux and Python 3.13")
     for marker in item.iter_markers("service"):
         name = marker.args[0]
         if any(shutil.which(program) for program in SERVICES[name]):
