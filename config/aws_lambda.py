@@ -55,7 +55,7 @@ def read_path(event: dict[str, Any]) -> tuple[str, str]:
     if ".lambda-url." in context.get("domainName", ""):
         return "", _decode(path)
     # An HTTP API has decoded the path, and left the stage in it.
-    return stage, _decode(quote(path.removeprefix(stage) or "/"))
+    return stage, _decode(quote(path.removeprefix(stage)))
 
 
 def read_query(event: dict[str, Any], query: str) -> str:

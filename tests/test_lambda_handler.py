@@ -1,0 +1,351 @@
+"""The function's entry, in this process: real events through Zappa's handler to the project, and its answers back."""
+
+from __future__ import annotations
+
+import base64
+import importlib
+import logging
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, unquote
+
+import pytest
+from django.http import FileResponse, HttpResponse, StreamingHttpResponse
+from django.urls import path
+
+from config.lambda_package import ZAPPA_SETTINGS
+from config.urls import urlpatterns as project_urls
+from resizer.variant import parse_key
+from tests.conftest import save
+from tests.pictures import photograph
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from django.http import HttpRequest
+    from pytest_django import Settings
+
+#: Event kinds; each with the domain at which its visitors arrive.
+DOMAINS = {
+    "rest": "a1b2c3.execute-api.eu-west-1.amazonaws.com",
+    "rest behind a domain": "img.example.com",
+    "http": "a1b2c3.execute-api.eu-west-1.amazonaws.com",
+    "http $default": "a1b2c3.execute-api.eu-west-1.amazonaws.com",
+    "http behind a domain": "img.example.com",
+    "url": "a1b2c3.lambda-url.eu-west-1.on.aws",
+    "alb": "img-1.eu-west-1.elb.amazonaws.com",
+    "alb multi": "img-1.eu-west-1.elb.amazonaws.com",
+}
+KINDS = tuple(DOMAINS)
+#: Where the stage is a part of what visitors see.
+STAGED = ("rest", "http")
+#: Decoded twice, not at all, or taken for a stage, each of these names another original.
+NAMES = (
+    *("plain.jpg", "löwe/ä ö.jpg", "山/水.jpg", "a b.jpg", "a+b.jpg", "100%.jpg", "a%20b.jpg"),
+    *("a%2Fb.jpg", "a%2520b.jpg", "it's (1) & co;x=1.jpg", "a#b.jpg", "dev/x.jpg", "devices/x.jpg"),
+)
+Call = "Callable[..., dict[str, Any]]"
+
+
+def write_event(
+    kind: str,
+    address: str,
+    *,
+    method: str = "GET",
+    query: str = "",
+    headers: dict[str, str] | None = None,
+    stage: str = "dev",
+    body: bytes = b"",
+) -> dict[str, Any]:
+    """The event for a percent-encoded path below the stage, as AWS documents it for its kind."""
+    domain = DOMAINS[kind]
+    sent = {"Host": domain, "X-Forwarded-For": "6.6.6.6, 203.0.113.7", **(headers or {})}
+    pairs = [pair.partition("=")[::2] for pair in query.split("&") if pair]
+    rest: dict[str, Any] = {"body": base64.b64encode(body).decode(), "isBase64Encoded": True}
+    if kind.startswith(("http", "url")):
+        raw = unquote(address) if kind.startswith("http") else address
+        return rest | {
+            "version": "2.0",
+            "rawPath": f"/{stage}{raw}" if kind == "http" else raw,
+            "rawQueryString": query,
+            "headers": {name.lower(): value for name, value in sent.items()},
+            "requestContext": {
+                "domainName": domain,
+                "stage": stage if kind in ("http", "http behind a domain") else "$default",
+                "http": {"method": method, "sourceIp": "203.0.113.7"},
+            },
+        }
+    rest |= {"path": address, "httpMethod": method}
+    if kind.startswith("alb"):
+        rest["requestContext"] = {"elb": {"targetGroupArn": "arn:aws:elasticloadbalancing:…"}}
+        if kind == "alb":
+            return rest | {"headers": sent, "queryStringParameters": dict(pairs)}
+        several = {name: [value for key, value in pairs if key == name] for name, _ in pairs}
+        return rest | {
+            "multiValueHeaders": {name: [value] for name, value in sent.items()},
+            "multiValueQueryStringParameters": several,
+        }
+    decoded = [(unquote(name), unquote(value)) for name, value in pairs]
+    return rest | {
+        "headers": sent,
+        "multiValueHeaders": {name: [value] for name, value in sent.items()},
+        "queryStringParameters": dict(decoded) or None,
+        "multiValueQueryStringParameters": {
+            name: [value for key, value in decoded if key == name] for name, _ in decoded
+        }
+        or None,
+        "requestContext": {
+            "domainName": domain,
+            "stage": stage,
+            "identity": {"sourceIp": "203.0.113.7"},
+        },
+    }
+
+
+@pytest.fixture(scope="session")
+def handler(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """The module, as the runtime of Lambda imports it."""
+    directory = tmp_path_factory.mktemp("zappa")
+    (directory / "zappa_settings.py").write_text(ZAPPA_SETTINGS)
+    environment, level = dict(os.environ), logging.getLogger().level
+    sys.path.insert(0, str(directory))
+    yield importlib.import_module("config.aws_lambda")
+    sys.path.remove(str(directory))
+    logging.getLogger().setLevel(level)
+    os.environ.clear()
+    os.environ.update(environment)
+
+
+@pytest.fixture
+def call(
+    handler: Any, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., dict[str, Any]]:
+    """Send one request, and get what AWS gets, with the body as bytes and the headers by their lower-case names."""
+    settings.ALLOWED_HOSTS = ["*"]
+    settings.RESIZER = {"SOURCES": {"default": {"OPEN": True}}}
+
+    def call(kind: str, address: str, **request: Any) -> dict[str, Any]:
+        answer = handler.lambda_handler(write_event(kind, address, **request), None)
+        given = answer.get("multiValueHeaders") or {
+            name: [value] for name, value in answer["headers"].items()
+        }
+        assert not ("multiValueHeaders" in answer and "headers" in answer)
+        body = answer["body"]
+        return {
+            "status": answer["statusCode"],
+            "headers": {name.lower(): values for name, values in given.items()},
+            "cookies": answer.get("cookies", []),
+            "body": base64.b64decode(body) if answer["isBase64Encoded"] else body.encode(),
+        }
+
+    return call
+
+
+@pytest.fixture
+def urls(settings: Settings) -> None:
+    """The project, and views that show what arrives and answer in odd ways."""
+    settings.ROOT_URLCONF = __name__
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.django_db
+def test_path_is_decoded_once(call: Callable[..., dict[str, Any]], kind: str, name: str) -> None:
+    save(name, photograph((64, 48)))
+    answer = call(kind, f"/img/64/{quote(name)}")
+    assert answer["status"] == 200
+    (location,) = answer["headers"]["content-location"]
+    parsed = parse_key(location.partition("/img/")[2])
+    assert parsed
+    assert parsed.variant.name == name
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("stage", ["dev", "img", "im", "imgimg"])
+@pytest.mark.django_db
+def test_stage_is_shown_where_visitors_see_it_and_only_there(
+    call: Callable[..., dict[str, Any]], kind: str, stage: str
+) -> None:
+    save("img/x.jpg", photograph((640, 480)))
+    answer = call(kind, "/img/65/img/x.jpg", stage=stage)
+    prefix = f"/{stage}" if kind in STAGED else ""
+    assert answer["headers"]["location"] == [f"{prefix}/img/96/img/x.jpg"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_root_is_the_page_at_the_root(
+    call: Callable[..., dict[str, Any]], urls: None, kind: str
+) -> None:
+    assert call(kind, "/show")["body"].startswith(b"/show|")
+    assert call(kind, "/")["body"] == b"root"
+
+
+def test_path_that_begins_like_the_default_stage_is_kept(
+    call: Callable[..., dict[str, Any]], urls: None
+) -> None:
+    body = call("url", "/%24default/show")["body"]
+    assert body.startswith(b"/$default/show||")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "query", ["q=%C3%BC", "q=a%2Bb", "q=a%20b", "q=100%25", "q=%2525", "q=a%26b%3Dc", "%C3%A4=1"]
+)
+def test_query_is_decoded_once(
+    call: Callable[..., dict[str, Any]], urls: None, kind: str, query: str
+) -> None:
+    expected = unquote(query)
+    assert call(kind, "/show", query=query)["body"].decode().endswith(f"|{expected}")
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "alb"])
+def test_repeated_parameters_all_arrive(
+    call: Callable[..., dict[str, Any]], urls: None, kind: str
+) -> None:
+    body = call(kind, "/show", query="a=1&a=2&b=%26")["body"].decode()
+    assert body.endswith("|a=1&a=2&b=&")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_address_is_what_aws_saw_and_not_what_a_client_claims(
+    call: Callable[..., dict[str, Any]], urls: None, kind: str
+) -> None:
+    assert b"|203.0.113.7|" in call(kind, "/show")["body"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_body_that_is_sent_arrives_byte_for_byte(
+    call: Callable[..., dict[str, Any]], urls: None, kind: str
+) -> None:
+    content = bytes(range(256))
+    assert call(kind, "/echo", method="POST", body=content)["body"] == content
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.django_db
+def test_head_has_no_body_and_the_length_of_get(
+    call: Callable[..., dict[str, Any]], urls: None, kind: str
+) -> None:
+    save("x.jpg", photograph((64, 48)))
+    for address in ("/img/64/x.jpg", "/latin-1", "/file"):
+        get, head = call(kind, address), call(kind, address, method="HEAD")
+        assert head["status"] == 200
+        assert head["body"] == b""
+        assert head["headers"]["content-length"] == [str(len(get["body"]))]
+        assert head["headers"]["content-type"] == get["headers"]["content-type"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.django_db
+def test_not_modified_has_neither_type_nor_body(
+    call: Callable[..., dict[str, Any]], kind: str
+) -> None:
+    save("x.jpg", photograph((64, 48)))
+    (etag,) = call(kind, "/img/64/x.jpg")["headers"]["etag"]
+    answer = call(kind, "/img/64/x.jpg", headers={"If-None-Match": etag})
+    assert (answer["status"], answer["body"]) == (304, b"")
+    assert answer["headers"]["etag"] == [etag]
+    assert "content-type" not in answer["headers"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("address", "content", "content_type"),
+    [
+        ("/latin-1", "schöne Grüße".encode("latin-1"), ["text/plain; charset=latin-1"]),
+        ("/svg", "<svg/>".encode("utf-16"), ["image/svg+xml"]),
+        ("/untyped", b"\xff\x00", None),
+        ("/stream", b"onetwo", ["application/json"]),
+        ("/empty", b"", None),
+    ],
+)
+def test_body_is_answered_byte_for_byte(
+    call: Callable[..., dict[str, Any]],
+    urls: None,
+    kind: str,
+    address: str,
+    content: bytes,
+    content_type: list[str] | None,
+) -> None:
+    answer = call(kind, address)
+    assert answer["body"] == content
+    assert answer["headers"].get("content-type") == content_type
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "alb"])
+def test_cookies_are_set_once(call: Callable[..., dict[str, Any]], urls: None, kind: str) -> None:
+    answer = call(kind, "/cookies")
+    cookies = answer["cookies"] or answer["headers"]["set-cookie"]
+    assert sorted(cookies) == ["a=1; Path=/", "b=2; Path=/"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_failure_of_a_view_is_a_plain_error(
+    call: Callable[..., dict[str, Any]], urls: None, kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    answer = call(kind, "/fail")
+    assert answer["status"] == 500
+    assert b"secret" not in answer["body"]
+    assert "ZeroDivisionError" in caplog.text
+
+
+@pytest.mark.django_db
+def test_admin_asks_for_a_password_below_the_stage(call: Callable[..., dict[str, Any]]) -> None:
+    answer = call("rest", "/admin/")
+    assert answer["headers"]["location"] == ["/dev/admin/login/?next=/dev/admin/"]
+
+
+def test_other_events_pass_through(handler: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    assert handler.lambda_handler({"manage": "check"}, None) == {}
+    assert "no issues" in capsys.readouterr().out
+
+
+def show(request: HttpRequest, **_: str) -> HttpResponse:
+    query = "&".join(
+        f"{name}={value}" for name in request.GET for value in request.GET.getlist(name)
+    )
+    parts = (request.path_info, request.META["SCRIPT_NAME"], request.META["REMOTE_ADDR"], query)
+    return HttpResponse("|".join(parts))
+
+
+def cookies(request: HttpRequest) -> HttpResponse:
+    response = HttpResponse()
+    response.set_cookie("a", "1")
+    response.set_cookie("b", "2")
+    return response
+
+
+def untyped(request: HttpRequest) -> HttpResponse:
+    response = HttpResponse(b"\xff\x00")
+    del response.headers["Content-Type"]
+    return response
+
+
+def echo(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(request.body)
+
+
+echo.csrf_exempt = True  # type: ignore[attr-defined]
+
+urlpatterns = [
+    path("", lambda request: HttpResponse("root")),
+    path("show", show),
+    path("$default/show", show),
+    path("echo", echo),
+    path("cookies", cookies),
+    path("untyped", untyped),
+    path("empty", lambda request: HttpResponse(status=204)),
+    path("fail", lambda request: HttpResponse(f"secret {1 // 0}")),
+    path(
+        "latin-1",
+        lambda request: HttpResponse("schöne Grüße", "text/plain; charset=latin-1"),
+    ),
+    path("svg", lambda request: HttpResponse("<svg/>".encode("utf-16"), "image/svg+xml")),
+    path(
+        "stream",
+        lambda request: StreamingHttpResponse(["one", "two"], content_type="application/json"),
+    ),
+    path("file", lambda request: FileResponse(open(__file__, "rb"))),  # noqa: SIM115  # closed by the response
+    *project_urls,
+]

@@ -1,0 +1,167 @@
+"""The project's settings in the environments that they know, each in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.servers import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+LAMBDA = {
+    "AWS_LAMBDA_FUNCTION_NAME": "resizer-dev",
+    "DJANGO_SECRET_KEY": "for tests only",
+    "DJANGO_ALLOWED_HOSTS": "testserver",
+    "RESIZER_ORIGINALS_BUCKET": "originals",
+    "RESIZER_VARIANTS_BUCKET": "variants",
+}
+SHOW = """
+import json
+from config import settings
+names = ("DATABASES", "INSTALLED_APPS", "MIDDLEWARE", "STORAGES", "FORCE_SCRIPT_NAME", "CSRF_COOKIE_SECURE")
+print(json.dumps({name: getattr(settings, name, None) for name in names}, default=str))
+"""
+ASK = """
+import django
+django.setup()
+from django.test import Client
+for path in ("/", "/admin/", "/admin/login/", "/img/640/a/b.svg/"):
+    response = Client().get(path, secure=True)
+    print(response.status_code, response.headers["Content-Type"], response.content.decode())
+"""
+LEVELS = """
+import django, logging
+django.setup()
+for name in ("", "resizer", "botocore.auth", "boto3", "urllib3.connectionpool", "django.request"):
+    print(logging.getLogger(name).getEffectiveLevel())
+"""
+
+
+def run(script: str, environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=ROOT,
+        env={
+            "PATH": os.environ["PATH"],
+            "DJANGO_SETTINGS_MODULE": "config.settings",
+            **environment,
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def read(**environment: str) -> dict[str, Any]:
+    done = run(SHOW, LAMBDA | environment)
+    assert done.returncode == 0, done.stderr
+    shown: dict[str, Any] = json.loads(done.stdout)
+    return shown
+
+
+def refusal(**environment: str) -> str:
+    done = run(SHOW, {key: value for key, value in (LAMBDA | environment).items() if value})
+    assert done.returncode == 1
+    last = done.stderr.strip().splitlines()[-1]
+    return last.removeprefix("django.core.exceptions.ImproperlyConfigured: ")
+
+
+def test_function_without_a_database_loads_nothing_that_needs_one() -> None:
+    shown = read()
+    assert shown["DATABASES"] == {}
+    assert shown["INSTALLED_APPS"] == ["resizer"]
+    assert not [name for name in shown["MIDDLEWARE"] if "auth" in name or "session" in name]
+    assert shown["CSRF_COOKIE_SECURE"] is True
+
+
+def test_function_without_a_database_says_what_it_is_and_what_the_admin_needs() -> None:
+    done = run(ASK, LAMBDA)
+    assert done.returncode == 0, done.stderr
+    plain = "text/plain; charset=utf-8"
+    admin = f"404 {plain} The admin needs a database: set DATABASE_URL."
+    assert [line for line in done.stdout.splitlines() if line][:3] == [
+        f"200 {plain} This service makes pictures: they are under /img/.",
+        admin,
+        admin,
+    ]
+
+
+def test_database_of_the_environment_is_used_and_waited_for_a_moment_only() -> None:
+    shown = read(DATABASE_URL="postgres://user:p%40ss@db.example.com:6432/pictures?sslmode=require")
+    database = shown["DATABASES"]["default"]
+    assert database["ENGINE"] == "django.db.backends.postgresql"
+    assert (database["HOST"], database["PORT"], database["NAME"]) == (
+        "db.example.com",
+        6432,
+        "pictures",
+    )
+    assert database["PASSWORD"] == "p@ss"
+    assert database["OPTIONS"] == {"sslmode": "require", "connect_timeout": 3}
+    assert "django.contrib.admin" in shown["INSTALLED_APPS"]
+
+
+@pytest.mark.parametrize("url", ["nosuch://user:hidden@host/name", "postgres://[hidden/name"])
+def test_wrong_address_of_a_database_is_refused_without_showing_it(url: str) -> None:
+    done = run(SHOW, LAMBDA | {"DATABASE_URL": url})
+    assert done.returncode == 1
+    assert "ImproperlyConfigured: DATABASE_URL is wrong. " in done.stderr
+    assert "hidden" not in done.stderr
+
+
+@pytest.mark.parametrize("name", ["RESIZER_ORIGINALS_BUCKET", "RESIZER_VARIANTS_BUCKET"])
+def test_function_without_buckets_is_refused(name: str) -> None:
+    assert refusal(**{name: ""}) == (
+        "Set RESIZER_ORIGINALS_BUCKET and RESIZER_VARIANTS_BUCKET: no file stays in a function."
+    )
+
+
+def test_missing_secret_is_refused() -> None:
+    assert refusal(DJANGO_SECRET_KEY="").startswith("Set DJANGO_SECRET_KEY")
+
+
+def test_one_bucket_can_hold_originals_and_variants() -> None:
+    storages = read(
+        RESIZER_ORIGINALS_BUCKET="pictures",
+        RESIZER_ORIGINALS_PREFIX="/uploads/",
+        RESIZER_VARIANTS_BUCKET="pictures",
+    )["STORAGES"]
+    originals, variants = storages["default"]["OPTIONS"], storages["resizer"]["OPTIONS"]
+    assert (originals["bucket_name"], originals["location"]) == ("pictures", "uploads")
+    # As the path of an address, so that a CDN rewrites nothing.
+    assert (variants["bucket_name"], variants["location"]) == ("pictures", "img")
+    assert variants["custom_domain"] is None
+
+
+def test_variants_can_be_shown_by_a_cdn() -> None:
+    storages = read(RESIZER_CDN_DOMAIN="img.example.com")["STORAGES"]
+    assert storages["resizer"]["OPTIONS"]["custom_domain"] == "img.example.com"
+    assert "custom_domain" not in storages["default"]["OPTIONS"]
+
+
+@pytest.mark.parametrize(("given", "taken"), [("/", ""), ("/pictures/", "/pictures"), ("", None)])
+def test_prefix_that_visitors_see_can_be_set(given: str, taken: str | None) -> None:
+    assert read(DJANGO_SCRIPT_NAME=given)["FORCE_SCRIPT_NAME"] == taken
+
+
+def test_libraries_never_log_credentials_whatever_the_level() -> None:
+    quiet, loud = (
+        run(LEVELS, LAMBDA | {"DJANGO_LOG_LEVEL": level}).stdout.split() for level in ("", "DEBUG")
+    )
+    assert quiet == ["30", "30", "30", "30", "30", "40"]
+    assert loud == ["10", "10", "30", "30", "30", "40"]
+
+
+def test_function_imports_no_engine_driver_or_web_client_before_it_needs_one() -> None:
+    done = run(
+        "import django; django.setup(); import sys; from django.urls import resolve; resolve('/img/x');"
+        "print(sorted({'PIL', 'pyvips', 'psycopg', 'requests', 'storages'} & set(sys.modules)))",
+        LAMBDA,
+    )
+    assert done.stdout.strip() == "[]", done.stderr
