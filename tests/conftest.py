@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 import sys
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from freezegun import freeze_time
 from freezegun.api import FrozenDateTimeFactory
 
 from config.gallery.models import Photo
+from config.lambda_package import build
 from resizer import index
 from resizer.engines.pillow import PillowEngine
 from tests.pictures import photograph
@@ -60,6 +62,14 @@ def places(tmp_path: Path, settings: Settings) -> Iterator[None]:
     index._outage.end()
     yield
     caches["default"].clear()
+
+
+@pytest.fixture(scope="session")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What AWS Lambda runs, for this machine's processor."""
+    architecture = {"aarch64": "arm64"}.get(platform.machine(), platform.machine())
+    directory = tmp_path_factory.mktemp("package")
+    return build(directory / "package.zip", architecture=architecture)
 
 
 @pytest.fixture

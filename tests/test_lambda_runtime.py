@@ -53,11 +53,10 @@ def running(directory: Path, code: str, **options: Any) -> Iterator[Function]:
     package = directory / "package.zip"
     with zipfile.ZipFile(package, "w") as archive:
         archive.writestr("module.py", code)
-    function = Function(package=package, directory=directory, handler="module.answer", **options)
-    try:
+    with Function(
+        package=package, directory=directory, handler="module.answer", **options
+    ) as function:
         yield function
-    finally:
-        function.stop()
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
-    from typing import Any, BinaryIO
+    from typing import Any, BinaryIO, Self
 
 #: What Lambda lets in and out, JSON and base64 included: 6 MiB and 100 bytes.
 MAX_PAYLOAD_BYTES = 6_291_556
@@ -88,7 +88,8 @@ class Function:
     @property
     def log(self) -> str:
         """What all environments have printed."""
-        return (self.directory / "log").read_text(encoding="utf-8")
+        file = self.directory / "log"
+        return file.read_text(encoding="utf-8") if file.exists() else ""
 
     def call(self, payload: bytes) -> bytes:
         """Raises FunctionFailed."""
@@ -105,6 +106,12 @@ class Function:
     def stop(self) -> None:
         for environment in self.environments:
             environment.stop()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
 
     def _start(self) -> Environment:
         if not self.task_root.exists():

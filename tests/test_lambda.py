@@ -1,0 +1,214 @@
+"""The very package that is deployed, under AWS's own runtime client: what visitors get for their requests."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import boto3
+import pytest
+
+from resizer.variant import parse_key
+from tests.aws.events import KINDS, STAGE, Request, Response, parse_answer, write_event
+from tests.aws.runtime import REGION, Function
+from tests.pictures import TOLERANCE, decode, difference, draw, encode, photograph
+from tests.servers import moto_server
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytestmark = pytest.mark.function
+
+#: Names of originals that have been trouble somewhere: decoded twice, or not at all, or taken for a stage.
+NAMES = (
+    *("plain.jpg", "löwe/ä ö.jpg", "山/水.jpg", "e\u0301.jpg", "a b.jpg", "a+b.jpg"),
+    *("100%.jpg", "a%20b.jpg", "a%2Fb.jpg", "a%252Fb.jpg", "it's (1) & co;x=1,2.jpg", "a#b.jpg"),
+    *(f"{STAGE}/x.jpg", f"{STAGE}ices/x.jpg", f"img/{STAGE}/x.jpg"),
+)
+QUESTION = "why?/x?y=1.jpg"
+#: A path need not be the shortest that means the same.
+SPELLINGS = {
+    "a%2Bb.jpg": "a+b.jpg",
+    f"{STAGE}%2Fx.jpg": f"{STAGE}/x.jpg",
+    "%70lain.jpg": "plain.jpg",
+}
+PATHS = {**{quote(name): name for name in NAMES}, **SPELLINGS}
+FORMATS = {
+    "avif": ("plain.jpg", "image/avif,image/webp,*/*;q=0.8"),
+    "jpeg": ("plain.jpg", "*/*"),
+    "png": ("alpha.png", "*/*"),
+}
+
+
+@pytest.fixture(scope="module")
+def aws() -> Iterator[str]:
+    with moto_server() as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def bucket(aws: str) -> Any:
+    """Of originals and of variants."""
+    s3 = boto3.resource(
+        "s3",
+        endpoint_url=aws,
+        region_name=REGION,
+        aws_access_key_id="testing",
+        aws_secret_access_key="testing",
+    )
+    place = {"LocationConstraint": REGION}
+    originals = s3.create_bucket(Bucket="originals", CreateBucketConfiguration=place)
+    small = photograph((160, 120))
+    for name in (*NAMES, QUESTION):
+        originals.put_object(Key=name, Body=small)
+    originals.put_object(Key="alpha.png", Body=encode(draw((160, 120), "RGBA"), "PNG"))
+    originals.put_object(Key="camera.jpg", Body=photograph((4000, 3000)))
+    originals.put_object(Key="notes.jpg", Body=b"not a picture")
+    return s3.create_bucket(Bucket="variants", CreateBucketConfiguration=place)
+
+
+@pytest.fixture(scope="module")
+def function(
+    package: Path, aws: str, bucket: Any, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Function]:
+    with Function(
+        package=package,
+        directory=tmp_path_factory.mktemp("function"),
+        handler="config.aws_lambda.lambda_handler",
+        variables={
+            "AWS_ENDPOINT_URL": aws,
+            "DJANGO_SECRET_KEY": "for tests only",
+            "DJANGO_ALLOWED_HOSTS": ".amazonaws.com,.on.aws",
+            "RESIZER_ORIGINALS_BUCKET": "originals",
+            "RESIZER_VARIANTS_BUCKET": bucket.name,
+        },
+    ) as function:
+        yield function
+
+
+def fetch(
+    function: Function, kind: str, path: str, *headers: tuple[str, str], method: str = "GET"
+) -> Response:
+    """Below the stage, where the kind has one."""
+    request = Request(method=method, path=prefix(kind) + path, headers=headers)
+    return parse_answer(method, function.call(write_event(kind, request)))
+
+
+def prefix(kind: str) -> str:
+    return f"/{STAGE}" if kind in {"rest", "http"} else ""
+
+
+def path_of(kind: str, response: Response) -> str:
+    """Of the key that a short address stands for, below the stage."""
+    return response["Content-Location"].removeprefix(prefix(kind))
+
+
+def original_of(kind: str, response: Response) -> str | None:
+    """The name in that key."""
+    parsed = parse_key(path_of(kind, response).removeprefix("/img/"))
+    return parsed.variant.name if parsed else None
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("path", PATHS)
+def test_path_names_the_original_that_it_spells(function: Function, kind: str, path: str) -> None:
+    response = fetch(function, kind, f"/img/64/{path}")
+    assert response.status == 200
+    assert original_of(kind, response) == PATHS[path]
+
+
+# An HTTP API cuts a path at a question mark that it has decoded itself.
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "http"])
+def test_question_mark_in_a_name_is_no_query(function: Function, kind: str) -> None:
+    response = fetch(function, kind, f"/img/64/{quote(QUESTION)}")
+    assert original_of(kind, response) == QUESTION
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("format", FORMATS)
+def test_variant_is_answered_byte_for_byte_as_it_is_kept(
+    function: Function, bucket: Any, kind: str, format: str
+) -> None:
+    name, accept = FORMATS[format]
+    short = fetch(function, kind, f"/img/96/{name}", ("Accept", accept))
+    assert short["Content-Type"] == f"image/{format}"
+    # The object's key is the path of the address.
+    kept = bucket.Object(path_of(kind, short).removeprefix("/")).get()
+    content = kept["Body"].read()
+    assert short.body == content
+    assert kept["ContentType"] == f"image/{format}"
+    by_key = fetch(function, kind, path_of(kind, short))
+    assert by_key.body == content
+    assert by_key["Cache-Control"] == "public, max-age=31536000, immutable"
+    assert by_key["Content-Length"] == str(len(content))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_head_has_the_headers_and_no_body(function: Function, kind: str) -> None:
+    get, head = (
+        fetch(function, kind, "/img/128/plain.jpg", method=method) for method in ("GET", "HEAD")
+    )
+    answer = json.loads(
+        function.call(
+            write_event(kind, Request(method="HEAD", path=f"{prefix(kind)}/img/128/plain.jpg"))
+        )
+    )
+    assert not answer["body"]
+    assert (head.status, head.body) == (200, b"")
+    assert head["Content-Length"] == str(len(get.body))
+    assert head["Content-Type"] == get["Content-Type"] == "image/jpeg"
+    assert head["ETag"] == get["ETag"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_picture_that_the_browser_has_is_not_sent_again(function: Function, kind: str) -> None:
+    first = fetch(function, kind, "/img/64/plain.jpg")
+    again = fetch(function, kind, "/img/64/plain.jpg", ("If-None-Match", first["ETag"]))
+    assert (again.status, again.body) == (304, b"")
+    assert again["ETag"] == first["ETag"]
+    assert "Content-Type" not in again
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_redirect_stays_below_the_stage(function: Function, kind: str) -> None:
+    response = fetch(function, kind, f"/img/65/{quote(NAMES[1])}")
+    assert response.status == 302
+    assert response["Location"] == f"{prefix(kind)}/img/96/{quote(NAMES[1])}"
+    assert response.body == b""
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/img/64/missing.jpg", 404),
+        ("GET", "/img/64/notes.jpg", 415),
+        ("GET", "/img/0/plain.jpg", 400),
+        ("GET", "/img/plain.jpg/00000000-AAAAAAAAAAAAAA/64.avif", 403),
+        ("POST", "/img/64/plain.jpg", 405),
+        ("GET", "/nothing", 404),
+    ],
+)
+def test_error_is_short_and_plain(
+    function: Function, kind: str, method: str, path: str, status: int
+) -> None:
+    response = fetch(function, kind, path, method=method)
+    assert response.status == status
+    assert len(response.body) < 1000
+    assert b"Traceback" not in response.body
+
+
+def test_original_of_twelve_megapixels_is_resized(function: Function) -> None:
+    response = fetch(function, "url", "/img/1600/camera.jpg", ("Accept", "image/avif"))
+    image = decode(response.body)
+    assert image.size == (1600, 1200)
+    assert difference(image, draw((1600, 1200))) < TOLERANCE
+
+
+def test_log_holds_no_credentials(function: Function) -> None:
+    fetch(function, "url", "/img/192/plain.jpg")
+    fetch(function, "url", "/img/64/missing.jpg")
+    assert "session-token" not in function.log
+    assert "testing" not in function.log
