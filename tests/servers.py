@@ -73,11 +73,12 @@ def _wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
 
 
 @contextmanager
-def moto_server() -> Iterator[str]:
+def moto_server(module: str = "moto.server", *arguments: str) -> Iterator[str]:
     """A local AWS, which keeps everything in memory; gives its address, without a slash at its end."""
     port = free_port()
     process = subprocess.Popen(
-        [sys.executable, "-W", "ignore", "-m", "moto.server", "-p", str(port)],
+        [sys.executable, "-W", "ignore", "-m", module, "-p", str(port), *arguments],
+        cwd=ROOT,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
