@@ -11,6 +11,7 @@ Driven by the environment; without any of these it runs on SQLite and local file
     DATABASE_URL                  such as postgres://user:password@host/name; SQLite by default. On AWS Lambda there is
                                   none by default: pictures need no database, the gallery and the admin do
     RESIZER_SIGNING_KEY           signs addresses of pictures; apart from the secret key, so that changing that keeps them
+    RESIZER_FORMATS               what variants are offered in, the best first: avif by default; avif,webp for more
     RESIZER_DATA_DIR              database, uploads and variants; var/ by default
     RESIZER_ORIGINALS_BUCKET      keeps uploads on S3 instead; required on AWS Lambda, where no file stays
     RESIZER_ORIGINALS_PREFIX      … below this path of the bucket; at its top by default
@@ -193,6 +194,8 @@ RESIZER: dict[str, Any] = {
     # The gallery shows nothing that is private, so /img/640/photographs/fig.jpg works as well.
     "SOURCES": {"default": {"OPEN": True}},
 }
+if os.environ.get("RESIZER_FORMATS"):
+    RESIZER["FORMATS"] = os.environ["RESIZER_FORMATS"].replace(",", " ").split()
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.ScryptPasswordHasher"]
 LANGUAGE_CODE = "en"

@@ -37,6 +37,7 @@ SPELLINGS = {
 PATHS = {**{quote(name): name for name in NAMES}, **SPELLINGS}
 FORMATS = {
     "avif": ("plain.jpg", "image/avif,image/webp,*/*;q=0.8"),
+    "webp": ("plain.jpg", "image/webp,*/*;q=0.8"),
     "jpeg": ("plain.jpg", "*/*"),
     "png": ("alpha.png", "*/*"),
 }
@@ -83,6 +84,7 @@ def function(
             "DJANGO_ALLOWED_HOSTS": ".amazonaws.com,.on.aws",
             "RESIZER_ORIGINALS_BUCKET": "originals",
             "RESIZER_VARIANTS_BUCKET": bucket.name,
+            "RESIZER_FORMATS": "avif,webp",
         },
     ) as function:
         yield function

@@ -165,3 +165,18 @@ def test_function_imports_no_engine_driver_or_web_client_before_it_needs_one() -
         LAMBDA,
     )
     assert done.stdout.strip() == "[]", done.stderr
+
+
+@pytest.mark.parametrize(
+    ("environment", "formats"),
+    [({}, ["avif"]), ({"RESIZER_FORMATS": "webp, avif"}, ["webp", "avif"])],
+)
+def test_environment_names_the_formats(environment: dict[str, str], formats: list[str]) -> None:
+    script = """
+import django
+django.setup()
+from resizer.conf import get_settings
+print(*(one.name for one in get_settings().FORMATS))
+"""
+    done = run(script, {**LAMBDA, **environment})
+    assert done.stdout.split() == formats, done.stderr
