@@ -12,8 +12,12 @@ if TYPE_CHECKING:
 
 # Zappa asks for this page after a deployment, to see that the function answers.
 def home(request: HttpRequest) -> HttpResponse:
-    return HttpResponse("This service makes pictures: they are under /img/.\n", "text/plain; charset=utf-8")
+    return HttpResponse(
+        "This service makes pictures: they are under /img/.\n", "text/plain; charset=utf-8"
+    )
 
 
 def admin_needs_database(request: HttpRequest, *_rest: str) -> HttpResponse:
-    return HttpResponse("The admin needs a database: set DATABASE_URL.\n", "text/plain; charset=utf-8", status=404)
+    return HttpResponse(
+        "The admin needs a database: set DATABASE_URL.\n", "text/plain; charset=utf-8", status=404
+    )

@@ -223,14 +223,14 @@ def check(directory: Path, architecture: str) -> None:
 def write(directory: Path, output: Path) -> None:
     """Zip a directory; the same files give the same bytes."""
     output.parent.mkdir(parents=True, exist_ok=True)
-    with zipfile.ZipFile(output, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+    with zipfile.ZipFile(output, "w", zipfile.ZIP_DEFLATED) as archive:
         for path in sorted(path for path in directory.rglob("*") if path.is_file()):
             entry = zipfile.ZipInfo(path.relative_to(directory).as_posix(), DATE)
             entry.create_system = 3
             # Readable by everybody: Lambda runs the function as a user of its own.
             entry.external_attr = 0o100644 << 16
             entry.compress_type = zipfile.ZIP_DEFLATED
-            archive.writestr(entry, path.read_bytes(), compresslevel=9)
+            archive.writestr(entry, path.read_bytes())
 
 
 def describe(package: Path) -> str:
