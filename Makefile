@@ -5,14 +5,16 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 ADDRESS ?= 127.0.0.1:8000
 
-.PHONY: help run test services bench-engines bench-srcset bench-encoders bench-tag package clean
+.PHONY: help run test services bench-engines bench-srcset bench-encoders bench-tag bench-cold-start package deploy clean
 
 help:
 	@echo "make run    set up and serve the gallery on http://$(ADDRESS)/"
 	@echo "make test   set up and run linters, types, layers and tests"
 	@echo "make package"
 	@echo "            build what AWS Lambda runs: ARCHITECTURE=arm64 ENGINES=pillow POSTGRESQL=no"
-	@echo "make bench-engines, bench-srcset, bench-encoders, bench-tag"
+	@echo "make deploy STAGE=dev"
+	@echo "            put it on AWS, or renew it there: zappa_settings.json, docs/lambda.md"
+	@echo "make bench-engines, bench-srcset, bench-encoders, bench-tag, bench-cold-start"
 	@echo "            measure CPU, memory and bytes, side by side"
 	@echo "make clean  remove the virtual environment, the database, uploads and variants"
 
@@ -50,6 +52,12 @@ package: POSTGRESQL ?= yes
 package: $(VENV)/.base
 	@$(BIN)/python -m config.lambda_package --architecture $(ARCHITECTURE) --engines "$(ENGINES)" $(if $(filter no 0,$(POSTGRESQL)),--no-postgresql)
 
+# What `zappa deploy`, or `zappa update` for a stage that is there, does in an activated environment.
+deploy: $(VENV)/.deploy
+	@test -n "$(STAGE)" || { echo "Which stage of zappa_settings.json? make deploy STAGE=dev" >&2; exit 1; }
+	@export VIRTUAL_ENV="$(abspath $(VENV))"; \
+	if $(BIN)/zappa status $(STAGE) >/dev/null 2>&1; then $(BIN)/zappa update $(STAGE); else $(BIN)/zappa deploy $(STAGE); fi
+
 # sharp, to compare with, where npm brings it.
 bench-engines: $(VENV)/.bench
 	-@command -v npm >/dev/null && mkdir -p var/benchmarks && npm install --silent --no-audit --no-fund --prefix var/benchmarks sharp@0.35.5
@@ -63,6 +71,9 @@ bench-encoders: $(VENV)/.bench
 
 bench-tag: $(VENV)/.base
 	$(BIN)/python -m benchmarks.tag
+
+bench-cold-start: $(VENV)/.base
+	$(BIN)/python -m benchmarks.cold_start
 
 clean:
 	rm -rf .venv .venv-* .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .coverage
