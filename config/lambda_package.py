@@ -350,6 +350,7 @@ def fill(zappa: Any) -> None:
             **stage.get("package", {}),
         )
     except PackageError as error:
+        output.unlink()
         sys.exit(str(error))
     print(describe(output))
 

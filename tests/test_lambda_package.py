@@ -289,22 +289,6 @@ def test_package_pins_what_the_tests_run_with() -> None:
 
 
 @pytest.fixture(scope="session")
-def by_zappa(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The package of `zappa package dev`, typed by hand in a project whose placeholders were replaced."""
-    project = tmp_path_factory.mktemp("project")
-    for name in ("config", "resizer", "requirements"):
-        shutil.copytree(ROOT / name, project / name)
-    for name in ("zappa_settings.json", "config/policies/execution.json"):
-        text = (ROOT / name).read_text().replace(PLACEHOLDER, "my")
-        (project / name).write_text(text)
-    done = run("-m", "zappa.cli", "package", "dev", "-o", "resizer.zip", cwd=project)
-    assert done.returncode == 0, done.stderr
-    # Sizes are shown.
-    assert re.search(r"resizer\.zip: [\d.]+ MB zipped, [\d.]+ MB unpacked, \d+ files", done.stdout)
-    return project / "resizer.zip"
-
-
-@pytest.fixture(scope="session")
 def by_make(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What `make package ARCHITECTURE=arm64 ENGINES=pillow POSTGRESQL=no` builds."""
     output = tmp_path_factory.mktemp("package") / "resizer-arm64.zip"
@@ -329,10 +313,10 @@ def libraries(package: Path) -> dict[str, int]:
 
 
 @pytest.mark.function
-def test_package_with_both_engines_is_small_and_of_one_architecture(by_zappa: Path) -> None:
-    assert by_zappa.stat().st_size < 30_000_000
-    found = libraries(by_zappa)
-    assert set(found.values()) == {ARCHITECTURES["x86_64"]}
+def test_package_with_both_engines_is_small_and_of_one_architecture(package: Path) -> None:
+    assert package.stat().st_size < 30_000_000
+    found = libraries(package)
+    assert len(set(found.values())) == 1
     assert any(name.startswith("PIL/_imaging.") for name in found)
     assert any(name.startswith("pyvips_binary.libs/libvips") for name in found)
     assert any(name.startswith("psycopg_binary/") for name in found)
@@ -347,16 +331,37 @@ def test_package_with_pillow_alone_is_smaller_still(by_make: Path) -> None:
     assert not [name for name in names(by_make) if "vips" in name and "resizer/" not in name]
 
 
-@pytest.mark.function
-def test_zappa_puts_the_settings_of_the_stage_into_our_package(by_zappa: Path) -> None:
-    with zipfile.ZipFile(by_zappa) as archive:
+def test_zappa_typed_by_hand_builds_our_package_for_the_stage(tmp_path: Path, python: str) -> None:
+    project = tmp_path / "project"
+    for name in ("config", "resizer"):
+        shutil.copytree(ROOT / name, project / name)
+    for name in ("zappa_settings.json", "config/policies/execution.json"):
+        (project / name).write_text((ROOT / name).read_text().replace(PLACEHOLDER, "my"))
+    sample = wheel(tmp_path, {"sample/fast.so": ARM64})
+    (project / "requirements").mkdir()
+    (project / "requirements" / "lambda.txt").write_text(f"{sample}\n")
+    (project / "notes.txt").touch()
+    done = run("-m", "zappa.cli", "package", "arm", "-o", "resizer.zip", cwd=project)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"resizer\.zip: [\d.]+ MB zipped, [\d.]+ MB unpacked, \d+ files", done.stdout)
+    found = names(project / "resizer.zip")
+    assert {"config/aws_lambda.py", "resizer/views.py", "sample/fast.so"} <= found
+    # Neither what Zappa puts there nor anything of the environment that it runs in.
+    assert not {name for name in found if name.startswith(("handler", "zappa/", "django", "notes"))}
+    with zipfile.ZipFile(project / "resizer.zip") as archive:
         settings: dict[str, Any] = {}
         exec(archive.read("zappa_settings.py"), settings)
-    assert settings["API_STAGE"] == "dev"
+    assert (settings["API_STAGE"], settings["LOG_LEVEL"]) == ("arm", "WARNING")
     assert settings["DEBUG"] is False
-    assert settings["LOG_LEVEL"] == "WARNING"
+    # Secrets are in Lambda's own variables, not in the package.
     assert set(settings["ENVIRONMENT_VARIABLES"]) == {"AWS_REGION"}
-    # What our own packages say where no stage is known.
+    done = run("-m", "zappa.cli", "package", "dev", "-o", "resizer.zip", cwd=project)
+    assert done.returncode == 1
+    assert "sample/fast.so is not for Linux on x86_64: it cannot run there." in done.stderr
+    assert not (project / "resizer.zip").exists()
+
+
+def test_package_without_a_stage_has_all_settings_that_the_handler_reads() -> None:
     ours: dict[str, Any] = {}
     exec(lambda_package.ZAPPA_SETTINGS, ours)
     read = re.findall(r"\bsettings\.([A-Z_]+)", (Path(find("zappa")) / "handler.py").read_text())
@@ -372,11 +377,11 @@ def find(package: str) -> str:
 
 
 @pytest.mark.function
-@pytest.mark.parametrize("package", ["by_zappa", "by_make"])
+@pytest.mark.parametrize("built", ["package", "by_make"])
 def test_every_module_has_bytecode_that_lambda_believes(
-    package: str, request: pytest.FixtureRequest
+    built: str, request: pytest.FixtureRequest
 ) -> None:
-    path: Path = request.getfixturevalue(package)
+    path: Path = request.getfixturevalue(built)
     with zipfile.ZipFile(path) as archive:
         sources = [name for name in archive.namelist() if name.endswith(".py")]
         headers = {
@@ -391,11 +396,11 @@ def test_every_module_has_bytecode_that_lambda_believes(
 
 
 @pytest.mark.function
-@pytest.mark.parametrize("package", ["by_zappa", "by_make"])
+@pytest.mark.parametrize("built", ["package", "by_make"])
 def test_real_package_holds_nothing_of_development(
-    package: str, request: pytest.FixtureRequest
+    built: str, request: pytest.FixtureRequest
 ) -> None:
-    found = names(request.getfixturevalue(package))
+    found = names(request.getfixturevalue(built))
     assert {"config/aws_lambda.py", "config/schedule.py", "resizer/views.py"} <= found
     assert "resizer/migrations/0001_initial.py" in found
     assert "django/contrib/admin/static/admin/css/base.css" in found
@@ -408,8 +413,8 @@ def test_real_package_holds_nothing_of_development(
 
 
 @pytest.mark.function
-def test_package_carries_what_it_imports(by_zappa: Path, tmp_path: Path) -> None:
-    with zipfile.ZipFile(by_zappa) as archive:
+def test_package_carries_what_it_imports(package: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(package) as archive:
         archive.extractall(tmp_path)
     script = (
         "import config.aws_lambda, storages.backends.s3, boto3, PIL.Image, pyvips, psycopg, sys\n"
