@@ -133,16 +133,29 @@ def name_of(call: Call) -> str:
     return "-".join([call[0], call[1], *map(str, list(call[2].values())[:1])])
 
 
+def is_denied(aws: AWS, role: str, call: Call) -> bool:
+    try:
+        aws.call(role, call)
+    except ClientError as error:
+        # An answer to HEAD has no body, and so no code.
+        if re.search(
+            "AccessDenied|UnauthorizedOperation|HeadObject operation: Forbidden", str(error)
+        ):
+            return True
+        # Another test was first.
+        if "AlreadyExists" not in str(error):
+            raise
+    return False
+
+
 @pytest.mark.parametrize("call", ALLOWED, ids=name_of)
 def test_what_the_function_needs_is_allowed(aws: AWS, call: Call) -> None:
-    answer = aws.call("all", call)
-    assert answer["ResponseMetadata"]["HTTPStatusCode"] < 300
+    assert not is_denied(aws, "all", call)
 
 
 @pytest.mark.parametrize("call", DENIED, ids=name_of)
 def test_what_the_function_does_not_need_is_denied(aws: AWS, call: Call) -> None:
-    with pytest.raises(ClientError, match=r"AccessDenied|UnauthorizedOperation"):
-        aws.call("all", call)
+    assert is_denied(aws, "all", call)
 
 
 def test_no_right_goes_beyond_named_actions_on_named_buckets_and_logs() -> None:
@@ -160,14 +173,7 @@ def test_no_right_goes_beyond_named_actions_on_named_buckets_and_logs() -> None:
 
 @pytest.mark.parametrize("missing", [statement["Sid"] for statement in POLICY["Statement"]])
 def test_no_statement_is_idle(aws: AWS, missing: str) -> None:
-    def is_denied(call: Call) -> bool:
-        try:
-            aws.call(missing, call)
-        except ClientError as error:
-            return "AccessDenied" in str(error)
-        return False
-
-    assert any(is_denied(call) for call in ALLOWED)
+    assert any(is_denied(aws, missing, call) for call in ALLOWED)
 
 
 @pytest.mark.function
