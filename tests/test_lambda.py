@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import random
+import urllib.request
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote, urlsplit
 
 import boto3
 import pytest
+from PIL import Image
 
 from resizer.variant import parse_key
 from tests.aws.events import KINDS, STAGE, Request, Response, parse_answer, write_event
@@ -66,6 +69,8 @@ def bucket(aws: str) -> Any:
         originals.put_object(Key=name, Body=small)
     originals.put_object(Key="alpha.png", Body=encode(draw((160, 120), "RGBA"), "PNG"))
     originals.put_object(Key="camera.jpg", Body=photograph((4000, 3000)))
+    noise = Image.frombytes("RGBA", (1366, 1366), random.Random(1).randbytes(1366 * 1366 * 4))
+    originals.put_object(Key="noise.png", Body=encode(noise, "PNG", compress_level=0))
     originals.put_object(Key="notes.jpg", Body=b"not a picture")
     return s3.create_bucket(Bucket="variants", CreateBucketConfiguration=place)
 
@@ -214,3 +219,21 @@ def test_log_holds_no_credentials(function: Function) -> None:
     fetch(function, "url", "/img/64/missing.jpg")
     assert "session-token" not in function.log
     assert "testing" not in function.log
+
+
+def test_answer_too_large_for_lambda_leads_to_the_bucket(function: Function, bucket: Any) -> None:
+    response = fetch(function, "url", "/img/1366/noise.png")
+    assert response.status == 302
+    assert response["Cache-Control"] == "private, no-store"
+    assert response.body == b""
+    with urllib.request.urlopen(response["Location"]) as answer:
+        content = answer.read()
+    assert len(content) > 4_500_000
+    assert decode(content).size == (1366, 1366)
+    key = unquote(urlsplit(response["Location"]).path).removeprefix(f"/{bucket.name}/")
+    assert bucket.Object(key).content_length == len(content)
+    # The next visitor is led there without another render.
+    assert (
+        fetch(function, "url", f"/{key}", method="HEAD")["Location"].partition("?")[0]
+        == (response["Location"].partition("?")[0])
+    )
