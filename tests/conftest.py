@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import os
-import platform
 import shutil
 import sys
 from typing import TYPE_CHECKING
@@ -14,9 +13,9 @@ from freezegun import freeze_time
 from freezegun.api import FrozenDateTimeFactory
 
 from config.gallery.models import Photo
-from config.lambda_package import build
 from resizer import index
 from resizer.engines.pillow import PillowEngine
+from tests.aws.deployment import deploy
 from tests.pictures import photograph
 
 if TYPE_CHECKING:
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
 
     from resizer.engines import Header, Rendered
     from resizer.variant import Variant
+    from tests.aws.deployment import Deployment
 
 #: What a test marked `service("chromium")` starts.
 SERVICES = {"chromium": ("chromium", "chromium-browser")}
@@ -65,11 +65,18 @@ def places(tmp_path: Path, settings: Settings) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What AWS Lambda runs, for this machine's processor."""
-    architecture = {"aarch64": "arm64"}.get(platform.machine(), platform.machine())
-    directory = tmp_path_factory.mktemp("package")
-    return build(directory / "package.zip", architecture=architecture)
+def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    """The project on a local AWS."""
+    with deploy(tmp_path_factory.mktemp("deployment")) as deployment:
+        yield deployment
+
+
+@pytest.fixture(scope="session")
+def package(deployment: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What AWS Lambda runs: the very bytes that `zappa deploy` has brought there."""
+    path = tmp_path_factory.mktemp("package") / "package.zip"
+    deployment.save_package(path)
+    return path
 
 
 @pytest.fixture

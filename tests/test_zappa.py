@@ -2,115 +2,35 @@
 
 from __future__ import annotations
 
-import http.client
 import json
-import os
-import subprocess
-import sys
 import zipfile
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.aws.events import Response
+from tests.aws.deployment import NAME
 from tests.aws.runtime import REGION
 from tests.pictures import TOLERANCE, decode, difference, photograph
-from tests.servers import ROOT, moto_server
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.aws.deployment import Deployment
 
 pytestmark = pytest.mark.function
 
-ZAPPA = Path(sys.executable).with_name("zappa")
-NAME = "resizer-dev"
-CREDENTIALS = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
-PLACEHOLDER = "change-me"
+LION = "l%C3%B6we%201.jpg"
 
 
-@dataclass(frozen=True)
-class Deployment:
-    endpoint: str
-    settings: Path
-
-    def zappa(self, command: str, *arguments: str) -> str:
-        """What a command for the stage `dev` prints."""
-        done = subprocess.run(
-            [str(ZAPPA), command, "dev", *arguments, "--settings_file", str(self.settings)],
-            cwd=ROOT,
-            env={
-                "PATH": os.environ["PATH"],
-                "HOME": str(self.settings.parent),
-                "VIRTUAL_ENV": sys.prefix,
-                "AWS_ENDPOINT_URL": self.endpoint,
-                "AWS_DEFAULT_REGION": REGION,
-                **{name.upper(): value for name, value in CREDENTIALS.items()},
-            },
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
-
-    def client(self, service: str) -> Any:
-        return boto3.client(service, endpoint_url=self.endpoint, region_name=REGION, **CREDENTIALS)
-
-    def address(self) -> str:
-        """The Function URL, without a slash at its end."""
-        config = self.client("lambda").get_function_url_config(FunctionName=NAME)
-        return str(config["FunctionUrl"])
-
-    def fetch(self, path: str, method: str = "GET") -> Response:
-        """Through the Function URL; its host name stands for the local AWS."""
-        connection = http.client.HTTPConnection(urlsplit(self.endpoint).netloc)
-        host = urlsplit(self.address()).netloc
-        connection.request(method, path, headers={"Host": host, "Accept": "image/avif,*/*"})
-        answer = connection.getresponse()
-        body = answer.read()
-        connection.close()
-        headers = tuple((name.lower(), value) for name, value in answer.getheaders())
-        return Response(status=answer.status, headers=headers, body=body)
-
-
-@pytest.fixture(scope="module")
-def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    """The stage `dev` as it is in the project, its placeholders replaced, deployed."""
-    directory = tmp_path_factory.mktemp("zappa")
-    names = {f"{PLACEHOLDER}-{name}": name for name in ("deployments", "originals", "variants")}
-    texts = {}
-    for path in (ROOT / "zappa_settings.json", ROOT / "config/policies/execution.json"):
-        text = path.read_text(encoding="utf-8")
-        for placeholder, name in names.items():
-            text = text.replace(placeholder, name)
-        texts[path.name] = text.replace(PLACEHOLDER, "for tests only")
-        (directory / path.name).write_text(texts[path.name], encoding="utf-8")
-    stages = json.loads(texts["zappa_settings.json"])
-    stages["dev"]["attach_policy"] = str(directory / "execution.json")
-    # Half the size, in half the time; the other engine is in the package of test_lambda.py.
-    stages["dev"]["package"] = {"engines": ["pillow"], "postgresql": False}
-    settings = directory / "zappa_settings.json"
-    settings.write_text(json.dumps(stages), encoding="utf-8")
-    with moto_server("tests.aws.server", str(directory)) as endpoint:
-        deployment = Deployment(endpoint, settings)
-        s3 = deployment.client("s3")
-        for bucket in names.values():
-            place = {"LocationConstraint": REGION}
-            s3.create_bucket(Bucket=bucket, CreateBucketConfiguration=place)
-        s3.put_object(Bucket="originals", Key="löwe 1.jpg", Body=photograph())
-        output = deployment.zappa("deploy")
-        assert "Deployment complete" in output
-        assert deployment.address() in output
-        yield deployment
+@pytest.fixture(scope="module", autouse=True)
+def lion(deployment: Deployment) -> None:
+    s3 = deployment.client("s3")
+    s3.put_object(Bucket="originals", Key="löwe 1.jpg", Body=photograph())
 
 
 def test_first_request_makes_the_variant_and_the_second_finds_it(deployment: Deployment) -> None:
-    first = deployment.fetch("/img/800/l%C3%B6we%201.jpg")
+    first = deployment.fetch(f"/img/800/{LION}")
     assert (first.status, first["Content-Type"]) == (200, "image/avif")
     assert 'desc="miss"' in first["Server-Timing"]
     image = decode(first.body)
@@ -141,39 +61,69 @@ def test_role_has_our_policy_and_no_other(deployment: Deployment) -> None:
     role = f"{NAME}-ZappaLambdaExecutionRole"
     (name,) = iam.list_role_policies(RoleName=role)["PolicyNames"]
     document = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
-    assert document == json.loads((deployment.settings.parent / "execution.json").read_text())
+    assert document == json.loads((deployment.directory / "execution.json").read_text())
     assert iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"] == []
 
 
 def test_commands_run_in_the_function(deployment: Deployment) -> None:
     assert "no issues" in deployment.zappa("manage", "check")
+    findings = deployment.zappa("manage", "resizer_doctor")
+    assert "✓ variants storage: " in findings
+    assert "✗" not in findings
+    # Zappa hands the arguments over as one text.
+    assert "Would remove" in deployment.zappa("manage", "resizer_purge --all --dry-run")
     assert "{'answer': 42}" in deployment.zappa("invoke", "print({'answer': 6 * 7})", "--raw")
+
+
+def test_variants_of_a_replaced_picture_are_purged_by_the_clock(deployment: Deployment) -> None:
+    s3 = deployment.client("s3")
+    s3.put_object(Bucket="originals", Key="replaced.jpg", Body=photograph((400, 300)))
+    stale, current = (
+        deployment.fetch(f"/img/320/{name}")["Content-Location"].removeprefix("/")
+        for name in ("replaced.jpg", LION)
+    )
+    s3.put_object(Bucket="originals", Key="replaced.jpg", Body=photograph((300, 400)))
+    (rule,) = deployment.client("events").list_rules()["Rules"]
+    assert rule["ScheduleExpression"] == "cron(0 3 * * ? *)"
+    event = {
+        "source": "aws.events",
+        "detail-type": "Scheduled Event",
+        "time": "2026-11-22T03:00:00Z",
+        "region": REGION,
+        "resources": [rule["Arn"]],
+        "detail": {},
+    }
+    answer = deployment.client("lambda").invoke(FunctionName=NAME, Payload=json.dumps(event))
+    assert "FunctionError" not in answer
+    kept = [one["Key"] for one in s3.list_objects_v2(Bucket="variants")["Contents"]]
+    assert current in kept
+    assert stale not in kept
 
 
 def test_update_replaces_the_code_and_rollback_brings_it_back(
     deployment: Deployment, tmp_path: Path
 ) -> None:
     package = tmp_path / "update.zip"
-    package.write_bytes(download(deployment))
+    deployment.save_package(package)
     with zipfile.ZipFile(package, "a") as archive:
         archive.writestr("news.py", "")
     question = "import importlib.util; print('news:', bool(importlib.util.find_spec('news')))"
 
     assert "live" in deployment.zappa("update", "--zip", str(package))
     assert "news: True" in deployment.zappa("invoke", question, "--raw")
-    assert deployment.fetch("/img/320/l%C3%B6we%201.jpg").status == 200
+    assert deployment.fetch(f"/img/320/{LION}").status == 200
 
     deployment.zappa("rollback", "--num-rollback", "1")
     assert "news: False" in deployment.zappa("invoke", question, "--raw")
-    assert deployment.fetch("/img/320/l%C3%B6we%201.jpg").status == 200
+    assert deployment.fetch(f"/img/320/{LION}").status == 200
 
 
 def test_undeploy_leaves_pictures_and_role_and_a_second_deployment_works(
     deployment: Deployment, tmp_path: Path
 ) -> None:
     package = tmp_path / "package.zip"
-    package.write_bytes(download(deployment))
-    kept = deployment.fetch("/img/480/l%C3%B6we%201.jpg")["Content-Location"]
+    deployment.save_package(package)
+    kept = deployment.fetch(f"/img/480/{LION}")["Content-Location"]
 
     assert "Done" in deployment.zappa("undeploy", "--yes")
     with pytest.raises(ClientError, match="Function not found"):
@@ -185,13 +135,3 @@ def test_undeploy_leaves_pictures_and_role_and_a_second_deployment_works(
 
     deployment.zappa("deploy", "--zip", str(package))
     assert deployment.fetch(kept)["Server-Timing"] == 'resizer;desc="hit"'
-
-
-def download(deployment: Deployment) -> bytes:
-    """The package that is deployed."""
-    code = deployment.client("lambda").get_function(FunctionName=NAME)["Code"]
-    connection = http.client.HTTPConnection(urlsplit(deployment.endpoint).netloc)
-    connection.request("GET", urlsplit(code["Location"]).path)
-    content = connection.getresponse().read()
-    connection.close()
-    return content

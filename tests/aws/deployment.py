@@ -1,0 +1,107 @@
+"""A deployment of the project, made by Zappa's own commands, on a local AWS."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import platform
+import subprocess
+import sys
+import urllib.request
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import boto3
+
+from tests.aws.events import Response
+from tests.aws.runtime import REGION
+from tests.servers import ROOT, moto_server
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ZAPPA = Path(sys.executable).with_name("zappa")
+#: Of the function, and the beginning of its role's name.
+NAME = "resizer-dev"
+BUCKETS = ("deployments", "originals", "variants")
+ARCHITECTURE = {"aarch64": "arm64"}.get(platform.machine(), platform.machine())
+PLACEHOLDER = "change-me"
+CREDENTIALS = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
+
+
+@dataclass(frozen=True)
+class Deployment:
+    endpoint: str
+    #: Of the settings and of the policy, with names in the place of placeholders.
+    directory: Path
+
+    def zappa(self, command: str, *arguments: str) -> str:
+        """What a command for the stage `dev` prints."""
+        settings = str(self.directory / "zappa_settings.json")
+        done = subprocess.run(
+            [str(ZAPPA), command, "dev", *arguments, "--settings_file", settings],
+            cwd=ROOT,
+            env={
+                "PATH": os.environ["PATH"],
+                "HOME": str(self.directory),
+                "VIRTUAL_ENV": sys.prefix,
+                "AWS_ENDPOINT_URL": self.endpoint,
+                "AWS_DEFAULT_REGION": REGION,
+                **{name.upper(): value for name, value in CREDENTIALS.items()},
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def client(self, service: str) -> Any:
+        return boto3.client(service, endpoint_url=self.endpoint, region_name=REGION, **CREDENTIALS)
+
+    def address(self) -> str:
+        """The Function URL, without a slash at its end."""
+        config = self.client("lambda").get_function_url_config(FunctionName=NAME)
+        return str(config["FunctionUrl"])
+
+    def fetch(self, path: str) -> Response:
+        """Through the Function URL; its host name stands for the local AWS."""
+        connection = http.client.HTTPConnection(urlsplit(self.endpoint).netloc)
+        host = urlsplit(self.address()).netloc
+        connection.request("GET", path, headers={"Host": host, "Accept": "image/avif,*/*"})
+        answer = connection.getresponse()
+        body = answer.read()
+        connection.close()
+        headers = tuple((name.lower(), value) for name, value in answer.getheaders())
+        return Response(status=answer.status, headers=headers, body=body)
+
+    def save_package(self, path: Path) -> None:
+        """What is deployed at present."""
+        code = self.client("lambda").get_function(FunctionName=NAME)["Code"]
+        with urllib.request.urlopen(code["Location"]) as answer:
+            path.write_bytes(answer.read())
+
+
+@contextmanager
+def deploy(directory: Path) -> Iterator[Deployment]:
+    """The stage `dev` as the project has it, on a local AWS with empty buckets; at the end all of it goes."""
+    for path in (ROOT / "zappa_settings.json", ROOT / "config/policies/execution.json"):
+        text = path.read_text(encoding="utf-8")
+        for bucket in BUCKETS:
+            text = text.replace(f"{PLACEHOLDER}-{bucket}", bucket)
+        text = text.replace(PLACEHOLDER, "for tests only")
+        # It will run on this machine.
+        text = text.replace('"x86_64"', f'"{ARCHITECTURE}"')
+        # Zappa looks for the policy from the project's directory.
+        text = text.replace("config/policies/execution.json", str(directory / "execution.json"))
+        (directory / path.name).write_text(text, encoding="utf-8")
+    with moto_server("tests.aws.server", str(directory)) as endpoint:
+        deployment = Deployment(endpoint, directory)
+        for bucket in BUCKETS:
+            place = {"LocationConstraint": REGION}
+            deployment.client("s3").create_bucket(Bucket=bucket, CreateBucketConfiguration=place)
+        assert "Deployment complete" in deployment.zappa("deploy")
+        yield deployment
