@@ -172,7 +172,8 @@ def install(directory: Path, architecture: str, requirements: list[str]) -> None
     _pip(
         "install",
         *("--target", str(directory), "--no-deps", "--no-compile", "--only-binary=:all:"),
-        *("--implementation", "cp", "--python-version", PYTHON),
+        # Before pip 24 it would compare what packages require with the Python that runs it.
+        *("--implementation", "cp", "--python-version", PYTHON, "--ignore-requires-python"),
         *(f"--platform={one}" for one in (*platforms, f"manylinux2014_{machine}")),
         *("--find-links", str(wheels)),
         *requirements,
