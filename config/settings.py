@@ -194,6 +194,9 @@ RESIZER: dict[str, Any] = {
     # The gallery shows nothing that is private, so /img/640/photographs/fig.jpg works as well.
     "SOURCES": {"default": {"OPEN": True}},
 }
+if ON_LAMBDA:
+    # Lambda lets an answer of 6 MiB out, and base64 makes four bytes of three. Zappa's headers are in it too.
+    RESIZER["MAX_ANSWER_BYTES"] = 4_500_000
 if os.environ.get("RESIZER_FORMATS"):
     RESIZER["FORMATS"] = os.environ["RESIZER_FORMATS"].replace(",", " ").split()
 

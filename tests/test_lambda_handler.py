@@ -11,17 +11,19 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
 import pytest
+from django.core.files.storage import storages
 from django.http import FileResponse, HttpResponse, StreamingHttpResponse
 from django.urls import clear_script_prefix, path
 
 from config.lambda_package import ZAPPA_SETTINGS
 from config.urls import urlpatterns as project_urls
 from resizer.variant import parse_key
-from tests.conftest import save
+from tests.conftest import files, save
 from tests.pictures import photograph
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from django.http import HttpRequest
     from pytest_django import Settings
@@ -297,6 +299,19 @@ def test_admin_asks_for_a_password_below_the_stage(call: Callable[..., dict[str,
 def test_other_events_pass_through(handler: Any, capsys: pytest.CaptureFixture[str]) -> None:
     assert handler.lambda_handler({"manage": "check"}, None) == {}
     assert "no issues" in capsys.readouterr().out
+
+
+def test_schedule_removes_variants_that_no_address_leads_to(
+    handler: Any, call: Callable[..., dict[str, Any]], variants: Path
+) -> None:
+    for name in ("gone.jpg", "stays.jpg"):
+        save(name, photograph((64, 48)))
+        assert call("url", f"/img/64/{name}")["status"] == 200
+    storages["default"].delete("gone.jpg")
+    rule = "arn:aws:events:eu-west-1:123456789012:rule/resizer-dev-config.schedule.purge"
+    handler.lambda_handler({"detail-type": "Scheduled Event", "resources": [rule]}, None)
+    (kept,) = files(variants)
+    assert kept.startswith("stays.jpg/")
 
 
 def show(request: HttpRequest, **_: str) -> HttpResponse:

@@ -25,7 +25,8 @@ LAMBDA = {
 SHOW = """
 import json
 from config import settings
-names = ("DATABASES", "INSTALLED_APPS", "MIDDLEWARE", "STORAGES", "FORCE_SCRIPT_NAME", "CSRF_COOKIE_SECURE")
+names = ("DATABASES", "INSTALLED_APPS", "MIDDLEWARE", "STORAGES", "FORCE_SCRIPT_NAME",
+         "CSRF_COOKIE_SECURE", "RESIZER")
 print(json.dumps({name: getattr(settings, name, None) for name in names}, default=str))
 """
 ASK = """
@@ -148,6 +149,12 @@ def test_variants_can_be_shown_by_a_cdn() -> None:
 @pytest.mark.parametrize(("given", "taken"), [("/", ""), ("/pictures/", "/pictures"), ("", None)])
 def test_prefix_that_visitors_see_can_be_set(given: str, taken: str | None) -> None:
     assert read(DJANGO_SCRIPT_NAME=given)["FORCE_SCRIPT_NAME"] == taken
+
+
+def test_answer_that_fits_through_lambda_is_the_largest() -> None:
+    # 6 MiB and 100 bytes are let out, headers and all.
+    largest = read()["RESIZER"]["MAX_ANSWER_BYTES"]
+    assert 4_000_000 < largest < largest * 4 / 3 + 100_000 < 6_291_556
 
 
 def test_libraries_never_log_credentials_whatever_the_level() -> None:
