@@ -72,7 +72,7 @@ bench-encoders: $(VENV)/.bench
 bench-tag: $(VENV)/.base
 	$(BIN)/python -m benchmarks.tag
 
-bench-cold-start: $(VENV)/.base
+bench-cold-start: $(VENV)/.test
 	$(BIN)/python -m benchmarks.cold_start
 
 clean:

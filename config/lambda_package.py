@@ -66,6 +66,9 @@ DROPS = (
     "django/contrib/gis",
     "django/contrib/admindocs",
     "django/conf/*_template",
+    # Their drivers are not in the package either.
+    "django/db/backends/mysql",
+    "django/db/backends/oracle",
     "django/test",
     "urllib3/contrib/emscripten",
     "zappa/cli.py",
@@ -73,6 +76,8 @@ DROPS = (
     "zappa/letsencrypt.py",
     "zappa/policies",
     "boto3/examples",
+    "botocore/data/*/*/examples-*.json",
+    "werkzeug/debug",
 )
 #: The services that botocore knows in the function; all of them are ten times the rest of it.
 AWS_SERVICES = {"s3", "sts"}

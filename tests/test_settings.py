@@ -108,6 +108,18 @@ def test_database_of_the_environment_is_used_and_waited_for_a_moment_only() -> N
     assert "django.contrib.admin" in shown["INSTALLED_APPS"]
 
 
+def test_admin_in_a_function_brings_its_style_sheets() -> None:
+    script = """
+import django
+django.setup()
+from django.test import Client
+response = Client().get("/static/admin/css/base.css", secure=True)
+print(response.status_code, response.headers["Content-Type"])
+"""
+    done = run(script, LAMBDA | {"DATABASE_URL": "sqlite://:memory:"})
+    assert done.stdout.split() == ["200", "text/css"], done.stderr
+
+
 @pytest.mark.parametrize("url", ["nosuch://user:hidden@host/name", "postgres://[hidden/name"])
 def test_wrong_address_of_a_database_is_refused_without_showing_it(url: str) -> None:
     done = run(SHOW, LAMBDA | {"DATABASE_URL": url})
