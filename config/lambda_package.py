@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 ROOT = Path(__file__).resolve().parent.parent
 REQUIREMENTS = ROOT / "requirements" / "lambda.txt"
@@ -121,10 +121,12 @@ def build(
         raise PackageError(f"The architecture is {' or '.join(ARCHITECTURES)}, not {architecture}.")
     if set(engines) not in ({"pillow"}, set(ENGINES)):
         raise PackageError(f"The engines are pillow or pillow,vips, not {','.join(engines)}.")
-    excluded = (set() if "vips" in engines else ONLY_FOR_VIPS) | (
-        set() if postgresql else ONLY_FOR_POSTGRESQL
-    )
     python = find_python()
+    excluded: set[str] = set()
+    if "vips" not in engines:
+        excluded |= ONLY_FOR_VIPS
+    if not postgresql:
+        excluded |= ONLY_FOR_POSTGRESQL
     with tempfile.TemporaryDirectory(prefix="resizer-package-") as temporary:
         directory = Path(temporary) / "package"
         install(directory, architecture, _select(requirements, excluded))
@@ -167,12 +169,12 @@ def install(directory: Path, architecture: str, requirements: list[str]) -> None
     platforms = [f"manylinux_2_{minor}_{machine}" for minor in GLIBC_MINORS]
     pure = [one for one in requirements if one.startswith("pyvips==")]
     for one in pure:
-        # On PyPI it is a source distribution only.
-        _pip("wheel", "--no-deps", "--wheel-dir", str(wheels), one)
+        # On PyPI it is a source distribution only; where it finds headers of libvips it would compile.
+        _pip("wheel", "--no-deps", "--wheel-dir", str(wheels), one, PKG_CONFIG="false")
     for wheel in wheels.glob("*.whl"):
         if not wheel.name.endswith("-none-any.whl"):
             raise PackageError(
-                f"{wheel.name} was compiled for this machine: build where libvips has no headers."
+                f"{wheel.name} was once compiled for this machine: pip cache remove pyvips, then try again."
             )
     _pip(
         "install",
@@ -268,9 +270,10 @@ def _select(requirements: Path, excluded: set[str]) -> list[str]:
     return [line for line in wanted if line.partition("==")[0] not in excluded]
 
 
-def _pip(*arguments: str) -> None:
+def _pip(*arguments: str, **environment: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "pip", "--disable-pip-version-check", *arguments],
+        env=os.environ | environment,
         capture_output=True,
         text=True,
         check=False,
@@ -325,20 +328,27 @@ def _refuse_large(directory: Path) -> None:
 
 
 def check_stage(zappa: Any) -> None:
-    """Zappa's callback `settings`: stop before anything is made on AWS, where the settings are not complete."""
-    stage = zappa.stage_config
-    policy = (
-        Path(stage["attach_policy"]).read_text(encoding="utf-8") if "attach_policy" in stage else ""
-    )
-    name = f"The stage {zappa.api_stage} in zappa_settings.json"
+    """Zappa's callback `settings`: stop before anything is made on AWS, where the stage could not run."""
+    for problem in _problems(zappa.stage_config):
+        sys.exit(f"The stage {zappa.api_stage} in zappa_settings.json {problem}")
+
+
+def _problems(stage: dict[str, Any]) -> Iterator[str]:
     if PLACEHOLDER in json.dumps(stage):
-        sys.exit(f"{name} still says {PLACEHOLDER}: replace each with a value of your own.")
+        yield f"still says {PLACEHOLDER}: replace each with a value of your own."
     variables = stage.get("aws_environment_variables", {})
+    policy = stage.get("attach_policy")
+    allowed = Path(policy).read_text(encoding="utf-8") if policy else ""
     for variable, value in variables.items():
-        if policy and variable.endswith("_BUCKET") and f"arn:aws:s3:::{value}/" not in policy:
-            sys.exit(
-                f"{name} has {variable} {value}: allow it in {stage['attach_policy']} as well."
-            )
+        if policy and variable.endswith("_BUCKET") and f"arn:aws:s3:::{value}/" not in allowed:
+            yield f"has {variable} {value}: allow it in {policy} as well."
+    package = stage.get("package", {})
+    unknown = ", ".join(sorted(set(package) - {"engines", "postgresql"}))
+    if unknown:
+        yield f"has {unknown} in package: its keys are engines and postgresql."
+    has_postgresql = package.get("postgresql", True)
+    if variables.get("DATABASE_URL", "").startswith("postgres") and not has_postgresql:
+        yield "has a PostgreSQL database: set postgresql in package to true."
 
 
 def fill(zappa: Any) -> None:

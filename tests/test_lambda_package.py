@@ -160,14 +160,14 @@ def test_package_without_a_wheel_is_named(
 def test_wheel_that_was_compiled_here_fails_the_build(
     tmp_path: Path, project: Path, python: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def compile_here(*arguments: str) -> None:
+    def compile_here(*arguments: str, **_: str) -> None:
         if arguments[0] == "wheel":
             wheels = Path(arguments[arguments.index("--wheel-dir") + 1])
             wheels.mkdir()
             (wheels / "pyvips-3.2.0-cp313-cp313-linux_x86_64.whl").touch()
 
     monkeypatch.setattr(lambda_package, "_pip", compile_here)
-    with pytest.raises(PackageError, match=r"^pyvips-3\.2\.0-cp313-\S+ was compiled for this"):
+    with pytest.raises(PackageError, match=r"^pyvips-3\.2\.0-cp313-\S+ was once compiled "):
         build_with(tmp_path, "pyvips==3.2.0")
 
 
@@ -248,6 +248,25 @@ def test_bucket_that_the_policy_does_not_name_stops_too(
         SystemExit, match=r"has RESIZER_ORIGINALS_BUCKET my-originals: allow it in policy\.json"
     ):
         check_stage(stage("dev", attach_policy="policy.json"))
+
+
+@pytest.mark.parametrize(
+    ("package", "words"),
+    [
+        ({"engine": "vips"}, "has engine in package: its keys are engines and postgresql."),
+        (
+            {"postgresql": False},
+            "has a PostgreSQL database: set postgresql in package to true.",
+        ),
+    ],
+)
+def test_stage_that_could_not_run_stops_too(package: dict[str, Any], words: str) -> None:
+    variables = {"DATABASE_URL": "postgresql://user:password@host/name"}
+    settings = {"aws_environment_variables": variables, "attach_policy": "", "package": package}
+    broken = SimpleNamespace(stage_config=settings, api_stage="dev")
+    with pytest.raises(SystemExit) as stopped:
+        check_stage(broken)
+    assert stopped.value.code == f"The stage dev in zappa_settings.json {words}"
 
 
 @pytest.mark.parametrize("name", ["dev", "arm", "rest", "http", "production"])
