@@ -4,7 +4,8 @@
 
 Wheels are chosen for the function, never copied from the machine that builds: what was compiled for a laptop does not
 load on Lambda. `zappa deploy` and `zappa update` come here too, through `callbacks` in zappa_settings.json: Zappa
-packs nothing but its own settings (`exclude` is `*`), and `fill` puts everything else in.
+packs nothing but its own settings (`exclude` is `*`), and `fill` puts everything else in. It loads this file by its
+path, outside the project: hence one module, which imports nothing of ours.
 """
 
 from __future__ import annotations
