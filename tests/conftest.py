@@ -15,6 +15,7 @@ from freezegun.api import FrozenDateTimeFactory
 from config.gallery.models import Photo
 from resizer import index
 from resizer.engines.pillow import PillowEngine
+from tests import nginx
 from tests.aws.deployment import deploy
 from tests.pictures import photograph
 
@@ -29,8 +30,13 @@ if TYPE_CHECKING:
     from resizer.variant import Variant
     from tests.aws.deployment import Deployment
 
-#: What a test marked `service("chromium")` starts.
-SERVICES = {"chromium": ("chromium", "chromium-browser")}
+#: What a test marked `service("chromium")` starts, by name or by path.
+SERVICES = {
+    "chromium": ("chromium", "chromium-browser"),
+    "nginx": nginx.PROGRAMS,
+    "nginx-javascript": (nginx.JAVASCRIPT_MODULE,),
+    "node": ("node", "nodejs"),
+}
 #: Where a test marked `function` runs.
 LAMBDA = ("linux", 3, 13)
 
@@ -40,7 +46,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest.skip("the function on AWS Lambda runs on Linux and Python 3.13")
     for marker in item.iter_markers("service"):
         name = marker.args[0]
-        if any(shutil.which(program) for program in SERVICES[name]):
+        if any(shutil.which(one) or os.path.isfile(one) for one in SERVICES[name]):
             continue
         message = f"{name} is not installed"
         if os.environ.get("RESIZER_REQUIRE_SERVICES") == "1":

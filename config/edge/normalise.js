@@ -1,0 +1,43 @@
+// A CloudFront Function (viewer request, cloudfront-js-2.0): requests that get the same answer become the same request.
+// cloudfront.yaml holds a copy of this file; a test keeps them equal.
+
+// What variant.py takes for a key. Its path says everything, so nothing else counts.
+const KEY = /^\/img\/[A-Za-z0-9\/_.,=-]+\/[0-9a-f]{8}-[A-Za-z0-9_-]{14}\/([A-Za-z0-9_.,=-]+\/)?[A-Za-z0-9_,=-]+\.[A-Za-z0-9_,=-]+$/;
+// What a short address can be answered in, beside JPEG and PNG, which need no asking (formats.py).
+const OFFERED = ["image/avif", "image/webp"];
+const QUALITY = /^q=(0(\.[0-9]{0,3})?|1(\.0{0,3})?)$/;
+
+function handler(event) {
+    const request = event.request;
+    const accept = request.headers.accept;
+    delete request.headers.accept;
+    if (accept && !KEY.test(request.uri)) {
+        const reduced = reduce(accept.value);
+        if (reduced) {
+            request.headers.accept = { value: reduced };
+        }
+    }
+    return request;
+}
+
+// One of six spellings: none of OFFERED, one of them, or both in either order of liking.
+function reduce(accept) {
+    const qualities = read(accept);
+    const fallback = Math.max(qualities["image/jpeg"] || 0, qualities["image/png"] || 0);
+    const wanted = OFFERED.filter((type) => qualities[type] > 0 && qualities[type] >= fallback);
+    if (wanted.length < 2 || qualities[wanted[0]] === qualities[wanted[1]]) {
+        return wanted.join(",");
+    }
+    return wanted.sort((one, other) => qualities[other] - qualities[one]).join(",") + ";q=0.5";
+}
+
+// Media types and their quality values (RFC 9110 §12.5.1), as views.py reads them.
+function read(accept) {
+    const qualities = Object.create(null);
+    accept.slice(0, 1000).toLowerCase().split(",").forEach((part) => {
+        const pieces = part.split(";").map((piece) => piece.trim());
+        const quality = pieces.slice(1).find((piece) => piece.startsWith("q="));
+        qualities[pieces[0]] = QUALITY.test(quality) ? Number(quality.slice(2)) : 1;
+    });
+    return qualities;
+}

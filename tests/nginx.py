@@ -1,0 +1,86 @@
+"""A real nginx for tests: started with what stands in `http {…}`, stopped at the end."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import shutil
+import subprocess
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import urlsplit
+
+from tests.servers import _wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+#: Debian has it where an ordinary user's PATH does not lead.
+PROGRAMS = ("nginx", "/usr/sbin/nginx")
+#: Of Debian's libnginx-mod-http-js.
+JAVASCRIPT_MODULE = "/usr/lib/nginx/modules/ngx_http_js_module.so"
+
+MAIN = """
+{modules}
+daemon off;
+{user}
+worker_processes 1;
+pid {directory}/nginx.pid;
+events {{}}
+http {{
+    access_log off;
+    client_body_temp_path {directory}/client_body;
+    proxy_temp_path {directory}/proxy;
+    fastcgi_temp_path {directory}/fastcgi;
+    scgi_temp_path {directory}/scgi;
+    uwsgi_temp_path {directory}/uwsgi;
+{http}
+}}
+"""
+
+
+class Reply(NamedTuple):
+    status: int
+    headers: http.client.HTTPMessage
+    body: bytes
+
+
+@contextmanager
+def nginx(directory: Path, address: str, http: str) -> Iterator[None]:
+    """Run nginx in a directory of its own; `address` is one where it will answer."""
+    directory.mkdir(parents=True, exist_ok=True)
+    configuration = directory / "nginx.conf"
+    configuration.write_text(
+        MAIN.format(
+            modules=f"load_module {JAVASCRIPT_MODULE};" if "js_import" in http else "",
+            # Started by root it would become another user, who may not read the tests' directories.
+            user="user root;" if os.geteuid() == 0 else "",
+            directory=directory,
+            http=http,
+        ),
+        encoding="utf-8",
+    )
+    program = next(filter(None, map(shutil.which, PROGRAMS)))
+    process = subprocess.Popen(
+        [program, "-c", str(configuration), "-e", str(directory / "error.log")],
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        _wait_for(f"{address}/", process)
+        yield
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def ask(url: str, method: str = "GET", headers: Mapping[str, str] | None = None) -> Reply:
+    """One request; its path is sent as it is written, and redirects are not followed."""
+    parts = urlsplit(url)
+    connection = http.client.HTTPConnection(parts.netloc, timeout=60)
+    try:
+        connection.request(method, url.partition(parts.netloc)[2], headers=headers or {})
+        response = connection.getresponse()
+        return Reply(response.status, response.headers, response.read())
+    finally:
+        connection.close()
