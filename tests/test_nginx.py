@@ -1,0 +1,268 @@
+"""config/edge/nginx.conf: a real nginx runs that very file before the project, with variants on a disk."""
+
+from __future__ import annotations
+
+import json
+import re
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import quote
+
+import pytest
+
+from resizer.formats import BY_EXTENSION
+from tests.cloudfront import local_s3
+from tests.nginx import Reply, ask, nginx
+from tests.pictures import draw, encode, photograph
+from tests.servers import ROOT, django_server, free_port, manage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytestmark = pytest.mark.service("nginx")
+
+CONFIGURATION = (ROOT / "config" / "edge" / "nginx.conf").read_text(encoding="utf-8")
+PHOTO, LEAF, FOREIGN = "photos/cat.jpg", "photos/leaf.png", "日本/a b.jpg"
+#: What browsers and caches act on; the two spell validators each in its own way.
+HEADERS = (
+    "Content-Type",
+    "Content-Length",
+    "Content-Encoding",
+    "Cache-Control",
+    "Last-Modified",
+    "X-Content-Type-Options",
+    "Content-Security-Policy",
+    "Vary",
+    "Set-Cookie",
+)
+
+
+class Site(NamedTuple):
+    address: str
+    data: Path
+
+    def key(self, name: str, file: str) -> str:
+        """The address of a variant, by way of the original's short address."""
+        located = ask(f"{self.address}/img/16/{quote(name)}").headers["Content-Location"]
+        return f"{self.address}{located.rpartition('/')[0]}/{file}"
+
+    def path(self, url: str) -> Path:
+        return self.data / "variants" / url.removeprefix(f"{self.address}/img/")
+
+
+@contextmanager
+def serve(
+    data: Path, upstream: str, configuration: str = CONFIGURATION, **others: str
+) -> Iterator[Site]:
+    """The shipped file, with its placeholders replaced as its first lines say, on a free port."""
+    port = free_port()
+    for placeholder, value in {
+        "listen 80;": f"listen 127.0.0.1:{port};",
+        "listen [::]:80;": "",
+        "resizer.example.com": "127.0.0.1",
+        "127.0.0.1:8000": upstream,
+        "/srv/resizer": str(data),
+        **others,
+    }.items():
+        assert placeholder in configuration
+        configuration = configuration.replace(placeholder, value)
+    address = f"http://127.0.0.1:{port}"
+    with nginx(data / f"nginx-{port}", address, configuration):
+        yield Site(address, data)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    data = tmp_path_factory.mktemp("site")
+    contents = {
+        PHOTO: photograph(),
+        LEAF: encode(draw((640, 480), "RGBA"), "PNG"),
+        FOREIGN: photograph(),
+    }
+    for name, content in contents.items():
+        original = data / "originals" / name
+        original.parent.mkdir(parents=True, exist_ok=True)
+        original.write_bytes(content)
+    environment = {
+        "DJANGO_SETTINGS_MODULE": "config.settings",
+        "RESIZER_DATA_DIR": str(data),
+        "DJANGO_DEBUG": "0",
+        "DJANGO_SECRET_KEY": "for tests only",
+        "DJANGO_ALLOWED_HOSTS": "127.0.0.1",
+    }
+    manage(ROOT, environment, "migrate", "--verbosity", "0")
+    manage(ROOT, environment, "collectstatic", "--no-input", "--verbosity", "0")
+    with (
+        django_server(ROOT, environment) as upstream,
+        serve(data, upstream.removeprefix("http://")) as site,
+    ):
+        yield site
+
+
+def put_bucket_first(configuration: str) -> str:
+    """The shipped file with the `location` that docs/nginx.md has for buckets in the place of the first."""
+    page = (ROOT / "docs" / "nginx.md").read_text(encoding="utf-8")
+    location = page.split("```nginx\n")[1].split("```")[0]
+    changed, count = re.subn(
+        r"    location ~ .*?\n    }\n", lambda _: location, configuration, count=1, flags=re.DOTALL
+    )
+    assert count == 1
+    return changed
+
+
+def shown(reply: Reply) -> dict[str, str | None]:
+    return {name: reply.headers[name] for name in HEADERS}
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "content_type"),
+    [
+        (PHOTO, "320.avif", "image/avif"),
+        (PHOTO, "320.jpg", "image/jpeg"),
+        (LEAF, "320.png", "image/png"),
+        (FOREIGN, "320.avif", "image/avif"),
+    ],
+)
+def test_variant_is_made_once_and_then_served_from_the_disk(
+    site: Site, name: str, file: str, content_type: str
+) -> None:
+    url = site.key(name, file)
+    miss, hit = ask(url), ask(url)
+    assert (miss.status, hit.status) == (200, 200)
+    assert miss.headers["Server-Timing"].startswith('resizer;desc="miss"')
+    assert "Server-Timing" not in hit.headers
+    assert hit.body == miss.body == site.path(url).read_bytes()
+    assert shown(hit) == shown(miss)
+    assert hit.headers["Content-Type"] == content_type
+
+
+def test_every_format_of_variants_is_served_from_the_disk() -> None:
+    types = re.search(r"types \{(.*?)\}", CONFIGURATION, re.DOTALL)
+    assert types
+    assert dict(re.findall(r"(\S+) (\w+);", types[1])) == {
+        row.content_type: row.extension for row in BY_EXTENSION.values()
+    }
+    for text in (CONFIGURATION, put_bucket_first(CONFIGURATION)):
+        extensions = re.search(r"\[0-9\]\+\\\.\(\?:([a-z|]+)\)", text)
+        assert extensions
+        assert set(extensions[1].split("|")) == set(BY_EXTENSION)
+
+
+def test_variants_are_served_while_django_is_down(site: Site) -> None:
+    made = site.key(PHOTO, "480.avif")
+    missing = site.key(PHOTO, "2560.avif")
+    body = ask(made).body
+    with serve(site.data, f"127.0.0.1:{free_port()}") as alone:
+        hit = ask(made.replace(site.address, alone.address))
+        assert (hit.status, hit.body) == (200, body)
+        assert ask(missing.replace(site.address, alone.address)).status == 502
+
+
+def test_head_and_validators_are_answered_from_the_disk(site: Site) -> None:
+    url = site.key(PHOTO, "640.avif")
+    ask(url)
+    hit = ask(url)
+    head = ask(url, "HEAD")
+    assert (head.status, head.body) == (200, b"")
+    assert shown(head) == shown(hit)
+    for validators in (
+        {"If-None-Match": hit.headers["ETag"]},
+        {"If-Modified-Since": hit.headers["Last-Modified"]},
+    ):
+        unchanged = ask(url, headers=validators)
+        assert (unchanged.status, unchanged.body) == (304, b"")
+        assert unchanged.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+
+
+def test_short_address_follows_accept_and_never_comes_from_the_disk(site: Site) -> None:
+    trap = site.data / "variants" / "640" / PHOTO
+    trap.parent.mkdir(parents=True)
+    trap.write_bytes(b"not from here")
+    for path in (f"640/{PHOTO}", PHOTO):
+        url = f"{site.address}/img/{path}"
+        avif, jpeg = ask(url, headers={"Accept": "image/avif"}), ask(url)
+        assert avif.headers["Content-Type"] == "image/avif"
+        assert jpeg.headers["Content-Type"] == "image/jpeg"
+        assert avif.headers["Vary"] == jpeg.headers["Vary"] == "Accept"
+        assert "immutable" not in avif.headers["Cache-Control"]
+
+
+@pytest.mark.parametrize("file", ["640.jpg", "800.jpg"])
+def test_other_methods_are_refused_for_variants_made_or_not(site: Site, file: str) -> None:
+    url = site.key(PHOTO, file)
+    if file == "640.jpg":
+        ask(url)
+    for method in ("POST", "PUT", "DELETE", "OPTIONS"):
+        assert ask(url, method).status == 405
+        assert ask(f"{site.address}/img/640/{PHOTO}", method).status == 405
+    assert site.path(url).exists() == (file == "640.jpg")
+
+
+def test_only_keys_are_looked_for_on_the_disk(site: Site) -> None:
+    url = site.key(PHOTO, "640.avif")
+    ask(url)
+    directory = site.path(url).parent
+    for name in (".640.avif.0123456789abcdef.tmp", ".env", "notes.txt", "640.html", "index.html"):
+        (directory / name).write_bytes(b"secret")
+        refused = ask(f"{url.rpartition('/')[0]}/{name}")
+        assert 400 <= refused.status < 500
+        assert b"secret" not in refused.body
+    for place in ("", "photos", "photos/", "photos/cat.jpg/", "../db.sqlite3", "%2e%2e/db.sqlite3"):
+        refused = ask(f"{site.address}/img/{place}")
+        assert 400 <= refused.status < 500
+        assert b"640.avif" not in refused.body
+
+
+def test_refusals_of_django_are_passed_on(site: Site) -> None:
+    picture = site.key(PHOTO, "640.avif").removesuffix("/640.avif")
+    forged = ask(f"{picture[:-14]}{'A' * 14}/640.avif")
+    assert (forged.status, forged.headers["Cache-Control"]) == (403, "no-store")
+    assert ask(f"{picture}/641.avif").status == 400
+    missing = ask(f"{site.address}/img/640/photos/none.jpg")
+    assert (missing.status, missing.headers["Cache-Control"]) == (404, "public, max-age=60")
+    assert missing.headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_pages_and_static_files_are_served_beside_pictures(site: Site) -> None:
+    assert ask(f"{site.address}/").status == 200
+    assert ask(f"{site.address}/admin/login/").headers["Set-Cookie"]
+    sheet = ask(f"{site.address}/static/resizer/resizer.css")
+    assert sheet.body == (ROOT / "resizer/static/resizer/resizer.css").read_bytes()
+
+
+def test_bucket_is_asked_before_django(tmp_path: Path) -> None:
+    with local_s3("originals", "variants") as (environment, s3):
+        policy = {
+            "Version": "2012-10-17",
+            "Statement": [
+                {
+                    "Effect": "Allow",
+                    "Principal": "*",
+                    "Action": "s3:GetObject",
+                    "Resource": "arn:aws:s3:::variants/*",
+                }
+            ],
+        }
+        s3.BucketPolicy("variants").put(Policy=json.dumps(policy))
+        s3.Object("originals", PHOTO).put(Body=photograph((800, 600)))
+        storage = environment["AWS_ENDPOINT_URL"].removeprefix("http://")
+        with (
+            django_server(ROOT, environment) as upstream,
+            serve(
+                tmp_path,
+                upstream.removeprefix("http://"),
+                put_bucket_first(CONFIGURATION),
+                **{"127.0.0.1:9000": storage},
+            ) as site,
+        ):
+            url = site.key(PHOTO, "320.avif")
+            miss, hit = ask(url), ask(url)
+            assert (miss.status, hit.status) == (200, 200)
+            assert miss.headers["Server-Timing"].startswith('resizer;desc="miss"')
+            assert "Server-Timing" not in hit.headers
+            assert hit.body == miss.body
+            # The object's own date, a moment after Django's answer.
+            assert shown(hit) | {"Last-Modified": None} == shown(miss) | {"Last-Modified": None}
+            assert ask(url, "POST").status == 405
+            assert ask(f"{site.address}/img/320/{PHOTO}").headers["Content-Type"] == "image/jpeg"
