@@ -1,0 +1,67 @@
+"""The pages for operators name what there is: settings, stages, parameters, files."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+import yaml
+
+from tests.cloudfront import TEMPLATE, Loader
+from tests.servers import ROOT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+LAMBDA = (ROOT / "docs" / "lambda.md").read_text(encoding="utf-8")
+STAGES = json.loads((ROOT / "zappa_settings.json").read_text(encoding="utf-8"))
+#: Of a laptop or a machine of one's own; not for the function.
+ELSEWHERE = {"DJANGO_DEBUG", "RESIZER_DATA_DIR"}
+
+
+def first_column(heading: str) -> set[str]:
+    """The names in the first column of the table below a heading."""
+    section = LAMBDA.split(f"{heading}\n", 1)[1].split("\n#", 1)[0]
+    rows = [line.split("|")[1] for line in section.splitlines() if line.startswith("|")]
+    return {name for row in rows for name in re.findall(r"`([^`]+)`", row)}
+
+
+def test_lambda_page_has_the_environment_variables_of_the_settings() -> None:
+    settings = (ROOT / "config" / "settings.py").read_text(encoding="utf-8")
+    documented = set(re.findall(r"^    ([A-Z_]{6,})  ", settings, re.MULTILINE))
+    assert documented > ELSEWHERE
+    assert first_column("### Of the function (`aws_environment_variables`)") == (
+        documented - ELSEWHERE
+    )
+
+
+def test_lambda_page_has_the_stages() -> None:
+    assert first_column("## Stages") == set(STAGES)
+
+
+def test_lambda_page_explains_keys_that_the_stages_have() -> None:
+    keys = {key for stage in STAGES.values() for key in stage}
+    assert first_column("### Of the deployment (`zappa_settings.json`)") <= keys
+
+
+def test_lambda_page_has_the_parameters_of_the_stack() -> None:
+    template = yaml.load(TEMPLATE.read_text(encoding="utf-8"), Loader)
+    assert first_column("### Of the stack") == set(template["Parameters"])
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_to_files_and_headings(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        path, _, anchor = target.partition("#")
+        if "://" in path:
+            continue
+        file = (page.parent / path) if path else page
+        assert file.is_file(), target
+        if anchor:
+            headings = re.findall(r"^#+ (.+)$", file.read_text(encoding="utf-8"), re.MULTILINE)
+            slugs = {re.sub(r"[^\w\- ]", "", one).lower().replace(" ", "-") for one in headings}
+            assert anchor in slugs, target
