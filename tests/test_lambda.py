@@ -96,10 +96,15 @@ def function(
 
 
 def fetch(
-    function: Function, kind: str, path: str, *headers: tuple[str, str], method: str = "GET"
+    function: Function,
+    kind: str,
+    path: str,
+    *headers: tuple[str, str],
+    method: str = "GET",
+    query: str = "",
 ) -> Response:
     """Below the stage, where the kind has one."""
-    request = Request(method=method, path=prefix(kind) + path, headers=headers)
+    request = Request(method=method, path=prefix(kind) + path, query=query, headers=headers)
     return parse_answer(method, function.call(write_event(kind, request)))
 
 
@@ -230,10 +235,19 @@ def test_answer_too_large_for_lambda_leads_to_the_bucket(function: Function, buc
         content = answer.read()
     assert len(content) > 4_500_000
     assert decode(content).size == (1366, 1366)
-    key = unquote(urlsplit(response["Location"]).path).removeprefix(f"/{bucket.name}/")
-    assert bucket.Object(key).content_length == len(content)
-    # The next visitor is led there without another render.
-    assert (
-        fetch(function, "url", f"/{key}", method="HEAD")["Location"].partition("?")[0]
-        == (response["Location"].partition("?")[0])
-    )
+    kept = bucket.Object(address_in_bucket(response))
+    assert kept.content_length == len(content)
+    assert kept.cache_control == "public, max-age=31536000, immutable"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_visitor_led_in_a_circle_is_told_so(function: Function, kind: str) -> None:
+    path = address_in_bucket(fetch(function, kind, "/img/1366/noise.png"))
+    assert fetch(function, kind, f"/{path}").status == 302
+    # The query says that the visitor comes from such a redirect.
+    assert fetch(function, kind, f"/{path}", query="led").status == 503
+
+
+def address_in_bucket(response: Response) -> str:
+    """The key of the object that a redirect leads to."""
+    return unquote(urlsplit(response["Location"]).path).removeprefix("/variants/")
