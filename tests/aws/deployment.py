@@ -45,8 +45,10 @@ class Deployment:
             [str(ZAPPA), command, "dev", *arguments, "--settings_file", settings],
             cwd=ROOT,
             env={
-                "PATH": os.environ["PATH"],
-                "HOME": str(self.directory),
+                # A developer's own account stays out of it.
+                **{name: value for name, value in os.environ.items() if name[:4] != "AWS_"},
+                "AWS_CONFIG_FILE": os.devnull,
+                "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
                 "VIRTUAL_ENV": sys.prefix,
                 "AWS_ENDPOINT_URL": self.endpoint,
                 "AWS_DEFAULT_REGION": REGION,
