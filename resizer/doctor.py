@@ -6,9 +6,12 @@ import io
 import os
 import secrets
 import time
+import urllib.request
 from dataclasses import dataclass
 from enum import StrEnum
+from http.client import HTTPException
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 from zlib import compress, crc32
 
 from django.core.cache import caches
@@ -39,6 +42,8 @@ if TYPE_CHECKING:
 TAG = "resizer"
 #: After these nothing else can be tried.
 UNLOADABLE = {"resizer.E001", "resizer.E002", "resizer.E003", "resizer.E005"}
+#: How long an address of the storage may take to answer, seconds.
+ADDRESS_SECONDS = 10
 
 
 class Mark(StrEnum):
@@ -71,6 +76,7 @@ def examine() -> Iterator[Finding]:
         return
     yield _variants()
     yield _address()
+    yield from _large_variants()
     yield from _engine()
     yield _cache()
     yield _database()
@@ -126,6 +132,37 @@ def _address() -> Finding:
         text = f"{address} leads to {match.view_name}. Put the app's URLs before it."
         return Finding(Mark.BROKEN, "addresses", text)
     return Finding(Mark.FINE, "addresses", f"{address.removesuffix(key)}… leads to the app.")
+
+
+def _large_variants() -> Iterator[Finding]:
+    part = "large variants"
+    if get_settings().MAX_ANSWER_BYTES is None:
+        return
+    variant, key = _probe()
+    storage = store.variants_storage()
+    content = _one_pixel()
+    try:
+        address = store.address(key)
+        if address is None or not address.startswith(("http://", "https://")):
+            text = "visitors are redirected to the same address. A web server or CDN in front has to answer it from the storage."
+            yield Finding(Mark.ADVICE, part, text)
+            return
+        publishing.publish(storage, key, content, variant.format)
+        try:
+            with urllib.request.urlopen(address, timeout=ADDRESS_SECONDS) as answer:
+                found = answer.read(len(content) + 1)
+        finally:
+            publishing.remove(storage, [key])
+    except (StoreFailed, OSError, HTTPException) as error:
+        text = f"visitors are redirected to an address that does not answer: {error}. Look at custom_domain and at who may read the bucket."
+        yield Finding(Mark.BROKEN, part, text)
+        return
+    if found != content:
+        text = "visitors are redirected to an address that answers something else. Look at custom_domain and location."
+        yield Finding(Mark.BROKEN, part, text)
+        return
+    host = urlsplit(address).netloc
+    yield Finding(Mark.FINE, part, f"visitors are redirected to {host}, which answers them.")
 
 
 def _engine() -> Iterator[Finding]:

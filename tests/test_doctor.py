@@ -157,6 +157,13 @@ def test_addresses_are_tried(settings: Settings, urlconf: str, text: str) -> Non
     assert text in told
 
 
+def test_large_variants_of_local_files_are_left_to_the_web_server(settings: Settings) -> None:
+    settings.RESIZER = {"MAX_ANSWER_BYTES": 4_500_000}
+    mark, text = finding("large variants")
+    assert mark is Mark.ADVICE
+    assert "in front has to answer it" in text
+
+
 class BrokenEngine(PillowEngine):
     def render(self, *_: Any) -> Any:
         raise RuntimeError("libaom is missing")

@@ -813,6 +813,29 @@ def test_doctor_finds_it_healthy(server: str) -> None:
     assert keys() == []
 
 
+def test_doctor_follows_the_redirect_of_large_variants(
+    settings: Settings, servers: dict[str, str], use: Callable[..., None]
+) -> None:
+    settings.RESIZER = {"MAX_ANSWER_BYTES": 4_500_000}
+
+    def examined() -> str:
+        (found,) = [one for one in examine() if one.part == "large variants"]
+        return str(found)
+
+    host = servers["moto"].removeprefix("http://")
+    use("moto")
+    assert examined() == f"✓ large variants: visitors are redirected to {host}, which answers them."
+    assert keys() == []
+    # A name that is nobody's, and one that is somebody else's.
+    use("moto", custom_domain=f"{host}/no-such-bucket", url_protocol="http:")
+    assert examined().startswith(
+        "✗ large variants: visitors are redirected to an address that does"
+    )
+    use("moto", custom_domain=f"{host}/moto-api/?", url_protocol="http:")
+    assert examined().endswith("answers something else. Look at custom_domain and location.")
+    assert keys() == []
+
+
 @pytest.mark.usefixtures("moto")
 def test_doctor_says_what_a_lost_permission_is() -> None:
     with (
