@@ -28,6 +28,7 @@ from resizer.errors import (
     SourceFailed,
     SourceTimedOut,
     StoreFailed,
+    TooManyBytes,
 )
 from resizer.formats import fallback
 from resizer.geometry import height_of, widest
@@ -156,8 +157,8 @@ def _make(
         return _redirect_to_current(description, variant)
     try:
         answer = store.make(description, variant, key)
-    except (OriginalChanged, OriginalNotFound):
-        # Remembers that it is gone, or finds what has taken its place.
+    except (OriginalChanged, OriginalNotFound, TooManyBytes):
+        # Remembers that it is gone or too large, or finds what has taken its place.
         description = originals.check(description.reference)
         if description.version == variant.version:
             raise

@@ -475,6 +475,19 @@ def test_original_that_was_replaced_is_noticed_when_a_variant_is_made(
     assert decode(client.get(redirect["Location"]).content).size == (320, 160)
 
 
+def test_original_that_has_grown_too_large_is_asked_for_once(
+    server: str, client: Client, settings: Settings
+) -> None:
+    save("a.jpg")
+    url = address()
+    settings.RESIZER = {"MAX_BYTES": 100_000}
+    save("a.jpg", photograph() + bytes(100_000))
+    assert client.get(url).status_code == 413
+    with calls() as sent:
+        assert client.get(url).status_code == 413
+    assert sent == []
+
+
 def test_original_that_was_deleted_is_asked_for_once(server: str, client: Client) -> None:
     save("a.jpg")
     url = address()
