@@ -1,7 +1,7 @@
 """System checks: what is wrong with the configuration, and what to write instead.
 
 E001 unknown key · E002 wrong value · E003 no storage for variants · E004 not mounted · E005 a class cannot be loaded ·
-E006 no encoder for a format · E007 variants among the originals · W001 variants kept in the media directory ·
+E006 no encoder or decoder for a format · E007 variants among the originals · W001 variants kept in the media directory ·
 W002 middleware before ours changes pictures · W003 redirects to a bucket that has to be public
 """
 
@@ -147,7 +147,8 @@ def _check_classes() -> Iterator[CheckMessage]:
         )
     try:
         engine = get_engine()
-        missing = [one for one in get_settings().FORMATS if not engine.can_write(one)]
+        unwritten = [one for one in get_settings().FORMATS if not engine.can_write(one)]
+        unread = [one for one in get_settings().EXTRA_FORMATS if not engine.can_read(one)]
     except _LOADING as error:
         yield Error(
             f"RESIZER['ENGINE'] cannot be loaded: {error}",
@@ -155,7 +156,13 @@ def _check_classes() -> Iterator[CheckMessage]:
             id="resizer.E005",
         )
         return
-    for target in missing:
+    for found in unread:
+        yield Error(
+            f"The engine cannot read {found.name}.",
+            hint=f'Run pip install "django-resized-img[{found.name}]", or take it out of EXTRA_FORMATS.',
+            id="resizer.E006",
+        )
+    for target in unwritten:
         yield Error(
             f"The engine cannot write {target.name}.",
             hint=f"Install a build of its library with {target.name}, or take it out of FORMATS.",

@@ -15,8 +15,8 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 from django.dispatch import receiver
 
-from resizer.formats import BY_NAME, FALLBACKS, Format
-from resizer.variant import DEFAULT_SOURCE
+from resizer.formats import BY_NAME, FALLBACKS, JPEG, WEBP, Format
+from resizer.variant import AUTO, DEFAULT_SOURCE, LOSSLESS, Recipe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -87,6 +87,13 @@ def _formats(value: object) -> tuple[Format, ...]:
     return tuple(BY_NAME[name] for name in value)
 
 
+def _extra_formats(value: object) -> tuple[Format, ...]:
+    choices = [name for name, row in BY_NAME.items() if row.is_extra]
+    if not isinstance(value, (list, tuple)) or any(name not in choices for name in value):
+        raise ValueError(f"a list of {', '.join(choices)}; it may be empty")
+    return tuple(BY_NAME[name] for name in value)
+
+
 def _qualities(value: object) -> Mapping[str, Mapping[str, int]]:
     expected = ValueError(
         'levels such as {"high": {"avif": 72}}: names of up to 16 small letters, formats, numbers from 1 to 100'
@@ -97,6 +104,10 @@ def _qualities(value: object) -> Mapping[str, Mapping[str, int]]:
     for level, numbers in value.items():
         if not isinstance(level, str) or not re.fullmatch("[a-z]{1,16}", level):
             raise expected
+        if level in {AUTO, LOSSLESS}:
+            raise ValueError(
+                f"levels of other names than {level!r}, which has a meaning of its own"
+            )
         if not isinstance(numbers, Mapping) or not set(numbers) <= set(levels["medium"]):
             raise expected
         if not all(isinstance(number, int) and 1 <= number <= 100 for number in numbers.values()):
@@ -167,6 +178,8 @@ class Settings:
     MAX_DENSITY: int = _setting(2, _positive)
     #: Modern formats to offer, best first; JPEG or PNG is always there for the rest.
     FORMATS: tuple[Format, ...] = _setting(("avif",), _formats)
+    #: Formats of originals to open beside the usual ones: "heic", which needs pi-heif, and "tiff".
+    EXTRA_FORMATS: tuple[Format, ...] = _setting((), _extra_formats)
     #: Levels of quality, a number for each format on its encoder's own scale; "medium" is the default.
     QUALITIES: Mapping[str, Mapping[str, int]] = _setting({}, _qualities)
     #: The `sizes` attribute of a picture for which the template gives none.
@@ -185,6 +198,8 @@ class Settings:
     MAX_PIXELS: int = _setting(100_000_000, _positive)
     #: The largest original of any other kind, px: it has to be decoded whole, at 4 to 19 bytes a pixel.
     MAX_BUFFERED_PIXELS: int = _setting(50_000_000, _positive)
+    #: The largest picture that may move, px of all its frames together; a larger one stands still.
+    MAX_ANIMATION_PIXELS: int = _setting(50_000_000, _positive)
     #: The largest variant, px: encoders take up to 30 bytes a pixel.
     MAX_VARIANT_PIXELS: int = _setting(25_000_000, _positive)
     #: The largest variant that is answered, bytes; to a larger one visitors are redirected. None answers all.
@@ -203,14 +218,26 @@ class Settings:
         return next((step for step in steps if step > width), self.WIDTHS[-1])
 
     def quality_of(self, variant: Variant) -> int:
-        """1 to 100, on the scale of the format's encoder; means nothing to PNG."""
+        """1 to 100, on the scale of the format's encoder; means nothing to PNG, and to what is LOSSLESS or AUTO."""
         quality = variant.recipe.quality or "medium"
         if isinstance(quality, int):
             return quality
         return self.QUALITIES[quality].get(variant.format.name, 100)
 
-    def may_write(self, target: Format) -> bool:
-        return target in self.FORMATS or target in FALLBACKS
+    def modern_formats(self, recipe: Recipe) -> tuple[Format, ...]:
+        """`FORMATS`; but only WebP moves, and only WebP is small without loss."""
+        return self.FORMATS if recipe.suits(JPEG) else (WEBP,)
+
+    def may_write(self, target: Format, recipe: Recipe = Recipe()) -> bool:  # noqa: B008  # it is frozen
+        allowed = (*self.modern_formats(recipe), *FALLBACKS)
+        return target in allowed and recipe.suits(target)
+
+    def may_open(self, found: Format) -> bool:
+        return not found.is_extra or found in self.EXTRA_FORMATS
+
+    def may_move(self, frames: int, size: tuple[int, int]) -> bool:
+        """Whether an original of so many frames of (width, height) px is shown moving."""
+        return frames > 1 and frames * size[0] * size[1] <= self.MAX_ANIMATION_PIXELS
 
 
 @functools.lru_cache(maxsize=1)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from resizer.variant import Recipe
 
 #: Part of the cache's keys: raise it when `pack` begins to write something else, so that no release reads another's.
-PACK_VERSION = 1
+PACK_VERSION = 2
 
 
 class Reference(NamedTuple):
@@ -88,6 +88,7 @@ def from_row(row: Original) -> Description:
             is_shrinkable=row.is_shrinkable,
             is_graphic=row.is_graphic,
             has_palette=row.has_palette,
+            frames=row.frames,
             bytes=row.bytes,
         ),
         checked_at=checked_at,

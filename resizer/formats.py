@@ -14,7 +14,7 @@ class Format:
     name: str
     extension: str
     content_type: str
-    #: What a file's first bytes match (WHATWG MIME Sniffing §6.1; AV1 Image File Format §6).
+    #: What a file's first bytes match (WHATWG MIME Sniffing §6.1; AV1 Image File Format §6; ISO/IEC 23008-12 §B.4).
     magic: bytes
     #: The longest side that the format or its encoders allow, px.
     max_side: int
@@ -22,6 +22,12 @@ class Format:
     has_alpha: bool = True
     #: Variants can be written in it; the others are only read.
     is_written: bool = True
+    #: Originals of it are opened only where `EXTRA_FORMATS` says so: their decoders are large, and often broken into.
+    is_extra: bool = False
+    #: It can hold exactly what it is given, and is worth it.
+    has_lossless: bool = False
+    #: We write moving pictures in it.
+    has_motion: bool = False
 
 
 AVIF = Format(
@@ -40,6 +46,15 @@ GIF = Format(
     max_side=65_535,
     is_written=False,
 )
+HEIC = Format(
+    name="heic",
+    extension="heic",
+    content_type="image/heic",
+    magic=rb".{4}ftyp(?:.{4})*?hei[cmsx]",
+    max_side=16_384,
+    is_written=False,
+    is_extra=True,
+)
 JPEG = Format(
     name="jpeg",
     extension="jpg",
@@ -54,6 +69,16 @@ PNG = Format(
     content_type="image/png",
     magic=rb"\x89PNG\r\n\x1a\n",
     max_side=65_535,
+    has_lossless=True,
+)
+TIFF = Format(
+    name="tiff",
+    extension="tif",
+    content_type="image/tiff",
+    magic=rb"II\*\x00|MM\x00\*",
+    max_side=65_535,
+    is_written=False,
+    is_extra=True,
 )
 WEBP = Format(
     name="webp",
@@ -61,9 +86,11 @@ WEBP = Format(
     content_type="image/webp",
     magic=rb"RIFF.{4}WEBPVP",
     max_side=16_383,
+    has_lossless=True,
+    has_motion=True,
 )
 
-FORMATS = (AVIF, GIF, JPEG, PNG, WEBP)
+FORMATS = (AVIF, GIF, HEIC, JPEG, PNG, TIFF, WEBP)
 #: One of them stands in where a browser knows none of the modern formats, so they are always offered.
 FALLBACKS = (JPEG, PNG)
 BY_NAME = {row.name: row for row in FORMATS}

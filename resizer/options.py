@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 from resizer.conf import get_settings
 from resizer.formats import BY_NAME
 from resizer.geometry import widest
-from resizer.variant import CENTRE, Fit, Recipe
+from resizer.variant import AUTO, CENTRE, LOSSLESS, Fit, Recipe
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from resizer.descriptions import Description
     from resizer.formats import Format
 
 #: Tag only: the whole picture inside the box. It crops nothing, so it is no recipe, just a smaller width.
@@ -31,6 +32,8 @@ class Options:
     fit: str = Fit.COVER
     focal: tuple[int, int] = CENTRE
     quality: str | int | None = None
+    linear: bool = False
+    animated: bool = False
 
     @classmethod
     def read(
@@ -42,6 +45,8 @@ class Options:
         fit: object = None,
         focal: object = None,
         quality: object = None,
+        linear: object = False,
+        animated: object = False,
     ) -> Options:
         if None not in (width, height, ratio):
             raise ValueError("width, height and ratio are too much: two of them give the third.")
@@ -54,10 +59,13 @@ class Options:
             fit=str(fit or Fit.COVER),
             focal=CENTRE if focal is None else _read_focal(focal),
             quality=_read_quality(quality),
+            linear=_read_flag("linear", linear),
+            animated=_read_flag("animated", animated),
         )
 
-    def settle(self, size: tuple[int, int]) -> tuple[Recipe, int | None]:
-        """The recipe, and the width in the layout, CSS px, for an upright original of (width, height) px."""
+    def settle(self, description: Description) -> tuple[Recipe, int | None]:
+        """The recipe for an original, and the width in the layout, CSS px."""
+        size = description.size
         width = self.width
         ratio = self.ratio
         if self.width and self.height:
@@ -75,6 +83,8 @@ class Options:
             fit=Fit.COVER if ratio is None else Fit(self.fit),
             focal=self.focal,
             quality=self.quality,
+            linear=self.linear,
+            animated=self.animated and get_settings().may_move(description.header.frames, size),
         )
         return recipe, width and min(width, widest(size, recipe))
 
@@ -109,8 +119,14 @@ def _read_focal(value: object) -> tuple[int, int]:
     return focal
 
 
+def _read_flag(option: str, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError(f"{option}={value!r} is neither True nor False.")
+    return value
+
+
 def _read_quality(value: object) -> str | int | None:
-    levels = get_settings().QUALITIES
+    levels = [*get_settings().QUALITIES, AUTO, LOSSLESS]
     if value is None or (isinstance(value, str) and value in levels):
         return value
     if not re.fullmatch(r"[1-9][0-9]?|100", str(value)):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import html
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.utils.safestring import SafeString, mark_safe
@@ -18,7 +18,7 @@ from django.utils.safestring import SafeString, mark_safe
 from resizer import originals
 from resizer.conf import get_settings
 from resizer.errors import ResizerError
-from resizer.formats import fallback
+from resizer.formats import JPEG, WEBP, fallback
 from resizer.geometry import height_of, widest
 from resizer.mount import url_for
 from resizer.options import Options, read_format, read_formats
@@ -46,6 +46,8 @@ class Candidates(NamedTuple):
 
     content_type: str
     srcset: str
+    #: A media query; empty where they are for all.
+    media: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,8 +86,16 @@ class Picture:
         if not self.candidates:
             return mark_safe(image)
         sources = "".join(
-            _element("source", {"type": content_type, "srcset": srcset, "sizes": sizes})
-            for content_type, srcset in self.candidates
+            _element(
+                "source",
+                {
+                    "type": one.content_type,
+                    "srcset": one.srcset,
+                    "sizes": sizes,
+                    "media": one.media or None,
+                },
+            )
+            for one in self.candidates
         )
         return mark_safe(f"<picture>{sources}{image}</picture>")
 
@@ -117,40 +127,37 @@ def build(
     except ResizerError as error:
         logger.warning("%s is shown as it is: %s", reference, error)
         return Picture(url=_plain_url(reference), alt=alt, attributes=all_attributes)
-    recipe, css_width = choice.settle(description.size)
-    stem = url_for(_stem(description, recipe))
-    limit = widest(description.size, recipe)
-    is_fixed = css_width is not None and css_width < get_settings().WIDTHS[0]
-    if css_width is not None and is_fixed:
-        widths = _dense_widths(css_width, limit)
-        descriptors = [f"{density}x" for density in range(1, len(widths) + 1)]
-    else:
-        widths = _fluid_widths(css_width, limit)
-        descriptors = [f"{width}w" for width in widths]
+    recipe, css_width = choice.settle(description)
+    ladder = _ladder(css_width, widest(description.size, recipe))
+    widest_offered = ladder.widths[-1]
+    shown_width = css_width or widest_offered
     plain_width = css_width or PLAIN_WIDTH
-    plain = next((width for width in widths if width >= plain_width), widths[-1])
-    standby = fallback(has_alpha=description.header.has_alpha)
-
-    def srcset(target: Format) -> str:
-        if len(widths) == 1:
-            return f"{stem}{widths[0]}.{target.extension}"
-        return ", ".join(
-            f"{stem}{width}.{target.extension} {descriptor}"
-            for width, descriptor in zip(widths, descriptors, strict=True)
+    plain = next((width for width in ladder.widths if width >= plain_width), widest_offered)
+    still = replace(recipe, animated=False)
+    still_stem = _stem(description, still)
+    standby = _standby(description, still)
+    candidates = []
+    if recipe.animated:
+        # Who asks for less motion sees the picture that stands still (Media Queries 5 §12.1).
+        srcset = ladder.srcset(still_stem, standby)
+        candidates.append(
+            Candidates(standby.content_type, srcset, "(prefers-reduced-motion: reduce)")
         )
-
-    shown_width = css_width or widths[-1]
-    tallest = height_of(widths[-1], description.size, recipe)
-    has_widths = len(widths) > 1 and not is_fixed
+    if not recipe.suits(JPEG):
+        modern = get_settings().modern_formats(recipe)
+    stem = _stem(description, recipe)
+    tallest = height_of(widest_offered, description.size, recipe)
+    candidates += [
+        Candidates(target.content_type, ladder.srcset(stem, target))
+        for target in modern
+        if tallest <= target.max_side
+    ]
+    has_choice = len(ladder.widths) > 1
     return Picture(
-        url=f"{stem}{plain}.{standby.extension}",
-        srcset=srcset(standby) if len(widths) > 1 else "",
-        candidates=tuple(
-            Candidates(target.content_type, srcset(target))
-            for target in modern
-            if tallest <= target.max_side
-        ),
-        sizes=_sizes(sizes, css_width, all_attributes) if has_widths else "",
+        url=f"{still_stem}{plain}.{standby.extension}",
+        srcset=ladder.srcset(still_stem, standby) if has_choice else "",
+        candidates=tuple(candidates),
+        sizes=_sizes(sizes, css_width, all_attributes) if has_choice and ladder.is_fluid else "",
         width=shown_width,
         height=height_of(shown_width, description.size, recipe),
         alt=alt,
@@ -171,11 +178,13 @@ def url(file: File, *, format: str | None = None, **options: object) -> str:
     except ResizerError as error:
         logger.warning("%s is linked as it is: %s", reference, error)
         return _plain_url(reference)
-    recipe, css_width = choice.settle(description.size)
+    recipe, css_width = choice.settle(description)
     limit = widest(description.size, recipe)
     width = min(get_settings().listed_width(css_width or limit), limit)
-    target = asked or fallback(has_alpha=description.header.has_alpha)
-    return url_for(f"{_stem(description, recipe)}{width}.{target.extension}")
+    target = asked or _standby(description, recipe)
+    if not recipe.suits(target):
+        raise ValueError(f"format {target.name!r} does not suit animated or lossless pictures.")
+    return f"{_stem(description, recipe)}{width}.{target.extension}"
 
 
 def _element(name: str, attributes: Mapping[str, Any]) -> str:
@@ -194,9 +203,16 @@ def _element(name: str, attributes: Mapping[str, Any]) -> str:
 
 
 def _stem(description: Description, recipe: Recipe) -> str:
-    """The key up to its width; the width and format of the variant that carries it do not matter."""
+    """The address up to its width; the width and format of the variant that carries it do not matter."""
     variant = description.variant(recipe, 1, description.header.format)
-    return write_stem(variant, sign(variant))
+    return url_for(write_stem(variant, sign(variant)))
+
+
+def _standby(description: Description, recipe: Recipe) -> Format:
+    """The format for browsers that know none of the modern ones; WebP for what no other can hold."""
+    if recipe.animated:
+        return WEBP
+    return fallback(has_alpha=description.header.has_alpha or not recipe.suits(JPEG))
 
 
 def _plain_url(reference: Reference) -> str:
@@ -204,6 +220,29 @@ def _plain_url(reference: Reference) -> str:
         return get_source(reference.source).url(reference.name)
     except ResizerError:
         return ""
+
+
+class _Ladder(NamedTuple):
+    """The widths that a picture offers."""
+
+    widths: list[int]
+    #: They differ by the width of the layout, not by the density of the screen.
+    is_fluid: bool
+
+    def srcset(self, stem: str, target: Format) -> str:
+        addresses = [f"{stem}{width}.{target.extension}" for width in self.widths]
+        if len(addresses) == 1:
+            return addresses[0]
+        if self.is_fluid:
+            described = zip(addresses, self.widths, strict=True)
+            return ", ".join(f"{address} {width}w" for address, width in described)
+        return ", ".join(f"{address} {density}x" for density, address in enumerate(addresses, 1))
+
+
+def _ladder(css_width: int | None, limit: int) -> _Ladder:
+    if css_width is not None and css_width < get_settings().WIDTHS[0]:
+        return _Ladder(_dense_widths(css_width, limit), is_fluid=False)
+    return _Ladder(_fluid_widths(css_width, limit), is_fluid=True)
 
 
 def _dense_widths(css_width: int, limit: int) -> list[int]:

@@ -2,7 +2,7 @@
 
 key     = ["_" source "/"] name "/" version "-" signature "/" [recipe "/"] width "." extension
 recipe  = op *("," op)          each op once, in the order of OPS; absent for the default recipe
-op      = ratio | fit | focal | quality
+op      = ratio | fit | focal | quality | linear | animated
 
     photos/2026/annapurna.jpg/5d41402a-nFGBozSE6GBqnk/7x3/640.avif
 
@@ -33,6 +33,9 @@ DEFAULT_SOURCE = "default"
 MAX_KEY_BYTES = 1024
 MAX_RATIO_SIDE = 99_999
 CENTRE = (50, 50)
+#: Qualities that are no levels: exactly the pixels that were resized; and as much as each picture needs.
+LOSSLESS = "lossless"
+AUTO = "auto"
 
 
 class Fit(StrEnum):
@@ -55,8 +58,13 @@ class Recipe:
     fit: Fit = Fit.COVER
     #: The point to keep in view when cropping, (x, y) in percent of the original.
     focal: tuple[int, int] = CENTRE
-    #: The name of a level of `QUALITIES`, or a number from 1 to 100 on the encoder's own scale; None is "medium".
+    #: The name of a level of `QUALITIES`, LOSSLESS, AUTO, or a number from 1 to 100 on the encoder's own scale; None is
+    #: "medium".
     quality: str | int | None = None
+    #: Add up light instead of sRGB's numbers when pixels are merged: true brightness of fine texture, at a higher cost.
+    linear: bool = False
+    #: Keep what moves moving.
+    animated: bool = False
 
     def __post_init__(self) -> None:
         if self.ratio is not None:
@@ -75,6 +83,12 @@ class Recipe:
             raise InvalidOption(f"quality {self.quality!r}: a level, or a number from 1 to 100")
         if self.quality == "medium":
             object.__setattr__(self, "quality", None)
+
+    def suits(self, target: Format) -> bool:
+        """Whether a format can hold what is wanted."""
+        return (target.has_motion or not self.animated) and (
+            target.has_lossless or self.quality != LOSSLESS
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +147,13 @@ OPS = (
         r"q-(?:[a-z]+|[0-9]{1,3})",
         lambda recipe: f"q-{recipe.quality}" if recipe.quality is not None else "",
         lambda text: int(text[2:]) if text[2:].isdigit() else text[2:],
+    ),
+    _Op("linear", r"linear", lambda recipe: "linear" if recipe.linear else "", lambda _: True),
+    _Op(
+        "animated",
+        r"animated",
+        lambda recipe: "animated" if recipe.animated else "",
+        lambda _: True,
     ),
 )
 

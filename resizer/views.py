@@ -35,7 +35,7 @@ from resizer.geometry import height_of, widest
 from resizer.mount import url_for
 from resizer.publishing import FOREVER
 from resizer.signing import sign, verify
-from resizer.variant import ParsedKey, Recipe, parse_key, write_key
+from resizer.variant import AUTO, LOSSLESS, ParsedKey, Recipe, parse_key, write_key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -173,10 +173,12 @@ def _refuse_unavailable(variant: Variant) -> None:
     """A key may have been signed under other settings. Raises InvalidOption."""
     settings = get_settings()
     quality = variant.recipe.quality
-    if isinstance(quality, str) and quality not in settings.QUALITIES:
+    if isinstance(quality, str) and quality not in {*settings.QUALITIES, AUTO, LOSSLESS}:
         raise InvalidOption(f"quality {quality!r} is not among QUALITIES")
-    if not settings.may_write(variant.format):
-        raise InvalidOption(f"format {variant.format.name!r} is not among FORMATS")
+    if not settings.may_write(variant.format, variant.recipe):
+        raise InvalidOption(
+            f"format {variant.format.name!r} is not among FORMATS, or does not suit"
+        )
 
 
 def _negotiate(request: HttpRequest, side: int, *, has_alpha: bool) -> Format:

@@ -22,6 +22,11 @@ class WithoutAvif(PillowEngine):
         return target.name != "avif"
 
 
+class WithoutHeic(PillowEngine):
+    def can_read(self, found: Format) -> bool:
+        return found.name != "heic"
+
+
 def ids() -> list[str]:
     messages = run_checks(tags=["resizer"])
     for message in messages:
@@ -49,6 +54,10 @@ def test_project_is_in_order() -> None:
         ({"CACHE": "nowhere"}, "resizer.E005"),
         ({"ENGINE": "no.such.Engine"}, "resizer.E005"),
         ({"ENGINE": "tests.test_checks.WithoutAvif"}, "resizer.E006"),
+        (
+            {"ENGINE": "tests.test_checks.WithoutHeic", "EXTRA_FORMATS": ["heic"]},
+            "resizer.E006",
+        ),
         ({"STORAGE": "default"}, "resizer.E007"),
     ],
 )

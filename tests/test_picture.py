@@ -8,7 +8,7 @@ from django.core.files.storage import storages
 from django.utils.safestring import mark_safe
 
 from resizer import picture
-from resizer.variant import parse_key
+from resizer.variant import parse_key, write_recipe
 from tests.conftest import save
 from tests.pictures import draw, encode, photograph
 
@@ -130,6 +130,9 @@ def recipe_of(made: Picture) -> str:
         ({"quality": "medium"}, "", (2560, 1920)),
         ({"quality": 60}, "q-60", (2560, 1920)),
         ({"quality": "60"}, "q-60", (2560, 1920)),
+        ({"quality": "auto"}, "q-auto", (2560, 1920)),
+        ({"linear": True}, "linear", (2560, 1920)),
+        ({"linear": False}, "", (2560, 1920)),
     ],
 )
 def test_recipe(options: dict[str, Any], recipe: str, size: tuple[int, int]) -> None:
@@ -169,7 +172,9 @@ def test_crop_has_no_more_pixels_than_the_original() -> None:
         ({"focal": "1,2,3"}, 'is not a pair such as "62,35"'),
         ({"ratio": "1/1", "focal": "101,0"}, "percentages"),
         ({"fit": "stretch"}, "none of cover, fill, contain"),
-        ({"quality": "superb"}, "low, medium, high"),
+        ({"quality": "superb"}, "low, medium, high, auto, lossless"),
+        ({"linear": "yes"}, "linear='yes' is neither True nor False"),
+        ({"animated": 1}, "animated=1 is neither True nor False"),
         ({"quality": 101}, "1 to 100"),
         ({"formats": "tiff"}, "none of avif, jpeg, png"),
         ({"formats": "webp"}, "none of avif, jpeg, png"),
@@ -320,6 +325,61 @@ def test_url_in_a_format() -> None:
     assert picture.url("a.jpg", width=640, format="png").endswith("/640.png")
     with pytest.raises(ValueError, match="avif, jpeg, png"):
         picture.url("a.jpg", format="webp")
+
+
+def animate(name: str = "a.gif", count: int = 3) -> None:
+    frames = [draw((1000, 750)).rotate(90 * turn) for turn in range(count)]
+    save(name, encode(frames[0], "GIF", save_all=True, append_images=frames[1:]))
+
+
+def recipes(srcset: str) -> set[str]:
+    parsed = [parse_key(one.split()[0].removeprefix("/img/")) for one in srcset.split(", ")]
+    return {write_recipe(one.variant.recipe) for one in parsed if one}
+
+
+@pytest.mark.parametrize("formats", [None, "avif", ""])
+def test_moving_picture_moves_in_webp_and_stands_still_elsewhere(formats: str | None) -> None:
+    animate()
+    made = picture.build("a.gif", alt="", animated=True, formats=formats)
+    still, moving = made.candidates
+    assert (still.media, moving.media) == ("(prefers-reduced-motion: reduce)", "")
+    assert (still.content_type, moving.content_type) == ("image/jpeg", "image/webp")
+    assert candidates(moving.srcset)[-1] == "1000.webp 1000w"
+    assert recipes(moving.srcset) == {"animated"}
+    assert recipes(still.srcset) == recipes(made.srcset) == recipes(made.url) == {""}
+    assert '<source type="image/jpeg" srcset="' in str(made)
+    assert ' media="(prefers-reduced-motion: reduce)">' in str(made)
+
+
+def test_picture_that_does_not_move_is_as_any_other() -> None:
+    assert build(animated=True) == build()
+
+
+def test_picture_of_too_many_frames_stands_still(settings: Settings) -> None:
+    settings.RESIZER = {"MAX_ANIMATION_PIXELS": 2 * 1000 * 750}
+    animate()
+    assert picture.build("a.gif", alt="", animated=True) == picture.build("a.gif", alt="")
+
+
+def test_picture_does_not_move_unasked() -> None:
+    animate()
+    (avif,) = picture.build("a.gif", alt="").candidates
+    assert avif.content_type == "image/avif"
+
+
+def test_lossless_picture_is_webp_or_png() -> None:
+    made = build(quality="lossless")
+    (webp,) = made.candidates
+    assert webp.content_type == "image/webp"
+    assert made.url.endswith("/q-lossless/800.png")
+
+
+def test_url_of_what_only_some_formats_can_hold() -> None:
+    animate()
+    assert picture.url("a.gif", animated=True).endswith("/animated/1000.webp")
+    assert picture.url("a.gif", quality="lossless").endswith("/q-lossless/1000.png")
+    with pytest.raises(ValueError, match="'jpeg' does not suit"):
+        picture.url("a.gif", quality="lossless", format="jpeg")
 
 
 def test_url_with_a_recipe() -> None:

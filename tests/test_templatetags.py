@@ -128,7 +128,10 @@ def test_address_of_one_variant(photo: Photo) -> None:
         ('resized_img photo.image alt="" alt="x"', "has alt twice"),
         ('resized_img photo.image alt="" src="x"', "sets src itself"),
         ('resized_img photo.image alt="" srcset="x"', "sets srcset itself"),
-        ("resized_url photo.image withd=3", "has no option withd; they are fit, focal, format"),
+        (
+            "resized_url photo.image withd=3",
+            "has no option withd; they are animated, fit, focal, format",
+        ),
     ],
 )
 def test_mistake_is_an_error_when_the_template_is_compiled(tag: str, message: str) -> None:

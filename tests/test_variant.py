@@ -80,6 +80,8 @@ def test_key_is_read_back(name: str, source: str) -> None:
         (Recipe(ratio=(1, 1), focal=(0, 100)), "1x1,fp0-100"),
         (Recipe(quality=60), "q-60"),
         (Recipe(quality="low"), "q-low"),
+        (Recipe(quality="lossless"), "q-lossless"),
+        (Recipe(quality="auto", linear=True, animated=True), "q-auto,linear,animated"),
     ],
 )
 def test_recipe_is_read_back(recipe: Recipe, text: str) -> None:

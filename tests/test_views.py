@@ -173,6 +173,24 @@ def test_format_that_is_not_offered_is_refused(client: Client, variants: Path) -
     assert files(variants) == []
 
 
+@pytest.mark.parametrize(
+    ("options", "answers"),
+    [
+        ({"animated": True}, {"webp": 200, "avif": 400, "jpg": 400, "png": 400}),
+        ({"quality": "lossless"}, {"webp": 200, "avif": 400, "jpg": 400, "png": 200}),
+        ({"quality": "auto"}, {"webp": 400, "avif": 200, "jpg": 200, "png": 200}),
+    ],
+)
+def test_formats_that_do_not_suit_are_refused(
+    client: Client, options: dict[str, Any], answers: dict[str, int]
+) -> None:
+    frames = [draw((640, 480)), draw((640, 480)).rotate(90)]
+    save("a.jpg", encode(frames[0], "GIF", save_all=True, append_images=frames[1:]))
+    stem = picture.url("a.jpg", width=320, **options).rpartition(".")[0]
+    statuses = {extension: client.get(f"{stem}.{extension}").status_code for extension in answers}
+    assert statuses == answers
+
+
 def test_quality_that_is_no_longer_configured_is_refused(
     client: Client, settings: Settings
 ) -> None:

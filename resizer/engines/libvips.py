@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import os
-import time
-from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pyvips
+from PIL import Image
 
-from resizer.conf import get_settings
-from resizer.engines.encoding import encode_within, is_worth_effort
+from resizer.engines.encoding import encode_lossy, is_worth_effort, most_bytes
 from resizer.engines.pillow import PillowEngine
-from resizer.engines.protocol import Rendered
+from resizer.engines.pillow.animation import render_animation
+from resizer.engines.scoring import find_quality
+from resizer.engines.sharing import render_shared
 from resizer.errors import UndecodableOriginal
 from resizer.formats import AVIF, GIF, JPEG, PNG, WEBP
-from resizer.geometry import decoding_scale, stored_plan
+from resizer.geometry import upright
+from resizer.variant import LOSSLESS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from typing import BinaryIO
 
-    from resizer.engines.protocol import Header
+    from resizer.engines.protocol import Header, Rendered
+    from resizer.engines.sharing import Resizing
     from resizer.formats import Format
     from resizer.geometry import Plan
     from resizer.variant import Variant
@@ -42,6 +44,15 @@ _SHRINKING: dict[Format, Callable[[int], dict[str, float]]] = {
 }
 _SAVERS = {AVIF: "heifsave", JPEG: "jpegsave", PNG: "pngsave", WEBP: "webpsave"}
 _GREYS = {"b-w", "grey16"}
+_MOZJPEG = {
+    "interlace": True,
+    "optimize_coding": True,
+    "subsample_mode": "on",
+    # What mozjpeg has beyond libjpeg: 10 to 15 % fewer bytes at the same SSIMULACRA2.
+    "trellis_quant": True,
+    "overshoot_deringing": True,
+    "quant_table": 3,
+}
 
 
 class _Fork:
@@ -63,10 +74,13 @@ os.register_at_fork(after_in_child=_Fork.begin_child)
 
 
 class LibvipsEngine:
-    """Leaves to Pillow what that does better, or alike: headers, AVIF originals, CMYK."""
+    """Leaves to Pillow what that does better, or alike: headers, AVIF, CMYK, what moves, and rare formats."""
 
     def __init__(self) -> None:
         self._pillow = PillowEngine()
+
+    def can_read(self, found: Format) -> bool:
+        return self._pillow.can_read(found)
 
     def can_write(self, target: Format) -> bool:
         return target in _SAVERS and bool(pyvips.type_find("VipsOperation", _SAVERS[target]))
@@ -77,43 +91,41 @@ class LibvipsEngine:
     def render(
         self, file: BinaryIO, header: Header, variants: Sequence[Variant]
     ) -> Iterator[Rendered]:
-        size = (header.width, header.height)
-        plans = [stored_plan(size, header.orientation, variant) for variant in variants]
-        if _Fork.is_broken or header.format not in _LOADERS:
+        if _Fork.is_broken or not _reads(file, header):
             yield from self._pillow.render(file, header, variants)
             return
         _Fork.has_rendered = True
         try:
-            whole = _open(file, header.format)
-            if sorted((whole.width, whole.height)) != sorted(size):
-                raise UndecodableOriginal("the size is not that of the header")
-            if whole.interpretation == "cmyk":
-                yield from self._pillow.render(file, header, variants)
-                return
-            shrinks = header.format in _SHRINKING
-            scales = [decoding_scale(plan) if shrinks else 1 for plan in plans]
-            uses = Counter(scales)
-            decoded: dict[int, pyvips.Image] = {}
-            for variant, plan, scale in zip(variants, plans, scales, strict=True):
-                started_at = time.perf_counter()
-                image = decoded.get(scale)
-                if image is None:
-                    image = _open(file, header.format, scale)
-                    if uses[scale] > 1:
-                        # A sequential image can be read once; several variants need it in memory.
-                        image = decoded[scale] = image.copy_memory()
-                result = _resize(image, plan, scale, header.orientation)
-                decoded_at = time.perf_counter()
-                content = _encode(result, variant, header)
-                yield Rendered(
-                    content=content,
-                    width=result.width,
-                    height=result.height,
-                    decode_seconds=decoded_at - started_at,
-                    encode_seconds=time.perf_counter() - decoded_at,
-                )
+            yield from render_shared(
+                header,
+                variants,
+                shrinks=header.format in _SHRINKING,
+                decode=lambda scale, is_shared: _decode(file, header, scale, is_shared=is_shared),
+                resize=lambda image, wanted: _resize(image, wanted, header.orientation),
+                encode=lambda image, variant: _encode(image, variant, header),
+                animate=lambda variant: render_animation(file, header, variant),
+            )
         except pyvips.Error as error:
             raise UndecodableOriginal(str(error)) from error
+
+
+def _reads(file: BinaryIO, header: Header) -> bool:
+    """Whether libvips is the one to decode an original. Raises UndecodableOriginal."""
+    if header.format not in _LOADERS:
+        return False
+    try:
+        whole = _open(file, header.format)
+    except pyvips.Error as error:
+        raise UndecodableOriginal(str(error)) from error
+    if (whole.width, whole.height) != upright((header.width, header.height), header.orientation):
+        raise UndecodableOriginal("the size is not that of the header")
+    return bool(whole.interpretation != "cmyk")
+
+
+def _decode(file: BinaryIO, header: Header, scale: int, *, is_shared: bool) -> pyvips.Image:
+    image = _open(file, header.format, scale)
+    # A sequential image can be read once; several variants need it in memory.
+    return image.copy_memory() if is_shared else image
 
 
 def _open(file: BinaryIO, found: Format, scale: int = 1) -> pyvips.Image:
@@ -130,11 +142,14 @@ def _open(file: BinaryIO, found: Format, scale: int = 1) -> pyvips.Image:
     return getattr(pyvips.Image, _LOADERS[found])(path, **options)
 
 
-def _resize(image: pyvips.Image, plan: Plan, scale: int, orientation: int) -> pyvips.Image:
+def _resize(image: pyvips.Image, wanted: Resizing, orientation: int) -> pyvips.Image:
+    plan, scale, is_linear = wanted
     image = _crop(image, plan, scale)
     is_grey = image.interpretation in _GREYS
     if image.format != "uchar":
         image = image.colourspace("b-w" if is_grey else "srgb")
+    if is_linear:
+        image = _to_srgb(image, is_grey=is_grey).colourspace("scrgb")
     width, height = plan.size
     has_alpha = image.hasalpha()
     if has_alpha:
@@ -142,10 +157,15 @@ def _resize(image: pyvips.Image, plan: Plan, scale: int, orientation: int) -> py
         image = image.premultiply()
     image = image.resize(width / image.width, vscale=height / image.height, kernel="lanczos3")
     if has_alpha:
-        image = image.unpremultiply().cast("uchar")
+        image = image.unpremultiply()
+    if is_linear:
+        image = image.colourspace("b-w" if is_grey else "srgb")
     # The pipeline runs here, once; what follows may go through the small picture in any order.
-    image = image.copy_memory()
-    image = _to_srgb(image, is_grey=is_grey).copy()
+    image = image.cast("uchar").copy_memory()
+    if not is_linear:
+        # Colours are converted after resizing: there are fewer of them.
+        image = _to_srgb(image, is_grey=is_grey)
+    image = image.copy()
     image.set_type(pyvips.GValue.gint_type, "orientation", orientation)
     return image.autorot()
 
@@ -170,13 +190,12 @@ def _to_srgb(image: pyvips.Image, *, is_grey: bool) -> pyvips.Image:
 
 def _encode(image: pyvips.Image, variant: Variant, header: Header) -> bytes:
     if variant.format is PNG:
-        if not header.has_palette:
+        if not header.has_palette or variant.recipe.quality == LOSSLESS:
             return _save(image, PNG)
         # A palette stays one: half the bytes. Dithering makes them a third more, and by SSIMULACRA2 no better.
         return _save(image, PNG, palette=True, dither=0, effort=1, compression=9)
     if image.hasalpha() and not variant.format.has_alpha:
         image = image.flatten(background=255)
-    quality = get_settings().quality_of(variant)
     options: dict[str, Any]
     if variant.format is AVIF:
         has_effort = is_worth_effort(header, image.width, has_alpha=image.hasalpha())
@@ -190,22 +209,39 @@ def _encode(image: pyvips.Image, variant: Variant, header: Header) -> bytes:
     elif variant.format is WEBP:
         options = {"effort": 4}
     else:
-        options = {
-            "interlace": True,
-            "optimize_coding": True,
-            "subsample_mode": "on",
-            # What mozjpeg has beyond libjpeg: 10 to 15 % fewer bytes at the same SSIMULACRA2, …
-            "trellis_quant": True,
-            "overshoot_deringing": True,
-            "quant_table": 3,
-        }
-        # … which its quantisation table reaches at higher numbers: 66 for 60, 83 for 79.
-        quality += round((100 - quality) * 0.13)
-    return encode_within(
-        header.bytes,
-        quality,
-        lambda quality: _save(image, variant.format, Q=quality, **options),
+        options = _MOZJPEG
+    if variant.recipe.quality == LOSSLESS:
+        return _save(image, variant.format, lossless=True, **options)
+
+    def write(picture: pyvips.Image, quality: int) -> bytes:
+        if variant.format is JPEG:
+            # Its quantisation table reaches the same score at higher numbers: 66 for 60, 83 for 79.
+            quality += round((100 - quality) * 0.13)
+        return _save(picture, variant.format, Q=quality, **options)
+
+    return encode_lossy(
+        variant,
+        most_bytes(header, image.width * image.height),
+        lambda quality: write(image, quality),
+        lambda: find_quality(
+            _to_pillow(image),
+            variant.format,
+            lambda picture, quality: write(_from_pillow(picture), quality),
+        ),
     )
+
+
+def _to_pillow(image: pyvips.Image) -> Image.Image:
+    mode = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}[image.bands]
+    return Image.frombytes(mode, (image.width, image.height), image.write_to_memory())
+
+
+def _from_pillow(picture: Image.Image) -> pyvips.Image:
+    """From RGB."""
+    image = pyvips.Image.new_from_memory(
+        picture.tobytes(), picture.width, picture.height, 3, "uchar"
+    )
+    return image.copy(interpretation="srgb")
 
 
 def _save(image: pyvips.Image, target: Format, **options: Any) -> bytes:

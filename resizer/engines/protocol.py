@@ -29,6 +29,8 @@ class Header(NamedTuple):
     is_graphic: bool
     #: It has no more than 256 colours.
     has_palette: bool
+    #: More than one move.
+    frames: int
     #: The length of the file.
     bytes: int
 
@@ -49,6 +51,10 @@ class Engine(Protocol):
     Raises UnsupportedFormat for what it is not told to open, UndecodableOriginal for what is broken
     or truncated, TooManyPixels for a variant beyond its format.
     """
+
+    def can_read(self, found: Format) -> bool:
+        """Whether the decoder is there."""
+        ...
 
     def can_write(self, target: Format) -> bool:
         """Whether the encoder is there."""

@@ -15,12 +15,13 @@ import pyvips
 from PIL import Image, ImageCms, ImageDraw, ImageOps, PngImagePlugin
 
 from resizer.engines import get_engine
-from resizer.engines.encoding import encode_within
+from resizer.engines.encoding import encode_lossy
 from resizer.engines.libvips import LibvipsEngine
-from resizer.engines.pillow import MAX_PROFILE_BYTES, PillowEngine
+from resizer.engines.pillow import PillowEngine
+from resizer.engines.pillow.colours import MAX_PROFILE_BYTES
 from resizer.errors import TooManyPixels, UndecodableOriginal, UnsupportedFormat
-from resizer.formats import AVIF, BY_NAME, GIF, JPEG, PNG, WEBP
-from resizer.variant import Fit, Recipe, Variant
+from resizer.formats import AVIF, GIF, JPEG, PNG, WEBP
+from resizer.variant import Fit
 from tests.colours import (
     ADOBE_RGB,
     DISPLAY_P3,
@@ -31,6 +32,7 @@ from tests.colours import (
     grey_profile,
     rgb_profile,
 )
+from tests.engines.rendering import WRITTEN, render, render_one, variant
 from tests.pictures import TOLERANCE, decode, difference, draw, encode, photograph
 from tests.servers import ROOT
 
@@ -41,40 +43,8 @@ if TYPE_CHECKING:
 
     from pytest_django import Settings
 
-    from resizer.engines import Engine, Rendered
+    from resizer.engines import Engine
     from resizer.formats import Format
-
-ENGINES = [LibvipsEngine, PillowEngine]
-WRITTEN = [AVIF, JPEG, PNG, WEBP]
-
-
-@pytest.fixture(params=ENGINES)
-def engine(request: pytest.FixtureRequest) -> Engine:
-    made: Engine = request.param()
-    return made
-
-
-def variant(width: int = 320, target: Format = PNG, **recipe: Any) -> Variant:
-    return Variant(
-        source="default",
-        name="a.jpg",
-        version="5d41402a",
-        width=width,
-        format=target,
-        recipe=Recipe(**recipe),
-    )
-
-
-def render(engine: Engine, content: bytes, *variants: Variant) -> list[Rendered]:
-    file = io.BytesIO(content)
-    return list(engine.render(file, engine.read_header(file), variants))
-
-
-def render_one(engine: Engine, content: bytes, wanted: Variant) -> Image.Image:
-    (rendered,) = render(engine, content, wanted)
-    image = decode(rendered.content)
-    assert image.size == (rendered.width, rendered.height)
-    return image
 
 
 def oriented(orientation: int, size: tuple[int, int] = (640, 400)) -> bytes:
@@ -83,11 +53,11 @@ def oriented(orientation: int, size: tuple[int, int] = (640, 400)) -> bytes:
     return photograph(size, exif=exif)
 
 
-@pytest.mark.parametrize("name", sorted(BY_NAME))
-def test_header_is_read(engine: Engine, name: str) -> None:
-    header = engine.read_header(io.BytesIO(encode(draw((60, 40)), name.upper())))
-    assert (header.format, header.width, header.height) == (BY_NAME[name], 60, 40)
-    assert (header.orientation, header.has_alpha) == (1, False)
+@pytest.mark.parametrize("found", [AVIF, GIF, JPEG, PNG, WEBP], ids=lambda one: one.name)
+def test_header_is_read(engine: Engine, found: Format) -> None:
+    header = engine.read_header(io.BytesIO(encode(draw((60, 40)), found.name.upper())))
+    assert (header.format, header.width, header.height) == (found, 60, 40)
+    assert (header.orientation, header.has_alpha, header.frames) == (1, False, 1)
 
 
 def test_header_is_read_without_the_pixels(engine: Engine) -> None:
@@ -119,6 +89,11 @@ def test_palette_can_be_transparent(engine: Engine) -> None:
     content = encode(draw((600, 400)).quantize(16), "PNG", transparency=0)
     assert engine.read_header(io.BytesIO(content)).has_alpha
     assert render_one(engine, content, variant()).has_transparency_data
+
+
+def test_small_variant_of_a_transparent_palette(engine: Engine) -> None:
+    content = encode(draw((600, 400)).quantize(16), "PNG", transparency=0)
+    assert len(render(engine, content, variant(16))[0].content) < len(content)
 
 
 def test_encoders_are_there(engine: Engine) -> None:
@@ -194,7 +169,10 @@ def test_several_variants_share_a_decoding_and_differ_in_nothing(engine: Engine)
         variant(1920, JPEG),
         variant(320, AVIF),
         variant(320, JPEG, ratio=(1, 1)),
+        variant(320, JPEG),
         variant(160, PNG),
+        variant(160, WEBP, linear=True),
+        variant(1920, JPEG),
     ]
     together = [one.content for one in render(engine, content, *wanted)]
     alone = [render(engine, content, one)[0].content for one in wanted]
@@ -477,9 +455,8 @@ import io, os, signal, sys
 from django.conf import settings
 settings.configure()
 from tests.pictures import decode, photograph
-from tests.test_engines import render_one, variant
+from tests.engines.rendering import render_one, variant
 from resizer.engines import get_engine
-from resizer.engines.encoding import encode_within
 from resizer.engines.libvips import LibvipsEngine
 engine = LibvipsEngine()
 content = photograph((800, 600))
@@ -712,15 +689,33 @@ def test_wider_variants_are_larger_files(engine: Engine, original: str, target: 
     assert sizes == sorted(sizes)
 
 
-def test_less_quality_ends_at_half() -> None:
-    asked: list[int] = []
+@pytest.mark.parametrize("target", [AVIF, JPEG, WEBP], ids=lambda target: target.name)
+@pytest.mark.parametrize("quality", [25, 50])
+def test_smaller_variant_of_a_poor_photograph_is_a_smaller_file(
+    engine: Engine, quality: int, target: Format
+) -> None:
+    with Image.open(ROOT / "config/gallery/photographs/clock.jpg") as image:
+        image.thumbnail((1000, 1000))
+        content = encode(image, quality=quality)
+    widths = [200, 320, 480, 640, 800, image.width]
+    made = render(engine, content, *(variant(width, target) for width in widths))
+    sizes = [len(one.content) for one in made]
+    assert sizes == sorted(sizes)
+    assert sizes[-1] <= len(content)
+
+
+@pytest.mark.parametrize(
+    ("most", "asked"), [(10, [80, 24]), (700, [80, 62]), (999, [80, 72, 64, 56, 48, 40, 32, 24])]
+)
+def test_less_quality_ends_at_a_part_of_it(most: int, asked: list[int]) -> None:
+    tried: list[int] = []
 
     def encode_all(quality: int) -> bytes:
-        asked.append(quality)
-        return bytes(1000)
+        tried.append(quality)
+        return bytes(600 if quality < 80 and most == 700 else 1000)
 
-    assert len(encode_within(10, 80, encode_all)) == 1000
-    assert asked == [80, 72, 64, 56, 48, 40]
+    encode_lossy(variant(quality=80), most, encode_all, find_quality=lambda: 1)
+    assert tried == asked
 
 
 @pytest.mark.parametrize("width", [640, 320])

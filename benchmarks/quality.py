@@ -1,0 +1,141 @@
+"""Automatic against fixed quality, by SSIMULACRA2: `make bench-quality`.
+
+Each photograph of the gallery is rendered at several fixed qualities and with quality="auto". Of the fixed ones, the
+quality is taken that has the mean score of the automatic ones, and the one whose worst picture is as good, each between
+the two nearest that were measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import statistics
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from django.conf import settings
+
+settings.configure(RESIZER={"FORMATS": ["avif", "webp"]})
+
+from PIL import Image  # noqa: E402  # settings come first
+
+from benchmarks.encoders import score  # noqa: E402
+from benchmarks.originals import PHOTOGRAPHS  # noqa: E402
+from resizer.engines.libvips import LibvipsEngine  # noqa: E402
+from resizer.engines.pillow import PillowEngine  # noqa: E402
+from resizer.formats import AVIF, JPEG, PNG, WEBP  # noqa: E402
+from resizer.variant import AUTO, Recipe, Variant  # noqa: E402
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from resizer.engines import Engine, Header
+    from resizer.formats import Format
+
+QUALITIES = {AVIF: (40, 47, 54, 61, 70), JPEG: (50, 58, 66, 74, 84), WEBP: (60, 68, 76, 84, 92)}
+
+
+class Outcome(NamedTuple):
+    """Of one photograph."""
+
+    score: float
+    bytes: float
+    milliseconds: float
+
+
+class Photograph:
+    """One original, and the exact pixels of its variant."""
+
+    def __init__(self, engine: Engine, path: Path, width: int) -> None:
+        self.engine = engine
+        self.width = width
+        self.content = path.read_bytes()
+        self.header: Header = engine.read_header(io.BytesIO(self.content))
+        exact, _ = self._render(PNG, "lossless")
+        self.reference = Path(tempfile.mkstemp(suffix=".png")[1])
+        Image.open(io.BytesIO(exact)).convert("RGB").save(self.reference, compress_level=1)
+
+    def measure(self, target: Format, quality: str | int) -> Outcome:
+        content, seconds = self._render(target, quality)
+        return Outcome(score(self.reference, content), len(content), 1000 * seconds)
+
+    def _render(self, target: Format, quality: str | int) -> tuple[bytes, float]:
+        variant = Variant(
+            source="default",
+            name="x",
+            version="0" * 8,
+            width=self.width,
+            format=target,
+            recipe=Recipe(quality=quality),
+        )
+        (rendered,) = self.engine.render(io.BytesIO(self.content), self.header, [variant])
+        return rendered.content, rendered.encode_seconds
+
+
+def between(one: list[Outcome], other: list[Outcome], part: float) -> list[Outcome]:
+    return [
+        Outcome(*(a + part * (b - a) for a, b in zip(left, right, strict=True)))
+        for left, right in zip(one, other, strict=True)
+    ]
+
+
+def mean(outcomes: list[Outcome], column: int) -> float:
+    return statistics.mean(outcome[column] for outcome in outcomes)
+
+
+def fixed_of(
+    runs: list[list[Outcome]], auto: list[Outcome], of: Callable[[list[Outcome]], float]
+) -> list[Outcome]:
+    """What a fixed quality gives that is as good as the automatic one."""
+    wanted, scores = of(auto), [of(run) for run in runs]
+    place = max([0, *(place for place, found in enumerate(scores[:-1]) if found <= wanted)])
+    part = (wanted - scores[place]) / (scores[place + 1] - scores[place])
+    return between(runs[place], runs[place + 1], part)
+
+
+def mean_score(outcomes: list[Outcome]) -> float:
+    return mean(outcomes, 0)
+
+
+def worst_score(outcomes: list[Outcome]) -> float:
+    return min(outcome.score for outcome in outcomes)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--widths", nargs="+", type=int, default=[320, 640, 1280])
+    chosen = parser.parse_args()
+    print("score: mean, lowest, standard deviation\n")
+    print(
+        "| engine, format, px | auto | fixed | bytes at the same mean | bytes at the same lowest"
+        " | time of encoding |"
+    )
+    print("|---|---|---|---|---|---|")
+    for engine in (LibvipsEngine(), PillowEngine()):
+        for width in chosen.widths:
+            photographs = [
+                Photograph(engine, path, width) for path in sorted(PHOTOGRAPHS.glob("*.jpg"))
+            ]
+            for target, qualities in QUALITIES.items():
+                auto = [one.measure(target, AUTO) for one in photographs]
+                runs = [[one.measure(target, each) for one in photographs] for each in qualities]
+                fixed = fixed_of(runs, auto, mean_score)
+                safe = fixed_of(runs, auto, worst_score)
+                cells = []
+                for outcomes in (auto, fixed):
+                    scores = [outcome.score for outcome in outcomes]
+                    cells.append(
+                        f"{mean(outcomes, 0):.0f}, {min(scores):.0f}, {statistics.stdev(scores):.1f}"
+                    )
+                cells.append(f"{100 * mean(auto, 1) / mean(fixed, 1):.0f} %")
+                cells.append(f"{100 * mean(auto, 1) / mean(safe, 1):.0f} %")
+                cells.append(f"{mean(auto, 2) / mean(fixed, 2):.1f} ×")
+                name = f"{type(engine).__name__}, {target.name}, {width}"
+                print(f"| {name} | " + " | ".join(cells) + " |", flush=True)
+            for one in photographs:
+                one.reference.unlink()
+
+
+if __name__ == "__main__":
+    main()

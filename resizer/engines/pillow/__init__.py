@@ -1,0 +1,7 @@
+"""The engine that is always there: Pillow."""
+
+from __future__ import annotations
+
+from resizer.engines.pillow.engine import PillowEngine
+
+__all__ = ["PillowEngine"]

@@ -1,0 +1,163 @@
+"""Pictures that move: counted, decoded frame by frame, and encoded as WebP."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from resizer.conf import get_settings
+from resizer.engines.encoding import encode_lossy
+from resizer.engines.pillow.decoding import correct_transparency, refuse_other, resizable
+from resizer.engines.pillow.files import open_image, save
+from resizer.engines.pillow.resizing import resize
+from resizer.engines.protocol import Rendered
+from resizer.engines.scoring import find_quality
+from resizer.engines.sharing import plan_resizing
+from resizer.errors import TooManyPixels
+from resizer.formats import AVIF, GIF, PNG, WEBP
+from resizer.variant import LOSSLESS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import BinaryIO
+
+    from PIL import Image
+
+    from resizer.engines.protocol import Header
+    from resizer.formats import Format
+    from resizer.variant import Variant
+
+#: Browsers show frames that want less for as long as this, milliseconds; GIFs of old often say 0.
+LEAST_MILLISECONDS = 11
+USUAL_MILLISECONDS = 100
+
+#: Which originals can move; a JPEG, a HEIC or a TIFF with several pictures is no animation.
+_MOVING = {AVIF, GIF, PNG, WEBP}
+_EXTENSION, _IMAGE = b"\x21", b"\x2c"
+#: A GIF of more parts has none that anybody would like to see.
+_MOST_PARTS = 100_000
+
+
+def count_frames(file: BinaryIO, image: Image.Image, found: Format) -> int:
+    """How many frames an open picture has; 1 does not move."""
+    if found not in _MOVING:
+        return 1
+    if found is GIF:
+        # Pillow's own count takes seconds for a file of nothing but tiny frames.
+        file.seek(0)
+        return _count_gif_frames(file.read())
+    return int(image.n_frames)  # type: ignore[attr-defined]  # all of these plug-ins have it
+
+
+def render_animation(file: BinaryIO, header: Header, variant: Variant) -> Rendered:
+    """Every frame resized, and all encoded as WebP. Raises TooManyPixels beyond `MAX_ANIMATION_PIXELS`."""
+    if not get_settings().may_move(header.frames, (header.width, header.height)):
+        raise TooManyPixels(f"{header.frames} frames of {header.width} x {header.height} px")
+    started_at = time.perf_counter()
+    wanted = plan_resizing(header, variant, shrinks=False)
+    with open_image(file) as (image, found):
+        refuse_other(image, header)
+        frames, milliseconds = [], []
+        for frame in _frames(image):
+            frames.append(resize(frame, wanted, header.orientation))
+            milliseconds.append(_duration(image))
+        plays = _plays(image, found)
+    decoded_at = time.perf_counter()
+
+    def write(picture: Image.Image, quality: int) -> bytes:
+        return save(picture, variant.format, quality=quality, method=4)
+
+    def write_all(**options: Any) -> bytes:
+        content = save(
+            frames[0],
+            variant.format,
+            save_all=True,
+            append_images=frames[1:],
+            duration=milliseconds,
+            loop=plays,
+            method=4,
+            **options,
+        )
+        has_alpha = any(frame.has_transparency_data for frame in frames)
+        return _declare_alpha(content) if has_alpha else content
+
+    if variant.recipe.quality == LOSSLESS:
+        content = write_all(lossless=True)
+    else:
+        content = encode_lossy(
+            variant,
+            header.bytes,
+            lambda quality: write_all(quality=quality),
+            lambda: find_quality(frames[0], variant.format, write),
+        )
+    return Rendered(
+        content=content,
+        width=frames[0].width,
+        height=frames[0].height,
+        decode_seconds=decoded_at - started_at,
+        encode_seconds=time.perf_counter() - decoded_at,
+    )
+
+
+def _declare_alpha(content: bytes) -> bytes:
+    """Set the alpha flag of an animated WebP (RFC 9649 §2.7).
+
+    libwebp forgets it where transparency lies around frames only, not in them, and what is clear turns black.
+    """
+    flags = 20
+    if content[12:16] != b"VP8X":
+        return content
+    return content[:flags] + bytes([content[flags] | 0x10]) + content[flags + 1 :]
+
+
+def _frames(image: Any) -> Iterator[Image.Image]:
+    correct_transparency(image)
+    # An APNG may begin with a picture for those who cannot show what moves.
+    first = 1 if image.info.get("default_image") else 0
+    for index in range(first, image.n_frames):
+        image.seek(index)
+        image.load()
+        yield resizable(image)
+
+
+def _duration(image: Image.Image) -> int:
+    duration = round(image.info.get("duration", 0))
+    return duration if duration >= LEAST_MILLISECONDS else USUAL_MILLISECONDS
+
+
+def _plays(image: Image.Image, found: Format) -> int:
+    """How often an animation is shown; 0 is for ever."""
+    loop = image.info.get("loop")
+    if found is not GIF:
+        return loop or 0
+    # A GIF says how often it is repeated; one that says nothing is not.
+    return 1 if loop is None else loop and loop + 1
+
+
+def _count_gif_frames(content: bytes) -> int:
+    """Walk through the blocks of a GIF (GIF89a §18 to §27). What is cut or strange ends the walk."""
+    frames = 0
+    place = 13 + _table_bytes(content, 10)
+    for _ in range(_MOST_PARTS):
+        kind = content[place : place + 1]
+        if kind == _IMAGE:
+            frames += 1
+            place = _skip_data(content, place + 11 + _table_bytes(content, place + 9))
+        elif kind == _EXTENSION:
+            place = _skip_data(content, place + 2)
+        else:
+            break
+    return max(1, frames)
+
+
+def _table_bytes(content: bytes, place: int) -> int:
+    """The length of the colour table that the flags at a place announce."""
+    flags = int.from_bytes(content[place : place + 1])
+    return 3 << (flags & 7) + 1 if flags & 0x80 else 0
+
+
+def _skip_data(content: bytes, place: int) -> int:
+    """The place behind a row of blocks, each preceded by its length, the last one empty."""
+    while place < len(content) and content[place]:
+        place += content[place] + 1
+    return place + 1

@@ -1,0 +1,74 @@
+"""Colours: from any profile to sRGB, and from sRGB to light and back."""
+
+from __future__ import annotations
+
+import functools
+import io
+
+from PIL import Image, ImageCms
+
+#: A profile that is larger is ignored: honest ones have up to 2 MB, and some are remembered.
+MAX_PROFILE_BYTES = 4_000_000
+#: Light is counted in so many steps.
+LIGHT_STEPS = 65_535
+
+
+def to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
+    """L, LA, RGB, RGBA or CMYK with a profile to L, LA, RGB or RGBA without; transparency stays as it is."""
+    alpha = image.getchannel("A") if image.mode in {"LA", "RGBA"} else None
+    colours = image.convert({"LA": "L", "RGBA": "RGB"}[image.mode]) if alpha else image
+    if profile and len(profile) <= MAX_PROFILE_BYTES:
+        try:
+            transform = _transform(profile, colours.mode)
+            converted = ImageCms.applyTransform(colours, transform)
+        except (ImageCms.PyCMSError, OSError, ValueError):
+            # A broken profile, or one for another number of channels: browsers ignore it as well.
+            converted = None
+        if converted is not None:
+            colours = converted.convert("L") if colours.mode == "L" else converted
+    if colours.mode == "CMYK":
+        colours = colours.convert("RGB")
+    if alpha:
+        colours.putalpha(alpha)
+    return colours
+
+
+# Building a transform takes as long as applying it to a small picture, and most originals share a few profiles.
+@functools.lru_cache(maxsize=16)
+def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform:
+    return ImageCms.buildTransform(
+        ImageCms.ImageCmsProfile(io.BytesIO(profile)),
+        ImageCms.createProfile("sRGB"),
+        mode,
+        "RGB",
+        renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
+    )
+
+
+def to_light(channel: Image.Image) -> Image.Image:
+    """One channel of sRGB, in L, to light, in I, 0 to `LIGHT_STEPS`."""
+    return channel.point(_light_of(), "I")
+
+
+def from_light(channel: Image.Image) -> Image.Image:
+    """Light in I, which may overshoot its range, to one channel of sRGB in L."""
+    return channel.point(_srgb_of(), "L")
+
+
+# IEC 61966-2-1 §5.2, as in CSS Color 4 §10.2.
+@functools.cache
+def _light_of() -> list[int]:
+    parts = (value / 255 for value in range(256))
+    return [
+        round(LIGHT_STEPS * (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4))
+        for part in parts
+    ]
+
+
+@functools.cache
+def _srgb_of() -> list[int]:
+    parts = (value / LIGHT_STEPS for value in range(LIGHT_STEPS + 1))
+    return [
+        round(255 * (12.92 * part if part <= 0.0031308 else 1.055 * part ** (1 / 2.4) - 0.055))
+        for part in parts
+    ]

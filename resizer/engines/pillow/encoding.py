@@ -1,0 +1,65 @@
+"""From a variant's pixels to its bytes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from PIL import Image
+
+from resizer.engines.encoding import encode_lossy, is_worth_effort, most_bytes
+from resizer.engines.pillow.files import save
+from resizer.engines.scoring import find_quality
+from resizer.formats import AVIF, PNG, WEBP
+from resizer.variant import LOSSLESS
+
+if TYPE_CHECKING:
+    from resizer.engines.protocol import Header
+    from resizer.variant import Variant
+
+
+# Dithering makes files a third larger, and by SSIMULACRA2 no better.
+_NO_DITHER = Image.Dither.NONE
+
+
+def encode(image: Image.Image, variant: Variant, header: Header) -> bytes:
+    """Encode a picture in L, LA, RGB or RGBA."""
+    if variant.format is PNG:
+        return _encode_png(image, variant, header)
+    if image.has_transparency_data and not variant.format.has_alpha:
+        background = Image.new("RGBA", image.size, "white")
+        background.alpha_composite(image.convert("RGBA"))
+        image = background.convert("RGB")
+    options: dict[str, Any]
+    if variant.format is AVIF:
+        effort = is_worth_effort(header, image.width, has_alpha=image.has_transparency_data)
+        options = {"speed": 8 if effort else 9, "subsampling": "4:2:0", "max_threads": 1}
+    elif variant.format is WEBP:
+        options = {"method": 4}
+    else:
+        options = {"optimize": True, "progressive": True, "subsampling": "4:2:0"}
+    if variant.recipe.quality == LOSSLESS:
+        return save(image, variant.format, lossless=True, **options)
+
+    def write(picture: Image.Image, quality: int) -> bytes:
+        return save(picture, variant.format, quality=quality, **options)
+
+    return encode_lossy(
+        variant,
+        most_bytes(header, image.width * image.height),
+        lambda quality: write(image, quality),
+        lambda: find_quality(image, variant.format, write),
+    )
+
+
+def _encode_png(image: Image.Image, variant: Variant, header: Header) -> bytes:
+    """A palette stays one: half the bytes; Pillow harms it little, except where colours are transparent."""
+    if not header.has_palette or variant.recipe.quality == LOSSLESS:
+        return save(image, PNG)
+    if not image.has_transparency_data:
+        palette = image.convert("RGB").quantize(256, Image.Quantize.MEDIANCUT, dither=_NO_DITHER)
+        return save(palette, PNG, compress_level=9)
+    content = save(image, PNG)
+    if len(content) > header.bytes:
+        palette = image.convert("RGBA").quantize(256, Image.Quantize.FASTOCTREE, dither=_NO_DITHER)
+        return save(palette, PNG, compress_level=9)
+    return content

@@ -1,0 +1,80 @@
+"""Headers and variants, by Pillow alone."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from PIL import ExifTags, Image, features
+
+from resizer.engines.pillow.animation import count_frames, render_animation
+from resizer.engines.pillow.decoding import decode
+from resizer.engines.pillow.encoding import encode
+from resizer.engines.pillow.files import has_heic, open_image
+from resizer.engines.pillow.resizing import resize
+from resizer.engines.protocol import Header
+from resizer.engines.sharing import render_shared
+from resizer.formats import GIF, HEIC, JPEG, PNG
+from resizer.geometry import upright
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from typing import BinaryIO
+
+    from resizer.engines.protocol import Rendered
+    from resizer.formats import Format
+    from resizer.variant import Variant
+
+#: A PNG of less for a pixel is no photograph: those take 1 to 2.5, screenshots and drawings 0.1 to 0.6.
+GRAPHIC_BYTES = 0.75
+
+
+class PillowEngine:
+    def can_read(self, found: Format) -> bool:
+        return found is not HEIC or has_heic()
+
+    def can_write(self, target: Format) -> bool:
+        return target.name not in {"avif", "webp"} or bool(features.check(target.name))
+
+    def read_header(self, file: BinaryIO) -> Header:
+        with open_image(file) as (image, found):
+            orientation = _orientation(image)
+            width, height = upright(image.size, orientation)
+            length = file.seek(0, os.SEEK_END)
+            return Header(
+                format=found,
+                width=width,
+                height=height,
+                orientation=orientation,
+                has_alpha=image.has_transparency_data,
+                is_shrinkable=found is JPEG and not image.info.get("progressive"),
+                is_graphic=found in {GIF, PNG} and length < GRAPHIC_BYTES * width * height,
+                has_palette=image.mode in {"1", "P"},
+                frames=count_frames(file, image, found),
+                bytes=length,
+            )
+
+    def render(
+        self, file: BinaryIO, header: Header, variants: Sequence[Variant]
+    ) -> Iterator[Rendered]:
+        return render_shared(
+            header,
+            variants,
+            shrinks=header.format is JPEG,
+            decode=lambda scale, _: decode(file, header, scale),
+            resize=lambda image, wanted: resize(image, wanted, header.orientation),
+            encode=lambda image, variant: encode(image, variant, header),
+            animate=lambda variant: render_animation(file, header, variant),
+        )
+
+
+def _orientation(image: Image.Image) -> int:
+    exif = Image.Exif()
+    try:
+        # Not the image's own method, which takes orientation from XMP as well; browsers do not.
+        exif.load(image.info.get("exif", b""))
+        value = exif.get(ExifTags.Base.Orientation)
+    except Exception:
+        # Broken EXIF, for which Pillow raises many classes, does not break the picture.
+        return 1
+    return value if type(value) is int and 1 <= value <= 8 else 1

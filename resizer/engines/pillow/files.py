@@ -1,0 +1,76 @@
+"""Files as Pillow reads and writes them."""
+
+from __future__ import annotations
+
+import io
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from PIL import Image
+
+from resizer.conf import get_settings
+from resizer.errors import ResizerError, TooManyPixels, UndecodableOriginal, UnsupportedFormat
+from resizer.formats import HEIC, SNIFF_BYTES, sniff
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import BinaryIO
+
+    from resizer.formats import Format
+
+
+@contextmanager
+def open_image(file: BinaryIO) -> Iterator[tuple[Image.Image, Format]]:
+    """Open a file with the one decoder that its first bytes ask for; what goes wrong inside is the file's fault."""
+    file.seek(0)
+    found = sniff(file.read(SNIFF_BYTES))
+    if found is None or not get_settings().may_open(found):
+        raise UnsupportedFormat(
+            f"the first bytes are of {found.name if found else 'no known format'}"
+        )
+    file.seek(0)
+    try:
+        # Never Pillow's whole list of decoders: one of them starts Ghostscript.
+        with Image.open(file, formats=[_plugin(found)]) as image:
+            yield image, found
+    except ResizerError:
+        raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise TooManyPixels(str(error)) from error
+    except Exception as error:
+        # Broken files make Pillow raise OSError, SyntaxError, ValueError, TypeError, MemoryError and more.
+        raise UndecodableOriginal(f"{type(error).__name__}: {error}") from error
+
+
+def save(image: Image.Image, target: Format, **options: Any) -> bytes:
+    with _scratch_file() as output:
+        image.save(output, _plugin(target), **options)
+        output.seek(0)
+        return output.read()
+
+
+def has_heic() -> bool:
+    """Make Pillow open HEIC; False where the library that does it is not installed."""
+    try:
+        import pi_heif
+    except ImportError:
+        return False
+    pi_heif.register_heif_opener()
+    return True
+
+
+def _plugin(found: Format) -> str:
+    """The name of Pillow's decoder and encoder."""
+    if found is not HEIC:
+        return found.name.upper()
+    if not has_heic():
+        raise UnsupportedFormat("pi-heif is not installed")
+    return "HEIF"
+
+
+def _scratch_file() -> BinaryIO:
+    """A file in memory with a descriptor: while Pillow writes to one, other threads run; a BytesIO keeps them waiting."""
+    if hasattr(os, "memfd_create"):
+        return open(os.memfd_create("resizer"), "w+b")
+    return io.BytesIO()  # pragma: no cover  # Linux has it, other systems do with less

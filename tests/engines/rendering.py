@@ -1,0 +1,41 @@
+"""Variants, rendered as the store has them rendered."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any
+
+from resizer.formats import AVIF, JPEG, PNG, WEBP
+from resizer.variant import Recipe, Variant
+from tests.pictures import decode
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from resizer.engines import Engine, Rendered
+    from resizer.formats import Format
+
+WRITTEN = [AVIF, JPEG, PNG, WEBP]
+
+
+def variant(width: int = 320, target: Format = PNG, **recipe: Any) -> Variant:
+    return Variant(
+        source="default",
+        name="a.jpg",
+        version="5d41402a",
+        width=width,
+        format=target,
+        recipe=Recipe(**recipe),
+    )
+
+
+def render(engine: Engine, content: bytes, *variants: Variant) -> list[Rendered]:
+    file = io.BytesIO(content)
+    return list(engine.render(file, engine.read_header(file), variants))
+
+
+def render_one(engine: Engine, content: bytes, wanted: Variant) -> Image.Image:
+    (rendered,) = render(engine, content, wanted)
+    image = decode(rendered.content)
+    assert image.size == (rendered.width, rendered.height)
+    return image
