@@ -33,7 +33,7 @@ test: $(VENV)/.test services
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -W error manage.py makemigrations --check --dry-run
-	$(BIN)/python -m pytest --cov
+	$(BIN)/python -m pytest --cov --numprocesses auto --maxprocesses 4 --dist loadgroup
 
 services:
 	@sh .ci/install-services
