@@ -27,9 +27,10 @@ TOOLS = {
     "sharp": {"jpeg", "webp", "avif"},
     "vipsthumbnail": {"jpeg", "webp"},
     "djpeg": {"jpeg"},
-    "floor": {"jpeg", "webp", "avif"},
+    "Pillow floor": {"jpeg", "webp", "avif"},
+    "libvips floor": {"jpeg", "webp", "avif"},
 }
-JPEG_ONLY = {"djpeg", "floor"}
+JPEG_ONLY = {"djpeg", "Pillow floor", "libvips floor"}
 WIDTHS = (320, 640, 1280, 1920)
 NODE_MODULES = ROOT / "var/benchmarks/node_modules"
 

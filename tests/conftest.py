@@ -44,9 +44,7 @@ LAMBDA = ("linux", 3, 13)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Where tests run in several processes, those that share a server run in one of them."""
     for item in items:
-        shared = (
-            "deployment" if "deployment" in getattr(item, "fixturenames", ()) else item.path.stem
-        )
+        shared = "function" if item.get_closest_marker("function") else item.path.stem
         if item.path.parent.name != "engines":
             item.add_marker(pytest.mark.xdist_group(shared))
 

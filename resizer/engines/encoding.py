@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from resizer.conf import get_settings
@@ -32,11 +33,11 @@ def most_bytes(header: Header, pixels: int) -> float:
     """How large the file of a variant of so many pixels may be.
 
     It has no more pixels than its original, and should have no more bytes: what that has lost already, no quality
-    brings back. Of a JPEG it has its share, so that a smaller variant is no larger a file than the next larger one;
-    the power is what bytes of photographs grow with.
+    brings back. Of a JPEG it has as large a part as it has of the width, so that it is no larger a file than the next
+    larger one: bytes of photographs grow a little faster.
     """
-    share = min(1, pixels / (header.width * header.height))
-    return header.bytes * (share**0.75 if header.format is JPEG else 1)
+    part = math.sqrt(min(1, pixels / (header.width * header.height)))
+    return header.bytes * (part if header.format is JPEG else 1)
 
 
 def encode_lossy(
