@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import importlib
+import json
 import logging
 import os
 import sys
@@ -18,6 +19,7 @@ from django.urls import clear_script_prefix, path
 from config.lambda_package import ZAPPA_SETTINGS
 from config.urls import urlpatterns as project_urls
 from resizer.variant import parse_key
+from tests.aws.events import ADDRESS, STAGE, Request, write_event
 from tests.conftest import files, save
 from tests.pictures import photograph
 
@@ -31,18 +33,19 @@ if TYPE_CHECKING:
 # Django looks after the connections of other tests at the beginning and the end of every request.
 pytestmark = pytest.mark.django_db
 
-#: Event kinds; each with the domain at which its visitors arrive.
-DOMAINS = {
-    "rest": "a1b2c3.execute-api.eu-west-1.amazonaws.com",
-    "rest behind a domain": "img.example.com",
-    "http": "a1b2c3.execute-api.eu-west-1.amazonaws.com",
-    "http $default": "a1b2c3.execute-api.eu-west-1.amazonaws.com",
-    "http behind a domain": "img.example.com",
-    "url": "a1b2c3.lambda-url.eu-west-1.on.aws",
-    "alb": "img-1.eu-west-1.elb.amazonaws.com",
-    "alb multi": "img-1.eu-west-1.elb.amazonaws.com",
+DOMAIN = "img.example.com"
+#: How a request comes: the kind of its event, the host where it is not AWS's own, the stage where it is another.
+WAYS: dict[str, tuple[str, str | None, str | None]] = {
+    "rest": ("rest", None, None),
+    "rest behind a domain": ("rest", DOMAIN, None),
+    "http": ("http", None, None),
+    "http $default": ("http", None, "$default"),
+    "http behind a domain": ("http", DOMAIN, None),
+    "url": ("url", None, None),
+    "alb": ("alb", None, None),
+    "alb multi": ("alb_multi", None, None),
 }
-KINDS = tuple(DOMAINS)
+KINDS = tuple(WAYS)
 #: Where the stage is a part of what visitors see.
 STAGED = ("rest", "http")
 #: Decoded twice, not at all, or taken for a stage, each of these names another original.
@@ -50,62 +53,6 @@ NAMES = (
     *("plain.jpg", "löwe/ä ö.jpg", "山/水.jpg", "a b.jpg", "a+b.jpg", "100%.jpg", "a%20b.jpg"),
     *("a%2Fb.jpg", "a%2520b.jpg", "it's (1) & co;x=1.jpg", "a#b.jpg", "dev/x.jpg", "devices/x.jpg"),
 )
-Call = "Callable[..., dict[str, Any]]"
-
-
-def write_event(
-    kind: str,
-    address: str,
-    *,
-    method: str = "GET",
-    query: str = "",
-    headers: dict[str, str] | None = None,
-    stage: str = "dev",
-    body: bytes = b"",
-) -> dict[str, Any]:
-    """The event for a percent-encoded path below the stage, as AWS documents it for its kind."""
-    domain = DOMAINS[kind]
-    sent = {"Host": domain, "X-Forwarded-For": "6.6.6.6, 203.0.113.7", **(headers or {})}
-    pairs = [pair.partition("=")[::2] for pair in query.split("&") if pair]
-    rest: dict[str, Any] = {"body": base64.b64encode(body).decode(), "isBase64Encoded": True}
-    if kind.startswith(("http", "url")):
-        raw = unquote(address) if kind.startswith("http") else address
-        return rest | {
-            "version": "2.0",
-            "rawPath": f"/{stage}{raw}" if kind == "http" else raw,
-            "rawQueryString": query,
-            "headers": {name.lower(): value for name, value in sent.items()},
-            "requestContext": {
-                "domainName": domain,
-                "stage": stage if kind in ("http", "http behind a domain") else "$default",
-                "http": {"method": method, "sourceIp": "203.0.113.7"},
-            },
-        }
-    rest |= {"path": address, "httpMethod": method}
-    if kind.startswith("alb"):
-        rest["requestContext"] = {"elb": {"targetGroupArn": "arn:aws:elasticloadbalancing:…"}}
-        if kind == "alb":
-            return rest | {"headers": sent, "queryStringParameters": dict(pairs)}
-        several = {name: [value for key, value in pairs if key == name] for name, _ in pairs}
-        return rest | {
-            "multiValueHeaders": {name: [value] for name, value in sent.items()},
-            "multiValueQueryStringParameters": several,
-        }
-    decoded = [(unquote(name), unquote(value)) for name, value in pairs]
-    return rest | {
-        "headers": sent,
-        "multiValueHeaders": {name: [value] for name, value in sent.items()},
-        "queryStringParameters": dict(decoded) or None,
-        "multiValueQueryStringParameters": {
-            name: [value for key, value in decoded if key == name] for name, _ in decoded
-        }
-        or None,
-        "requestContext": {
-            "domainName": domain,
-            "stage": stage,
-            "identity": {"sourceIp": "203.0.113.7"},
-        },
-    }
 
 
 @pytest.fixture(scope="session")
@@ -128,8 +75,11 @@ def call(handler: Any, settings: Settings) -> Iterator[Callable[..., dict[str, A
     settings.ALLOWED_HOSTS = ["*"]
     settings.RESIZER = {"SOURCES": {"default": {"OPEN": True}}}
 
-    def call(kind: str, address: str, **request: Any) -> dict[str, Any]:
-        answer = handler.lambda_handler(write_event(kind, address, **request), None)
+    def call(way: str, address: str, *, stage: str = STAGE, **request: Any) -> dict[str, Any]:
+        kind, host, other_stage = WAYS[way]
+        path = f"/{stage}{address}" if way in STAGED else address
+        event = write_event(kind, Request(path=path, **request), host, stage=other_stage or stage)
+        answer = handler.lambda_handler(json.loads(event), None)
         given = answer.get("multiValueHeaders") or {
             name: [value] for name, value in answer["headers"].items()
         }
@@ -214,7 +164,8 @@ def test_repeated_parameters_all_arrive(
 def test_address_is_what_aws_saw_and_not_what_a_client_claims(
     call: Callable[..., dict[str, Any]], urls: None, kind: str
 ) -> None:
-    assert b"|203.0.113.7|" in call(kind, "/show")["body"]
+    claim = (("X-Forwarded-For", "6.6.6.6"),)
+    assert f"|{ADDRESS}|".encode() in call(kind, "/show", headers=claim)["body"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -244,7 +195,7 @@ def test_not_modified_has_neither_type_nor_body(
 ) -> None:
     save("x.jpg", photograph((64, 48)))
     (etag,) = call(kind, "/img/64/x.jpg")["headers"]["etag"]
-    answer = call(kind, "/img/64/x.jpg", headers={"If-None-Match": etag})
+    answer = call(kind, "/img/64/x.jpg", headers=(("If-None-Match", etag),))
     assert (answer["status"], answer["body"]) == (304, b"")
     assert answer["headers"]["etag"] == [etag]
     assert "content-type" not in answer["headers"]

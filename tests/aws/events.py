@@ -70,16 +70,21 @@ class Response:
         return [value for key, value in self.headers if key == name.lower()]
 
 
-def write_event(kind: str, request: Request, host: str | None = None) -> bytes:
+def write_event(
+    kind: str, request: Request, host: str | None = None, *, stage: str = STAGE
+) -> bytes:
     """The event of a request to the host, AWS's own by default."""
+    forwarded = "X-Forwarded-For"
+    claimed = [value for name, value in request.headers if name == forwarded]
     headers = (
         ("Host", host or HOSTS[kind]),
-        ("X-Forwarded-For", ADDRESS),
+        # AWS adds what it has seen to what a client claims.
+        (forwarded, ", ".join([*claimed, ADDRESS])),
         ("X-Forwarded-Port", "443"),
         ("X-Forwarded-Proto", "https"),
-        *request.headers,
+        *(header for header in request.headers if header[0] != forwarded),
     )
-    event = WRITERS[kind](request, headers)
+    event = WRITERS[kind](request, headers, stage)
     event["body"] = base64.b64encode(request.body).decode() if request.body else None
     event["isBase64Encoded"] = bool(request.body)
     return json.dumps(event).encode()
@@ -105,8 +110,10 @@ def parse_answer(method: str, payload: bytes) -> Response:
     )
 
 
-def _rest(request: Request, headers: Headers) -> dict[str, Any]:
-    path = request.path.removeprefix(f"/{STAGE}")
+def _rest(request: Request, headers: Headers, stage: str) -> dict[str, Any]:
+    path = request.path
+    if ".execute-api." in dict(headers)["Host"]:
+        path = path.removeprefix(f"/{stage}")
     pairs = [(unquote(name), unquote(value)) for name, value in request.pairs]
     return {
         "resource": "/{proxy+}",
@@ -128,17 +135,17 @@ def _rest(request: Request, headers: Headers) -> dict[str, Any]:
             "protocol": "HTTP/1.1",
             "requestId": "c6af9ac6-7b61-11e6-9a41-93e8deadbeef",
             "resourcePath": "/{proxy+}",
-            "stage": STAGE,
+            "stage": stage,
         },
     }
 
 
-def _http(request: Request, headers: Headers) -> dict[str, Any]:
+def _http(request: Request, headers: Headers, stage: str) -> dict[str, Any]:
     path = unquote(request.path).partition("?")[0]
-    return _version_2(request, headers, path, stage=STAGE)
+    return _version_2(request, headers, path, stage=stage)
 
 
-def _url(request: Request, headers: Headers) -> dict[str, Any]:
+def _url(request: Request, headers: Headers, _stage: str) -> dict[str, Any]:
     return _version_2(request, headers, request.path, stage="$default")
 
 
@@ -176,7 +183,7 @@ def _version_2(request: Request, headers: Headers, path: str, *, stage: str) -> 
     }
 
 
-def _alb(request: Request, headers: Headers) -> dict[str, Any]:
+def _alb(request: Request, headers: Headers, _stage: str) -> dict[str, Any]:
     return {
         **_load_balancer(request),
         "headers": {name.lower(): value for name, value in headers},
@@ -184,7 +191,7 @@ def _alb(request: Request, headers: Headers) -> dict[str, Any]:
     }
 
 
-def _alb_multi(request: Request, headers: Headers) -> dict[str, Any]:
+def _alb_multi(request: Request, headers: Headers, _stage: str) -> dict[str, Any]:
     return {
         **_load_balancer(request),
         "multiValueHeaders": _grouped((name.lower(), value) for name, value in headers),
@@ -213,7 +220,7 @@ def _grouped(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
 if TYPE_CHECKING:
     Headers = tuple[tuple[str, str], ...]
 
-WRITERS: Mapping[str, Callable[[Request, Headers], dict[str, Any]]] = {
+WRITERS: Mapping[str, Callable[[Request, Headers, str], dict[str, Any]]] = {
     "rest": _rest,
     "http": _http,
     "url": _url,
