@@ -79,5 +79,5 @@ bench-cold-start: $(VENV)/.test
 	$(BIN)/python -m benchmarks.cold_start
 
 clean:
-	rm -rf .venv .venv-* .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .coverage
+	rm -rf .venv .venv-* .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .coverage*
 	find var -mindepth 1 -not -name .gitignore -delete
