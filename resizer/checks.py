@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from django.core.files.storage import Storage
 
-_LOADING = (ImportError, AttributeError, TypeError)
+_LOADING = (ImportError, AttributeError, TypeError, ValueError)
 OURS = "resizer.middleware.ResizerMiddleware"
 #: They add `Vary` or `Content-Encoding` to every response.
 CHANGING = (

@@ -47,6 +47,8 @@ logger = logging.getLogger(__name__)
 
 #: How long a missing or broken original is remembered as such, seconds.
 FAILURE_SECONDS = 60
+#: Failures that say nothing about the original.
+_OF_SOURCES = (SourceFailed.__name__, SourceTimedOut.__name__)
 
 
 #: What names an original wherever one is asked for.
@@ -72,7 +74,8 @@ def locate(file: File) -> Reference:
     if isinstance(file, str):
         alias, colon, name = file.partition(":")
         if colon and alias in get_sources():
-            return Reference(alias, name)
+            # An address is a name with one slash after its scheme: a key has no two in a row.
+            return Reference(alias, name.replace("://", ":/", 1))
         return Reference(DEFAULT_SOURCE, file)
     raise TypeError(f"An original is a model's file or a name, not {file!r}.")
 
@@ -90,7 +93,7 @@ def describe(file: File) -> Description:
 
 def refresh(reference: Reference) -> Description:
     """What is known of an original, asking its source if that was long ago. Raises any ResizerError."""
-    known = _recall(reference)
+    known = _recall(reference, asks_again=True)
     if known is not None and known.is_fresh:
         return known
     return _check(reference, None if known else _sighted(reference))
@@ -110,7 +113,7 @@ def current_version(reference: Reference) -> str:
     An original of which nothing is known is not opened for it: who only wants to know whether a cached variant is
     still right need not wait for that.
     """
-    known = _recall(reference)
+    known = _recall(reference, asks_again=True)
     if known is not None:
         return (known if known.is_fresh else check(reference)).version
     stat = _sighted(reference)
@@ -177,12 +180,12 @@ def forget(reference: Reference) -> None:
 
 def _inspect(reference: Reference, stat: Stat | None) -> Description:
     source = get_source(reference.source)
+    known = index.find(reference)
     if stat is None:
-        stat = source.stat(reference.name)
+        stat = source.stat(reference.name, known.fingerprint if known else None)
     if stat.bytes > get_settings().MAX_BYTES:
         raise TooManyBytes(f"{reference} has {stat.bytes} bytes")
     fingerprint = stat.fingerprint
-    known = index.find(reference)
     if known is not None and known.fingerprint == fingerprint:
         header = known.header
     else:
@@ -211,18 +214,22 @@ def _refuse_too_many_pixels(description: Description) -> None:
         raise TooManyPixels(f"{description.reference} has {width} x {height} px")
 
 
-def _recall(reference: Reference) -> Description | None:
-    """What the cache knows, else the row. Raises a failure that is remembered."""
+def _recall(reference: Reference, *, asks_again: bool = False) -> Description | None:
+    """What the cache knows, else the row. Raises a failure that is remembered.
+
+    With `asks_again` not that of a source: pages do not wait for one that is down, but a picture of one that is back
+    is shown at once.
+    """
     try:
         escape_name(reference.name)
     except InvalidOption as error:
         # A name that no key can hold has no variants, so it answers like one that does not exist.
         raise OriginalNotFound(str(error)) from error
     remembered = cache.read(_cache_key(reference))
-    if isinstance(remembered, str):
+    if isinstance(remembered, str) and not (asks_again and remembered in _OF_SOURCES):
         raise _failures().get(remembered, OriginalNotFound)(f"{reference} failed a moment ago")
     known = _last_known(reference, remembered)
-    if known is not None and remembered is None:
+    if known is not None and not isinstance(remembered, tuple | list):
         _remember(known)
     return known
 

@@ -9,13 +9,23 @@ from django.utils.module_loading import import_string
 
 from resizer.conf import Settings, get_settings
 from resizer.errors import OriginalNotFound
+from resizer.sources.http import HttpSource
 from resizer.sources.protocol import Source, Stat
+from resizer.sources.static import StaticSource
 from resizer.sources.storage import StorageSource
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Source", "Stat", "StorageSource", "get_source", "get_sources"]
+__all__ = [
+    "HttpSource",
+    "Source",
+    "Stat",
+    "StaticSource",
+    "StorageSource",
+    "get_source",
+    "get_sources",
+]
 
 
 def get_sources() -> Mapping[str, Source]:

@@ -23,14 +23,16 @@ class Source(Protocol):
     """A place of originals. Keyword arguments of its class are its `OPTIONS`.
 
     Every method that takes a name raises OriginalNotFound, SourceFailed or SourceTimedOut, `open` also TooManyBytes,
-    and nothing else.
+    and nothing else. So does reading what was opened.
     """
 
     def claims(self, storage: Storage) -> bool:
         """Whether a file of a model field in this storage is an original of this source."""
         ...
 
-    def stat(self, name: str) -> Stat: ...
+    def stat(self, name: str, known: str | None = None) -> Stat:
+        """`known` is a fingerprint that this source told before: it may ask whether that still holds."""
+        ...
 
     def open(self, name: str) -> AbstractContextManager[BinaryIO]:
         """The original's file, seekable. One on the local disk has a `fileno`.

@@ -1,0 +1,38 @@
+"""A moment on the clock by which something is done, however slowly its parts drip in."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from resizer.errors import SourceTimedOut
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Iterator
+
+
+class Deadline:
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._ends_at = time.monotonic() + seconds
+
+    def remaining(self) -> float:
+        """Seconds, more than 0. Raises SourceTimedOut."""
+        left = self._ends_at - time.monotonic()
+        if left <= 0:
+            raise self.missed()
+        return left
+
+    def missed(self) -> SourceTimedOut:
+        return SourceTimedOut(f"not done within {self._seconds:g} s")
+
+    @contextmanager
+    def bounding(self, connection: socket.socket) -> Iterator[None]:
+        """Let one call of a socket take what is left, and no more."""
+        connection.settimeout(self.remaining())
+        try:
+            yield
+        except TimeoutError as error:
+            raise self.missed() from error

@@ -1,0 +1,215 @@
+"""Originals on the web."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import re
+from contextlib import contextmanager
+from functools import cached_property
+from importlib.util import find_spec
+from tempfile import SpooledTemporaryFile
+from typing import TYPE_CHECKING, NamedTuple, cast
+
+from resizer.conf import get_settings
+from resizer.errors import InvalidOption, OriginalNotFound, TooManyBytes
+from resizer.names import escape_name
+from resizer.sources.gate import Gate
+from resizer.sources.protocol import Stat
+from resizer.sources.url import URL, parse, parse_directory, parse_pattern
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from typing import BinaryIO
+
+    from django.core.files.storage import Storage
+
+    from resizer.sources.fetching import Answer, Fetcher
+
+#: What is read at once for a header; who reads on gets the whole file fetched, bytes.
+HEAD_BYTES = 65_536
+#: What of an original is held in memory; more goes to a temporary file, bytes.
+SPOOL_BYTES = 8_000_000
+
+# RFC 9110 §8.8.2, §8.8.3. Anything else is not sent back: it might be more than a validator.
+_DATE = re.compile(r"[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2} GMT")
+_ETAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e]{0,64}"')
+#: An absolute address as a name: a key has no two slashes in a row.
+_ABSOLUTE = re.compile(r"(https?):/(?=[^/])")
+
+
+class _Validators(NamedTuple):
+    """What a fingerprint is made of; each may be empty."""
+
+    length: str
+    modified: str
+    etag: str
+
+    @classmethod
+    def of(cls, answer: Answer) -> _Validators:
+        length = "" if answer.length is None else str(answer.length)
+        modified = answer.headers.get("Last-Modified", "")
+        etag = answer.headers.get("ETag", "")
+        if etag and not _ETAG.fullmatch(etag):
+            # It still tells one version from another.
+            etag = hashlib.blake2s(etag.encode("utf-8", "replace"), digest_size=16).hexdigest()
+        return cls(length, modified if _DATE.fullmatch(modified) else "", etag)
+
+    @classmethod
+    def parse(cls, fingerprint: str) -> _Validators:
+        length, modified, etag = fingerprint.split("|", 2)
+        return cls(length, modified, etag)
+
+    @property
+    def fingerprint(self) -> str:
+        return "|".join(self)
+
+    @property
+    def stat(self) -> Stat:
+        return Stat(int(self.length or 0), self.fingerprint)
+
+    @property
+    def conditions(self) -> dict[str, str]:
+        """Headers of a request that is answered with 304 as long as nothing has changed."""
+        conditions = {"If-Modified-Since": self.modified} if self.modified else {}
+        if _ETAG.fullmatch(self.etag):
+            conditions["If-None-Match"] = self.etag
+        return conditions
+
+
+class HttpSource:
+    """Names below `base_url`, and whole addresses that a pattern of `allowed_urls` matches."""
+
+    def __init__(
+        self,
+        base_url: str | None = None,
+        *,
+        allowed_urls: Sequence[str] = (),
+        networks: Sequence[str] = (),
+        connect_seconds: float = 5,
+        deadline_seconds: float = 7,
+        max_redirects: int = 3,
+        max_bytes: int | None = None,
+        ca_bundle: str | None = None,
+    ) -> None:
+        """Raises ValueError for options that make no sense, ImportError where requests is missing.
+
+        `networks` beside the Internet may be connected to, such as "10.1.0.0/16". `deadline_seconds` are for a whole
+        fetch, `max_redirects` at most 3, `max_bytes` at most MAX_BYTES; `ca_bundle` is a file of certificates to trust.
+        """
+        if find_spec("requests") is None:
+            raise ImportError('HttpSource needs pip install "django-resized-img[web]"')
+        if isinstance(allowed_urls, str) or isinstance(networks, str):
+            raise ValueError("allowed_urls and networks are lists of texts")
+        if base_url is None and not allowed_urls:
+            raise ValueError("HttpSource needs base_url or allowed_urls")
+        if min(connect_seconds, deadline_seconds) <= 0 or (max_bytes is not None and max_bytes < 1):
+            raise ValueError("seconds and bytes are more than 0")
+        if max_redirects not in range(4):
+            raise ValueError("max_redirects is 0 to 3")
+        self._base = None if base_url is None else parse_directory(base_url)
+        self._allowed = [parse_pattern(one) for one in allowed_urls]
+        self._gate = Gate(networks)
+        self._limits = (connect_seconds, deadline_seconds, max_redirects)
+        self._max_bytes = max_bytes
+        self._ca_bundle = ca_bundle
+
+    def claims(self, storage: Storage) -> bool:
+        return False
+
+    def stat(self, name: str, known: str | None = None) -> Stat:
+        validators = _Validators.parse(known) if known else None
+        conditions = validators.conditions if validators else {}
+        with self._fetcher.get(self._find(name), conditions) as answer:
+            if validators and answer.status == 304:
+                return validators.stat
+            return _Validators.of(answer).stat
+
+    @contextmanager
+    def open(self, name: str) -> Iterator[BinaryIO]:
+        url = self._find(name)
+        limit = min(self._max_bytes or get_settings().MAX_BYTES, get_settings().MAX_BYTES)
+        with self._fetcher.get(url, {}) as answer, SpooledTemporaryFile(SPOOL_BYTES) as spool:
+            yield cast("BinaryIO", _Download(answer, spool, limit))
+
+    def url(self, name: str) -> str:
+        return str(self._find(name))
+
+    @cached_property
+    def _fetcher(self) -> Fetcher:
+        # Here, because requests takes a tenth of a second to import.
+        from resizer.sources.fetching import Fetcher, Limits
+
+        return Fetcher(self._gate, Limits(*self._limits), self._may_get, self._ca_bundle)
+
+    def _find(self, name: str) -> URL:
+        """Raises OriginalNotFound, for an address that is not allowed as well."""
+        name = name.replace("://", ":/", 1)
+        try:
+            escape_name(name)
+            absolute = _ABSOLUTE.match(name) if self._allowed else None
+            if absolute is None and self._base is not None:
+                return self._base.below(name)
+            url = parse(_ABSOLUTE.sub(r"\1://", name, count=1))
+        except (InvalidOption, ValueError) as error:
+            raise OriginalNotFound(f"{name[:200]!r}: {error}") from error
+        if not self._may_get(url):
+            raise OriginalNotFound(f"{url.without_query[:200]!r} is not among allowed_urls")
+        return url
+
+    def _may_get(self, url: URL) -> bool:
+        base = self._base
+        if base is not None and url[:3] == base[:3] and url.path.startswith(base.path):
+            return True
+        return any(one.matches(url) for one in self._allowed)
+
+
+class _Download:
+    """A file that is fetched as far as a header goes, or whole, and can be read again."""
+
+    def __init__(self, answer: Answer, spool: SpooledTemporaryFile[bytes], limit: int) -> None:
+        """Raises TooManyBytes, as `read` does."""
+        self.fingerprint = _Validators.of(answer).fingerprint
+        self._answer = answer
+        self._spool = spool
+        self._limit = limit
+        self._fetched = 0
+        self._is_whole = False
+        self._refuse_too_many(answer.length or 0)
+
+    def fileno(self) -> int:
+        raise io.UnsupportedOperation("a file that may not be whole yet has no descriptor")
+
+    def tell(self) -> int:
+        return self._spool.tell()
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        if whence == os.SEEK_END:
+            self._fetch_to(None)
+        self._spool.seek(offset, whence)
+        return self._spool.tell()
+
+    def read(self, size: int | None = -1) -> bytes:
+        if size is None or size < 0:
+            self._fetch_to(None)
+            return self._spool.read()
+        self._fetch_to(self._spool.tell() + size)
+        return self._spool.read(size)
+
+    def _fetch_to(self, end: int | None) -> None:
+        """Have a header's bytes at once; whoever wants more wants all, and the server is not kept waiting for it."""
+        position = self._spool.tell()
+        self._spool.seek(self._fetched)
+        target = HEAD_BYTES if end is not None and end <= HEAD_BYTES else self._limit + 1
+        while not self._is_whole and self._fetched < target:
+            content = self._answer.read(min(HEAD_BYTES, target - self._fetched))
+            self._is_whole = not content
+            self._fetched += len(content)
+            self._refuse_too_many(self._fetched)
+            self._spool.write(content)
+        self._spool.seek(position)
+
+    def _refuse_too_many(self, length: int) -> None:
+        if length > self._limit:
+            raise TooManyBytes(f"more than {self._limit} bytes")

@@ -1,0 +1,60 @@
+"""Static files as originals: where finders see them in development, collected ones in production."""
+
+from __future__ import annotations
+
+import errno
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, BinaryIO, cast
+
+from django.conf import settings as django_settings
+
+from resizer.sources.files import Reader, open_file, stat_file, storage_errors
+from resizer.sources.storage import StorageSource
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from django.core.files.storage import Storage
+
+    from resizer.sources.protocol import Stat
+
+
+class StaticSource:
+    """`storage` is the alias in `STORAGES` to which `collectstatic` collects."""
+
+    def __init__(self, storage: str = "staticfiles") -> None:
+        self._collected = StorageSource(storage)
+
+    def claims(self, storage: Storage) -> bool:
+        return self._collected.claims(storage)
+
+    def stat(self, name: str, known: str | None = None) -> Stat:
+        if not django_settings.DEBUG:
+            return self._collected.stat(name)
+        with storage_errors(name):
+            return stat_file(_find(name))
+
+    @contextmanager
+    def open(self, name: str) -> Iterator[BinaryIO]:
+        if not django_settings.DEBUG:
+            with self._collected.open(name) as collected:
+                yield collected
+            return
+        with storage_errors(name):
+            file = open_file(_find(name))
+        with file:
+            yield cast("BinaryIO", Reader(file, name))
+
+    def url(self, name: str) -> str:
+        return self._collected.url(name)
+
+
+def _find(name: str) -> str:
+    """The path of a static file. Raises FileNotFoundError, and what storages raise of a name."""
+    # Here, because it needs settings of an app that a project may not have.
+    from django.contrib.staticfiles import finders
+
+    path = finders.find(name)
+    if path is None:
+        raise FileNotFoundError(errno.ENOENT, "no finder has it")
+    return path

@@ -1,0 +1,129 @@
+"""Addresses on the web, read so strictly that every other parser reads the same; and patterns that match them parsed.
+
+What browsers, libraries and servers are known to read differently is refused, not repaired: a backslash, user names,
+control characters, spaces, hosts beyond ASCII, fragments, and steps up in a path, however they are spelled.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+from urllib.parse import quote, unquote, urljoin
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_CHARACTER = r"[A-Za-z0-9\-._~!$&'()*+,;=:@/%]"
+_ADDRESS = re.compile(
+    r"(?P<scheme>https?)://"
+    r"(?P<host>\[[0-9a-f:.]{2,45}\]|(?:\*\.)?[a-z0-9_\-]{1,63}(?:\.[a-z0-9_\-]{1,63})*)"
+    r"(?::(?P<port>[0-9]{1,5}))?"
+    rf"(?P<path>/{_CHARACTER}*)?"
+    rf"(?:\?(?P<query>(?:{_CHARACTER}|\?)*))?",
+    re.IGNORECASE | re.ASCII,
+)
+_BEYOND_ASCII = re.compile(r"[^\x00-\x7f]+")
+_PERCENT = re.compile(r"%(..?)?", re.DOTALL)
+_UNRESERVED = re.compile(r"[A-Za-z0-9\-._~]")
+_UNCLEAR = re.compile(r"[\x00-\x1f\x7f\\]")
+
+
+class URL(NamedTuple):
+    """An address in its one spelling."""
+
+    scheme: str
+    #: Small letters; an IPv6 address in brackets.
+    host: str
+    port: int
+    #: Percent-encoded; begins with a slash.
+    path: str
+    #: Percent-encoded, without the question mark; None where there is none.
+    query: str | None = None
+
+    @property
+    def host_and_port(self) -> str:
+        is_default = self.port == _DEFAULT_PORTS[self.scheme]
+        return self.host if is_default else f"{self.host}:{self.port}"
+
+    @property
+    def without_query(self) -> str:
+        """For logs: a query may hold a secret."""
+        return f"{self.scheme}://{self.host_and_port}{self.path}"
+
+    def __str__(self) -> str:
+        query = "" if self.query is None else f"?{self.query}"
+        return f"{self.without_query}{query}"
+
+    def below(self, name: str) -> URL:
+        """The address of a file with a plain name, in this directory."""
+        return self._replace(path=self.path + quote(name))
+
+    def join(self, location: str) -> URL:
+        """Where a redirect leads. Raises ValueError."""
+        return parse(urljoin(str(self), location))
+
+
+class Pattern(NamedTuple):
+    """Addresses that are allowed: "https://*.example.com/photos/*".
+
+    `*.` before a host stands for one or more names, `*` in path and query for anything. What ends in a slash covers
+    all below. Only a pattern with a query matches an address that has one.
+    """
+
+    url: URL
+
+    def matches(self, url: URL) -> bool:
+        if (url.scheme, url.port) != (self.url.scheme, self.url.port):
+            return False
+        host, star, suffix = self.url.host.rpartition("*")
+        is_host = url.host.endswith(suffix) if star else url.host == host + suffix
+        return is_host and _is_like(url.path, self.url.path) and _is_like(url.query, self.url.query)
+
+
+def parse(text: str) -> URL:
+    """Raises ValueError for what is no address, or not an unambiguous one."""
+    url = _read(text)
+    if "*" in url.host:
+        raise ValueError(f"{text[:200]!r} has no host")
+    return url
+
+
+def parse_pattern(text: str) -> Pattern:
+    """Raises ValueError."""
+    url = _read(text)
+    return Pattern(url._replace(path=f"{url.path}*") if url.path.endswith("/") else url)
+
+
+def parse_directory(text: str) -> URL:
+    """Raises ValueError."""
+    url = parse(text)
+    if url.query is not None:
+        raise ValueError(f"{text[:200]!r} has a query")
+    return url if url.path.endswith("/") else url._replace(path=f"{url.path}/")
+
+
+def _read(text: str) -> URL:
+    match = _ADDRESS.fullmatch(_BEYOND_ASCII.sub(lambda one: quote(one[0]), text))
+    if match is None:
+        raise ValueError(f"{text[:200]!r} is no address that all read alike")
+    scheme = match["scheme"].lower()
+    port = int(match["port"] or _DEFAULT_PORTS[scheme])
+    path = _PERCENT.sub(_spell, match["path"] or "/")
+    plain = unquote(path)
+    if _UNCLEAR.search(plain) or {".", ".."} & set(plain.split("/")) or not 0 < port < 65_536:
+        raise ValueError(f"{text[:200]!r} is no address that all read alike")
+    query = None if match["query"] is None else _PERCENT.sub(_spell, match["query"])
+    return URL(scheme, match["host"].lower(), port, path, query)
+
+
+def _spell(match: re.Match[str]) -> str:
+    """One spelling for each character: unreserved ones plain, the others in capitals (RFC 3986 §6.2.2)."""
+    digits = match[1] or ""
+    if not re.fullmatch("[0-9A-Fa-f]{2}", digits):
+        raise ValueError(f"{match[0]!r} is no percent-encoding")
+    character = chr(int(digits, 16))
+    return character if _UNRESERVED.fullmatch(character) else f"%{digits.upper()}"
+
+
+def _is_like(text: str | None, pattern: str | None) -> bool:
+    if text is None or pattern is None:
+        return text is pattern
+    return bool(re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), text))
