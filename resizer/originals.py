@@ -129,17 +129,21 @@ def current_version(reference: Reference) -> str:
 
 def _check(reference: Reference, stat: Stat | None = None) -> Description:
     try:
-        description = _inspect(reference, stat)
+        known = index.find(reference)
+        if stat is None:
+            source = get_source(reference.source)
+            stat = source.stat(reference.name, known.fingerprint if known else None)
+        description = _inspect(reference, stat, known)
     except (SourceFailed, SourceTimedOut) as error:
-        known = _last_known(reference, cache.read(_cache_key(reference)))
-        if known is None:
+        last = _last_known(reference, cache.read(_cache_key(reference)))
+        if last is None:
             _remember_failure(reference, error)
             raise
         logger.warning("%s is taken to be unchanged: %s", reference, error)
         checked_at = time.time() - get_settings().FRESH_SECONDS + FAILURE_SECONDS
-        description = replace(known, checked_at=checked_at)
+        description = replace(last, checked_at=checked_at)
     except ResizerError as error:
-        _remember_failure(reference, error)
+        _remember_failure(reference, error, stat.fingerprint if stat else "")
         index.forget(reference)
         raise
     _remember(description)
@@ -178,18 +182,14 @@ def forget(reference: Reference) -> None:
     index.forget(reference)
 
 
-def _inspect(reference: Reference, stat: Stat | None) -> Description:
-    source = get_source(reference.source)
-    known = index.find(reference)
-    if stat is None:
-        stat = source.stat(reference.name, known.fingerprint if known else None)
+def _inspect(reference: Reference, stat: Stat, known: Description | None) -> Description:
     if stat.bytes > get_settings().MAX_BYTES:
         raise TooManyBytes(f"{reference} has {stat.bytes} bytes")
     fingerprint = stat.fingerprint
     if known is not None and known.fingerprint == fingerprint:
         header = known.header
     else:
-        with source.open(reference.name) as file:
+        with get_source(reference.source).open(reference.name) as file:
             # Of the very file that is read, where that can be told.
             fingerprint = getattr(file, "fingerprint", None) or fingerprint
             header = get_engine().read_header(file)
@@ -217,8 +217,8 @@ def _refuse_too_many_pixels(description: Description) -> None:
 def _recall(reference: Reference, *, asks_again: bool = False) -> Description | None:
     """What the cache knows, else the row. Raises a failure that is remembered.
 
-    With `asks_again` not that of a source: pages do not wait for one that is down, but a picture of one that is back
-    is shown at once.
+    With `asks_again` only one that still holds: pages wait for nothing, but a picture that is mended, or whose source
+    is back, is shown at once.
     """
     try:
         escape_name(reference.name)
@@ -226,12 +226,24 @@ def _recall(reference: Reference, *, asks_again: bool = False) -> Description | 
         # A name that no key can hold has no variants, so it answers like one that does not exist.
         raise OriginalNotFound(str(error)) from error
     remembered = cache.read(_cache_key(reference))
-    if isinstance(remembered, str) and not (asks_again and remembered in _OF_SOURCES):
-        raise _failures().get(remembered, OriginalNotFound)(f"{reference} failed a moment ago")
+    if isinstance(remembered, str):
+        name, _, fingerprint = remembered.partition("|")
+        if not (asks_again and _may_be_over(reference, name, fingerprint)):
+            raise _failures().get(name, OriginalNotFound)(f"{reference} failed a moment ago")
     known = _last_known(reference, remembered)
     if known is not None and not isinstance(remembered, tuple | list):
         _remember(known)
     return known
+
+
+def _may_be_over(reference: Reference, failure: str, fingerprint: str) -> bool:
+    """Whether a failure is the source's, or that of a file that has been replaced. Raises what the source does."""
+    if failure in _OF_SOURCES:
+        return True
+    if not fingerprint:
+        return False
+    source = get_source(reference.source)
+    return source.stat(reference.name, fingerprint).fingerprint != fingerprint
 
 
 def _last_known(reference: Reference, remembered: Any) -> Description | None:
@@ -247,9 +259,10 @@ def _remember(description: Description) -> None:
     cache.write(key, pack(description), get_settings().FRESH_SECONDS)
 
 
-def _remember_failure(reference: Reference, error: ResizerError) -> None:
+def _remember_failure(reference: Reference, error: ResizerError, fingerprint: str = "") -> None:
     cache.drop(_sighting_key(reference))
-    cache.write(_cache_key(reference), type(error).__name__, FAILURE_SECONDS)
+    text = f"{type(error).__name__}|{fingerprint}"
+    cache.write(_cache_key(reference), text, FAILURE_SECONDS)
 
 
 @functools.cache

@@ -29,6 +29,7 @@ from resizer.errors import (
     SourceTimedOut,
     StoreFailed,
     TooManyBytes,
+    UndecodableOriginal,
 )
 from resizer.formats import fallback
 from resizer.geometry import height_of, widest
@@ -157,7 +158,7 @@ def _make(
         return _redirect_to_current(description, variant)
     try:
         answer = store.make(description, variant, key)
-    except (OriginalChanged, OriginalNotFound, TooManyBytes):
+    except (OriginalChanged, OriginalNotFound, TooManyBytes, UndecodableOriginal):
         # Remembers that it is gone or too large, or finds what has taken its place.
         description = originals.check(description.reference)
         if description.version == variant.version:

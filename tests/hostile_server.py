@@ -6,6 +6,7 @@ import socket
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from django.utils.http import http_date
 
@@ -72,7 +73,7 @@ def head(status: str = "200 OK", **headers: str) -> bytes:
 class HostileServer:
     """Listens on loopback; remembers what it was asked."""
 
-    def __init__(self, host: str) -> None:
+    def __init__(self, host: str, port: int) -> None:
         #: What each path does; others are not found.
         self.behaviours: dict[str, Callable[[Talk], None]] = {}
         self.talks: list[Talk] = []
@@ -81,7 +82,7 @@ class HostileServer:
         self.host = host
         self._is_over = threading.Event()
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self._listener = socket.create_server((host, 0), family=family)
+        self._listener = socket.create_server((host, port), family=family)
         self.port: int = self._listener.getsockname()[1]
         self.context: ssl.SSLContext | None = None
 
@@ -109,11 +110,11 @@ class HostileServer:
         self.on(path, serve)
 
     def serve_directory(self, directory: Path) -> None:
-        """Whatever is in it now, with the modification time as ETag."""
+        """Whatever is in it now, under its own name, with the modification time as ETag."""
 
         def serve(talk: Talk) -> None:
-            path = directory / talk.path.lstrip("/")
-            if ".." in talk.path or not path.is_file():
+            path = directory.parent / unquote(talk.path.lstrip("/"))
+            if not path.is_file():
                 talk.answer(status="404 Not Found")
                 return
             status = path.stat()
@@ -164,8 +165,8 @@ def _not_found(talk: Talk) -> None:
 
 
 @contextmanager
-def hostile_server(host: str = "127.0.0.1") -> Iterator[HostileServer]:
-    server = HostileServer(host)
+def hostile_server(host: str = "127.0.0.1", port: int = 0) -> Iterator[HostileServer]:
+    server = HostileServer(host, port)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     try:

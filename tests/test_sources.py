@@ -3,20 +3,28 @@ from __future__ import annotations
 import errno
 import io
 import os
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from django.core.cache import caches
 from django.core.files.base import ContentFile, File
 from django.core.files.storage import InMemoryStorage, default_storage, storages
+from django.core.management import call_command
+from django.template import Context, Template
 
 from resizer.engines.pillow import PillowEngine
 from resizer.errors import OriginalNotFound, ResizerError, SourceFailed, SourceTimedOut
-from resizer.sources import StorageSource, get_source, get_sources
+from resizer.sources import HttpSource, Source, StaticSource, StorageSource, get_source, get_sources
 from tests.conftest import save
+from tests.hostile_server import hostile_server
+from tests.pictures import decode, photograph
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
+    from django.test import Client
     from pytest_django import Settings
 
 
@@ -35,33 +43,46 @@ class FailingStorage(InMemoryStorage):
         raise self.error
 
 
-@pytest.fixture(
-    params=[
-        "django.core.files.storage.FileSystemStorage",
-        "django.core.files.storage.InMemoryStorage",
-    ]
-)
-def source(request: pytest.FixtureRequest, settings: Settings, tmp_path: Path) -> StorageSource:
-    """A source on a local disk, and one elsewhere."""
-    options = {"location": str(tmp_path / "originals"), "base_url": "/originals/"}
-    settings.STORAGES = {
-        **settings.STORAGES,
-        "default": {"BACKEND": request.param, "OPTIONS": options},
-    }
-    return StorageSource()
+LOCAL = "django.core.files.storage.FileSystemStorage"
+#: Each with the storage of the files that it reads.
+SOURCES = {
+    "local storage": LOCAL,
+    "storage elsewhere": "django.core.files.storage.InMemoryStorage",
+    "static files, found": LOCAL,
+    "static files, collected": LOCAL,
+    "web": LOCAL,
+}
 
 
-def test_file_is_told_and_read(source: StorageSource) -> None:
+@pytest.fixture(params=SOURCES)
+def source(request: pytest.FixtureRequest, settings: Settings, tmp_path: Path) -> Iterator[Source]:
+    """One of each kind, of the files in the default storage."""
+    directory = tmp_path / "originals"
+    options = {"location": str(directory), "base_url": "/originals/"}
+    storage = {"BACKEND": SOURCES[request.param], "OPTIONS": options}
+    settings.STORAGES = {**settings.STORAGES, "default": storage, "staticfiles": storage}
+    settings.STATICFILES_DIRS = [directory]
+    settings.DEBUG = request.param == "static files, found"
+    if request.param == "web":
+        with hostile_server() as server:
+            server.serve_directory(directory)
+            yield HttpSource(f"{server.url}originals/", networks=["127.0.0.1"])
+        return
+    yield StaticSource() if "static" in request.param else StorageSource()
+
+
+def test_file_is_told_and_read(source: Source) -> None:
     save("a/b.jpg", b"content")
     assert source.stat("a/b.jpg").bytes == 7
     with source.open("a/b.jpg") as file:
         assert file.read() == b"content"
         file.seek(2)
         assert file.read() == b"ntent"
-    assert source.url("a/b.jpg") == "/originals/a/b.jpg"
+    assert source.url("a/b.jpg").endswith("/originals/a/b.jpg")
+    assert not source.claims(storages["resizer"])
 
 
-def test_fingerprint_changes_with_the_file(source: StorageSource) -> None:
+def test_fingerprint_changes_with_the_file(source: Source) -> None:
     save("a.jpg", b"content")
     before = source.stat("a.jpg").fingerprint
     assert source.stat("a.jpg").fingerprint == before
@@ -69,7 +90,7 @@ def test_fingerprint_changes_with_the_file(source: StorageSource) -> None:
     assert source.stat("a.jpg").fingerprint != before
 
 
-def test_fingerprint_changes_with_a_file_of_the_same_size(source: StorageSource) -> None:
+def test_fingerprint_changes_with_a_file_of_the_same_size(source: Source) -> None:
     save("a.jpg", b"content")
     before = source.stat("a.jpg").fingerprint
     save("a.jpg", b"CONTENT")
@@ -79,9 +100,7 @@ def test_fingerprint_changes_with_a_file_of_the_same_size(source: StorageSource)
 @pytest.mark.parametrize(
     "name", ["missing.jpg", "../secret.jpg", "/etc/passwd", "a\0b.jpg", "x" * 5000]
 )
-def test_name_that_the_storage_lacks_or_refuses_is_not_found(
-    source: StorageSource, name: str
-) -> None:
+def test_name_that_the_storage_lacks_or_refuses_is_not_found(source: Source, name: str) -> None:
     save("a.jpg", b"content")
     with pytest.raises(OriginalNotFound):
         source.stat(name)
@@ -204,3 +223,49 @@ def test_symbolic_link_to_itself_is_not_found(tmp_path: Path) -> None:
     (tmp_path / "originals/loop.jpg").symlink_to("loop.jpg")
     with pytest.raises(OriginalNotFound):
         StorageSource().stat("loop.jpg")
+
+
+@pytest.fixture
+def static(settings: Settings, tmp_path: Path) -> Path:
+    """Where static files are found; what is collected is elsewhere."""
+    settings.STATICFILES_DIRS = [tmp_path / "static"]
+    settings.STATIC_ROOT = tmp_path / "collected"
+    settings.STATIC_URL = "/static/"
+    backend = "django.contrib.staticfiles.storage.ManifestStaticFilesStorage"
+    settings.STORAGES = {**settings.STORAGES, "staticfiles": {"BACKEND": backend}}
+    settings.RESIZER = {"SOURCES": {"static": {"BACKEND": "resizer.sources.StaticSource"}}}
+    (tmp_path / "static/img").mkdir(parents=True)
+    return tmp_path / "static"
+
+
+def test_static_file_is_found_in_development_and_collected_for_production(
+    client: Client, db: None, settings: Settings, static: Path
+) -> None:
+    (static / "img/logo.jpg").write_bytes(photograph())
+    template = Template("{% load resizer %}{% resized_url 'static:img/logo.jpg' width=320 %}")
+    settings.DEBUG = True
+    assert template.render(Context()).startswith("/img/_static/img/logo.jpg/")
+    # Another app's as well.
+    assert get_source("static").stat("admin/img/search.svg").bytes > 0
+    settings.DEBUG = False
+    with pytest.raises(OriginalNotFound):
+        get_source("static").stat("img/logo.jpg")
+    call_command("collectstatic", interactive=False, verbosity=0)
+    caches["default"].clear()
+    # The copy is another file, as yet unknown: a new version.
+    answer = client.get(template.render(Context()), follow=True)
+    assert decode(answer.content).size == (320, 240)
+    # The address of the original itself is that of the collected file.
+    assert re.fullmatch(
+        r"/static/img/logo\.[0-9a-f]{12}\.jpg", get_source("static").url("img/logo.jpg")
+    )
+
+
+@pytest.mark.parametrize(
+    "name", ["img", "missing.jpg", "../secret.jpg", "/etc/passwd", "a\0b", "."]
+)
+def test_name_that_no_finder_has_is_not_found(settings: Settings, static: Path, name: str) -> None:
+    (static.parent / "secret.jpg").write_bytes(b"secret")
+    settings.DEBUG = True
+    with pytest.raises(OriginalNotFound):
+        get_source("static").stat(name)

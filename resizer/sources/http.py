@@ -174,41 +174,50 @@ class _Download:
         self._answer = answer
         self._spool = spool
         self._limit = limit
+        self._length = answer.length
         self._fetched = 0
-        self._is_whole = False
-        self._refuse_too_many(answer.length or 0)
+        self._position = 0
+        self._refuse_too_many(self._length or 0)
 
     def fileno(self) -> int:
         raise io.UnsupportedOperation("a file that may not be whole yet has no descriptor")
 
     def tell(self) -> int:
-        return self._spool.tell()
+        return self._position
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        if whence == os.SEEK_END:
-            self._fetch_to(None)
-        self._spool.seek(offset, whence)
-        return self._spool.tell()
+        if whence == os.SEEK_END and self._length is None:
+            self._fetch_all()
+        start = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._length or 0}
+        self._position = max(0, start[whence] + offset)
+        return self._position
 
     def read(self, size: int | None = -1) -> bytes:
-        if size is None or size < 0:
-            self._fetch_to(None)
-            return self._spool.read()
-        self._fetch_to(self._spool.tell() + size)
-        return self._spool.read(size)
+        is_all = size is None or size < 0
+        if is_all or self._position + (size or 0) > HEAD_BYTES:
+            # Whoever wants more than a header wants it all, and decodes while the server need not wait.
+            self._fetch_all()
+        else:
+            self._fetch(HEAD_BYTES)
+        self._spool.seek(self._position)
+        content = self._spool.read(-1 if is_all else size or 0)
+        self._position += len(content)
+        return content
 
-    def _fetch_to(self, end: int | None) -> None:
-        """Have a header's bytes at once; whoever wants more wants all, and the server is not kept waiting for it."""
-        position = self._spool.tell()
+    def _fetch_all(self) -> None:
+        # One more than may be, to see that there is one.
+        self._fetch(self._limit + 1)
+        self._length = self._fetched
+
+    def _fetch(self, end: int) -> None:
         self._spool.seek(self._fetched)
-        target = HEAD_BYTES if end is not None and end <= HEAD_BYTES else self._limit + 1
-        while not self._is_whole and self._fetched < target:
-            content = self._answer.read(min(HEAD_BYTES, target - self._fetched))
-            self._is_whole = not content
+        while self._fetched < end:
+            content = self._answer.read(min(HEAD_BYTES, end - self._fetched))
+            if not content:
+                return
             self._fetched += len(content)
             self._refuse_too_many(self._fetched)
             self._spool.write(content)
-        self._spool.seek(position)
 
     def _refuse_too_many(self, length: int) -> None:
         if length > self._limit:
