@@ -47,6 +47,8 @@ logger = logging.getLogger(__name__)
 
 #: How long a missing or broken original is remembered as such, seconds.
 FAILURE_SECONDS = 60
+#: How long no page waits for another original of a source that was too slow for one, seconds.
+SLOW_SECONDS = 10
 #: Failures that say nothing about the original.
 _OF_SOURCES = (SourceFailed.__name__, SourceTimedOut.__name__)
 
@@ -88,7 +90,19 @@ def describe(file: File) -> Description:
     attached = getattr(file, "_resizer_description", None)
     if isinstance(attached, Description) and attached.reference == reference:
         return attached
-    return _recall(reference) or check(reference)
+    return _recall(reference) or _look(reference)
+
+
+def _look(reference: Reference) -> Description:
+    """`check` for a page, which may have many originals: it waits for one that does not come in time, not for each."""
+    is_slow = cache.key_of("slow", reference.source)
+    if cache.read(is_slow):
+        raise SourceTimedOut(f"source {reference.source!r} was too slow a moment ago")
+    try:
+        return check(reference)
+    except SourceTimedOut:
+        cache.write(is_slow, True, SLOW_SECONDS)
+        raise
 
 
 def refresh(reference: Reference) -> Description:
