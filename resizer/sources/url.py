@@ -110,7 +110,7 @@ def _read(text: str) -> URL:
     plain = unquote(path)
     if _UNCLEAR.search(plain) or {".", ".."} & set(plain.split("/")) or not 0 < port < 65_536:
         raise ValueError(f"{text[:200]!r} is no address that all read alike")
-    query = None if match["query"] is None else _PERCENT.sub(_spell, match["query"])
+    query = _PERCENT.sub(_spell, match["query"]) if match["query"] else None
     return URL(scheme, match["host"].lower(), port, path, query)
 
 
