@@ -2,7 +2,8 @@
 
 E001 unknown key · E002 wrong value · E003 no storage for variants · E004 not mounted · E005 a class cannot be loaded ·
 E006 no encoder or decoder for a format · E007 variants among the originals · W001 variants kept in the media directory ·
-W002 middleware before ours changes pictures · W003 redirects to a bucket that has to be public
+W002 middleware before ours changes pictures · W003 redirects to a bucket that has to be public ·
+W004 nothing tells hosts, or processes, that a variant is being made (only with --deploy)
 """
 
 from __future__ import annotations
@@ -16,9 +17,11 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.files.storage import FileSystemStorage, storages
 from django.urls import NoReverseMatch
 
+from resizer import lockfiles
 from resizer.buckets import bucket_of
 from resizer.conf import get_settings, read_settings
 from resizer.engines import get_engine
+from resizer.locks import locking_cache
 from resizer.mount import mount_path
 from resizer.sources import StorageSource, get_sources
 from resizer.store import FALLBACK_DIRECTORY, variants_storage
@@ -45,6 +48,27 @@ def check_settings(**_: Any) -> list[CheckMessage]:
     if problems:
         return [Error(one.message, hint=one.hint, id=one.id) for one in problems]
     return [*_check_storage(), *_check_mount(), *_check_classes(), *_check_middleware()]
+
+
+@register("resizer", deploy=True)
+def check_locks(**_: Any) -> list[CheckMessage]:
+    if any(one.is_serious() for one in check_settings()) or locking_cache() is not None:
+        return []
+    alias = get_settings().CACHE
+    name = type(caches[alias]).__name__
+    hint = f"Configure CACHES[{alias!r}] as Redis, Memcached or a table of the database"
+    harm = "That costs time only."
+    try:
+        lockfiles.identity()
+    except OSError as error:
+        message = f"Processes render the same variant at the same time, for want of a directory: {error}. {harm}"
+        hint = f"{hint}, or set RESIZER['LOCK_DIRECTORY'] to a local directory of your own."
+        return [Warning(message, hint=hint, id="resizer.W004")]
+    # What is kept on a disk is made by one machine.
+    if isinstance(variants_storage(), FileSystemStorage):
+        return []
+    message = f"Hosts render the same variant at the same time, because {name} is no lock. {harm}"
+    return [Warning(message, hint=f"{hint}.", id="resizer.W004")]
 
 
 def _check_storage() -> Iterator[CheckMessage]:

@@ -190,8 +190,16 @@ class Settings:
     SIGNING_KEY_FALLBACKS: tuple[str, ...] = _setting((), _texts)
     #: How long an image request trusts what is known of an original, seconds.
     FRESH_SECONDS: int = _setting(300, _positive)
-    #: How long a request waits for another that makes the same variant, seconds.
+    #: How long a request waits, for another that makes the same variant and for its turn to render, seconds.
     LOCK_SECONDS: int = _setting(30, _positive)
+    #: Where the processes of a machine lock files; None is a directory of their own among the temporary files.
+    LOCK_DIRECTORY: str | None = _setting(None, _optional_text)
+    #: How many renders run at once on a machine; None is one for each core.
+    MAX_RENDERS: int | None = _setting(None, _optional_positive)
+    #: What they take together, megabytes; None is half of the memory of the machine, or of its container.
+    MAX_RENDER_MEGABYTES: int | None = _setting(None, _optional_positive)
+    #: How many wait for their turn; any more are refused at once. None is 16 for each core.
+    MAX_WAITING: int | None = _setting(None, _optional_positive)
     #: The largest file of an original, bytes.
     MAX_BYTES: int = _setting(50_000_000, _positive)
     #: The largest original, px. A baseline JPEG is decoded small, whatever its size.

@@ -19,16 +19,18 @@ from django.core.cache.backends.dummy import DummyCache
 from django.core.cache.backends.locmem import LocMemCache
 from django.core.checks import ERROR, WARNING, run_checks
 from django.core.exceptions import ImproperlyConfigured
+from django.core.files.storage import FileSystemStorage
 from django.db import Error as DatabaseProblem
 from django.db import connections, router
 from django.db.migrations.executor import MigrationExecutor
 from django.urls import NoReverseMatch, Resolver404, resolve
 
-from resizer import index, publishing, store
+from resizer import index, lockfiles, publishing, store
 from resizer.conf import get_settings
 from resizer.engines import get_engine
 from resizer.errors import OriginalNotFound, ResizerError, StoreFailed
 from resizer.formats import FALLBACKS, PNG
+from resizer.locks import locking_cache
 from resizer.models import Original
 from resizer.mount import url_for
 from resizer.signing import sign
@@ -79,6 +81,7 @@ def examine() -> Iterator[Finding]:
     yield from _large_variants()
     yield from _engine()
     yield _cache()
+    yield _locks()
     yield _database()
     yield from _sources()
     yield _signing_key()
@@ -207,6 +210,22 @@ def _cache() -> Finding:
         text = f"{name} works, for each process alone. With several, share one: Redis, Memcached or the database."
         return Finding(Mark.ADVICE, "cache", text)
     return Finding(Mark.FINE, "cache", f"{name} works, and is shared between processes.")
+
+
+def _locks() -> Finding:
+    part = "locks"
+    cache = locking_cache()
+    hosts = f"hosts by {type(cache).__name__}" if cache else "hosts not at all"
+    try:
+        lockfiles.identity()
+    except OSError as error:
+        text = f"processes share no directory: {error}. Set RESIZER['LOCK_DIRECTORY']; now each renders for itself, {hosts}."
+        return Finding(Mark.ADVICE, part, text)
+    text = f"processes wait for each other by {lockfiles.place()}, {hosts}."
+    if cache or isinstance(store.variants_storage(), FileSystemStorage):
+        return Finding(Mark.FINE, part, text)
+    text += " Hosts may render the same variant at once, which costs time only; Redis, Memcached or the database as cache prevents it."
+    return Finding(Mark.ADVICE, part, text)
 
 
 def _database() -> Finding:

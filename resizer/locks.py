@@ -1,45 +1,140 @@
-"""Make a thing once, however many threads ask for it at the same moment."""
+"""Hold a key against others: against the processes of this machine, and against other hosts.
+
+Locks save work. That a variant is whole, and there once, does not depend on them.
+"""
 
 from __future__ import annotations
 
-import threading
-from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any, TypeVar
+import logging
+import os
+import secrets
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeVar
 
-from resizer.errors import Busy
+from django.core.cache import caches
+
+from resizer import lockfiles
+from resizer.conf import get_settings
+from resizer.waiting import Pauses
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+
+    from django.core.cache import BaseCache
+
+    from resizer.waiting import Deadline
+
+logger = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
-_guard = threading.Lock()
-_flights: dict[str, Future[Any]] = {}
+#: Classes of caches, and parents of such, whose `add` succeeds for one of many. That of files lets several in.
+LOCKING = {
+    "django.core.cache.backends.db.DatabaseCache",
+    "django.core.cache.backends.memcached.BaseMemcachedCache",
+    "django.core.cache.backends.redis.RedisCache",
+    "django_redis.cache.RedisCache",
+}
+#: The longest pause before another look, seconds: at a file of this machine, and at a cache and a storage.
+MACHINE_PAUSE = 0.05
+HOST_PAUSE = 0.4
 
 
-def share(key: str, work: Callable[[], Result], *, seconds: float) -> Result:
-    """Do the work, or wait for the thread that does it under the same key; both get its result or its error.
+def locking_cache() -> BaseCache | None:
+    """The configured cache if hosts can lock by it."""
+    cache: BaseCache = caches[get_settings().CACHE]
+    names = {f"{one.__module__}.{one.__qualname__}" for one in type(cache).__mro__}
+    return cache if names & LOCKING else None
 
-    Raises Busy when that takes longer than `seconds`: a waiter never begins the same work again.
+
+@contextmanager
+def lock_machine(key: str, deadline: Deadline) -> Iterator[str | None]:
+    """Hold a key against all processes of this machine, and tell its name; None where they share no directory.
+
+    Raises Busy at the deadline.
     """
-    with _guard:
-        flight = _flights.get(key)
-        is_leader = flight is None
-        if flight is None:
-            flight = _flights[key] = Future()
-    if not is_leader:
-        try:
-            return flight.result(timeout=seconds)  # type: ignore[no-any-return]  # one key, one kind of work
-        except TimeoutError as error:
-            raise Busy(f"{key!r} is still being made") from error
+    pauses = Pauses(f"{key!r}, which another process makes", deadline, longest=MACHINE_PAUSE)
+    machine = descriptor = None
     try:
-        result = work()
-    except BaseException as error:
-        flight.set_exception(error)
-        raise
-    else:
-        flight.set_result(result)
-        return result
+        while (descriptor := lockfiles.lock(f"key-{lockfiles.slot(key)}")) is None:
+            pauses.pause()
+        machine = lockfiles.identity()
+    except OSError as error:
+        logger.info("Processes do not lock each other out: %s", error)
+    try:
+        yield machine
     finally:
-        with _guard:
-            del _flights[key]
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+@contextmanager
+def lock_hosts(
+    key: str, look: Callable[[], Result | None], deadline: Deadline, machine: str | None
+) -> Iterator[Result | None]:
+    """Hold a key against other hosts, where the cache can do that, or give what one of them has made meanwhile.
+
+    `machine` is what `lock_machine` gave. Raises Busy at the deadline, and what `look` raises.
+    """
+    cache = locking_cache()
+    if cache is None:
+        yield None
+        return
+    lease = _Lease(cache, key, machine)
+    try:
+        yield _wait(
+            lease, look, Pauses(f"{key!r}, which a host makes", deadline, longest=HOST_PAUSE)
+        )
+    finally:
+        lease.release()
+
+
+def _wait(lease: _Lease, look: Callable[[], Result | None], pauses: Pauses) -> Result | None:
+    has_waited = False
+    while not lease.take():
+        found = look()
+        if found is not None:
+            return found
+        pauses.pause()
+        has_waited = True
+    return look() if has_waited else None
+
+
+class _Lease:
+    """An entry of the cache that says who makes a key; it ends by itself, in case that its holder does."""
+
+    def __init__(self, cache: BaseCache, key: str, machine: str | None) -> None:
+        self._cache = cache
+        self._name = f"resizer:lease:{lockfiles.digest(key)}"
+        self._machine = machine
+        self._token = f"{machine} {secrets.token_hex(8)}"
+        self._is_ours = False
+
+    def take(self) -> bool:
+        """Whether to go on: as its holder, or because the cache does not answer."""
+        seconds = get_settings().LOCK_SECONDS
+        try:
+            self._is_ours = self._cache.add(self._name, self._token, seconds)
+            if not self._is_ours and self._is_left():
+                self._cache.set(self._name, self._token, seconds)
+                self._is_ours = True
+        except Exception as error:
+            # A cache's library raises classes of its own, of which we know nothing. Without it work may be done twice.
+            logger.warning("Hosts do not lock each other out: %.300r", error)
+            return True
+        return self._is_ours
+
+    def _is_left(self) -> bool:
+        """Its holder was a process of this machine, where the key is ours now: that process has died."""
+        holder = self._cache.get(self._name)
+        return self._machine is not None and str(holder).startswith(f"{self._machine} ")
+
+    def release(self) -> None:
+        if not self._is_ours:
+            return
+        try:
+            # It may have ended meanwhile, and be another's.
+            if self._cache.get(self._name) == self._token:
+                self._cache.delete(self._name)
+        except Exception as error:
+            logger.warning("A lease is left to end by itself: %.300r", error)

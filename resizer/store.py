@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 from django.core.files.storage import FileSystemStorage, storages
 
-from resizer import cache, geometry, index, locks, originals, publishing
+from resizer import cache, flights, geometry, index, lockfiles, originals, publishing
+from resizer.admission import admit
 from resizer.conf import Settings, get_settings
 from resizer.engines import get_engine
 from resizer.errors import (
@@ -29,6 +30,7 @@ from resizer.formats import BY_EXTENSION, SNIFF_BYTES, sniff
 from resizer.publishing import publish
 from resizer.sources import get_source
 from resizer.variant import write_prefix
+from resizer.waiting import Deadline
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -108,12 +110,14 @@ def address(key: str) -> str | None:
 
 
 def make(description: Description, variant: Variant, key: str) -> Answer:
-    """Render a variant, keep it and answer it, once for all threads that ask. Raises any ResizerError."""
-    return locks.share(
+    """Render a variant, keep it and answer it, once for all who ask at the moment. Raises any ResizerError."""
+    deadline = Deadline(get_settings().LOCK_SECONDS)
+    return flights.share(
         key,
         # Who comes after another has made it finds it.
-        lambda: _load_remembered(key) or _make(description, variant, key),
-        seconds=get_settings().LOCK_SECONDS,
+        lambda: _load_remembered(key) or _make(description, variant, key, deadline),
+        look=lambda: _load(key),
+        deadline=deadline,
     )
 
 
@@ -148,7 +152,11 @@ def _load(key: str) -> Answer | None:
 
 def _load_remembered(key: str) -> Answer | None:
     # A storage that is asked again a moment after it was would cost a miss a request more.
-    return _load(key) if cache.read(_cache_key(key)) is not None else None
+    # A process that remembers for itself alone has not heard of another's, so those of a machine tell each other.
+    is_made = cache.read(_cache_key(key)) is not None
+    if is_made or lockfiles.noted(key, seconds=get_settings().LOCK_SECONDS):
+        return _load(key)
+    return None
 
 
 def _accept(key: str, fetched: Fetched) -> Answer | None:
@@ -162,14 +170,15 @@ def _accept(key: str, fetched: Fetched) -> Answer | None:
     return answer
 
 
-def _make(description: Description, variant: Variant, key: str) -> Answer:
+def _make(description: Description, variant: Variant, key: str, deadline: Deadline) -> Answer:
     failure = cache.key_of("failure", f"{variant.name}\n{variant.source}\n{variant.version}")
-    if cache.read(failure):
+    if cache.read(failure) or lockfiles.noted(failure, seconds=originals.FAILURE_SECONDS):
         raise UndecodableOriginal(f"{description.reference} could not be decoded a moment ago")
     try:
-        rendered, read_seconds = _render(description, variant)
+        rendered, read_seconds = _render(description, variant, deadline)
     except UndecodableOriginal:
         cache.write(failure, True, originals.FAILURE_SECONDS)
+        lockfiles.note(failure, "failed")
         raise
     rendered_at = time.perf_counter()
     answer = _keep(description, variant, key, rendered)
@@ -182,7 +191,9 @@ def _make(description: Description, variant: Variant, key: str) -> Answer:
     return replace(answer, timings=timings)
 
 
-def _render(description: Description, variant: Variant) -> tuple[Rendered, float]:
+def _render(
+    description: Description, variant: Variant, deadline: Deadline
+) -> tuple[Rendered, float]:
     """The variant, and how long its original took to open, seconds."""
     size = geometry.plan(description.size, variant.recipe, variant.width).size
     if size[0] * size[1] > get_settings().MAX_VARIANT_PIXELS:
@@ -196,7 +207,8 @@ def _render(description: Description, variant: Variant) -> tuple[Rendered, float
         opened = getattr(file, "fingerprint", None)
         _raise_if_changed(description, opened or source.stat(variant.name).fingerprint)
         try:
-            rendered = next(get_engine().render(file, description.header, [variant]))
+            with admit(description.header, variant, deadline):
+                rendered = next(get_engine().render(file, description.header, [variant]))
         except ResizerError as error:
             if opened is None:
                 _raise_if_changed(description, source.stat(variant.name).fingerprint, error)
@@ -230,6 +242,7 @@ def _keep(description: Description, variant: Variant, key: str, rendered: Render
     if answer.is_kept:
         index.record_variant(description, variant, key, rendered, answer.length)
         _remember(key, answer)
+        lockfiles.note(key, "made")
     return answer
 
 

@@ -13,9 +13,9 @@ from freezegun import freeze_time
 from freezegun.api import FrozenDateTimeFactory
 
 from config.gallery.models import Photo
-from resizer import index
+from resizer import index, lockfiles
 from resizer.engines.pillow import PillowEngine
-from tests import nginx
+from tests import nginx, servers
 from tests.aws.deployment import deploy
 from tests.pictures import photograph
 
@@ -36,6 +36,8 @@ SERVICES = {
     "nginx": nginx.PROGRAMS,
     "nginx-javascript": (nginx.JAVASCRIPT_MODULE,),
     "node": ("node", "nodejs"),
+    "postgresql": servers.POSTGRESQL,
+    "redis": ("redis-server",),
 }
 #: Where a test marked `function` runs.
 LAMBDA = ("linux", 3, 13)
@@ -73,6 +75,7 @@ def places(tmp_path: Path, settings: Settings) -> Iterator[None]:
         "resizer": {"BACKEND": backend, "OPTIONS": {"location": tmp_path / "variants"}},
     }
     caches["default"].clear()
+    shutil.rmtree(lockfiles.place(), ignore_errors=True)
     index._outage.end()
     yield
     caches["default"].clear()

@@ -170,3 +170,42 @@ def test_redirects_to_a_bucket_that_has_to_be_public(
 def test_redirects_to_other_storages_are_in_order(settings: Settings) -> None:
     settings.RESIZER = {"MAX_ANSWER_BYTES": 4_500_000}
     assert ids() == []
+
+
+def deployment_ids() -> list[str]:
+    messages = run_checks(tags=["resizer"], include_deployment_checks=True)
+    assert all(message.hint for message in messages)
+    return [str(message.id) for message in messages]
+
+
+def test_files_of_one_machine_need_no_lock_between_hosts() -> None:
+    assert deployment_ids() == []
+
+
+@pytest.mark.parametrize(
+    ("backend", "expected"),
+    [("locmem.LocMemCache", ["resizer.W004"]), ("redis.RedisCache", [])],
+)
+def test_hosts_that_share_a_storage_are_advised_to_share_a_cache(
+    settings: Settings, backend: str, expected: list[str]
+) -> None:
+    shared = {"BACKEND": f"django.core.cache.backends.{backend}", "LOCATION": "redis://127.0.0.1"}
+    settings.CACHES = {**settings.CACHES, "shared": shared}
+    settings.RESIZER = {"CACHE": "shared"}
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "resizer": {"BACKEND": "django.core.files.storage.InMemoryStorage"},
+    }
+    assert ids() == []
+    assert deployment_ids() == expected
+
+
+def test_processes_without_a_directory_for_locks(settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    settings.RESIZER = {"LOCK_DIRECTORY": str(tmp_path / "file")}
+    assert deployment_ids() == ["resizer.W004"]
+
+
+def test_locks_are_not_looked_at_before_the_rest_is_in_order(settings: Settings) -> None:
+    settings.RESIZER = {"CACHE": "nowhere"}
+    assert deployment_ids() == ["resizer.E005"]

@@ -29,6 +29,7 @@ PARTS = [
     "addresses",
     "engine",
     "cache",
+    "locks",
     "database",
     "source 'default'",
     "signing key",
@@ -250,3 +251,24 @@ def test_signing_key_is_advised(settings: Settings) -> None:
     assert finding("signing key")[0] is Mark.ADVICE
     settings.RESIZER = {"SIGNING_KEY": "of its own"}
     assert finding("signing key")[0] is Mark.FINE
+
+
+def test_locks_are_told(settings: Settings, tmp_path: Path) -> None:
+    mark, text = finding("locks")
+    assert (mark, "hosts not at all" in text) == (Mark.FINE, True)
+    memory = {"BACKEND": "django.core.files.storage.InMemoryStorage"}
+    settings.STORAGES = {**settings.STORAGES, "resizer": memory}
+    mark, text = finding("locks")
+    assert (mark, "Hosts may render the same variant at once" in text) == (Mark.ADVICE, True)
+    (tmp_path / "file").touch()
+    settings.RESIZER = {"LOCK_DIRECTORY": str(tmp_path / "file")}
+    mark, text = finding("locks")
+    assert (mark, "Set RESIZER['LOCK_DIRECTORY']" in text) == (Mark.ADVICE, True)
+
+
+def test_locks_of_hosts_are_told(settings: Settings) -> None:
+    table = {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "nowhere"}
+    settings.CACHES = {**settings.CACHES, "shared": table}
+    settings.RESIZER = {"CACHE": "shared"}
+    mark, text = finding("locks")
+    assert (mark, "hosts by DatabaseCache" in text) == (Mark.FINE, True)

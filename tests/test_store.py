@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.core.cache import caches
 from django.core.files.storage import InMemoryStorage, InvalidStorageError
+from django.core.management import call_command
 from django.db import OperationalError, connection
 
-from resizer import locks, originals, publishing, store
+from resizer import flights, lockfiles, originals, publishing, store
 from resizer.descriptions import Reference
 from resizer.engines import get_engine
 from resizer.errors import Busy, StoreFailed, TooManyPixels, UndecodableOriginal
@@ -19,8 +20,9 @@ from resizer.formats import AVIF, JPEG
 from resizer.models import CachedVariant, Original
 from resizer.signing import sign
 from resizer.variant import Recipe, write_key
+from resizer.waiting import Deadline
 from tests.conftest import CountingEngine, files, save
-from tests.pictures import decode, photograph
+from tests.pictures import decode, draw, encode, photograph
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -183,7 +185,7 @@ def test_waiting_ends_in_busy(settings: Settings, monkeypatch: pytest.MonkeyPatc
         may_end.wait(10)
 
     with ThreadPoolExecutor(1) as pool:
-        pool.submit(locks.share, key, occupy, seconds=1)
+        pool.submit(flights.share, key, occupy, look=lambda: None, deadline=Deadline(10))
         begun.wait(10)
         try:
             with pytest.raises(Busy):
@@ -419,6 +421,50 @@ def test_broken_original_is_decoded_once_a_minute(
     save("a.jpg")
     originals.check(Reference("default", "a.jpg"))
     make()
+
+
+@pytest.mark.usefixtures("clock")
+def test_processes_of_a_machine_tell_each_other_of_a_broken_original(
+    engine: type[CountingEngine],
+) -> None:
+    save("a.jpg", photograph((1000, 750))[:9000])
+    for _ in range(2):
+        # As a process that remembers for itself alone, and has heard of nothing.
+        caches["default"].clear()
+        with pytest.raises(UndecodableOriginal):
+            make()
+    assert engine.renders == 1
+
+
+def test_processes_of_a_machine_tell_each_other_of_what_is_made(
+    engine: type[CountingEngine],
+) -> None:
+    save("a.jpg")
+    key, made = make()
+    caches["default"].clear()
+    description, variant, key = wanted()
+    answer = store.make(description, variant, key)
+    assert (answer.content, answer.timings) == (made.content, {})
+    assert engine.renders == 1
+
+
+def test_variant_that_another_host_has_made_meanwhile_is_answered(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, engine: type[CountingEngine]
+) -> None:
+    database = {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "leases"}
+    settings.CACHES = {"default": database}
+    call_command("createcachetable")
+    save("a.jpg")
+    description, variant, key = wanted()
+    caches["default"].set(f"resizer:lease:{lockfiles.digest(key)}", "another host", 60)
+    other = encode(draw((320, 240)), "AVIF")
+
+    def publish(seconds: float) -> None:
+        publishing.publish(store.variants_storage(), key, other, AVIF)
+
+    monkeypatch.setattr("resizer.waiting.time.sleep", publish)
+    assert store.make(description, variant, key).content == other
+    assert engine.renders == 0
 
 
 def test_variant_of_too_many_pixels_is_refused(settings: Settings) -> None:

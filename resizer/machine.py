@@ -1,0 +1,50 @@
+"""What this machine, or the container that we are in, has: cores and memory."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+#: Control groups as Linux shows them (cgroup v2), and which of them this process is in.
+GROUPS = Path("/sys/fs/cgroup")
+OWN_GROUP = Path("/proc/self/cgroup")
+
+
+def cores() -> int:
+    """How many cores this process may use, at least 1."""
+    if hasattr(os, "sched_getaffinity"):
+        count = len(os.sched_getaffinity(0))
+    else:
+        count = os.cpu_count() or 1
+    # Such as "150000 100000": microseconds of all cores, in a period of so many; or "max 100000".
+    quotas = [text.split() for text in _limits("cpu.max")]
+    shares = [int(quota) // int(period) for quota, period in quotas if quota != "max"]
+    return max(1, min([count, *shares]))
+
+
+def megabytes() -> int:
+    """How much memory there is for this process and its siblings."""
+    physical = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    limits = [int(text) for text in _limits("memory.max") if text != "max"]
+    return min([physical, *limits]) // 1_000_000
+
+
+def _limits(name: str) -> Iterator[str]:
+    """What the process's group and those around it say; nothing where there are no such groups."""
+    try:
+        lines = OWN_GROUP.read_text().splitlines()
+    except OSError:
+        return
+    path = next((line.removeprefix("0::") for line in lines if line.startswith("0::")), "/")
+    own = GROUPS / path.strip("/")
+    for group in (own, *own.parents):
+        if group.is_relative_to(GROUPS):
+            try:
+                text = (group / name).read_text().strip()
+            except OSError:
+                continue
+            yield text

@@ -1,0 +1,21 @@
+"""The project's own settings for servers that many ask at once; what differs from test to test is in the environment."""
+
+from __future__ import annotations
+
+import os
+
+from config.settings import *  # noqa: F403  # the environment comes first
+
+_cache = os.environ.get("TESTS_CACHE", "")
+if _cache:
+    _backend = "redis.RedisCache" if _cache.startswith("redis:") else "db.DatabaseCache"
+    CACHES = {"default": {"BACKEND": f"django.core.cache.backends.{_backend}", "LOCATION": _cache}}
+RESIZER |= {  # noqa: F405
+    "ENGINE": "tests.logging_engine.LoggingEngine",
+    "LOCK_DIRECTORY": os.environ["TESTS_LOCKS"],
+    "MAX_RENDERS": 2,
+    "MAX_WAITING": int(os.environ.get("TESTS_WAITING", "0")) or None,
+}
+if os.environ.get("TESTS_HOSTS"):
+    # Processes that share no directory are to each other what hosts are.
+    RESIZER["LOCK_DIRECTORY"] += f"/{os.getpid()}"

@@ -1,0 +1,187 @@
+from __future__ import annotations
+
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import pytest
+
+from resizer import admission
+from resizer.admission import DECODED_BYTES, admit, estimate
+from resizer.engines import Header
+from resizer.errors import Busy
+from resizer.formats import AVIF, FORMATS, JPEG, PNG, WEBP
+from resizer.variant import Recipe, Variant
+from resizer.waiting import Deadline
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+    from typing import Any
+
+    from pytest_django import Settings
+
+    from resizer.formats import Format
+
+PHOTO = (4000, 3000)
+
+
+def header(found: Format = JPEG, size: tuple[int, int] = PHOTO, **facts: Any) -> Header:
+    known: dict[str, Any] = {
+        "orientation": 1,
+        "has_alpha": False,
+        "is_shrinkable": False,
+        "is_graphic": False,
+        "has_palette": False,
+        "frames": 1,
+        "bytes": 3_000_000,
+    }
+    return Header(format=found, width=size[0], height=size[1], **{**known, **facts})
+
+
+def variant(width: int = 640, target: Format = AVIF, **recipe: Any) -> Variant:
+    return Variant(
+        source="default",
+        name="a",
+        version="00000000",
+        width=width,
+        format=target,
+        recipe=Recipe(**recipe),
+    )
+
+
+@pytest.fixture(params=["machine", "process"], autouse=True)
+def places(request: pytest.FixtureRequest, tmp_path: Path, settings: Settings) -> Iterator[None]:
+    """Places in files, or where there can be none, in the process."""
+    directory = tmp_path / "locks"
+    if request.param == "process":
+        directory.write_text("a file")
+    settings.RESIZER = {"LOCK_DIRECTORY": str(directory)}
+    yield
+    assert not any(admission._taken.values())
+
+
+def render() -> str:
+    """Let in at once, or refused."""
+    with admit(header(), variant(), Deadline(0)):
+        return "rendered"
+
+
+def limit(settings: Settings, **limits: int) -> None:
+    settings.RESIZER = {**settings.RESIZER, **limits}
+
+
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Set when somebody pauses."""
+    event = threading.Event()
+    monkeypatch.setattr("resizer.waiting.release_connections", event.set)
+    return event
+
+
+def test_every_format_has_its_bytes_a_pixel() -> None:
+    assert set(DECODED_BYTES) == set(FORMATS)
+
+
+def test_shrunk_photograph_takes_little_and_what_is_decoded_whole_takes_more() -> None:
+    shrunk = estimate(header(is_shrinkable=True), variant())
+    assert 16 < shrunk < 60
+    assert estimate(header(is_shrinkable=True), variant(2560)) > shrunk
+    progressive = estimate(header(), variant())
+    assert shrunk < 75 < progressive
+    assert progressive < estimate(header(PNG), variant()) < estimate(header(WEBP), variant())
+
+
+def test_frames_that_move_are_held_together() -> None:
+    still = estimate(header(WEBP, (640, 480), frames=100), variant(target=WEBP))
+    moving = estimate(header(WEBP, (640, 480), frames=100), variant(target=WEBP, animated=True))
+    assert moving - still == pytest.approx(640 * 480 * 400 / 1e6, abs=1)
+
+
+def test_no_more_renders_than_places(settings: Settings, waits: threading.Event) -> None:
+    limit(settings, MAX_RENDERS=2, MAX_RENDER_MEGABYTES=10_000)
+    with admit(header(), variant(), Deadline(0)), admit(header(), variant(), Deadline(0)):
+        with pytest.raises(Busy, match="waited too long for a core"):
+            render()
+        assert not waits.is_set()
+    assert render() == "rendered"
+
+
+def test_no_more_megabytes_than_the_budget(settings: Settings) -> None:
+    megabytes = estimate(header(), variant())
+    limit(settings, MAX_RENDERS=8, MAX_RENDER_MEGABYTES=2 * megabytes)
+    with (
+        admit(header(), variant(), Deadline(0)),
+        admit(header(), variant(), Deadline(0)),
+        pytest.raises(Busy),
+    ):
+        render()
+
+
+def test_who_is_alone_is_let_in_whatever_it_takes(settings: Settings) -> None:
+    limit(settings, MAX_RENDER_MEGABYTES=1)
+    with admit(header(), variant(), Deadline(0)), pytest.raises(Busy):
+        render()
+
+
+def test_default_is_what_the_machine_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("resizer.machine.cores", lambda: 1)
+    with admit(header(), variant(), Deadline(0)), pytest.raises(Busy):
+        render()
+    monkeypatch.setattr("resizer.machine.cores", lambda: 2)
+    monkeypatch.setattr("resizer.machine.megabytes", lambda: 100)
+    with admit(header(), variant(), Deadline(0)), pytest.raises(Busy):
+        render()
+
+
+def test_who_waits_gets_the_place_of_who_leaves(settings: Settings, waits: threading.Event) -> None:
+    limit(settings, MAX_RENDERS=1)
+
+    def wait() -> str:
+        with admit(header(), variant(), Deadline(10)):
+            return "rendered"
+
+    with ThreadPoolExecutor(1) as pool:
+        with admit(header(), variant(), Deadline(0)):
+            waiter = pool.submit(wait)
+            assert waits.wait(10)
+            assert not waiter.done()
+        assert waiter.result(10) == "rendered"
+
+
+def test_those_beyond_the_queue_are_refused_at_once(
+    settings: Settings, waits: threading.Event
+) -> None:
+    limit(settings, MAX_RENDERS=1, MAX_WAITING=1)
+
+    def wait() -> None:
+        with admit(header(), variant(), Deadline(10)):
+            pass
+
+    with ThreadPoolExecutor(1) as pool:
+        with admit(header(), variant(), Deadline(0)):
+            waiter = pool.submit(wait)
+            assert waits.wait(10)
+            with pytest.raises(Busy, match="too many renders wait already"):
+                wait()
+        waiter.result(10)
+
+
+def test_error_frees_the_place(settings: Settings) -> None:
+    limit(settings, MAX_RENDERS=1)
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError), admit(header(), variant(), Deadline(0)):
+            raise ZeroDivisionError
+
+
+def test_no_descriptor_is_left_open(settings: Settings) -> None:
+    limit(settings, MAX_RENDERS=2)
+    before = len(os.listdir("/dev/fd"))
+    with (
+        admit(header(), variant(), Deadline(0)),
+        admit(header(), variant(), Deadline(0)),
+        pytest.raises(Busy),
+    ):
+        render()
+    assert len(os.listdir("/dev/fd")) == before

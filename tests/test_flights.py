@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import pytest
+
+from resizer import flights
+from resizer.errors import Busy, UndecodableOriginal
+from resizer.flights import share
+from resizer.waiting import Deadline
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def ask(key: str, work: Callable[[], str], *, seconds: float = 10) -> str:
+    return share(key, work, look=lambda: None, deadline=Deadline(seconds))
+
+
+class Work:
+    """Counts its runs, and ends when it is let go."""
+
+    def __init__(self, error: BaseException | None = None) -> None:
+        self.runs = 0
+        self.has_begun = threading.Event()
+        self.may_end = threading.Event()
+        self.error = error
+
+    def __call__(self) -> str:
+        self.runs += 1
+        self.has_begun.set()
+        assert self.may_end.wait(10)
+        if self.error is not None:
+            raise self.error
+        return "made"
+
+
+def test_many_who_ask_at_once_share_one_result() -> None:
+    work = Work()
+    with ThreadPoolExecutor(20) as pool:
+        answers = [pool.submit(ask, "key", work) for _ in range(20)]
+        work.has_begun.wait(10)
+        work.may_end.set()
+        assert {answer.result() for answer in answers} == {"made"}
+    # A thread that came after the end did the work again, as it should.
+    assert work.runs < 20
+
+
+def test_waiters_share_the_error_too() -> None:
+    work = Work(UndecodableOriginal("broken"))
+    with ThreadPoolExecutor(2) as pool:
+        leader = pool.submit(ask, "key", work)
+        work.has_begun.wait(10)
+        waiter = pool.submit(ask, "key", work)
+        # The waiter waits as soon as it has found the leader's flight, which nothing outside shows.
+        while not flights._flights["key"]._condition._waiters:  # type: ignore[attr-defined]  # private
+            pass
+        work.may_end.set()
+        for answer in (leader, waiter):
+            with pytest.raises(UndecodableOriginal):
+                answer.result()
+    assert work.runs == 1
+
+
+def test_a_waiter_gives_up_and_does_not_begin_the_work_again() -> None:
+    work = Work()
+    with ThreadPoolExecutor(1) as pool:
+        leader = pool.submit(ask, "key", work)
+        work.has_begun.wait(10)
+        with pytest.raises(Busy):
+            ask("key", work, seconds=0)
+        work.may_end.set()
+        assert leader.result() == "made"
+    assert work.runs == 1
+
+
+def test_other_keys_do_not_wait() -> None:
+    work = Work()
+    with ThreadPoolExecutor(1) as pool:
+        leader = pool.submit(ask, "key", work)
+        work.has_begun.wait(10)
+        assert ask("another", lambda: "at once", seconds=0) == "at once"
+        work.may_end.set()
+        leader.result()
+
+
+def test_work_is_done_again_after_it_ended() -> None:
+    work = Work()
+    work.may_end.set()
+    assert [ask("key", work) for _ in range(2)] == ["made", "made"]
+    assert work.runs == 2

@@ -1,0 +1,227 @@
+"""Many clients of a server of four processes with four threads each."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import threading
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import boto3
+import psycopg
+import pytest
+
+from tests.conftest import files
+from tests.nginx import Reply, ask
+from tests.pictures import decode, photograph
+from tests.servers import (
+    ROOT,
+    gunicorn_server,
+    manage,
+    moto_server,
+    postgresql_server,
+    redis_server,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+CLIENTS = 200
+S3 = {
+    "AWS_ACCESS_KEY_ID": "testing",
+    "AWS_SECRET_ACCESS_KEY": "testing",
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "RESIZER_VARIANTS_BUCKET": "variants",
+}
+
+
+class Project(NamedTuple):
+    """One that is not served yet."""
+
+    directory: Path
+    environment: dict[str, str]
+
+    def save(self, name: str, content: bytes) -> None:
+        path = self.directory / "originals" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(content)
+
+    def stored(self) -> list[str]:
+        return files(self.directory / "variants")
+
+    def log(self) -> list[str]:
+        path = Path(self.environment["TESTS_LOG"])
+        return path.read_text().split() if path.exists() else []
+
+
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database of SQLite with all tables."""
+    directory = tmp_path_factory.mktemp("tables")
+    manage(ROOT, _environment(directory), "migrate")
+    return directory / "db.sqlite3"
+
+
+@pytest.fixture
+def project(tables: Path, tmp_path: Path) -> Project:
+    directory = tmp_path / "data"
+    directory.mkdir()
+    shutil.copy(tables, directory)
+    return Project(directory, _environment(directory))
+
+
+def _environment(directory: Path) -> dict[str, str]:
+    return {
+        "DJANGO_SETTINGS_MODULE": "tests.load_settings",
+        "DJANGO_SECRET_KEY": "for tests only",
+        "DJANGO_ALLOWED_HOSTS": "127.0.0.1",
+        "RESIZER_DATA_DIR": str(directory),
+        "TESTS_LOCKS": str(directory / "locks"),
+        "TESTS_LOG": str(directory / "engine.log"),
+    }
+
+
+def _ask_together(urls: list[str], clients: int) -> list[Reply]:
+    with ThreadPoolExecutor(clients) as pool:
+        return list(pool.map(ask, urls))
+
+
+def _ask_for_one(project: Project, *, renders: int) -> None:
+    """Many ask for one variant, then many for one of a broken original, in at most so many renders each."""
+    content = photograph((1600, 1200))
+    project.save("whole.jpg", content)
+    project.save("broken.jpg", content[: len(content) // 2])
+    with gunicorn_server(project.environment) as (address, _process):
+        whole = _ask_together([f"{address}/img/640/whole.jpg"] * CLIENTS, CLIENTS)
+        assert Counter(reply.status for reply in whole) == {200: CLIENTS}
+        assert len({reply.body for reply in whole}) == 1
+        assert len({reply.headers["Content-Location"] for reply in whole}) == 1
+        assert decode(whole[0].body).size == (640, 480)
+        assert 1 <= project.log().count("begin") <= renders
+        made = len(project.log())
+        broken = _ask_together([f"{address}/img/640/broken.jpg"] * CLIENTS, CLIENTS)
+        assert Counter(reply.status for reply in broken) == {422: CLIENTS}
+        assert 1 <= project.log()[made:].count("begin") <= renders
+
+
+def _rows(project: Project) -> list[str]:
+    with closing(sqlite3.connect(project.directory / "db.sqlite3")) as connection:
+        return [key for (key,) in connection.execute("SELECT key FROM resizer_cachedvariant")]
+
+
+def test_processes_of_a_machine_make_a_variant_once(project: Project) -> None:
+    _ask_for_one(project, renders=1)
+    (key,) = project.stored()
+    assert _rows(project) == [key]
+
+
+@pytest.mark.service("redis")
+def test_hosts_that_share_a_redis_make_a_variant_once(project: Project, tmp_path: Path) -> None:
+    with redis_server(tmp_path) as redis:
+        project.environment.update(TESTS_CACHE=redis, TESTS_HOSTS="1")
+        _ask_for_one(project, renders=1)
+    (key,) = project.stored()
+    assert _rows(project) == [key]
+
+
+@pytest.mark.service("postgresql")
+def test_hosts_that_share_a_postgresql_make_a_variant_once(project: Project) -> None:
+    with postgresql_server() as database:
+        project.environment.update(TESTS_CACHE="cache", TESTS_HOSTS="1", DATABASE_URL=database)
+        manage(ROOT, project.environment, "migrate", "resizer")
+        manage(ROOT, project.environment, "createcachetable")
+        _ask_for_one(project, renders=1)
+        with psycopg.connect(database) as connection:
+            rows = connection.execute("SELECT key FROM resizer_cachedvariant").fetchall()
+    (key,) = project.stored()
+    assert rows == [(key,)]
+
+
+def test_hosts_that_share_only_a_bucket_keep_one_variant(project: Project) -> None:
+    with moto_server() as moto:
+        project.environment.update(S3, AWS_ENDPOINT_URL=moto, TESTS_HOSTS="1")
+        client = boto3.client(
+            "s3",
+            endpoint_url=moto,
+            aws_access_key_id="testing",
+            aws_secret_access_key="testing",
+            region_name="us-east-1",
+        )
+        client.create_bucket(Bucket="variants")
+        # One for each host.
+        _ask_for_one(project, renders=4)
+        (stored,) = client.list_objects_v2(Bucket="variants")["Contents"]
+    assert [f"img/{key}" for key in _rows(project)] == [stored["Key"]]
+
+
+def test_many_variants_at_once_are_made_in_turn_or_refused(project: Project) -> None:
+    widths = (16, 24, 32, 48, 64, 96, 128, 192, 256, 320)
+    content = photograph((400, 300))
+    for number in range(50):
+        project.save(f"{number}.jpg", content)
+    project.save("warm.jpg", content)
+    project.environment["TESTS_WAITING"] = "2"
+    with gunicorn_server(project.environment) as (address, _process):
+        warm = f"{address}/img/320/warm.jpg"
+        assert ask(warm).status == 200
+        urls = [f"{address}/img/{width}/{number}.jpg" for number in range(50) for width in widths]
+        is_over = threading.Event()
+        hits: list[int] = []
+
+        def ask_for_warm() -> None:
+            while not is_over.is_set():
+                hits.append(ask(warm).status)
+
+        with ThreadPoolExecutor(1) as pool:
+            asking = pool.submit(ask_for_warm)
+            try:
+                replies = _ask_together(urls, 250)
+            finally:
+                is_over.set()
+            asking.result()
+        assert set(hits) == {200}
+        for reply in replies:
+            assert reply.status in {200, 503}
+            assert reply.headers["Retry-After"] == ("1" if reply.status == 503 else None)
+        # Two at work, one who waits, and a place for the one who stops waiting.
+        again = _ask_together(urls, 3)
+        assert {reply.status for reply in again} == {200}
+    assert len(project.stored()) == len(set(_rows(project))) == 501
+    at_once = most = 0
+    for word in project.log():
+        at_once += 1 if word == "begin" else -1
+        most = max(most, at_once)
+    assert most == 2
+
+
+def _wait_until(is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_server_that_is_told_to_end_lets_a_render_finish(project: Project, tmp_path: Path) -> None:
+    project.save("a.jpg", photograph((400, 300)))
+    hold = tmp_path / "hold"
+    hold.touch()
+    log = tmp_path / "gunicorn.log"
+    project.environment["TESTS_HOLD"] = str(hold)
+    project.environment["GUNICORN_CMD_ARGS"] = f"--error-logfile {log}"
+    with (
+        gunicorn_server(project.environment, processes=1) as (address, process),
+        ThreadPoolExecutor(1) as pool,
+    ):
+        reply = pool.submit(ask, f"{address}/img/320/a.jpg")
+        _wait_until(lambda: project.log() == ["begin"])
+        process.terminate()
+        _wait_until(lambda: "Handling signal: term" in log.read_text())
+        hold.unlink()
+        assert reply.result().status == 200
+        assert process.wait(30) == 0
+    assert len(project.stored()) == 1
