@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
+from django.db import connection
 
 from resizer import flights
 from resizer.errors import Busy, UndecodableOriginal
@@ -74,6 +75,24 @@ def test_a_waiter_gives_up_and_does_not_begin_the_work_again() -> None:
         work.may_end.set()
         assert leader.result() == "made"
     assert work.runs == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_waiter_holds_no_connection_to_the_database() -> None:
+    work = Work()
+
+    def wait() -> bool:
+        connection.ensure_connection()
+        with pytest.raises(Busy):
+            ask("key", work, seconds=0)
+        return connection.connection is None
+
+    with ThreadPoolExecutor(2) as pool:
+        leader = pool.submit(ask, "key", work)
+        work.has_begun.wait(10)
+        assert pool.submit(wait).result()
+        work.may_end.set()
+        leader.result()
 
 
 def test_other_keys_do_not_wait() -> None:
