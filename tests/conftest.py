@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import tempfile
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,7 +14,7 @@ from freezegun import freeze_time
 from freezegun.api import FrozenDateTimeFactory
 
 from config.gallery.models import Photo
-from resizer import index, lockfiles
+from resizer import index
 from resizer.engines.pillow import PillowEngine
 from tests import nginx, servers
 from tests.aws.deployment import deploy
@@ -65,8 +66,9 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 @pytest.fixture(autouse=True)
-def places(tmp_path: Path, settings: Settings) -> Iterator[None]:
-    """Originals and variants in temporary directories, and nothing remembered."""
+def places(tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Originals, variants and locks in temporary directories, and nothing remembered."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     backend = "django.core.files.storage.FileSystemStorage"
     originals = {"location": tmp_path / "originals", "base_url": "/originals/"}
     settings.STORAGES = {
@@ -75,7 +77,6 @@ def places(tmp_path: Path, settings: Settings) -> Iterator[None]:
         "resizer": {"BACKEND": backend, "OPTIONS": {"location": tmp_path / "variants"}},
     }
     caches["default"].clear()
-    shutil.rmtree(lockfiles.place(), ignore_errors=True)
     index._outage.end()
     yield
     caches["default"].clear()

@@ -176,7 +176,7 @@ def postgresql_server() -> Iterator[str]:
     programs = Path(next(filter(None, map(shutil.which, POSTGRESQL)))).resolve().parent
     # It refuses to run as root, and then may not read the tests' directories.
     user = pwd.getpwnam("postgres") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
-    with tempfile.TemporaryDirectory(prefix="resizer-postgresql-") as directory:
+    with tempfile.TemporaryDirectory(prefix="resizer-postgresql-", dir="/tmp") as directory:
         os.chown(directory, user.pw_uid, user.pw_gid)
         subprocess.run(
             [programs / "initdb", "-D", f"{directory}/data", "-A", "trust", "-U", "tests", "-N"],
