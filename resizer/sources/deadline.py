@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from resizer.errors import SourceTimedOut
+from resizer.waiting import Deadline
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Iterator
 
 
-class Deadline:
+class FetchDeadline(Deadline):
     def __init__(self, seconds: float) -> None:
+        super().__init__(seconds)
         self._seconds = seconds
-        self._ends_at = time.monotonic() + seconds
 
     def remaining(self) -> float:
         """Seconds, more than 0. Raises SourceTimedOut."""
-        left = self._ends_at - time.monotonic()
-        if left <= 0:
+        left = self.seconds_left
+        if not left:
             raise self.missed()
         return left
 

@@ -20,7 +20,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
 
 from resizer.errors import OriginalNotFound, SourceFailed, SourceTimedOut
-from resizer.sources.deadline import Deadline
+from resizer.sources.deadline import FetchDeadline
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -51,7 +51,7 @@ class Limits(NamedTuple):
 
 
 class _BoundTLSSocket(ssl.SSLSocket):
-    deadline: Deadline
+    deadline: FetchDeadline
 
     def recv_into(self, *arguments: Any) -> int:
         with self.deadline.bounding(self):
@@ -142,7 +142,7 @@ class Fetcher:
     @contextmanager
     def get(self, url: URL, conditions: Mapping[str, str]) -> Iterator[Answer]:
         """An answer of status 200 or 304. Raises OriginalNotFound, SourceFailed, SourceTimedOut."""
-        deadline = Deadline(self._limits.deadline_seconds)
+        deadline = FetchDeadline(self._limits.deadline_seconds)
         with ExitStack() as stack:
             for _ in range(self._limits.redirects + 1):
                 answer = stack.enter_context(self._ask(url, conditions, deadline))
@@ -154,7 +154,9 @@ class Fetcher:
         raise SourceFailed(f"{url.without_query!r} is one redirect too many")
 
     @contextmanager
-    def _ask(self, url: URL, conditions: Mapping[str, str], deadline: Deadline) -> Iterator[Answer]:
+    def _ask(
+        self, url: URL, conditions: Mapping[str, str], deadline: FetchDeadline
+    ) -> Iterator[Answer]:
         dial = partial(
             self._gate.connect,
             url.host.strip("[]"),

@@ -25,7 +25,7 @@ from resizer.errors import SourceFailed, SourceTimedOut
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from resizer.sources.deadline import Deadline
+    from resizer.sources.deadline import FetchDeadline
 
 Address: TypeAlias = IPv4Address | IPv6Address
 
@@ -78,7 +78,7 @@ _LOCAL = (IPv6Address("::"), IPv6Address("::1"))
 class BoundSocket(socket.socket):
     """A connection of which each read ends by the deadline."""
 
-    deadline: Deadline
+    deadline: FetchDeadline
 
     def recv_into(self, *arguments: Any) -> int:
         with self.deadline.bounding(self):
@@ -100,7 +100,7 @@ class Gate:
                 return True
         return any(address in network for network in self._networks) or _is_public(address)
 
-    def connect(self, host: str, port: int, deadline: Deadline, seconds: float) -> BoundSocket:
+    def connect(self, host: str, port: int, deadline: FetchDeadline, seconds: float) -> BoundSocket:
         """Raises SourceFailed, also where one address of several is closed; SourceTimedOut."""
         answers = _resolve(host, port, deadline)
         for *_, address in answers:
@@ -152,7 +152,7 @@ def _is_public(address: Address) -> bool:
     return not any(address in network for network in _CLOSED)
 
 
-def _resolve(host: str, port: int, deadline: Deadline) -> list[Any]:
+def _resolve(host: str, port: int, deadline: FetchDeadline) -> list[Any]:
     """In a thread of its own, because nothing else ends a slow name server's answer."""
     answers: queue.SimpleQueue[list[Any] | Exception] = queue.SimpleQueue()
 
