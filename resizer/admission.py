@@ -104,19 +104,22 @@ def _enter_machine(name: str, places: int, megabytes: int, budget: int) -> Leave
     with ExitStack() as opened:
         gate = lockfiles.lock(f"{name}-gate", waits=True)
         opened.callback(os.close, cast("int", gate))
-        free, taken = [], []
+        mine: int | None = None
+        taken = []
         for place in (f"{name}-{number}" for number in range(places)):
             descriptor = lockfiles.lock(place)
             if descriptor is None:
                 taken.append(lockfiles.read_number(place))
+            elif mine is None:
+                mine = descriptor
+                opened.callback(os.close, mine)
             else:
-                opened.callback(os.close, descriptor)
-                free.append(descriptor)
-        if not free or not _fits(megabytes, taken, budget):
+                os.close(descriptor)
+        if mine is None or not _fits(megabytes, taken, budget):
             return None
-        lockfiles.write_number(free[0], megabytes)
+        lockfiles.write_number(mine, megabytes)
         # A file stays locked until all descriptors of one opening are closed.
-        return partial(os.close, os.dup(free[0]))
+        return partial(os.close, os.dup(mine))
 
 
 def _enter_process(name: str, places: int, megabytes: int, budget: int) -> Leave | None:

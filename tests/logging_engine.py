@@ -35,4 +35,4 @@ class LoggingEngine(PillowEngine):
 def _write(word: str) -> None:
     # Short lines are appended whole, whoever else writes.
     with open(os.environ["TESTS_LOG"], "ab", buffering=0) as log:
-        log.write(f"{word}\n".encode())
+        log.write(f"{word} {os.getpid()}\n".encode())

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from resizer.errors import SourceFailed, SourceTimedOut
-from resizer.sources.deadline import Deadline
+from resizer.sources.deadline import FetchDeadline
 from resizer.sources.gate import Gate
 from tests.hostile_server import hostile_server
 
@@ -142,7 +142,7 @@ def test_one_closed_address_among_open_ones_is_refused(monkeypatch: pytest.Monke
     with hostile_server() as canary:
         monkeypatch.setattr(socket, "getaddrinfo", answers("127.0.0.2", "127.0.0.1"))
         with pytest.raises(SourceFailed, match=r"127\.0\.0\.1, an address that is not open"):
-            Gate(["127.0.0.2"]).connect("mixed.example", canary.port, Deadline(5), 5)
+            Gate(["127.0.0.2"]).connect("mixed.example", canary.port, FetchDeadline(5), 5)
         assert canary.connections == 0
 
 
@@ -150,7 +150,7 @@ def test_next_address_is_tried_where_one_does_not_answer(monkeypatch: pytest.Mon
     with hostile_server("127.0.0.3") as server:
         monkeypatch.setattr(socket, "getaddrinfo", answers("127.0.0.2", "127.0.0.3"))
         gate = Gate(["127.0.0.0/8"])
-        with gate.connect("two.example", server.port, Deadline(5), 5) as connection:
+        with gate.connect("two.example", server.port, FetchDeadline(5), 5) as connection:
             assert connection.getpeername() == ("127.0.0.3", server.port)
 
 
@@ -161,7 +161,7 @@ def test_host_that_nobody_answers_for_has_failed(
     with hostile_server("127.0.0.3") as server:
         monkeypatch.setattr(socket, "getaddrinfo", answers(*addresses))
         with pytest.raises(SourceFailed, match="cannot be connected to"):
-            Gate(["127.0.0.0/8"]).connect("none.example", server.port, Deadline(5), 5)
+            Gate(["127.0.0.0/8"]).connect("none.example", server.port, FetchDeadline(5), 5)
 
 
 @pytest.mark.parametrize("host", ["no-such-name.invalid", "a" * 64 + ".example", "a..example"])
@@ -173,7 +173,7 @@ def test_host_without_an_address_has_failed(monkeypatch: pytest.MonkeyPatch, hos
 
         monkeypatch.setattr(socket, "getaddrinfo", resolve)
     with pytest.raises(SourceFailed, match="has no address"):
-        Gate().connect(host, 80, Deadline(5), 5)
+        Gate().connect(host, 80, FetchDeadline(5), 5)
 
 
 def test_connection_that_is_not_accepted_is_given_up() -> None:
@@ -185,7 +185,7 @@ def test_connection_that_is_not_accepted_is_given_up() -> None:
             waiting.setblocking(False)
             waiting.connect_ex(full.getsockname())
         with pytest.raises(SourceTimedOut):
-            Gate(["127.0.0.0/8"]).connect("127.0.0.1", full.getsockname()[1], Deadline(5), 0.2)
+            Gate(["127.0.0.0/8"]).connect("127.0.0.1", full.getsockname()[1], FetchDeadline(5), 0.2)
 
 
 def test_name_server_that_does_not_answer_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -197,11 +197,11 @@ def test_name_server_that_does_not_answer_is_given_up(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
     with pytest.raises(SourceTimedOut):
-        Gate().connect("slow.example", 80, Deadline(0.2), 5)
+        Gate().connect("slow.example", 80, FetchDeadline(0.2), 5)
     assert not is_over.is_set()
     is_over.set()
 
 
 def test_what_is_late_before_it_begins_is_not_begun() -> None:
     with pytest.raises(SourceTimedOut):
-        Deadline(0).remaining()
+        FetchDeadline(0).remaining()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import http.client
+import os
 import shutil
+import signal
 import sqlite3
 import threading
 import time
@@ -54,9 +57,13 @@ class Project(NamedTuple):
     def stored(self) -> list[str]:
         return files(self.directory / "variants")
 
-    def log(self) -> list[str]:
+    def lines(self) -> list[str]:
+        """What the engines of all processes did, such as "begin 4711"."""
         path = Path(self.environment["TESTS_LOG"])
-        return path.read_text().split() if path.exists() else []
+        return path.read_text().splitlines() if path.exists() else []
+
+    def log(self) -> list[str]:
+        return [line.split()[0] for line in self.lines()]
 
 
 @pytest.fixture(scope="module")
@@ -225,3 +232,26 @@ def test_server_that_is_told_to_end_lets_a_render_finish(project: Project, tmp_p
         assert reply.result().status == 200
         assert process.wait(30) == 0
     assert len(project.stored()) == 1
+
+
+def test_process_that_is_killed_leaves_its_work_to_another(
+    project: Project, tmp_path: Path
+) -> None:
+    project.save("a.jpg", photograph((400, 300)))
+    hold = tmp_path / "hold"
+    hold.touch()
+    project.environment["TESTS_HOLD"] = str(hold)
+    with (
+        gunicorn_server(project.environment, processes=2) as (address, _process),
+        ThreadPoolExecutor(1) as pool,
+    ):
+        url = f"{address}/img/320/a.jpg"
+        reply = pool.submit(ask, url)
+        _wait_until(lambda: project.log() == ["begin"])
+        os.kill(int(project.lines()[0].split()[1]), signal.SIGKILL)
+        with pytest.raises((ConnectionError, http.client.HTTPException)):
+            reply.result()
+        hold.unlink()
+        assert ask(url).status == 200
+    assert project.log() == ["begin", "begin", "end"]
+    assert _rows(project) == project.stored() != []
