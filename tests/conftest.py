@@ -44,6 +44,8 @@ SERVICES = {
 LAMBDA = ("linux", 3, 13)
 
 
+# Before pytest-xdist reads the groups.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Where tests run in several processes, those that share a server run in one of them."""
     for item in items:
