@@ -33,7 +33,7 @@ test: $(VENV)/.test services
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -W error manage.py makemigrations --check --dry-run
-	$(BIN)/python -m pytest --cov --numprocesses auto --maxprocesses 4 --dist loadgroup
+	$(BIN)/python -m pytest --cov --numprocesses auto --maxprocesses 4 --dist loadfile
 
 services:
 	@sh .ci/install-services

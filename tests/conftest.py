@@ -44,16 +44,6 @@ SERVICES = {
 LAMBDA = ("linux", 3, 13)
 
 
-# Before pytest-xdist reads the groups.
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where tests run in several processes, those that share a server run in one of them."""
-    for item in items:
-        shared = "function" if item.get_closest_marker("function") else item.path.stem
-        if item.path.parent.name != "engines":
-            item.add_marker(pytest.mark.xdist_group(shared))
-
-
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if item.get_closest_marker("function") and (sys.platform, *sys.version_info[:2]) != LAMBDA:
         pytest.skip("the function on AWS Lambda runs on Linux and Python 3.13")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import http.client
 import os
 import platform
@@ -41,8 +42,14 @@ class Deployment:
     def zappa(self, command: str, *arguments: str) -> str:
         """What a command for the stage `dev` prints."""
         settings = str(self.directory / "zappa_settings.json")
-        done = subprocess.run(
-            [str(ZAPPA), command, "dev", *arguments, "--settings_file", settings],
+        with _alone():
+            done = self._run(command, *arguments, "--settings_file", settings)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def _run(self, command: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [str(ZAPPA), command, "dev", *arguments],
             cwd=ROOT,
             env={
                 # A developer's own account stays out of it.
@@ -58,8 +65,6 @@ class Deployment:
             text=True,
             check=False,
         )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
 
     def client(self, service: str) -> Any:
         return boto3.client(service, endpoint_url=self.endpoint, region_name=REGION, **CREDENTIALS)
@@ -85,6 +90,14 @@ class Deployment:
         code = self.client("lambda").get_function(FunctionName=NAME)["Code"]
         with urllib.request.urlopen(code["Location"]) as answer:
             path.write_bytes(answer.read())
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Zappa packs in the project's directory, under a name with the second in it: one at a time."""
+    with (ROOT / "var" / "zappa.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @contextmanager
