@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
     from pytest_django import Settings
 
+pytestmark = pytest.mark.django_db
+
 PARTS = [
     "settings",
     "variants storage",
@@ -51,12 +53,6 @@ urlpatterns = [
     path("<path:path>", catch_all, name="pages"),
     path("img/", include("resizer.urls")),
 ]
-
-
-@pytest.fixture(autouse=True)
-def marked(request: pytest.FixtureRequest) -> None:
-    if "database" not in request.fixturenames:
-        request.getfixturevalue("db")
 
 
 def test_healthy_project_has_one_line_for_each_part(
