@@ -27,6 +27,8 @@ run: $(VENV)/.base
 	@$(BIN)/python manage.py runserver $(ADDRESS)
 
 test: export DJANGO_DEBUG = 1
+# So that two Pythons can be tested side by side.
+test: export COVERAGE_FILE = $(VENV)/.coverage
 test: $(VENV)/.test services
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
