@@ -34,6 +34,10 @@ class SourceSettings:
     OPEN: bool = False
 
 
+#: No animation that anybody watches has more frames; each costs time, however small it is.
+MAX_FRAMES = 5000
+
+
 class Problem(NamedTuple):
     """What is wrong with the settings, for a system check."""
 
@@ -245,7 +249,8 @@ class Settings:
 
     def may_move(self, frames: int, size: tuple[int, int]) -> bool:
         """Whether an original of so many frames of (width, height) px is shown moving."""
-        return frames > 1 and frames * size[0] * size[1] <= self.MAX_ANIMATION_PIXELS
+        pixels = frames * size[0] * size[1]
+        return 1 < frames <= MAX_FRAMES and pixels <= self.MAX_ANIMATION_PIXELS
 
 
 @functools.lru_cache(maxsize=1)

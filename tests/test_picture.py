@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.core.files.storage import storages
 from django.utils.safestring import mark_safe
+from PIL import Image
 
 from resizer import picture
+from resizer.conf import MAX_FRAMES
 from resizer.variant import parse_key, write_recipe
 from tests.conftest import save
 from tests.pictures import draw, encode, photograph
@@ -359,6 +361,15 @@ def test_picture_of_too_many_frames_stands_still(settings: Settings) -> None:
     settings.RESIZER = {"MAX_ANIMATION_PIXELS": 2 * 1000 * 750}
     animate()
     assert picture.build("a.gif", alt="", animated=True) == picture.build("a.gif", alt="")
+
+
+def test_flood_of_tiny_frames_stands_still() -> None:
+    content = encode(Image.new("P", (1, 1)), "GIF")
+    start = content.index(b"\x2c")
+    for count, moves in ((MAX_FRAMES, True), (MAX_FRAMES + 1, False)):
+        name = save(f"{count}.gif", content[:start] + content[start:-1] * count + b";")
+        made = picture.build(name, alt="", animated=True)
+        assert any(one.content_type == "image/webp" for one in made.candidates) is moves
 
 
 def test_picture_does_not_move_unasked() -> None:

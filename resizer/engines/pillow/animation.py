@@ -43,7 +43,7 @@ def count_frames(file: BinaryIO, image: Image.Image, found: Format) -> int:
     if found not in _MOVING:
         return 1
     if found is GIF:
-        # Pillow's own count takes seconds for a file of nothing but tiny frames.
+        # Pillow's own count takes 2.5 microseconds a frame: 7 s for a file of 50 MB with nothing but tiny ones.
         file.seek(0)
         return _count_gif_frames(file.read())
     return int(image.n_frames)  # type: ignore[attr-defined]  # all of these plug-ins have it
@@ -58,7 +58,7 @@ def render_animation(file: BinaryIO, header: Header, variant: Variant) -> Render
     with open_image(file) as (image, found):
         refuse_other(image, header)
         frames, milliseconds = [], []
-        for frame in _frames(image):
+        for frame in _frames(image, header.frames):
             frames.append(resize(frame, wanted, header.orientation))
             milliseconds.append(_duration(image))
         plays = _plays(image, found)
@@ -110,11 +110,12 @@ def _declare_alpha(content: bytes) -> bytes:
     return content[:flags] + bytes([content[flags] | 0x10]) + content[flags + 1 :]
 
 
-def _frames(image: Any) -> Iterator[Image.Image]:
+def _frames(image: Any, count: int) -> Iterator[Image.Image]:
+    """As many as were counted, and found to be few enough, whatever the file says now."""
     correct_transparency(image)
     # An APNG may begin with a picture for those who cannot show what moves.
     first = 1 if image.info.get("default_image") else 0
-    for index in range(first, image.n_frames):
+    for index in range(first, count):
         image.seek(index)
         image.load()
         yield resizable(image)
