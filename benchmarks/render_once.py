@@ -74,35 +74,22 @@ def plain_pillow(path: str, width: int, target: str) -> int:
     return len(output.getvalue())
 
 
-#: What the libvips engine encodes with.
-LIBVIPS: dict[str, tuple[str, dict[str, Any]]] = {
-    "jpeg": (
-        "jpegsave",
-        {
-            "Q": 69,
-            "interlace": True,
-            "optimize_coding": True,
-            "subsample_mode": "on",
-            "trellis_quant": True,
-            "overshoot_deringing": True,
-            "quant_table": 3,
-        },
-    ),
-    "webp": ("webpsave", {"Q": 75, "effort": 4}),
-    "avif": ("heifsave", {"Q": 53, "compression": "av1", "effort": 0, "bitdepth": 8}),
-}
-
-
 def libvips_floor(path: str, width: int, target: str) -> int:
     """The same in libvips, whose encoder of JPEG takes its time for smaller files."""
     import pyvips
 
-    pyvips.concurrency_set(1)
+    from resizer.engines.libvips import MOZJPEG
+
+    savers: dict[str, tuple[str, dict[str, Any]]] = {
+        "jpeg": ("jpegsave", {"Q": 69, **MOZJPEG}),
+        "webp": ("webpsave", {"Q": 75, "effort": 4}),
+        "avif": ("heifsave", {"Q": 53, "compression": "av1", "effort": 0, "bitdepth": 8}),
+    }
     full = pyvips.Image.jpegload(path)
     shrink = next(factor for factor in (8, 4, 2, 1) if full.width // factor >= width)
     decoded = pyvips.Image.jpegload(path, shrink=shrink, access="sequential").copy_memory()
     small = decoded.crop(0, 0, width, round(width * full.height / full.width))
-    saver, options = LIBVIPS[target]
+    saver, options = savers[target]
     content: bytes = getattr(small, f"{saver}_buffer")(keep="none", **options)
     return len(content)
 

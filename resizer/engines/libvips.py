@@ -44,7 +44,8 @@ _SHRINKING: dict[Format, Callable[[int], dict[str, float]]] = {
 }
 _SAVERS = {AVIF: "heifsave", JPEG: "jpegsave", PNG: "pngsave", WEBP: "webpsave"}
 _GREYS = {"b-w", "grey16"}
-_MOZJPEG = {
+#: How a JPEG is written.
+MOZJPEG = {
     "interlace": True,
     "optimize_coding": True,
     "subsample_mode": "on",
@@ -209,7 +210,7 @@ def _encode(image: pyvips.Image, variant: Variant, header: Header) -> bytes:
     elif variant.format is WEBP:
         options = {"effort": 4}
     else:
-        options = _MOZJPEG
+        options = MOZJPEG
     if variant.recipe.quality == LOSSLESS:
         return _save(image, variant.format, lossless=True, **options)
 
