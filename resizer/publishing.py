@@ -128,6 +128,7 @@ def address(storage: Storage, key: str) -> str | None:
         try:
             return storage.url(key)
         except NotImplementedError:
+            # Django's word for a storage that browsers cannot reach.
             return None
 
 
@@ -253,6 +254,7 @@ def _modified_at(storage: Storage, key: str) -> float:
     try:
         return storage.get_modified_time(key).timestamp()
     except NotImplementedError:
+        # Django's word for a storage that keeps no times.
         return time.time()
 
 
