@@ -5,12 +5,12 @@ from __future__ import annotations
 import http.client
 import os
 import shutil
-import subprocess
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
-from tests.servers import _wait_for
+from tests.servers import ask_for, running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -62,16 +62,9 @@ def nginx(directory: Path, address: str, http: str) -> Iterator[None]:
         encoding="utf-8",
     )
     program = next(filter(None, map(shutil.which, PROGRAMS)))
-    process = subprocess.Popen(
-        [program, "-c", str(configuration), "-e", str(directory / "error.log")],
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        _wait_for(f"{address}/", process)
+    command: list[str | Path] = [program, "-c", configuration, "-e", directory / "error.log"]
+    with running(command, partial(ask_for, f"{address}/")):
         yield
-    finally:
-        process.terminate()
-        process.wait(10)
 
 
 def ask(url: str, method: str = "GET", headers: Mapping[str, str] | None = None) -> Reply:

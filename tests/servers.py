@@ -15,13 +15,14 @@ import time
 import urllib.error
 import urllib.request
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 ROOT = Path(__file__).parent.parent
 #: Debian has it where no PATH leads.
@@ -36,22 +37,51 @@ def free_port() -> int:
 
 
 @contextmanager
+def running(
+    command: Sequence[str | Path],
+    ask: Callable[[], object],
+    *,
+    stop: signal.Signals = signal.SIGTERM,
+    seconds: float = 10,
+    **options: Any,
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A server from the moment when `ask` raises nothing any more; in the end it has so many seconds to stop."""
+    process = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **options
+    )
+    try:
+        deadline = time.monotonic() + 30
+        while True:
+            assert process.poll() is None, "the server has stopped"
+            try:
+                ask()
+            except (OSError, psycopg.OperationalError):
+                assert time.monotonic() < deadline, "the server does not answer"
+                time.sleep(0.05)
+            else:
+                break
+        yield process
+    finally:
+        process.send_signal(stop)
+        process.wait(seconds)
+
+
+def ask_for(url: str) -> None:
+    """Raises OSError unless something answers, whatever it says."""
+    try:
+        urllib.request.urlopen(url, timeout=5).close()
+    except urllib.error.HTTPError as error:
+        error.close()
+
+
+@contextmanager
 def django_server(project: Path, environment: Mapping[str, str]) -> Iterator[str]:
     """`manage.py runserver` of a project; gives its address, without a slash at its end."""
     address = f"127.0.0.1:{free_port()}"
-    process = subprocess.Popen(
-        [sys.executable, "manage.py", "runserver", "--noreload", address],
-        cwd=project,
-        env=os.environ | dict(environment),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        _wait_for(f"http://{address}/", process)
+    command = [sys.executable, "manage.py", "runserver", "--noreload", address]
+    ask = partial(ask_for, f"http://{address}/")
+    with running(command, ask, cwd=project, env=os.environ | dict(environment)):
         yield f"http://{address}"
-    finally:
-        process.terminate()
-        process.wait(10)
 
 
 def manage(project: Path, environment: Mapping[str, str], *arguments: str) -> str:
@@ -67,37 +97,14 @@ def manage(project: Path, environment: Mapping[str, str], *arguments: str) -> st
     return done.stdout
 
 
-def _wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        assert process.poll() is None, "the server has stopped"
-        try:
-            with urllib.request.urlopen(url, timeout=5):
-                return
-        except urllib.error.HTTPError:
-            return
-        except OSError:
-            time.sleep(0.05)
-    raise TimeoutError(url)
-
-
 @contextmanager
 def moto_server(module: str = "moto.server", *arguments: str) -> Iterator[str]:
     """A local AWS, which keeps everything in memory; gives its address, without a slash at its end."""
     port = free_port()
-    process = subprocess.Popen(
-        [sys.executable, "-W", "ignore", "-m", module, "-p", str(port), *arguments],
-        cwd=ROOT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
     address = f"http://127.0.0.1:{port}"
-    try:
-        _wait_for(f"{address}/moto-api/", process)
+    command = [sys.executable, "-W", "ignore", "-m", module, "-p", str(port), *arguments]
+    with running(command, partial(ask_for, f"{address}/moto-api/"), cwd=ROOT):
         yield address
-    finally:
-        process.terminate()
-        process.wait(10)
 
 
 @contextmanager
@@ -107,23 +114,15 @@ def rclone_server(directory: Path) -> Iterator[str]:
     It knows no conditional PUT: the last one wins.
     """
     address = f"127.0.0.1:{free_port()}"
-    folders = ["--cache-dir", str(directory / "cache"), "--config", str(directory / "none.conf")]
     (directory / "buckets").mkdir()
-    process = subprocess.Popen(
-        [
-            Path(sys.executable).with_name("rclone"),
-            *("serve", "s3", "--addr", address, "--auth-key", "testing,testing-secret"),
-            *("--vfs-cache-mode", "full", *folders, str(directory / "buckets")),
-        ],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        _wait_for(f"http://{address}/", process)
+    command: list[str | Path] = [
+        Path(sys.executable).with_name("rclone"),
+        *("serve", "s3", "--addr", address, "--auth-key", "testing,testing-secret"),
+        *("--vfs-cache-mode", "full", "--cache-dir", directory / "cache"),
+        *("--config", directory / "none.conf", directory / "buckets"),
+    ]
+    with running(command, partial(ask_for, f"http://{address}/")):
         yield f"http://{address}"
-    finally:
-        process.terminate()
-        process.wait(10)
 
 
 @contextmanager
@@ -132,41 +131,25 @@ def gunicorn_server(
 ) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     """The project in several processes; gives its address, without a slash at its end, and the parent of them all."""
     address = f"127.0.0.1:{free_port()}"
-    process = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "gunicorn", "config.wsgi", "--bind", address),
-            *("--workers", str(processes), "--threads", str(threads), "--timeout", "60"),
-            *("--graceful-timeout", "30", "--no-control-socket"),
-        ],
-        cwd=ROOT,
-        env=os.environ | dict(environment),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        _wait_for(f"http://{address}/img/", process)
+    command = [
+        *(sys.executable, "-m", "gunicorn", "config.wsgi", "--bind", address),
+        *("--workers", str(processes), "--threads", str(threads), "--timeout", "60"),
+        *("--graceful-timeout", "30", "--no-control-socket"),
+    ]
+    ask = partial(ask_for, f"http://{address}/img/")
+    with running(command, ask, seconds=40, cwd=ROOT, env=os.environ | dict(environment)) as process:
         yield f"http://{address}", process
-    finally:
-        process.terminate()
-        process.wait(40)
 
 
 @contextmanager
 def redis_server(directory: Path) -> Iterator[str]:
     """A Redis that saves nothing; gives its address."""
     port = free_port()
-    process = subprocess.Popen(
-        ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", ""],
-        cwd=directory,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        _wait_for_port(port, process)
+    command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
+    with running(
+        command, lambda: socket.create_connection(("127.0.0.1", port), 5).close(), cwd=directory
+    ):
         yield f"redis://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(10)
 
 
 @contextmanager
@@ -185,48 +168,19 @@ def postgresql_server() -> Iterator[str]:
             user=user.pw_uid,
             cwd=directory,
         )
-        process = subprocess.Popen(
-            [
-                *(programs / "postgres", "-D", f"{directory}/data", "-p", str(port), "-F"),
-                *("-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="),
-            ],
+        command: list[str | Path] = [
+            *(programs / "postgres", "-D", f"{directory}/data", "-p", str(port), "-F"),
+            *("-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="),
+        ]
+        address = f"postgres://tests@127.0.0.1:{port}/postgres"
+        with running(
+            command,
+            # It takes connections before it can do anything with them.
+            lambda: psycopg.connect(address, connect_timeout=5).close(),
+            # At once, without waiting for clients.
+            stop=signal.SIGINT,
+            seconds=20,
             cwd=directory,
             user=user.pw_uid,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        address = f"postgres://tests@127.0.0.1:{port}/postgres"
-        try:
-            _wait_for_postgresql(address, process)
+        ):
             yield address
-        finally:
-            # At once, without waiting for clients.
-            process.send_signal(signal.SIGINT)
-            process.wait(20)
-
-
-def _wait_for_port(port: int, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        assert process.poll() is None, "the server has stopped"
-        try:
-            socket.create_connection(("127.0.0.1", port), 5).close()
-        except OSError:
-            time.sleep(0.05)
-        else:
-            return
-    raise TimeoutError(port)
-
-
-def _wait_for_postgresql(address: str, process: subprocess.Popen[bytes]) -> None:
-    # It takes connections before it can do anything with them.
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        assert process.poll() is None, "the server has stopped"
-        try:
-            psycopg.connect(address, connect_timeout=5).close()
-        except psycopg.OperationalError:
-            time.sleep(0.05)
-        else:
-            return
-    raise TimeoutError(address)

@@ -11,9 +11,9 @@ from resizer import admission
 from resizer.admission import DECODED_BYTES, admit, estimate
 from resizer.engines import Header
 from resizer.errors import Busy
-from resizer.formats import AVIF, FORMATS, JPEG, PNG, WEBP
-from resizer.variant import Recipe, Variant
+from resizer.formats import FORMATS, JPEG, PNG, WEBP
 from resizer.waiting import Deadline
+from tests.engines.rendering import variant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,17 +40,6 @@ def header(found: Format = JPEG, size: tuple[int, int] = PHOTO, **facts: Any) ->
     return Header(format=found, width=size[0], height=size[1], **{**known, **facts})
 
 
-def variant(width: int = 640, target: Format = AVIF, **recipe: Any) -> Variant:
-    return Variant(
-        source="default",
-        name="a",
-        version="00000000",
-        width=width,
-        format=target,
-        recipe=Recipe(**recipe),
-    )
-
-
 @pytest.fixture(params=["machine", "process"], autouse=True)
 def places(request: pytest.FixtureRequest, tmp_path: Path, settings: Settings) -> Iterator[None]:
     """Places in files, or where there can be none, in the process."""
@@ -64,7 +53,7 @@ def places(request: pytest.FixtureRequest, tmp_path: Path, settings: Settings) -
 
 def render() -> str:
     """Let in at once, or refused."""
-    with admit(header(), variant(), Deadline(0)):
+    with admit(header(), variant(640), Deadline(0)):
         return "rendered"
 
 
@@ -85,23 +74,23 @@ def test_every_format_has_its_bytes_a_pixel() -> None:
 
 
 def test_shrunk_photograph_takes_little_and_what_is_decoded_whole_takes_more() -> None:
-    shrunk = estimate(header(is_shrinkable=True), variant())
+    shrunk = estimate(header(is_shrinkable=True), variant(640))
     assert 16 < shrunk < 60
     assert estimate(header(is_shrinkable=True), variant(2560)) > shrunk
-    progressive = estimate(header(), variant())
+    progressive = estimate(header(), variant(640))
     assert shrunk < 75 < progressive
-    assert progressive < estimate(header(PNG), variant()) < estimate(header(WEBP), variant())
+    assert progressive < estimate(header(PNG), variant(640)) < estimate(header(WEBP), variant(640))
 
 
 def test_frames_that_move_are_held_together() -> None:
-    still = estimate(header(WEBP, (640, 480), frames=100), variant(target=WEBP))
-    moving = estimate(header(WEBP, (640, 480), frames=100), variant(target=WEBP, animated=True))
+    still = estimate(header(WEBP, (640, 480), frames=100), variant(640, WEBP))
+    moving = estimate(header(WEBP, (640, 480), frames=100), variant(640, WEBP, animated=True))
     assert moving - still == pytest.approx(640 * 480 * 400 / 1e6, abs=1)
 
 
 def test_no_more_renders_than_places(settings: Settings, waits: threading.Event) -> None:
     limit(settings, MAX_RENDERS=2, MAX_RENDER_MEGABYTES=10_000)
-    with admit(header(), variant(), Deadline(0)), admit(header(), variant(), Deadline(0)):
+    with admit(header(), variant(640), Deadline(0)), admit(header(), variant(640), Deadline(0)):
         with pytest.raises(Busy, match="waited too long for a core"):
             render()
         assert not waits.is_set()
@@ -109,11 +98,11 @@ def test_no_more_renders_than_places(settings: Settings, waits: threading.Event)
 
 
 def test_no_more_megabytes_than_the_budget(settings: Settings) -> None:
-    megabytes = estimate(header(), variant())
+    megabytes = estimate(header(), variant(640))
     limit(settings, MAX_RENDERS=8, MAX_RENDER_MEGABYTES=2 * megabytes)
     with (
-        admit(header(), variant(), Deadline(0)),
-        admit(header(), variant(), Deadline(0)),
+        admit(header(), variant(640), Deadline(0)),
+        admit(header(), variant(640), Deadline(0)),
         pytest.raises(Busy),
     ):
         render()
@@ -121,17 +110,17 @@ def test_no_more_megabytes_than_the_budget(settings: Settings) -> None:
 
 def test_who_is_alone_is_let_in_whatever_it_takes(settings: Settings) -> None:
     limit(settings, MAX_RENDER_MEGABYTES=1)
-    with admit(header(), variant(), Deadline(0)), pytest.raises(Busy):
+    with admit(header(), variant(640), Deadline(0)), pytest.raises(Busy):
         render()
 
 
 def test_default_is_what_the_machine_has(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("resizer.machine.cores", lambda: 1)
-    with admit(header(), variant(), Deadline(0)), pytest.raises(Busy):
+    with admit(header(), variant(640), Deadline(0)), pytest.raises(Busy):
         render()
     monkeypatch.setattr("resizer.machine.cores", lambda: 2)
     monkeypatch.setattr("resizer.machine.megabytes", lambda: 100)
-    with admit(header(), variant(), Deadline(0)), pytest.raises(Busy):
+    with admit(header(), variant(640), Deadline(0)), pytest.raises(Busy):
         render()
 
 
@@ -139,11 +128,11 @@ def test_who_waits_gets_the_place_of_who_leaves(settings: Settings, waits: threa
     limit(settings, MAX_RENDERS=1)
 
     def wait() -> str:
-        with admit(header(), variant(), Deadline(10)):
+        with admit(header(), variant(640), Deadline(10)):
             return "rendered"
 
     with ThreadPoolExecutor(1) as pool:
-        with admit(header(), variant(), Deadline(0)):
+        with admit(header(), variant(640), Deadline(0)):
             waiter = pool.submit(wait)
             assert waits.wait(10)
             assert not waiter.done()
@@ -156,11 +145,11 @@ def test_those_beyond_the_queue_are_refused_at_once(
     limit(settings, MAX_RENDERS=1, MAX_WAITING=1)
 
     def wait() -> None:
-        with admit(header(), variant(), Deadline(10)):
+        with admit(header(), variant(640), Deadline(10)):
             pass
 
     with ThreadPoolExecutor(1) as pool:
-        with admit(header(), variant(), Deadline(0)):
+        with admit(header(), variant(640), Deadline(0)):
             waiter = pool.submit(wait)
             assert waits.wait(10)
             with pytest.raises(Busy, match="too many renders wait already"):
@@ -171,7 +160,7 @@ def test_those_beyond_the_queue_are_refused_at_once(
 def test_error_frees_the_place(settings: Settings) -> None:
     limit(settings, MAX_RENDERS=1)
     for _ in range(2):
-        with pytest.raises(ZeroDivisionError), admit(header(), variant(), Deadline(0)):
+        with pytest.raises(ZeroDivisionError), admit(header(), variant(640), Deadline(0)):
             raise ZeroDivisionError
 
 
@@ -179,8 +168,8 @@ def test_no_descriptor_is_left_open(settings: Settings) -> None:
     limit(settings, MAX_RENDERS=2)
     before = len(os.listdir("/dev/fd"))
     with (
-        admit(header(), variant(), Deadline(0)),
-        admit(header(), variant(), Deadline(0)),
+        admit(header(), variant(640), Deadline(0)),
+        admit(header(), variant(640), Deadline(0)),
         pytest.raises(Busy),
     ):
         render()
