@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 
 from resizer import lockfiles, machine
 from resizer.conf import get_settings
-from resizer.engines.sharing import plan_resizing
+from resizer.engines.memory import estimate
 from resizer.errors import Busy
-from resizer.formats import AVIF, GIF, HEIC, JPEG, PNG, TIFF, WEBP
 from resizer.waiting import Pauses
 
 if TYPE_CHECKING:
@@ -30,32 +29,10 @@ _guard = threading.Lock()
 #: Megabytes by place, for each kind of place, where processes share no directory.
 _taken: dict[str, dict[object, int]] = defaultdict(dict)
 
-#: What decoding takes at most, bytes a pixel, measured with Pillow; libvips takes as much of AVIF, of others less.
-DECODED_BYTES = {AVIF: 16, GIF: 4, HEIC: 16, JPEG: 6.3, PNG: 8.2, TIFF: 8.2, WEBP: 19}
-#: A JPEG that is decoded small, bytes a pixel of what is left.
-SHRUNK_BYTES = 4.5
-#: What resizing and encoding take at most, bytes a pixel of the variant.
-ENCODED_BYTES = 30
-#: What a render takes whatever it renders.
-LEAST_MEGABYTES = 16
 #: How many renders may wait for each core, unless settings say otherwise.
 WAITING_PER_CORE = 16
 #: The longest pause before another try, seconds.
 PAUSE = 0.05
-
-
-def estimate(header: Header, variant: Variant) -> int:
-    """How many megabytes a render takes, told from the original's header."""
-    resizing = plan_resizing(header, variant, shrinks=header.is_shrinkable)
-    pixels = header.width * header.height
-    decoded = pixels * DECODED_BYTES[header.format]
-    if header.is_shrinkable:
-        decoded = pixels / resizing.scale**2 * SHRUNK_BYTES
-    width, height = resizing.plan.size
-    encoded = width * height * ENCODED_BYTES
-    if variant.recipe.animated:
-        encoded += width * height * 4 * header.frames
-    return LEAST_MEGABYTES + int(decoded + encoded + header.bytes) // 1_000_000
 
 
 @contextmanager

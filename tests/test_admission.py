@@ -8,36 +8,17 @@ from typing import TYPE_CHECKING
 import pytest
 
 from resizer import admission
-from resizer.admission import DECODED_BYTES, admit, estimate
-from resizer.engines import Header
+from resizer.admission import admit
+from resizer.engines.memory import estimate
 from resizer.errors import Busy
-from resizer.formats import FORMATS, JPEG, PNG, WEBP
 from resizer.waiting import Deadline
-from tests.engines.rendering import variant
+from tests.engines.rendering import header, variant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-    from typing import Any
 
     from pytest_django import Settings
-
-    from resizer.formats import Format
-
-PHOTO = (4000, 3000)
-
-
-def header(found: Format = JPEG, size: tuple[int, int] = PHOTO, **facts: Any) -> Header:
-    known: dict[str, Any] = {
-        "orientation": 1,
-        "has_alpha": False,
-        "is_shrinkable": False,
-        "is_graphic": False,
-        "has_palette": False,
-        "frames": 1,
-        "bytes": 3_000_000,
-    }
-    return Header(format=found, width=size[0], height=size[1], **{**known, **facts})
 
 
 @pytest.fixture(params=["machine", "process"], autouse=True)
@@ -67,25 +48,6 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
     event = threading.Event()
     monkeypatch.setattr("resizer.waiting.release_connections", event.set)
     return event
-
-
-def test_every_format_has_its_bytes_a_pixel() -> None:
-    assert set(DECODED_BYTES) == set(FORMATS)
-
-
-def test_shrunk_photograph_takes_little_and_what_is_decoded_whole_takes_more() -> None:
-    shrunk = estimate(header(is_shrinkable=True), variant(640))
-    assert 16 < shrunk < 60
-    assert estimate(header(is_shrinkable=True), variant(2560)) > shrunk
-    progressive = estimate(header(), variant(640))
-    assert shrunk < 75 < progressive
-    assert progressive < estimate(header(PNG), variant(640)) < estimate(header(WEBP), variant(640))
-
-
-def test_frames_that_move_are_held_together() -> None:
-    still = estimate(header(WEBP, (640, 480), frames=100), variant(640, WEBP))
-    moving = estimate(header(WEBP, (640, 480), frames=100), variant(640, WEBP, animated=True))
-    assert moving - still == pytest.approx(640 * 480 * 400 / 1e6, abs=1)
 
 
 def test_no_more_renders_than_places(settings: Settings, waits: threading.Event) -> None:

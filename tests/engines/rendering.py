@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING, Any
 
+from resizer.engines import Header
 from resizer.formats import AVIF, JPEG, PNG, WEBP
 from resizer.variant import Recipe, Variant
 from tests.pictures import decode
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from resizer.engines import Engine, Rendered
     from resizer.formats import Format
 
+PHOTO = (4000, 3000)
 WRITTEN = [AVIF, JPEG, PNG, WEBP]
 
 
@@ -27,6 +29,19 @@ def variant(width: int = 320, target: Format = PNG, **recipe: Any) -> Variant:
         format=target,
         recipe=Recipe(**recipe),
     )
+
+
+def header(found: Format = JPEG, size: tuple[int, int] = PHOTO, **facts: Any) -> Header:
+    known: dict[str, Any] = {
+        "orientation": 1,
+        "has_alpha": False,
+        "is_shrinkable": False,
+        "is_graphic": False,
+        "has_palette": False,
+        "frames": 1,
+        "bytes": 3_000_000,
+    }
+    return Header(format=found, width=size[0], height=size[1], **{**known, **facts})
 
 
 def render(engine: Engine, content: bytes, *variants: Variant) -> list[Rendered]:

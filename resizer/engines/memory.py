@@ -1,0 +1,35 @@
+"""What a render takes of memory, told from the original's header before anything is decoded."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from resizer.engines.sharing import plan_resizing
+from resizer.formats import AVIF, GIF, HEIC, JPEG, PNG, TIFF, WEBP
+
+if TYPE_CHECKING:
+    from resizer.engines.protocol import Header
+    from resizer.variant import Variant
+
+#: What decoding takes at most, bytes a pixel, measured with Pillow; libvips takes as much of AVIF, of others less.
+DECODED_BYTES = {AVIF: 16, GIF: 4, HEIC: 16, JPEG: 6.3, PNG: 8.2, TIFF: 8.2, WEBP: 19}
+#: A JPEG that is decoded small, bytes a pixel of what is left.
+SHRUNK_BYTES = 4.5
+#: What resizing and encoding take at most, bytes a pixel of the variant.
+ENCODED_BYTES = 30
+#: What a render takes whatever it renders.
+LEAST_MEGABYTES = 16
+
+
+def estimate(header: Header, variant: Variant) -> int:
+    """How many megabytes a render takes, told from the original's header."""
+    resizing = plan_resizing(header, variant, shrinks=header.is_shrinkable)
+    pixels = header.width * header.height
+    decoded = pixels * DECODED_BYTES[header.format]
+    if header.is_shrinkable:
+        decoded = pixels / resizing.scale**2 * SHRUNK_BYTES
+    width, height = resizing.plan.size
+    encoded = width * height * ENCODED_BYTES
+    if variant.recipe.animated:
+        encoded += width * height * 4 * header.frames
+    return LEAST_MEGABYTES + int(decoded + encoded + header.bytes) // 1_000_000
