@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 ADDRESS ?= 127.0.0.1:8000
 
-.PHONY: help run test services bench-engines bench-srcset bench-encoders bench-quality bench-tag bench-cold-start package deploy clean
+.PHONY: help run test services bench-engines bench-srcset bench-encoders bench-quality bench-isolation bench-tag bench-cold-start package deploy clean
 
 help:
 	@echo "make run    set up and serve the gallery on http://$(ADDRESS)/"
@@ -14,7 +14,7 @@ help:
 	@echo "            build what AWS Lambda runs: ARCHITECTURE=arm64 ENGINES=pillow POSTGRESQL=no"
 	@echo "make deploy STAGE=dev"
 	@echo "            put it on AWS, or renew it there: zappa_settings.json, docs/lambda.md"
-	@echo "make bench-engines, bench-srcset, bench-encoders, bench-quality, bench-tag, bench-cold-start"
+	@echo "make bench-engines, bench-srcset, bench-encoders, bench-quality, bench-isolation, bench-tag, bench-cold-start"
 	@echo "            measure CPU, memory and bytes, side by side"
 	@echo "make clean  remove the virtual environment, the database, uploads and variants"
 
@@ -73,6 +73,9 @@ bench-encoders: $(VENV)/.bench
 
 bench-quality: $(VENV)/.bench
 	$(BIN)/python -W ignore -m benchmarks.quality
+
+bench-isolation: $(VENV)/.base
+	$(BIN)/python -W ignore -m benchmarks.isolation
 
 bench-tag: $(VENV)/.base
 	$(BIN)/python -m benchmarks.tag

@@ -195,6 +195,8 @@ RESIZER: dict[str, Any] = {
     "SOURCES": {"default": {"OPEN": True}},
 }
 if ON_LAMBDA:
+    # Each request has a machine of its own, which AWS can kill.
+    RESIZER["ISOLATION"] = False
     # Lambda lets an answer of 6 MiB out, and base64 makes four bytes of three. Zappa's headers are in it too.
     RESIZER["MAX_ANSWER_BYTES"] = 4_500_000
 if os.environ.get("RESIZER_FORMATS"):

@@ -20,7 +20,7 @@ from django.urls import NoReverseMatch
 from resizer import lockfiles
 from resizer.buckets import bucket_of
 from resizer.conf import get_settings, read_settings
-from resizer.engines import get_engine
+from resizer.engines import load_engine
 from resizer.locks import locking_cache
 from resizer.mount import mount_path
 from resizer.sources import StorageSource, get_sources
@@ -170,7 +170,7 @@ def _check_classes() -> Iterator[CheckMessage]:
             id="resizer.E005",
         )
     try:
-        engine = get_engine()
+        engine = load_engine(get_settings().ENGINE)
         unwritten = [one for one in get_settings().FORMATS if not engine.can_write(one)]
         unread = [one for one in get_settings().EXTRA_FORMATS if not engine.can_read(one)]
     except _LOADING as error:

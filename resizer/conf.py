@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import functools
+import pickle
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -44,6 +45,12 @@ class Problem(NamedTuple):
     id: str
     message: str
     hint: str
+
+
+def _flag(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("True or False")
+    return value
 
 
 def _text(value: object) -> str:
@@ -166,6 +173,10 @@ class Settings:
     SOURCES: Mapping[str, SourceSettings] = _setting({}, _sources)
     #: Dotted path of the class that makes pixels; "auto" is libvips where it imports, else Pillow.
     ENGINE: str = _setting("auto", _text)
+    #: It works in child processes, which can be killed; where the platform isolates requests, that is not needed.
+    ISOLATION: bool = _setting(True, _flag)
+    #: How long a header or a variant may take before its child process is killed, seconds.
+    RENDER_SECONDS: int = _setting(10, _positive)
     #: The alias in `STORAGES` of the storage that keeps the variants.
     STORAGE: str = _setting("resizer", _text)
     #: The alias in `CACHES` of what remembers originals and variants; losing it costs time only.
@@ -210,6 +221,7 @@ class Settings:
     MAX_PIXELS: int = _setting(100_000_000, _positive)
     #: The largest original of any other kind, px: it has to be decoded whole, at 4 to 19 bytes a pixel.
     MAX_BUFFERED_PIXELS: int = _setting(50_000_000, _positive)
+    MAX_DECODED_MEGABYTES: int = _setting(512, _positive)
     #: The largest picture that may move, px of all its frames together; a larger one stands still.
     MAX_ANIMATION_PIXELS: int = _setting(50_000_000, _positive)
     #: The largest variant, px: encoders take up to 30 bytes a pixel.
@@ -294,10 +306,23 @@ def read_settings(raw: object) -> tuple[Settings, list[Problem]]:
 @functools.cache
 def get_settings() -> Settings:
     """The settings in force. Raises ImproperlyConfigured, in the words of the system check."""
+    if _adopted:
+        return _adopted[0]
     values, problems = read_settings(getattr(django_settings, "RESIZER", {}))
     if problems:
         raise ImproperlyConfigured(f"{problems[0].message} {problems[0].hint}")
     return values
+
+
+#: At most one: what is in force in a process that has no project.
+_adopted: list[Settings] = []
+
+
+@functools.lru_cache(maxsize=1)
+def adopt_settings(pickled: bytes) -> None:
+    """Have these in force, as our parent process has pickled them, whatever the project's are."""
+    _adopted[:] = [pickle.loads(pickled)]
+    get_settings.cache_clear()
 
 
 def signing_keys() -> tuple[str, ...]:

@@ -27,7 +27,7 @@ from django.urls import NoReverseMatch, Resolver404, resolve
 
 from resizer import index, lockfiles, publishing, store
 from resizer.conf import get_settings
-from resizer.engines import get_engine
+from resizer.engines import get_engine, load_engine
 from resizer.errors import OriginalNotFound, ResizerError, StoreFailed
 from resizer.formats import FALLBACKS, PNG
 from resizer.locks import locking_cache
@@ -170,7 +170,9 @@ def _large_variants() -> Iterator[Finding]:
 
 def _engine() -> Iterator[Finding]:
     engine = get_engine()
-    name = type(engine).__name__
+    name = type(load_engine(get_settings().ENGINE)).__name__
+    if get_settings().ISOLATION:
+        name += ", in child processes,"
     formats = dict.fromkeys((*get_settings().FORMATS, *FALLBACKS))
     for target in formats:
         variant = Variant(source="default", name="x", version="00000000", width=1, format=target)

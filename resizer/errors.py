@@ -7,6 +7,7 @@ ResizerError
 ├── TooManyBytes         413  the original's file is too large
 ├── UnsupportedFormat    415  the original is not of a format that we open
 ├── TooManyPixels        422  the original, or the variant, is too large a picture
+├── TooMuchWork          422  the original would take too long to decode
 ├── UndecodableOriginal  422  broken, truncated or lying about itself
 ├── SourceFailed         502  the source could not deliver the original
 ├── SourceTimedOut       504  … in time
@@ -68,6 +69,11 @@ class TooManyPixels(ResizerError):
     public_message = "The picture has too many pixels."
 
 
+class TooMuchWork(ResizerError):
+    status = 422
+    public_message = "The original picture would take too much work to decode."
+
+
 class UndecodableOriginal(ResizerError):
     status = 422
     public_message = "The original picture is damaged."
@@ -98,3 +104,11 @@ class OriginalChanged(Busy):
 
 class StoreFailed(Busy):
     retry_seconds = 5
+
+
+def _with_children(parent: type[ResizerError]) -> list[type[ResizerError]]:
+    return [parent, *(one for child in parent.__subclasses__() for one in _with_children(child))]
+
+
+#: Every class by its name, which is what others than Python remember of an error.
+BY_NAME = {one.__name__: one for one in _with_children(ResizerError) if one is not ResizerError}

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 #: How many of a file's first bytes `sniff` looks at.
 SNIFF_BYTES = 64
@@ -28,6 +32,10 @@ class Format:
     has_lossless: bool = False
     #: We write moving pictures in it.
     has_motion: bool = False
+
+    def __reduce__(self) -> tuple[Callable[[str], Format], tuple[str]]:
+        """Pickled by name: a row is the same object wherever it is, and compared by identity."""
+        return _row, (self.name,)
 
 
 AVIF = Format(
@@ -95,6 +103,10 @@ FORMATS = (AVIF, GIF, HEIC, JPEG, PNG, TIFF, WEBP)
 FALLBACKS = (JPEG, PNG)
 BY_NAME = {row.name: row for row in FORMATS}
 BY_EXTENSION = {row.extension: row for row in FORMATS if row.is_written}
+
+
+def _row(name: str) -> Format:
+    return BY_NAME[name]
 
 
 def fallback(*, has_alpha: bool) -> Format:

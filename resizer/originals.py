@@ -6,7 +6,6 @@ whether the file has changed. Requests for images do, now and then: `refresh`. `
 
 from __future__ import annotations
 
-import functools
 import logging
 import time
 from dataclasses import replace
@@ -41,7 +40,7 @@ from resizer.sources import Stat, get_source, get_sources
 from resizer.variant import DEFAULT_SOURCE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
 logger = logging.getLogger(__name__)
 
@@ -243,7 +242,7 @@ def _recall(reference: Reference, *, asks_again: bool = False) -> Description | 
     if isinstance(remembered, str):
         name, _, fingerprint = remembered.partition("|")
         if not (asks_again and _may_be_over(reference, name, fingerprint)):
-            raise _failures().get(name, OriginalNotFound)(f"{reference} failed a moment ago")
+            raise errors.BY_NAME.get(name, OriginalNotFound)(f"{reference} failed a moment ago")
     known = _last_known(reference, remembered)
     if known is not None and not isinstance(remembered, tuple | list):
         _remember(known)
@@ -277,11 +276,6 @@ def _remember_failure(reference: Reference, error: ResizerError, fingerprint: st
     cache.drop(_sighting_key(reference))
     text = f"{type(error).__name__}|{fingerprint}"
     cache.write(_cache_key(reference), text, FAILURE_SECONDS)
-
-
-@functools.cache
-def _failures() -> Mapping[str, type[ResizerError]]:
-    return {name: one for name, one in vars(errors).items() if isinstance(one, type)}
 
 
 def _sighted(reference: Reference) -> Stat | None:

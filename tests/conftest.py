@@ -144,7 +144,8 @@ class CountingEngine(PillowEngine):
 
 @pytest.fixture
 def engine(settings: Settings) -> type[CountingEngine]:
-    """Counts headers read and renders of this test."""
-    settings.RESIZER = {**settings.RESIZER, "ENGINE": "tests.conftest.CountingEngine"}
+    """Counts headers read and renders of this test, which are all done in its own process."""
+    counting = {"ENGINE": "tests.conftest.CountingEngine", "ISOLATION": False}
+    settings.RESIZER = {**settings.RESIZER, **counting}
     CountingEngine.headers = CountingEngine.renders = 0
     return CountingEngine

@@ -11,7 +11,9 @@ if _cache:
     _backend = "redis.RedisCache" if _cache.startswith("redis:") else "db.DatabaseCache"
     CACHES = {"default": {"BACKEND": f"django.core.cache.backends.{_backend}", "LOCATION": _cache}}
 RESIZER |= {  # noqa: F405
+    # It isolates by itself.
     "ENGINE": "tests.logging_engine.LoggingEngine",
+    "ISOLATION": False,
     "LOCK_DIRECTORY": os.environ["TESTS_LOCKS"],
     "MAX_RENDERS": 2,
     "MAX_WAITING": int(os.environ.get("TESTS_WAITING", "0")) or None,

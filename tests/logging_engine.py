@@ -1,4 +1,4 @@
-"""An engine for servers in processes of their own: what it does is written into a file."""
+"""An engine for servers in processes of their own: what it is asked for is written into a file."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from resizer.engines.pillow import PillowEngine
+from resizer.engines.isolated import IsolatedEngine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -16,8 +16,14 @@ if TYPE_CHECKING:
     from resizer.variant import Variant
 
 
-class LoggingEngine(PillowEngine):
-    """Pillow. `TESTS_LOG` is the file; while `TESTS_HOLD` names a file that is there, a render does not go on."""
+class LoggingEngine(IsolatedEngine):
+    """Pillow in child processes, which know nothing of the log.
+
+    `TESTS_LOG` is the file; while `TESTS_HOLD` names a file that is there, a render does not go on.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("resizer.engines.pillow.PillowEngine")
 
     def render(
         self, file: BinaryIO, header: Header, variants: Sequence[Variant]

@@ -95,6 +95,8 @@ def test_broken_upload_can_be_replaced_at_once(
 
 PAGE_AND_HIT = """
 import re, sys, django
+from django.conf import settings
+settings.RESIZER["ISOLATION"] = False
 django.setup()
 from django.test import Client
 from django.core.management import call_command

@@ -10,20 +10,34 @@ from django.utils.module_loading import import_string
 from resizer.conf import Settings, get_settings
 from resizer.engines.protocol import Engine, Header, Rendered
 
-__all__ = ["Engine", "Header", "Rendered", "get_engine"]
+__all__ = ["Engine", "Header", "Rendered", "get_engine", "load_engine"]
 
 
 def get_engine() -> Engine:
-    """The configured engine. Its image library is imported here, on first use, and nowhere earlier."""
+    """The configured engine, in child processes unless `ISOLATION` is off.
+
+    Its image library is imported on first use, and nowhere earlier.
+    """
     return _build(get_settings())
 
 
-@functools.lru_cache(maxsize=1)
-def _build(settings: Settings) -> Engine:
-    if settings.ENGINE != "auto":
-        return cast("Engine", import_string(settings.ENGINE)())
+@functools.lru_cache(maxsize=2)
+def load_engine(path: str) -> Engine:
+    """An engine in this process, by the dotted path of its class, or "auto". Raises ImportError, OSError."""
+    if path != "auto":
+        return cast("Engine", import_string(path)())
     try:
         return cast("Engine", import_string("resizer.engines.libvips.LibvipsEngine")())
     except (ImportError, OSError):
         # Without pyvips, and without the library that it loads.
         return cast("Engine", import_string("resizer.engines.pillow.PillowEngine")())
+
+
+@functools.lru_cache(maxsize=1)
+def _build(settings: Settings) -> Engine:
+    if not settings.ISOLATION:
+        return load_engine(settings.ENGINE)
+    # Here, because what a function on AWS Lambda does not need it should not wait for.
+    from resizer.engines.isolated import IsolatedEngine
+
+    return IsolatedEngine(settings.ENGINE)

@@ -14,7 +14,7 @@ import pytest
 import pyvips
 from PIL import Image, ImageCms, ImageDraw, ImageOps, PngImagePlugin
 
-from resizer.engines import get_engine
+from resizer.engines import load_engine
 from resizer.engines.encoding import encode_lossy
 from resizer.engines.libvips import LibvipsEngine
 from resizer.engines.pillow import PillowEngine
@@ -40,8 +40,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
     from typing import BinaryIO
-
-    from pytest_django import Settings
 
     from resizer.engines import Engine
     from resizer.formats import Format
@@ -441,13 +439,13 @@ def test_quality_means_nothing_to_png(engine: Engine) -> None:
     assert low.content == high.content
 
 
-def test_automatic_engine_is_libvips_where_it_imports(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert isinstance(get_engine(), LibvipsEngine)
+def test_automatic_engine_is_libvips_where_it_imports(monkeypatch: pytest.MonkeyPatch) -> None:
+    load_engine.cache_clear()
+    assert isinstance(load_engine("auto"), LibvipsEngine)
+    load_engine.cache_clear()
     monkeypatch.setitem(sys.modules, "resizer.engines.libvips", None)
-    settings.RESIZER = {"CACHE": "default"}
-    assert isinstance(get_engine(), PillowEngine)
+    assert isinstance(load_engine("auto"), PillowEngine)
+    load_engine.cache_clear()
 
 
 FORK = """
@@ -456,7 +454,6 @@ from django.conf import settings
 settings.configure()
 from tests.pictures import decode, photograph
 from tests.engines.rendering import render_one, variant
-from resizer.engines import get_engine
 from resizer.engines.libvips import LibvipsEngine
 engine = LibvipsEngine()
 content = photograph((800, 600))

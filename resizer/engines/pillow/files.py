@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import io
-import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
-from resizer.conf import get_settings
+from resizer.engines.recognition import recognise
+from resizer.engines.scratch import scratch_file
 from resizer.errors import ResizerError, TooManyPixels, UndecodableOriginal, UnsupportedFormat
-from resizer.formats import HEIC, SNIFF_BYTES, sniff
+from resizer.formats import HEIC
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,13 +22,7 @@ if TYPE_CHECKING:
 @contextmanager
 def open_image(file: BinaryIO) -> Iterator[tuple[Image.Image, Format]]:
     """Open a file with the one decoder that its first bytes ask for; what goes wrong inside is the file's fault."""
-    file.seek(0)
-    found = sniff(file.read(SNIFF_BYTES))
-    if found is None or not get_settings().may_open(found):
-        raise UnsupportedFormat(
-            f"the first bytes are of {found.name if found else 'no known format'}"
-        )
-    file.seek(0)
+    found = recognise(file)
     try:
         # Never Pillow's whole list of decoders: one of them starts Ghostscript.
         with Image.open(file, formats=[_plugin(found)]) as image:
@@ -44,7 +37,7 @@ def open_image(file: BinaryIO) -> Iterator[tuple[Image.Image, Format]]:
 
 
 def save(image: Image.Image, target: Format, **options: Any) -> bytes:
-    with _scratch_file() as output:
+    with scratch_file() as output:
         image.save(output, _plugin(target), **options)
         output.seek(0)
         return output.read()
@@ -67,10 +60,3 @@ def _plugin(found: Format) -> str:
     if not has_heic():
         raise UnsupportedFormat("pi-heif is not installed")
     return "HEIF"
-
-
-def _scratch_file() -> BinaryIO:
-    """A file in memory with a descriptor: while Pillow writes to one, other threads run; a BytesIO keeps them waiting."""
-    if hasattr(os, "memfd_create"):
-        return open(os.memfd_create("resizer"), "w+b")
-    return io.BytesIO()  # pragma: no cover  # Linux has it, other systems do with less

@@ -1,0 +1,209 @@
+"""Child processes that are started when they are needed, used again, and killed when they take too long."""
+
+from __future__ import annotations
+
+import atexit
+import json
+import logging
+import os
+import pickle
+import socket
+import subprocess
+import sys
+import threading
+from contextlib import suppress
+from pathlib import Path
+from signal import SIGKILL, SIGXCPU
+from typing import TYPE_CHECKING
+
+from resizer import machine
+from resizer.engines.messages import Message, receive, send
+from resizer.errors import Busy, ResizerError, TooMuchWork, UndecodableOriginal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    from resizer.engines.child import Task
+
+logger = logging.getLogger(__name__)
+
+#: How long a child may take until it can begin, seconds: a tenth of one, where the machine is idle.
+START_SECONDS = 30
+#: How long one may take to end by itself, seconds.
+END_SECONDS = 1
+
+# No secrets of the project: a decoder that is broken into, or that leaks memory into pictures, has none to give.
+_ENVIRONMENT = ("DYLD_", "LANG", "LC_", "LD_", "MALLOC_", "PATH", "TMPDIR", "TZ", "VIPS_")
+# Isolated from variables and directories of the user, who may not be ours; what can be imported is what we can import.
+_BEGIN = (
+    "import json, sys; sys.path[:] = json.loads(sys.argv[1]);"
+    " from resizer.engines.child import main; main()"
+)
+
+
+class Child:
+    """One process; it does one task at a time."""
+
+    def __init__(self) -> None:
+        """Raises OSError where none can be started."""
+        self._connection, theirs = socket.socketpair()
+        self._is_ready = False
+        with theirs:
+            try:
+                self._process = subprocess.Popen(
+                    [_interpreter(), "-I", "-c", _BEGIN, json.dumps(sys.path)],
+                    stdin=theirs.fileno(),
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                    env=_environment(),
+                )
+            except OSError:
+                self._connection.close()
+                raise
+        self.pid = self._process.pid
+
+    @property
+    def is_alive(self) -> bool:
+        return self._process.poll() is None
+
+    def begin(self, task: Task, descriptor: int) -> None:
+        """Raises Busy if it is not there, or cannot start."""
+        try:
+            if not self._is_ready:
+                receive(self._connection, START_SECONDS)
+                self._is_ready = True
+            send(self._connection, Message(pickle.dumps(task), descriptor=descriptor))
+        except (OSError, EOFError) as error:
+            raise Busy(f"a child process is not there: {error!r}") from error
+
+    def answer(self, seconds: float) -> tuple[dict[str, Any], bytes]:
+        """Its next words, and the bytes that go with them. Raises TooMuchWork, UndecodableOriginal and Busy."""
+        try:
+            message = receive(self._connection, seconds)
+            words = json.loads(message.head)
+        except TimeoutError as error:
+            raise TooMuchWork(f"not rendered within {seconds:g} s") from error
+        except EOFError as error:
+            raise self._explain_end() from error
+        except (OSError, ValueError) as error:
+            raise UndecodableOriginal(f"a child process says nonsense: {error!r:.200}") from error
+        if not isinstance(words, dict):
+            raise UndecodableOriginal("a child process says nonsense")
+        return words, message.body
+
+    def end(self) -> None:
+        """Let it end; kill it if it does not."""
+        self._connection.close()
+        try:
+            self._process.wait(END_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+    def kill(self) -> None:
+        self._connection.close()
+        self._process.kill()
+        self._process.wait()
+
+    def abandon(self) -> None:
+        """Leave it to the process that we were forked from."""
+        self._connection.close()
+        # Its end is not ours to wait for.
+        self._process.returncode = 0
+
+    def _explain_end(self) -> ResizerError:
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(END_SECONDS)
+        code = self._process.returncode
+        text = f"a child process has ended with {code}"
+        if code == -SIGXCPU:
+            return TooMuchWork(text)
+        # Not by us: the system was short of memory, or an operator of patience. The file may be as good as any.
+        return Busy(text) if code == -SIGKILL else UndecodableOriginal(text)
+
+
+class Children:
+    """Those of this process."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._idle: list[Child] = []
+        self._busy: set[Child] = set()
+
+    def __iter__(self) -> Iterator[Child]:
+        with self._guard:
+            return iter([*self._idle, *self._busy])
+
+    def borrow(self) -> Child:
+        """One that has nothing to do. Raises Busy where none can be started."""
+        child = self._take_idle() or _start()
+        with self._guard:
+            self._busy.add(child)
+        return child
+
+    def give_back(self, child: Child) -> None:
+        with self._guard:
+            self._busy.discard(child)
+            # As many as the machine renders at once; more were for headers.
+            is_kept = len(self._idle) < machine.cores()
+            if is_kept:
+                self._idle.append(child)
+        if not is_kept:
+            child.end()
+
+    def replace(self, child: Child) -> None:
+        """Kill one, and have another begin while nobody waits for it."""
+        with self._guard:
+            self._busy.discard(child)
+        child.kill()
+        with suppress(Busy):
+            self.give_back(_start())
+
+    def end(self) -> None:
+        with self._guard:
+            ending = [*self._idle, *self._busy]
+            self._idle.clear()
+            self._busy.clear()
+        for child in ending:
+            child.end()
+
+    def abandon(self) -> None:
+        """In a process that was forked from ours, whatever other threads were at."""
+        for child in [*self._idle, *self._busy]:
+            child.abandon()
+        self.__init__()  # type: ignore[misc]  # begins again, with a lock that nobody holds
+
+    def _take_idle(self) -> Child | None:
+        while True:
+            with self._guard:
+                # The last one used is the most likely to have its memory at hand.
+                child = self._idle.pop() if self._idle else None
+            if child is None or child.is_alive:
+                return child
+            child.end()
+
+
+children = Children()
+atexit.register(children.end)
+os.register_at_fork(after_in_child=children.abandon)
+
+
+def _start() -> Child:
+    try:
+        return Child()
+    except OSError as error:
+        logger.error("No child process can be started: %.300r", error)
+        raise Busy(f"no child process can be started: {error!r}") from error
+
+
+def _interpreter() -> str:
+    """Python itself; within uWSGI and the like `sys.executable` is another program."""
+    if Path(sys.executable).name.startswith("python"):
+        return sys.executable
+    return str(Path(sys.prefix) / "bin" / "python3")
+
+
+def _environment() -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if name.startswith(_ENVIRONMENT)}
+    # What threads have freed, glibc would keep for each of them.
+    return {"MALLOC_ARENA_MAX": "2", **kept}

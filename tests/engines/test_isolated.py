@@ -1,0 +1,520 @@
+"""Engines in child processes."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import pickle
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from contextlib import closing
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from resizer import conf, machine
+from resizer.conf import get_settings
+from resizer.engines import children as children_module
+from resizer.engines import get_engine, load_engine
+from resizer.engines.child import Beginning, Incomplete, Task, serve
+from resizer.engines.children import Child, Children, children
+from resizer.engines.isolated import HEAD_BYTES, IsolatedEngine
+from resizer.engines.messages import Message, receive, send
+from resizer.engines.scratch import scratch_file
+from resizer.errors import (
+    Busy,
+    ResizerError,
+    TooManyPixels,
+    TooMuchWork,
+    UndecodableOriginal,
+    UnsupportedFormat,
+)
+from resizer.formats import AVIF, JPEG, PNG, WEBP
+from tests.conftest import files, save
+from tests.engines.rendering import variant
+from tests.pictures import decode, draw, encode, photograph
+from tests.servers import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+    from typing import BinaryIO
+
+    from django.test import Client
+    from pytest_django import Settings
+
+PHOTO = photograph((800, 600))
+
+
+@pytest.fixture(autouse=True)
+def no_children() -> Iterator[None]:
+    """Those of other tests are gone, and those of this test go."""
+    children.end()
+    yield
+    children.end()
+
+
+def pids() -> list[int]:
+    return sorted(child.pid for child in children)
+
+
+def isolated(name: str = "auto") -> IsolatedEngine:
+    return IsolatedEngine(name if name == "auto" else f"tests.engines.misbehaving.{name}")
+
+
+def render(name: str = "auto", content: bytes = PHOTO) -> bytes:
+    """What an engine makes of a picture, of which the usual engine has read the header."""
+    file = io.BytesIO(content)
+    header = load_engine("auto").read_header(file)
+    (rendered,) = isolated(name).render(file, header, [variant()])
+    assert (rendered.width, rendered.height) == (320, 240)
+    return rendered.content
+
+
+@pytest.fixture(params=["in memory", "on disk"])
+def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[bytes], BinaryIO]]:
+    files: list[BinaryIO] = []
+
+    def open_(content: bytes) -> BinaryIO:
+        if request.param == "in memory":
+            return io.BytesIO(content)
+        path = tmp_path / "file"
+        path.write_bytes(content)
+        files.append(path.open("rb"))
+        return files[-1]
+
+    yield open_
+    for file in files:
+        file.close()
+
+
+def test_engine_is_isolated_unless_settings_say_otherwise(settings: Settings) -> None:
+    assert isinstance(get_engine(), IsolatedEngine)
+    settings.RESIZER = {"ISOLATION": False}
+    assert type(get_engine()) is type(load_engine("auto"))
+
+
+@pytest.mark.parametrize("wrong", ["yes", 1, None])
+def test_isolation_is_on_or_off(settings: Settings, wrong: object) -> None:
+    settings.RESIZER = {"ISOLATION": wrong}
+    with pytest.raises(ImproperlyConfigured, match="True or False"):
+        get_engine()
+
+
+def test_child_makes_what_the_engine_makes(opened: Callable[[bytes], BinaryIO]) -> None:
+    engine, direct = isolated(), load_engine("auto")
+    file = opened(encode(draw((640, 480), "RGBA"), "PNG"))
+    header = engine.read_header(file)
+    assert header == direct.read_header(file)
+    assert header.format is PNG
+    wanted = [variant(320, target) for target in (AVIF, JPEG, PNG, WEBP)]
+    made = list(engine.render(file, header, wanted))
+    assert [one.content for one in made] == [
+        one.content for one in direct.render(file, header, wanted)
+    ]
+    assert all(one.decode_seconds >= 0 and one.encode_seconds > 0 for one in made)
+    assert len(pids()) == 1
+
+
+def test_settings_that_change_reach_a_child_that_is_there(settings: Settings) -> None:
+    before = render()
+    (pid,) = pids()
+    settings.RESIZER = {"EXTRA_FORMATS": ["tiff"]}
+    tiff = encode(draw((800, 600)), "TIFF")
+    assert isolated().read_header(io.BytesIO(tiff)).format.name == "tiff"
+    settings.RESIZER = {}
+    with pytest.raises(UnsupportedFormat):
+        isolated().read_header(io.BytesIO(tiff))
+    assert render() == before
+    assert pids() == [pid]
+
+
+class Remote(io.BytesIO):
+    """A file that would have to be fetched."""
+
+    asked: list[int]
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__(content)
+        self.asked = []
+
+    def read(self, size: int | None = -1) -> bytes:
+        content = super().read(size)
+        self.asked.append(len(content))
+        return content
+
+
+def test_only_the_beginning_of_a_remote_file_is_read_for_its_header() -> None:
+    remote = Remote(photograph((1600, 1200)) + bytes(1_000_000))
+    assert isolated().read_header(remote).width == 1600
+    assert sum(remote.asked) <= HEAD_BYTES + 1000
+
+
+def test_header_behind_the_beginning_is_found() -> None:
+    comment = b"\xff\xfe\xff\xff" + bytes(65_533)
+    remote = Remote(PHOTO[:2] + comment * 3 + PHOTO[2:])
+    assert isolated().read_header(remote).width == 800
+    assert len(pids()) == 1
+
+
+def test_who_wants_more_than_the_whole_file_is_told_no() -> None:
+    with pytest.raises(UndecodableOriginal):
+        isolated("Insatiable").read_header(io.BytesIO(PHOTO))
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (PHOTO[:9000], UndecodableOriginal),
+        (b"<svg/>", UnsupportedFormat),
+        (b"", UnsupportedFormat),
+    ],
+)
+def test_errors_are_those_of_the_engine(content: bytes, expected: type[ResizerError]) -> None:
+    engine = isolated()
+    file = io.BytesIO(content)
+    with pytest.raises(expected):
+        list(engine.render(file, engine.read_header(file), [variant()]))
+
+
+def test_error_between_variants_is_raised_in_its_place() -> None:
+    file = io.BytesIO(PHOTO)
+    engine = isolated("Interrupted")
+    header = engine.read_header(file)
+    answers = engine.render(file, header, [variant(320), variant(480)])
+    assert next(answers).width == 320
+    with pytest.raises(TooManyPixels, match="the second"):
+        next(answers)
+
+
+def test_child_that_has_met_a_broken_file_is_replaced() -> None:
+    render()
+    before = pids()
+    with pytest.raises(UndecodableOriginal):
+        render(content=PHOTO[:9000])
+    assert len(pids()) == len(before)
+    assert pids() != before
+
+
+@pytest.mark.parametrize("name", ["Endless", "EndlessHeader"])
+def test_child_that_takes_too_long_is_killed(settings: Settings, name: str, tmp_path: Path) -> None:
+    settings.RESIZER = {"RENDER_SECONDS": 1}
+    render()
+    (pid,) = pids()
+    started_at = time.monotonic()
+    ask = render if name == "Endless" else lambda it: isolated(it).read_header(io.BytesIO(PHOTO))
+    with pytest.raises(TooMuchWork, match="within 1 s"):
+        ask(name)
+    assert 1 <= time.monotonic() - started_at < 5
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+    assert decode(render()).size == (320, 240)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("Aborted", UndecodableOriginal),
+        ("Exiting", UndecodableOriginal),
+        ("Greedy", UndecodableOriginal),
+        ("Killed", Busy),
+        ("OutOfTime", TooMuchWork),
+        ("SayingAList", UndecodableOriginal),
+        ("SayingAnError", UndecodableOriginal),
+        ("SayingHTML", UndecodableOriginal),
+        ("SayingLess", UndecodableOriginal),
+        ("SayingNoJSON", UndecodableOriginal),
+        ("SayingNothing", UndecodableOriginal),
+        ("SayingSizes", UndecodableOriginal),
+        ("SayingTooMuch", UndecodableOriginal),
+    ],
+)
+def test_what_goes_wrong_in_a_child_ends_there(name: str, expected: type[ResizerError]) -> None:
+    before = len(os.listdir("/dev/fd"))
+    with pytest.raises(expected) as raised:
+        render(name)
+    assert type(raised.value) is expected
+    assert decode(render()).size == (320, 240)
+    children.end()
+    assert len(os.listdir("/dev/fd")) == before
+
+
+@pytest.mark.parametrize("name", ["Headless", "WithoutFormat", "WithoutSize"])
+def test_header_that_is_none_is_refused(name: str) -> None:
+    with pytest.raises(UndecodableOriginal, match="no header"):
+        isolated(name).read_header(io.BytesIO(PHOTO))
+
+
+def test_fault_of_an_engine_is_logged_in_one_line(caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(UndecodableOriginal, match="KeyError"):
+        render("Faulty")
+    (record,) = [one for one in caplog.records if one.levelname == "ERROR"]
+    assert "two lines" in record.getMessage()
+    assert "\n" not in record.getMessage()
+
+
+def test_engine_that_is_not_there_is_a_mistake_of_the_settings() -> None:
+    with pytest.raises(ImproperlyConfigured, match=r"RESIZER\['ENGINE'\] cannot be loaded"):
+        render("NoSuchEngine")
+
+
+def test_child_knows_no_secrets_and_has_limits(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.RESIZER = {
+        "SIGNING_KEY": "a secret",
+        "SOURCES": {"press": {"OPTIONS": {"storage": "another secret"}}},
+    }
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "a third one")
+    with pytest.raises(UndecodableOriginal) as raised:
+        render("Knowing")
+    told = json.loads(str(raised.value))
+    assert "secret" not in str(told["environment"]) + str(told["key"]) + str(told["sources"])
+    assert "AWS_SECRET_ACCESS_KEY" not in told["environment"]
+    assert not told["project"]
+    assert (told["nice"] - os.nice(0), told["core"]) == (5, 0)
+    assert 10 < told["processor"] < 30
+    assert 0 < told["addresses"] < 3_000_000_000
+    # Its connection, two times nothing, the original, and what lists them.
+    assert told["files"] == 5
+
+
+def test_child_of_a_server_that_is_told_to_end_goes_on() -> None:
+    render()
+    (pid,) = pids()
+    for one in (signal.SIGTERM, signal.SIGINT):
+        os.kill(pid, one)
+    render()
+    assert pids() == [pid]
+
+
+def test_child_that_has_died_meanwhile_is_replaced() -> None:
+    render()
+    (child,) = children
+    os.kill(child.pid, signal.SIGKILL)
+    while child.is_alive:
+        pass
+    render()
+    assert pids() != [child.pid]
+
+
+def test_child_whose_variants_are_wanted_no_longer_is_replaced() -> None:
+    file = io.BytesIO(PHOTO)
+    engine = isolated()
+    header = engine.read_header(file)
+    before = pids()
+    with closing(cast("Any", engine.render(file, header, [variant(320), variant(480)]))) as answers:
+        next(answers)
+    assert len(pids()) == 1
+    assert pids() != before
+
+
+def test_no_more_children_are_kept_than_render_at_once() -> None:
+    pool = Children()
+    borrowed = [pool.borrow() for _ in range(machine.cores() + 1)]
+    assert len({child.pid for child in borrowed}) == len(list(pool)) == machine.cores() + 1
+    for child in borrowed:
+        pool.give_back(child)
+    assert len(list(pool)) == machine.cores()
+    pool.end()
+    assert list(pool) == []
+    assert not any(child.is_alive for child in borrowed)
+
+
+def test_child_that_does_not_end_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(children_module, "END_SECONDS", 0.1)
+    child = Child()
+    task = Task("tests.engines.misbehaving.EndlessHeader", b"", None, (), len(PHOTO), 10, 1000)
+    with scratch_file() as file:
+        file.write(PHOTO)
+        file.flush()
+        settings = pickle.dumps(get_settings())
+        child.begin(task._replace(settings=settings), file.fileno())
+        child.end()
+    assert not child.is_alive
+
+
+@pytest.mark.parametrize("path", ["/no/such/python3", "python-that-is-not-there"])
+def test_without_children_pictures_are_busy(monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    monkeypatch.setattr(sys, "executable", path)
+    with pytest.raises(Busy, match="can be started"):
+        render()
+
+
+def test_child_that_cannot_begin_is_no_fault_of_the_picture(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys, "path", [])
+    with pytest.raises(Busy, match="is not there"):
+        render()
+
+
+def test_python_is_found_within_another_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/usr/sbin/uwsgi")
+    assert decode(render()).size == (320, 240)
+
+
+FORK = """
+import io, os
+from django.conf import settings
+settings.configure()
+from resizer.engines import get_engine
+from resizer.engines.children import children
+from tests.pictures import photograph
+
+def look():
+    get_engine().read_header(io.BytesIO(photograph((80, 60))))
+    return [child.pid for child in children]
+
+(before,) = look()
+if os.fork() == 0:
+    (pid,) = look()
+    os._exit(1 if pid == before else 0)
+assert os.waitstatus_to_exitcode(os.wait()[1]) == 0
+assert look() == [before]
+print("fine")
+"""
+
+
+def test_forked_server_has_children_of_its_own() -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", FORK],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == ("fine\n", "")
+
+
+def test_request_for_a_picture_that_takes_too_long_is_refused_and_the_next_is_served(
+    settings: Settings, client: Client, variants: Path, db: None
+) -> None:
+    save("a.jpg")
+    save("b.jpg")
+    sources = {"default": {"OPEN": True}}
+    settings.RESIZER = {
+        "SOURCES": sources,
+        "RENDER_SECONDS": 1,
+        "ENGINE": "tests.engines.misbehaving.Endless",
+    }
+    response = client.get("/img/320/a.jpg")
+    assert (response.status_code, response.content) == (
+        422,
+        b"The original picture would take too much work to decode.",
+    )
+    assert files(variants) == []
+    settings.RESIZER = {"SOURCES": sources}
+    assert client.get("/img/320/b.jpg").status_code == 200
+
+
+# The child's own lines, in a thread of this process.
+
+
+@pytest.fixture
+def told() -> Iterator[Callable[..., list[Message]]]:
+    """Has a task done, and gives what is answered."""
+
+    def tell(task: Task, content: bytes = PHOTO, answers: int = 1) -> list[Message]:
+        ours, theirs = socket.socketpair()
+        limits: list[Task] = []
+        thread = threading.Thread(target=serve, args=[theirs, limits.append])
+        thread.start()
+        with ours, scratch_file() as file:
+            assert receive(ours, 10) == Message(b"{}")
+            file.write(content)
+            file.flush()
+            send(ours, Message(pickle.dumps(task), descriptor=file.fileno()))
+            received = [receive(ours, 10) for _ in range(answers)]
+        thread.join(10)
+        theirs.close()
+        assert limits == [task]
+        return received
+
+    yield tell
+    conf._adopted.clear()
+    conf.adopt_settings.cache_clear()
+    get_settings.cache_clear()
+
+
+def task_for(engine: str = "auto", **facts: Any) -> Task:
+    known: dict[str, Any] = {
+        "settings": pickle.dumps(get_settings()),
+        "header": None,
+        "variants": (),
+        "length": len(PHOTO),
+        "seconds": 10,
+        "megabytes": 1000,
+    }
+    return Task(engine=engine, **{**known, **facts})
+
+
+def words_of(message: Message) -> Any:
+    return json.loads(message.head)
+
+
+def test_child_answers_a_header(told: Callable[..., list[Message]]) -> None:
+    (answer,) = told(task_for())
+    header = load_engine("auto").read_header(io.BytesIO(PHOTO))
+    assert words_of(answer) == {"header": ["jpeg", *header[1:]]}
+
+
+def test_child_answers_variants_one_by_one(told: Callable[..., list[Message]]) -> None:
+    header = load_engine("auto").read_header(io.BytesIO(PHOTO))
+    wanted = (variant(320), variant(480))
+    answers = told(task_for(header=header, variants=wanted), answers=2)
+    assert [words_of(one)["rendered"][:2] for one in answers] == [[320, 240], [480, 360]]
+    assert [decode(one.body).width for one in answers] == [320, 480]
+
+
+def test_child_asks_for_more_than_a_beginning(told: Callable[..., list[Message]]) -> None:
+    (answer,) = told(task_for(length=1_000_000), PHOTO[:100])
+    assert words_of(answer) == {"incomplete": True}
+
+
+def test_child_tells_errors_from_faults_and_failures(told: Callable[..., list[Message]]) -> None:
+    (answer,) = told(task_for(length=10), b"no picture")
+    assert words_of(answer)["error"] == "UnsupportedFormat"
+    header = load_engine("auto").read_header(io.BytesIO(PHOTO))
+    faulty = "tests.engines.misbehaving.Faulty"
+    (answer,) = told(task_for(faulty, header=header, variants=(variant(),)))
+    assert words_of(answer)["fault"]
+    (answer,) = told(task_for("no.such.Engine"))
+    assert words_of(answer)["failure"]
+
+
+def test_beginning_reads_as_a_file_does_as_far_as_it_goes() -> None:
+    beginning = Beginning(b"0123456789", 100)
+    assert (beginning.read(4), beginning.tell()) == (b"0123", 4)
+    assert beginning.seek(-2, os.SEEK_CUR) == 2
+    assert beginning.read(3) == b"234"
+    assert beginning.seek(0, os.SEEK_END) == 100
+    assert beginning.read(5) == b""
+    beginning.seek(5)
+    for size in (6, -1, None):
+        with pytest.raises(Incomplete):
+            beginning.read(size)
+    assert beginning.read(5) == b"56789"
+
+
+def test_message_is_cut_by_the_end_of_its_sender() -> None:
+    ours, theirs = socket.socketpair()
+    with ours:
+        theirs.sendall(b"\0\0\0\5\0\0\0\0ab")
+        theirs.close()
+        with pytest.raises(EOFError):
+            receive(ours)
+
+
+def test_message_that_drips_in_ends_at_the_deadline() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.sendall(b"\0\0\0\5\0\0\0\0ab")
+        with pytest.raises(TimeoutError):
+            receive(ours, 0.05)
