@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from resizer import admission
+from resizer import places as counted
 from resizer.admission import admit
 from resizer.engines.memory import estimate
 from resizer.errors import Busy
@@ -29,7 +29,7 @@ def places(request: pytest.FixtureRequest, tmp_path: Path, settings: Settings) -
         directory.write_text("a file")
     settings.RESIZER = {"LOCK_DIRECTORY": str(directory)}
     yield
-    assert not any(admission._taken.values())
+    assert not any(counted._taken.values())
 
 
 def render() -> str:
