@@ -26,6 +26,7 @@ from resizer.descriptions import (
 )
 from resizer.engines import get_engine
 from resizer.errors import (
+    Busy,
     InvalidOption,
     OriginalNotFound,
     ResizerError,
@@ -82,7 +83,7 @@ def locate(file: File) -> Reference:
 
 
 def describe(file: File) -> Description:
-    """What is known of an original. Raises any ResizerError; a failure is remembered for a minute."""
+    """What is known of an original. Raises any ResizerError; a failure is remembered for a minute, Busy is not."""
     if isinstance(file, Original) and file.checked_at is not None:
         return from_row(file)
     reference = locate(file)
@@ -147,7 +148,7 @@ def _check(reference: Reference, stat: Stat | None = None) -> Description:
             source = get_source(reference.source)
             stat = source.stat(reference.name, known.fingerprint if known else None)
         description = _inspect(reference, stat, known)
-    except (SourceFailed, SourceTimedOut) as error:
+    except (SourceFailed, SourceTimedOut, Busy) as error:
         last = _last_known(reference, cache.read(_cache_key(reference)))
         if last is None:
             _remember_failure(reference, error)
@@ -273,6 +274,8 @@ def _remember(description: Description) -> None:
 
 
 def _remember_failure(reference: Reference, error: ResizerError, fingerprint: str = "") -> None:
+    if isinstance(error, Busy):
+        return
     cache.drop(_sighting_key(reference))
     text = f"{type(error).__name__}|{fingerprint}"
     cache.write(_cache_key(reference), text, FAILURE_SECONDS)

@@ -1,4 +1,4 @@
-"""So many at once, and so many megabytes together: places, counted on the whole machine."""
+"""So many at once, and so many megabytes together: places, counted on the whole machine or in a process."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Leave: TypeAlias = "Callable[[], object]"
 
 _guard = threading.Lock()
-#: Megabytes by place, for each kind of place, where processes share no directory.
+#: Megabytes by place, for each kind of place that this process counts for itself.
 _taken: dict[str, dict[object, int]] = defaultdict(dict)
 
 
@@ -31,7 +31,18 @@ def enter(name: str, places: int, megabytes: int = 0, budget: int = 0) -> Leave 
         return _enter_machine(name, places, megabytes, budget)
     except OSError:
         # Processes share no directory: each counts for itself.
-        return _enter_process(name, places, megabytes, budget)
+        return enter_process(name, places, megabytes, budget)
+
+
+def enter_process(name: str, places: int, megabytes: int = 0, budget: int = 0) -> Leave | None:
+    """`enter` of places that each process has for itself."""
+    with _guard:
+        taken = _taken[name]
+        if len(taken) >= places or not _fits(megabytes, list(taken.values()), budget):
+            return None
+        place = object()
+        taken[place] = megabytes
+    return partial(taken.pop, place)
 
 
 def _enter_machine(name: str, places: int, megabytes: int, budget: int) -> Leave | None:
@@ -55,16 +66,6 @@ def _enter_machine(name: str, places: int, megabytes: int, budget: int) -> Leave
         lockfiles.write_number(mine, megabytes)
         # A file stays locked until all descriptors of one opening are closed.
         return partial(os.close, os.dup(mine))
-
-
-def _enter_process(name: str, places: int, megabytes: int, budget: int) -> Leave | None:
-    with _guard:
-        taken = _taken[name]
-        if len(taken) >= places or not _fits(megabytes, list(taken.values()), budget):
-            return None
-        place = object()
-        taken[place] = megabytes
-    return partial(taken.pop, place)
 
 
 def _fits(megabytes: int, taken: list[int], budget: int) -> bool:

@@ -15,7 +15,7 @@ from django.core.files.storage import FileSystemStorage
 
 from resizer import index, publishing, store
 from resizer.descriptions import Reference, version_of
-from resizer.errors import InvalidOption, OriginalNotFound, SourceFailed, SourceTimedOut
+from resizer.errors import Busy, InvalidOption, OriginalNotFound, SourceFailed, SourceTimedOut
 from resizer.publishing import Stored
 from resizer.sources import get_source
 from resizer.variant import DEFAULT_SOURCE, parse_key
@@ -123,7 +123,7 @@ def _choose(files: list[Stored], choice: Choice, findings: Findings) -> Iterator
             try:
                 if present_version(reference) == variant.version:
                     continue
-            except (SourceFailed, SourceTimedOut):
+            except (SourceFailed, SourceTimedOut, Busy):
                 findings.unclear.add(reference)
                 continue
         yield file

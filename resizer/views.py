@@ -98,7 +98,7 @@ def _serve_key(request: HttpRequest, key: str, parsed: ParsedKey) -> HttpRespons
         if version != variant.version:
             # Perhaps it is we who have not heard of a new version yet.
             version = originals.check(reference).version
-    except (SourceFailed, SourceTimedOut):
+    except (SourceFailed, SourceTimedOut, Busy):
         # What has been made can be shown without the original.
         response = _find(request, variant, key)
         if response is None:

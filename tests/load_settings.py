@@ -18,6 +18,18 @@ RESIZER |= {  # noqa: F405
     "MAX_RENDERS": 2,
     "MAX_WAITING": int(os.environ.get("TESTS_WAITING", "0")) or None,
 }
+if os.environ.get("TESTS_WEB"):
+    RESIZER["MAX_FETCHES"] = int(os.environ.get("TESTS_FETCHES", "0")) or None
+    RESIZER["SOURCES"]["web"] = {
+        "BACKEND": "resizer.sources.HttpSource",
+        "OPTIONS": {
+            "base_url": os.environ["TESTS_WEB"],
+            "networks": ["127.0.0.0/8"],
+            # Longer than any test waits.
+            "deadline_seconds": 120,
+        },
+        "OPEN": True,
+    }
 if os.environ.get("TESTS_HOSTS"):
     # Processes that share no directory are to each other what hosts are.
     RESIZER["LOCK_DIRECTORY"] += f"/{os.getpid()}"

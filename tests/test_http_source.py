@@ -6,16 +6,19 @@ import ssl
 import subprocess
 import sys
 import threading
+from contextlib import ExitStack
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 from django.core.cache import caches
 from django.core.checks import run_checks
+from django.core.management import CommandError, call_command
 from django.template import Context, Template
 
-from resizer import originals
-from resizer.errors import OriginalNotFound, SourceFailed, SourceTimedOut, TooManyBytes
+from resizer import lockfiles, machine, originals, picture
+from resizer.errors import Busy, OriginalNotFound, SourceFailed, SourceTimedOut, TooManyBytes
+from resizer.models import Original
 from resizer.sources import HttpSource, get_source
 from tests.certificates import make_certificate
 from tests.conftest import files
@@ -471,6 +474,121 @@ def test_nothing_of_the_client_the_machine_or_an_earlier_answer_is_sent(
             "accept": "*/*",
             "accept-encoding": "identity",
         }
+
+
+# A host that has much to answer.
+
+
+def limit(settings: Settings, number: int) -> None:
+    settings.RESIZER = {**settings.RESIZER, "MAX_FETCHES": number}
+
+
+def test_fetch_beyond_those_of_a_host_is_refused_at_once_and_not_remembered(
+    client: Client, web: HostileServer, settings: Settings
+) -> None:
+    limit(settings, 2)
+    web.put("/a.jpg", PHOTO)
+    source = get_source("web")
+    with source.open("a.jpg"), source.open("a.jpg"):
+        asked = len(web.talks)
+        response = get(client)
+        assert response.status_code == 503
+        assert response["Retry-After"] == "1"
+        assert picture.url("web:a.jpg") == f"{web.url}a.jpg"
+        assert len(web.talks) == asked
+    assert picture.url("web:a.jpg").startswith("/img/_web/a.jpg/")
+    assert get(client).status_code == 200
+
+
+def test_fetch_that_is_read_or_has_failed_leaves_its_place(
+    client: Client, web: HostileServer, settings: Settings
+) -> None:
+    limit(settings, 1)
+    web.put("/a.jpg", PHOTO)
+    web.on("/broken.jpg", send(b""))
+    web.on("/lost.jpg", redirect("/nowhere.jpg"))
+    with get_source("web").open("a.jpg") as file:
+        assert file.read() == PHOTO
+        assert get(client, "broken.jpg").status_code == 502
+        assert get(client, "lost.jpg").status_code == 404
+        assert get(client).status_code == 200
+        file.seek(0)
+        assert file.read() == PHOTO
+
+
+def test_hosts_have_places_of_their_own(settings: Settings) -> None:
+    limit(settings, 1)
+    with hostile_server() as one, hostile_server("127.0.0.2") as other:
+        for server in (one, other):
+            server.put("/a.jpg", PHOTO)
+        first = HttpSource(one.url, networks=[LOOPBACK])
+        with first.open("a.jpg"):
+            assert fetch(HttpSource(other.url, networks=[LOOPBACK]), "a.jpg") == PHOTO
+            # However it is spelled, and on whatever port.
+            with pytest.raises(Busy):
+                HttpSource("http://127.0.0.1:9/").stat("a.jpg")
+
+
+@pytest.mark.parametrize(("cores", "in_a_process"), [(1, 100), (4, 8)])
+def test_default_is_eight_for_each_core_and_in_each_process(
+    web: HostileServer, monkeypatch: pytest.MonkeyPatch, cores: int, in_a_process: int
+) -> None:
+    monkeypatch.setattr(machine, "cores", lambda: cores)
+    monkeypatch.setattr("resizer.sources.fetching.FETCHES_PER_PROCESS", in_a_process)
+    web.put("/a.jpg", PHOTO)
+    source = get_source("web")
+    for _ in range(2):
+        with ExitStack() as stack:
+            for _ in range(8):
+                stack.enter_context(source.open("a.jpg"))
+            with pytest.raises(Busy):
+                source.stat("a.jpg")
+
+
+def test_places_of_many_hosts_take_a_bounded_number_of_files(settings: Settings) -> None:
+    limit(settings, 2)
+    for number in range(1000):
+        with pytest.raises(SourceFailed):
+            HttpSource(f"http://[::{number + 1:x}]/").stat("a.jpg")
+    assert len(list(lockfiles.place().iterdir())) <= 3 * 64
+
+
+def test_what_is_known_of_a_busy_host_is_shown(
+    client: Client, web: HostileServer, settings: Settings, clock: FrozenDateTimeFactory
+) -> None:
+    limit(settings, 1)
+    web.put("/a.jpg", PHOTO, ETag='"one"')
+    url = picture.url("web:a.jpg", width=320)
+    content = client.get(url).content
+    version = originals.describe("web:a.jpg").version
+    clock.tick(timedelta(seconds=301))
+    with get_source("web").open("a.jpg"):
+        assert get(client).status_code == 200
+        assert client.get(url).content == content
+        assert originals.check(originals.locate("web:a.jpg")).version == version
+        # Even if nothing is known of its original any more.
+        caches["default"].clear()
+        Original.objects.all().delete()
+        assert client.get(url).content == content
+        assert client.get(url.replace("/320.", "/640.")).status_code == 503
+        with pytest.raises(Busy):
+            originals.current_version(originals.locate("web:a.jpg"))
+    assert client.get(url.replace("/320.", "/640.")).status_code == 200
+
+
+def test_purge_keeps_variants_of_a_busy_host(
+    client: Client, web: HostileServer, settings: Settings, variants: Path
+) -> None:
+    limit(settings, 1)
+    web.put("/a.jpg", PHOTO)
+    assert get(client).status_code == 200
+    with get_source("web").open("a.jpg"):
+        del web.behaviours["/a.jpg"]
+        with pytest.raises(CommandError):
+            call_command("resizer_purge")
+    assert len(files(variants)) == 1
+    call_command("resizer_purge")
+    assert files(variants) == []
 
 
 # Where nobody may get to.

@@ -20,6 +20,7 @@ import psycopg
 import pytest
 
 from tests.conftest import files
+from tests.hostile_server import Talk, head, hostile_server
 from tests.nginx import Reply, ask
 from tests.pictures import decode, photograph
 from tests.servers import (
@@ -204,6 +205,66 @@ def test_many_variants_at_once_are_made_in_turn_or_refused(project: Project) -> 
         at_once += 1 if word == "begin" else -1
         most = max(most, at_once)
     assert most == 2
+
+
+@pytest.mark.parametrize("sent", [20, 2_000], ids=["headers", "starts"])
+def test_source_that_is_slow_does_not_take_all_threads(project: Project, sent: int) -> None:
+    photo = photograph((2000, 1500))
+    content = head(Content_Length=str(len(photo)), ETag='"one"', X_Long="x" * 1000) + photo
+    assert len(content) > sent + 10_000
+    is_well = threading.Event()
+    slow: dict[Talk, float] = {}
+
+    def serve(talk: Talk) -> None:
+        """So much at once; then a byte now and then, until it is well again or nobody listens any more."""
+        slow[talk] = time.monotonic()
+        try:
+            talk.send(content[:sent])
+            position = sent
+            while not is_well.wait(0.05):
+                talk.send(content[position : position + 1])
+                position += 1
+            talk.send(content[position:])
+        finally:
+            del slow[talk]
+
+    def are_stuck() -> int:
+        """How many wait for more than a server takes to see that somebody has hung up."""
+        return sum(time.monotonic() - since > 1 for since in list(slow.values()))
+
+    def ask_until_well(url: str) -> list[Reply]:
+        replies = [ask(url)]
+        while replies[-1].status != 200:
+            is_well.wait(0.05)
+            replies.append(ask(url))
+        return replies
+
+    project.save("warm.jpg", photo)
+    project.save("cold.jpg", photo)
+    with hostile_server() as web:
+        web.on("", serve)
+        project.environment.update(TESTS_WEB=web.url, TESTS_FETCHES="4")
+        with (
+            gunicorn_server(project.environment, processes=2, threads=8) as (address, _process),
+            ThreadPoolExecutor(24) as pool,
+        ):
+            warm = f"{address}/img/320/warm.jpg"
+            assert ask(warm).status == 200
+            urls = [f"{address}/img/320/_web/{number}.jpg" for number in range(24)]
+            asked = [pool.submit(ask_until_well, url) for url in urls]
+            try:
+                _wait_until(lambda: are_stuck() >= 4)
+                # Whom the source keeps waiting keeps nobody else: each of these would wait for a minute.
+                hits = [ask(warm).status for _ in range(20)]
+                made = [ask(f"{address}/img/{width}/cold.jpg").status for width in (320, 640, 1080)]
+                assert are_stuck() == 4
+            finally:
+                is_well.set()
+            replies = [reply for one in asked for reply in one.result()]
+    assert set(hits) == set(made) == {200}
+    assert Counter(reply.status for reply in replies)[200] == len(urls)
+    assert {reply.status for reply in replies} == {200, 503}
+    assert {reply.headers["Retry-After"] for reply in replies if reply.status != 200} == {"1"}
 
 
 def _wait_until(is_so: Callable[[], bool]) -> None:

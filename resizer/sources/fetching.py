@@ -19,7 +19,9 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
 
-from resizer.errors import OriginalNotFound, SourceFailed, SourceTimedOut
+from resizer import lockfiles, machine, places
+from resizer.conf import get_settings
+from resizer.errors import Busy, OriginalNotFound, SourceFailed, SourceTimedOut
 from resizer.sources.deadline import FetchDeadline
 
 if TYPE_CHECKING:
@@ -34,6 +36,12 @@ HEADERS = {
     # What is packed would have to be unpacked, to any size; pictures gain nothing by it.
     "Accept-Encoding": "identity",
 }
+#: How many fetches from one host run at once, unless settings say otherwise: for each core of the machine, and in one
+#: process. A server takes connections for a process though all its threads are busy: some have to stay free in each.
+FETCHES_PER_CORE = 8
+FETCHES_PER_PROCESS = 8
+#: For how many hosts places are counted apart: each takes files, and hosts of the same number share them.
+HOSTS = 64
 _REDIRECTS = {301, 302, 303, 307, 308}
 _GONE = {404, 410}
 _LENGTH = re.compile(r"[0-9]{1,15}")
@@ -105,9 +113,11 @@ class _Adapter(HTTPAdapter):
 class Answer:
     """What a server has sent, and its body as far as it is read."""
 
-    def __init__(self, response: requests.Response, url: URL) -> None:
+    def __init__(self, response: requests.Response, url: URL, end: Callable[[], None]) -> None:
         self._response = response
         self._url = url
+        self._end = end
+        self._is_read = False
         self.status = response.status_code
         self.headers = response.headers
 
@@ -123,8 +133,14 @@ class Answer:
 
     def read(self, size: int) -> bytes:
         """Nothing at the end. Raises SourceFailed, also where the body is shorter than its length; SourceTimedOut."""
+        if self._is_read:
+            return b""
         with _errors(self._url):
             content: bytes = self._response.raw.read(size, decode_content=False)
+        if not content:
+            # What is done with it may take longer than the fetch, and needs neither connection nor place.
+            self._is_read = True
+            self._end()
         return content
 
 
@@ -141,11 +157,16 @@ class Fetcher:
 
     @contextmanager
     def get(self, url: URL, conditions: Mapping[str, str]) -> Iterator[Answer]:
-        """An answer of status 200 or 304. Raises OriginalNotFound, SourceFailed, SourceTimedOut."""
+        """An answer of status 200 or 304. Raises OriginalNotFound, SourceFailed, SourceTimedOut.
+
+        Busy, where the host has much to answer already: who waited would hold a thread as well, and a host that
+        hangs would soon hold them all.
+        """
         deadline = FetchDeadline(self._limits.deadline_seconds)
         with ExitStack() as stack:
+            _take_place(url.host, stack)
             for _ in range(self._limits.redirects + 1):
-                answer = stack.enter_context(self._ask(url, conditions, deadline))
+                answer = self._ask(url, conditions, deadline, stack)
                 if answer.status not in _REDIRECTS:
                     _refuse(answer, url, is_conditional=bool(conditions))
                     yield answer
@@ -153,10 +174,9 @@ class Fetcher:
                 url = self._follow(url, answer)
         raise SourceFailed(f"{url.without_query!r} is one redirect too many")
 
-    @contextmanager
     def _ask(
-        self, url: URL, conditions: Mapping[str, str], deadline: FetchDeadline
-    ) -> Iterator[Answer]:
+        self, url: URL, conditions: Mapping[str, str], deadline: FetchDeadline, stack: ExitStack
+    ) -> Answer:
         dial = partial(
             self._gate.connect,
             url.host.strip("[]"),
@@ -165,15 +185,14 @@ class Fetcher:
             self._limits.connect_seconds,
         )
         context = self._context if url.scheme == "https" else None
-        with ExitStack() as stack:
-            with _errors(url):
-                adapter = _Adapter(dial, context)
-                stack.callback(adapter.close)
-                headers = {**HEADERS, **conditions}
-                request = requests.Request("GET", str(url), headers=headers).prepare()
-                response = adapter.send(request, stream=True, timeout=deadline.remaining())
-                stack.callback(response.close)
-            yield Answer(response, url)
+        with _errors(url):
+            adapter = _Adapter(dial, context)
+            stack.callback(adapter.close)
+            headers = {**HEADERS, **conditions}
+            request = requests.Request("GET", str(url), headers=headers).prepare()
+            response = adapter.send(request, stream=True, timeout=deadline.remaining())
+            stack.callback(response.close)
+        return Answer(response, url, stack.close)
 
     def _follow(self, url: URL, answer: Answer) -> URL:
         location = answer.headers.get("Location", "")
@@ -192,6 +211,19 @@ class Fetcher:
         context = ssl.create_default_context(cafile=self._ca_bundle or where())
         context.sslsocket_class = _BoundTLSSocket
         return context
+
+
+def _take_place(host: str, stack: ExitStack) -> None:
+    name = f"host-{lockfiles.slot(host) % HOSTS}"
+    most = get_settings().MAX_FETCHES
+    counted = [(places.enter, name, most or FETCHES_PER_CORE * machine.cores())]
+    if most is None:
+        counted.append((places.enter_process, f"process-{name}", FETCHES_PER_PROCESS))
+    for enter, kind, number in counted:
+        leave = enter(kind, number)
+        if leave is None:
+            raise Busy(f"{host!r} has {number} fetches to answer already")
+        stack.callback(leave)
 
 
 def _refuse(answer: Answer, url: URL, *, is_conditional: bool) -> None:

@@ -22,8 +22,8 @@ class Stat(NamedTuple):
 class Source(Protocol):
     """A place of originals. Keyword arguments of its class are its `OPTIONS`.
 
-    Every method that takes a name raises OriginalNotFound, SourceFailed or SourceTimedOut, `open` also TooManyBytes,
-    and nothing else. So does reading what was opened.
+    Every method that takes a name raises OriginalNotFound, SourceFailed, SourceTimedOut or Busy, `open` also
+    TooManyBytes, and nothing else. So does reading what was opened.
     """
 
     def claims(self, storage: Storage) -> bool:
