@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import logging
+import os
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -34,6 +35,7 @@ from resizer.waiting import Deadline
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from typing import BinaryIO
 
     from django.core.files.storage import Storage
 
@@ -194,19 +196,20 @@ def _make(description: Description, variant: Variant, key: str, deadline: Deadli
 def _render(
     description: Description, variant: Variant, deadline: Deadline
 ) -> tuple[Rendered, float]:
-    """The variant, and how long its original took to open, seconds."""
+    """The variant, and how long its original took to come, seconds."""
     size = geometry.plan(description.size, variant.recipe, variant.width).size
     if size[0] * size[1] > get_settings().MAX_VARIANT_PIXELS:
         raise TooManyPixels(f"a variant of {size} px")
     source = get_source(variant.source)
     started_at = time.perf_counter()
     with source.open(variant.name) as file:
-        read_seconds = time.perf_counter() - started_at
         # One that cannot change while it is read tells which it is; the others are asked for before and after, or
         # the variant may be a mixture, under the version of the former file.
         opened = getattr(file, "fingerprint", None)
         _raise_if_changed(description, opened or source.stat(variant.name).fingerprint)
         try:
+            _fetch(file)
+            read_seconds = time.perf_counter() - started_at
             with admit(description.header, variant, deadline):
                 rendered = next(get_engine().render(file, description.header, [variant]))
         except ResizerError as error:
@@ -216,6 +219,16 @@ def _render(
     if opened is None:
         _raise_if_changed(description, source.stat(variant.name).fingerprint)
     return rendered, read_seconds
+
+
+def _fetch(file: BinaryIO) -> None:
+    """Have a remote original here as a whole, before it takes a core that a slow source would hold.
+
+    Who reads its last byte has fetched all before that.
+    """
+    file.seek(max(0, file.seek(0, os.SEEK_END) - 1))
+    file.read(1)
+    file.seek(0)
 
 
 def _raise_if_changed(

@@ -207,7 +207,7 @@ def test_many_variants_at_once_are_made_in_turn_or_refused(project: Project) -> 
     assert most == 2
 
 
-@pytest.mark.parametrize("sent", [20, 2_000], ids=["headers", "starts"])
+@pytest.mark.parametrize("sent", [20, 2_000, 80_000], ids=["headers", "starts", "bodies"])
 def test_source_that_is_slow_does_not_take_all_threads(project: Project, sent: int) -> None:
     photo = photograph((2000, 1500))
     content = head(Content_Length=str(len(photo)), ETag='"one"', X_Long="x" * 1000) + photo
