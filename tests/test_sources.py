@@ -225,6 +225,109 @@ def test_symbolic_link_to_itself_is_not_found(tmp_path: Path) -> None:
         StorageSource().stat("loop.jpg")
 
 
+def is_found(name: str, **options: Any) -> bool:
+    """Whether a source of the default storage tells and opens a file; it does both or neither."""
+    source = StorageSource(**options)
+    try:
+        assert source.stat(name).bytes == 7
+    except OriginalNotFound:
+        with pytest.raises(OriginalNotFound), source.open(name):
+            pass
+        return False
+    with source.open(name) as file:
+        assert file.read() == b"content"
+    return True
+
+
+@pytest.fixture
+def secret(tmp_path: Path) -> Path:
+    """A file beside the originals, in a directory whose name begins like theirs."""
+    save("folder/a.jpg", b"content")
+    directory = tmp_path / "originals-of-others"
+    directory.mkdir()
+    (directory / "secret.jpg").write_bytes(b"content")
+    return directory / "secret.jpg"
+
+
+@pytest.mark.parametrize(
+    "name", ["file.jpg", "relative.jpg", "chain.jpg", "folder/up/secret.jpg", "back/a.jpg", "top"]
+)
+def test_link_that_leads_out_of_the_storage_is_not_found(
+    tmp_path: Path, secret: Path, name: str
+) -> None:
+    originals = tmp_path / "originals"
+    (originals / "file.jpg").symlink_to(secret)
+    (originals / "relative.jpg").symlink_to("../originals-of-others/secret.jpg")
+    (originals / "chain.jpg").symlink_to("relative.jpg")
+    (originals / "folder/up").symlink_to(secret.parent)
+    # Where it ends counts, not where it passes.
+    (originals / "back").symlink_to("../originals/folder")
+    (originals / "top").symlink_to(".")
+    assert is_found(name) is (name == "back/a.jpg")
+
+
+def test_link_within_the_storage_is_followed(tmp_path: Path) -> None:
+    save("folder/a.jpg", b"content")
+    (tmp_path / "originals/b.jpg").symlink_to("folder/a.jpg")
+    (tmp_path / "originals/other").symlink_to(tmp_path / "originals/folder")
+    assert is_found("b.jpg")
+    assert is_found("other/a.jpg")
+
+
+def test_location_may_be_a_link(tmp_path: Path) -> None:
+    save("folder/a.jpg", b"content")
+    (tmp_path / "originals").rename(tmp_path / "release")
+    (tmp_path / "originals").symlink_to("release")
+    (tmp_path / "release/b.jpg").symlink_to(tmp_path / "originals/folder/a.jpg")
+    assert is_found("folder/a.jpg")
+    assert is_found("b.jpg")
+
+
+def test_links_on_purpose_are_followed(tmp_path: Path, secret: Path) -> None:
+    (tmp_path / "originals/linked").symlink_to(secret.parent)
+    (tmp_path / "originals/zero").symlink_to("/dev/zero")
+    assert not is_found("linked/secret.jpg")
+    assert is_found("linked/secret.jpg", follow_symlinks=True)
+    assert not is_found("zero", follow_symlinks=True)
+
+
+@pytest.mark.parametrize("taken", ["folder", "folder/a.jpg"])
+def test_link_that_takes_the_place_of_a_checked_step_is_not_followed(
+    tmp_path: Path, secret: Path, monkeypatch: pytest.MonkeyPatch, taken: str
+) -> None:
+    secret.rename(secret.with_name("a.jpg"))
+    place = tmp_path / "originals" / taken
+    target = secret.parent if place.is_dir() else secret.with_name("a.jpg")
+    real = os.path.realpath
+
+    def resolve(path: Any, **options: Any) -> Any:
+        resolved = real(path, **options)
+        # The moment after the check, before the file is opened.
+        if resolved.endswith("a.jpg"):
+            place.rename(tmp_path / "former")
+            place.symlink_to(target)
+        return resolved
+
+    monkeypatch.setattr(os.path, "realpath", resolve)
+    with pytest.raises(OriginalNotFound), StorageSource().open("folder/a.jpg"):
+        pass
+    assert place.is_symlink()
+
+
+def test_static_files_that_were_collected_as_links_are_found(
+    settings: Settings, static: Path
+) -> None:
+    (static / "img/logo.jpg").write_bytes(b"content")
+    backend = "django.contrib.staticfiles.storage.StaticFilesStorage"
+    settings.STORAGES = {**settings.STORAGES, "staticfiles": {"BACKEND": backend}}
+    call_command("collectstatic", interactive=False, verbosity=0, link=True)
+    assert (static.parent / "collected/img/logo.jpg").is_symlink()
+    source = get_source("static")
+    assert source.stat("img/logo.jpg").bytes == 7
+    with source.open("img/logo.jpg") as file:
+        assert file.read() == b"content"
+
+
 @pytest.fixture
 def static(settings: Settings, tmp_path: Path) -> Path:
     """Where static files are found; what is collected is elsewhere."""

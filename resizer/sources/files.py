@@ -6,6 +6,8 @@ import errno
 import os
 import stat
 from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from django.core.exceptions import SuspiciousOperation
@@ -17,18 +19,21 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _NOT_FOUND = (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError)
+#: Passes through a directory. Where there is O_PATH, one that may be passed but not listed as well.
+_PASS = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY
 
 
-def stat_file(path: str) -> Stat:
-    """Raises OSError."""
-    status = os.stat(path)
+def stat_file(path: str, below: str | None = None) -> Stat:
+    """With `below` only of a file within that directory, wherever links lead. Raises OSError."""
+    status = os.stat(path if below is None else os.path.join(below, *_resolve(path, below)))
     _refuse_irregular(status)
     return Stat(status.st_size, f"{status.st_size}-{status.st_mtime_ns}")
 
 
-def open_file(path: str) -> BinaryIO:
-    """Raises OSError."""
-    return open(path, "rb", opener=_open_regular)
+def open_file(path: str, below: str | None = None) -> BinaryIO:
+    """With `below` only a file within that directory, wherever links lead. Raises OSError."""
+    opener = _open_regular if below is None else partial(_open_below, below)
+    return open(path, "rb", opener=opener)
 
 
 class Reader:
@@ -79,9 +84,32 @@ def storage_errors(name: str) -> Iterator[None]:
         raise SourceFailed(f"{shown!r}: {error}") from error
 
 
-def _open_regular(path: str, flags: int) -> int:
+def _resolve(path: str, below: str) -> tuple[str, ...]:
+    """The steps from a directory to a file, none of them a link. Raises OSError."""
+    root = os.path.realpath(below)
+    found = Path(os.path.realpath(path, strict=True))
+    if not found.is_relative_to(root):
+        raise PermissionError(errno.EACCES, "a link leads out of the storage")
+    return found.relative_to(root).parts or (".",)
+
+
+def _open_below(below: str, path: str, flags: int) -> int:
+    # Step by step, because a link could have taken the place of one since it was resolved.
+    *parents, name = _resolve(path, below)
+    here = os.open(below, _PASS)
+    try:
+        for parent in parents:
+            passed = here
+            here = os.open(parent, _PASS | os.O_NOFOLLOW, dir_fd=passed)
+            os.close(passed)
+        return _open_regular(name, flags | os.O_NOFOLLOW, here)
+    finally:
+        os.close(here)
+
+
+def _open_regular(path: str, flags: int, directory: int | None = None) -> int:
     # A pipe in the place of a file would keep an ordinary open waiting for ever.
-    descriptor = os.open(path, flags | os.O_NONBLOCK)
+    descriptor = os.open(path, flags | os.O_NONBLOCK, dir_fd=directory)
     try:
         _refuse_irregular(os.fstat(descriptor))
     except OSError:

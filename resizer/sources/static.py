@@ -23,7 +23,8 @@ class StaticSource:
     """`storage` is the alias in `STORAGES` to which `collectstatic` collects."""
 
     def __init__(self, storage: str = "staticfiles") -> None:
-        self._collected = StorageSource(storage)
+        # `collectstatic --link` collects links. No visitor puts files there.
+        self._collected = StorageSource(storage, follow_symlinks=True)
 
     def claims(self, storage: Storage) -> bool:
         return self._collected.claims(storage)

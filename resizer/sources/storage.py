@@ -20,10 +20,17 @@ if TYPE_CHECKING:
 
 
 class StorageSource:
-    """`storage` is an alias in `STORAGES`."""
+    """`storage` is an alias in `STORAGES`.
 
-    def __init__(self, storage: str = "default") -> None:
+    In a directory, links are followed as long as they stay within it; `follow_symlinks` follows all.
+    """
+
+    def __init__(self, storage: str = "default", *, follow_symlinks: bool = False) -> None:
+        # Not "False", which is true, and would open what is meant to be closed.
+        if not isinstance(follow_symlinks, bool):
+            raise TypeError(f"follow_symlinks is True or False, not {follow_symlinks!r}")
         self._alias = storage
+        self._follows_all = follow_symlinks
 
     @property
     def storage(self) -> Storage:
@@ -37,7 +44,7 @@ class StorageSource:
     def stat(self, name: str, known: str | None = None) -> Stat:
         with storage_errors(name):
             if isinstance(self.storage, FileSystemStorage):
-                return stat_file(self.storage.path(name))
+                return stat_file(self.storage.path(name), self._bound(self.storage))
             bucket = bucket_of(self.storage)
             if bucket is not None:
                 facts = bucket.stat(name)
@@ -64,10 +71,15 @@ class StorageSource:
 
     def _open_file(self, name: str, stack: ExitStack) -> BinaryIO:
         if isinstance(self.storage, FileSystemStorage):
-            return stack.enter_context(open_file(self.storage.path(name)))
+            path = self.storage.path(name)
+            return stack.enter_context(open_file(path, self._bound(self.storage)))
         file = stack.enter_context(self.storage.open(name))
         # Django's File wraps the real one, which a remote storage fetches when first asked for it.
         return cast("BinaryIO", file.file)
+
+    def _bound(self, storage: FileSystemStorage) -> str | None:
+        """The directory that no link may leave."""
+        return None if self._follows_all else str(storage.location)
 
     def url(self, name: str) -> str:
         with storage_errors(name):
