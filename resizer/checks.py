@@ -1,9 +1,11 @@
 """System checks: what is wrong with the configuration, and what to write instead.
 
 E001 unknown key · E002 wrong value · E003 no storage for variants · E004 not mounted · E005 a class cannot be loaded ·
-E006 no encoder or decoder for a format · E007 variants among the originals · W001 variants kept in the media directory ·
-W002 middleware before ours changes pictures · W003 redirects to a bucket that has to be public ·
-W004 nothing tells hosts, or processes, that a variant is being made (only with --deploy)
+E006 no encoder or decoder for a format · E007 variants among the originals · E008 no key that signs addresses ·
+W001 variants kept in the media directory · W002 middleware before ours changes pictures ·
+W003 redirects to a bucket that has to be public ·
+W004 nothing tells hosts, or processes, that a variant is being made (only with --deploy) ·
+W005 a key that signs addresses can be guessed (only with --deploy)
 """
 
 from __future__ import annotations
@@ -13,13 +15,15 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings as django_settings
 from django.core.cache import InvalidCacheBackendError, caches
 from django.core.checks import CheckMessage, Error, Warning, register
+from django.core.checks.security.base import SECRET_KEY_INSECURE_PREFIX
 from django.core.exceptions import ImproperlyConfigured
 from django.core.files.storage import FileSystemStorage, storages
 from django.urls import NoReverseMatch
+from django.utils.encoding import force_str
 
 from resizer import lockfiles
 from resizer.buckets import bucket_of
-from resizer.conf import get_settings, read_settings
+from resizer.conf import get_settings, read_settings, signing_keys
 from resizer.engines import load_engine
 from resizer.locks import locking_cache
 from resizer.mount import mount_path
@@ -40,6 +44,8 @@ CHANGING = (
     "django.middleware.locale.LocaleMiddleware",
 )
 SESSIONS = "django.contrib.sessions.middleware.SessionMiddleware"
+#: Characters: a shorter key can be found by trying, from one address and its signature.
+LEAST_KEY = 32
 
 
 @register("resizer")
@@ -47,7 +53,13 @@ def check_settings(**_: Any) -> list[CheckMessage]:
     _settings, problems = read_settings(getattr(django_settings, "RESIZER", {}))
     if problems:
         return [Error(one.message, hint=one.hint, id=one.id) for one in problems]
-    return [*_check_storage(), *_check_mount(), *_check_classes(), *_check_middleware()]
+    return [
+        *_check_storage(),
+        *_check_mount(),
+        *_check_classes(),
+        *_check_middleware(),
+        *_check_signing_keys(),
+    ]
 
 
 @register("resizer", deploy=True)
@@ -69,6 +81,22 @@ def check_locks(**_: Any) -> list[CheckMessage]:
         return []
     message = f"Hosts render the same variant at the same time, because {name} is no lock. {harm}"
     return [Warning(message, hint=f"{hint}.", id="resizer.W004")]
+
+
+@register("resizer", deploy=True)
+def check_signing_keys(**_: Any) -> list[CheckMessage]:
+    if any(one.is_serious() for one in check_settings()):
+        return []
+    keys = [force_str(key) for key in signing_keys()]
+    is_insecure = any(key.startswith(SECRET_KEY_INSECURE_PREFIX) for key in keys)
+    if not is_insecure and all(len(key) >= LEAST_KEY for key in keys):
+        return []
+    message = (
+        f"A key of less than {LEAST_KEY} characters, or one that Django made up for development,"
+        " signs addresses, or is accepted as a former one. Who guesses it can have any variant made."
+    )
+    hint = f"Set RESIZER['SIGNING_KEY'] to {LEAST_KEY} or more random characters; former keys are in SIGNING_KEY_FALLBACKS and SECRET_KEY_FALLBACKS."
+    return [Warning(message, hint=hint, id="resizer.W005")]
 
 
 def _check_storage() -> Iterator[CheckMessage]:
@@ -191,6 +219,24 @@ def _check_classes() -> Iterator[CheckMessage]:
             f"The engine cannot write {target.name}.",
             hint=f"Install a build of its library with {target.name}, or take it out of FORMATS.",
             id="resizer.E006",
+        )
+
+
+def _check_signing_keys() -> Iterator[CheckMessage]:
+    try:
+        keys = signing_keys()
+    except ImproperlyConfigured:
+        yield Error(
+            "Addresses cannot be signed: there is neither RESIZER['SIGNING_KEY'] nor SECRET_KEY.",
+            hint="Set RESIZER['SIGNING_KEY'] to a long random text.",
+            id="resizer.E008",
+        )
+        return
+    if not all(keys):
+        yield Error(
+            "An empty key is accepted: everybody can sign addresses.",
+            hint="Take the empty text out of SECRET_KEY_FALLBACKS.",
+            id="resizer.E008",
         )
 
 

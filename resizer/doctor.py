@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 #: Of the system checks of the app.
 TAG = "resizer"
 #: After these nothing else can be tried.
-UNLOADABLE = {"resizer.E001", "resizer.E002", "resizer.E003", "resizer.E005"}
+UNLOADABLE = {"resizer.E001", "resizer.E002", "resizer.E003", "resizer.E005", "resizer.E008"}
 #: How long an address of the storage may take to answer, seconds.
 ADDRESS_SECONDS = 10
 

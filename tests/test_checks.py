@@ -27,6 +27,12 @@ class WithoutHeic(PillowEngine):
         return found.name != "heic"
 
 
+@pytest.fixture(autouse=True)
+def long_key(settings: Settings) -> None:
+    """As a project in order has one."""
+    settings.SECRET_KEY = 5 * "as random "
+
+
 def ids() -> list[str]:
     messages = run_checks(tags=["resizer"])
     for message in messages:
@@ -51,6 +57,8 @@ def test_project_is_in_order() -> None:
         ({"ENGINE": "collections.OrderedDict"}, "resizer.E005"),
         ({"SOURCES": {"web": {"BACKEND": "no.such.Class"}}}, "resizer.E005"),
         ({"SOURCES": {"web": {"OPTIONS": {"colour": "red"}}}}, "resizer.E005"),
+        ({"SOURCES": {"web": {"OPTIONS": {"follow_symlinks": "False"}}}}, "resizer.E005"),
+        ({"SIGNING_KEY": ""}, "resizer.E002"),
         ({"CACHE": "nowhere"}, "resizer.E005"),
         ({"ENGINE": "no.such.Engine"}, "resizer.E005"),
         ({"ENGINE": "tests.test_checks.WithoutAvif"}, "resizer.E006"),
@@ -209,3 +217,40 @@ def test_processes_without_a_directory_for_locks(settings: Settings, tmp_path: P
 def test_locks_are_not_looked_at_before_the_rest_is_in_order(settings: Settings) -> None:
     settings.RESIZER = {"CACHE": "nowhere"}
     assert deployment_ids() == ["resizer.E005"]
+
+
+@pytest.mark.parametrize(
+    "keys", [{"SECRET_KEY": ""}, {"SECRET_KEY_FALLBACKS": ["a former key", ""]}]
+)
+def test_addresses_that_nobody_or_everybody_can_sign(
+    settings: Settings, keys: dict[str, Any]
+) -> None:
+    for name, value in keys.items():
+        setattr(settings, name, value)
+    assert ids() == ["resizer.E008"]
+    assert deployment_ids() == ["resizer.E008"]
+
+
+def test_key_of_its_own_signs_without_a_secret_key(settings: Settings) -> None:
+    settings.SECRET_KEY = ""
+    settings.RESIZER = {"SIGNING_KEY": 8 * "long"}
+    assert deployment_ids() == []
+
+
+@pytest.mark.parametrize(
+    ("secret", "values"),
+    [
+        ("short", {}),
+        (b"short", {}),
+        ("django-insecure-" + 5 * "as random ", {}),
+        (5 * "as random ", {"SIGNING_KEY": 31 * "k"}),
+        (5 * "as random ", {"SIGNING_KEY_FALLBACKS": ["short"]}),
+    ],
+)
+def test_key_that_can_be_guessed(
+    settings: Settings, secret: str | bytes, values: dict[str, Any]
+) -> None:
+    settings.SECRET_KEY = secret
+    settings.RESIZER = values
+    assert ids() == []
+    assert deployment_ids() == ["resizer.W005"]

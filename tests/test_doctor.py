@@ -95,6 +95,13 @@ def test_settings_that_nothing_can_be_tried_with(settings: Settings) -> None:
     assert str(found) == "✗ settings: RESIZER has an unknown key 'WITHDS'. Did you mean 'WIDTHS'?"
 
 
+def test_project_that_cannot_sign_addresses(settings: Settings) -> None:
+    settings.SECRET_KEY = ""
+    (found,) = examine()
+    assert found.mark is Mark.BROKEN
+    assert "Set RESIZER['SIGNING_KEY']" in found.text
+
+
 def test_warning_of_the_system_checks_is_advice(settings: Settings) -> None:
     settings.RESIZER = {"STORAGE": "nowhere"}
     mark, text = finding("settings")
