@@ -71,7 +71,7 @@ def _databases() -> dict[str, dict[str, Any]]:
             "NAME": DATA_DIR / "db.sqlite3",
             "OPTIONS": {
                 # Writers wait for each other, and readers for nobody.
-                "timeout": 20,
+                "timeout": 5,
                 "transaction_mode": "IMMEDIATE",
                 "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
             },

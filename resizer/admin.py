@@ -115,7 +115,7 @@ class _DeletedWithFiles(_WrittenByTheApp, admin.ModelAdmin):  # type: ignore[typ
             return self._tell(request, error)
 
     def _tell(self, request: HttpRequest, error: StoreFailed) -> HttpResponse:
-        logger.warning("Not all could be deleted: %s", error)
+        logger.warning("Not all could be deleted: %.500r", error)
         message = _("Not all could be deleted, because the storage failed. Please try again.")
         self.message_user(request, message, messages.ERROR)
         return HttpResponseRedirect(reverse(f"admin:resizer_{self.opts.model_name}_changelist"))

@@ -68,4 +68,4 @@ def _check(reference: Reference) -> None:
     try:
         originals.check(reference)
     except ResizerError as error:
-        logger.info("%s cannot be resized: %s", reference, error)
+        logger.info("%.1000r cannot be resized: %.500r", reference, error)

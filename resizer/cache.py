@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.core.cache import caches
 
 from resizer.conf import get_settings
+from resizer.outages import Outage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -18,6 +20,13 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
+
+#: How long a cache that has kept a visitor waiting and then failed is left alone, seconds.
+DOWN_SECONDS = 10
+#: After how long that is, seconds: a request asks several times.
+SLOW_SECONDS = 0.1
+
+_outage = Outage(DOWN_SECONDS)
 
 
 def key_of(kind: str, text: str) -> str:
@@ -52,9 +61,16 @@ def drop_many(keys: Iterable[str]) -> None:
 
 
 def _try(ask: Callable[[BaseCache], Result], otherwise: Result) -> Result:
+    if not _outage.is_over():
+        return otherwise
+    asked_at = time.monotonic()
     try:
-        return ask(caches[get_settings().CACHE])
+        result = ask(caches[get_settings().CACHE])
     except Exception as error:
         # A cache's library raises classes of its own, of which we know nothing.
-        logger.warning("The cache does not answer: %.300r", error)
+        logger.warning("The cache does not answer: %s: %.500r", type(error).__name__, str(error))
+        if time.monotonic() - asked_at >= SLOW_SECONDS:
+            _outage.begin()
         return otherwise
+    _outage.end()
+    return result

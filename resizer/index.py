@@ -6,8 +6,8 @@ A project may have no database, or one that is down, or no tables yet. Every que
 from __future__ import annotations
 
 import logging
-import threading
 import time
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
@@ -15,10 +15,11 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import Error as DatabaseProblem
 from django.db import connections, router
 from django.db.models import Q
-from django.utils import timezone
 
 from resizer.descriptions import Description, Reference, from_row
+from resizer.geometry import plan
 from resizer.models import CachedVariant, Original
+from resizer.outages import Outage
 from resizer.variant import write_recipe
 
 if TYPE_CHECKING:
@@ -26,46 +27,21 @@ if TYPE_CHECKING:
 
     from django.db.models import QuerySet
 
-    from resizer.engines import Rendered
     from resizer.variant import Variant
 
 logger = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
-#: How long a database that could not be connected to is left alone, seconds.
+#: How long a database that could not be connected to, or was locked for long, is left alone, seconds.
 DOWN_SECONDS = 30
+#: After how long a query that fails has kept a visitor waiting, seconds.
+SLOW_SECONDS = 1
 #: How many keys one query names.
 BATCH = 500
 
 
-class _Outage:
-    """When this process may try to connect again."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._until = 0.0
-
-    def is_over(self) -> bool:
-        """Also tells one of those who ask after it, and only one, to try."""
-        with self._lock:
-            now = time.monotonic()
-            if now < self._until:
-                return False
-            if self._until:
-                self._until = now + DOWN_SECONDS
-            return True
-
-    def begin(self) -> None:
-        with self._lock:
-            self._until = time.monotonic() + DOWN_SECONDS
-
-    def end(self) -> None:
-        with self._lock:
-            self._until = 0.0
-
-
-_outage = _Outage()
+_outage = Outage(DOWN_SECONDS)
 
 
 def is_configured() -> bool:
@@ -100,27 +76,45 @@ def record(description: Description) -> None:
     _try(what, lambda: _record(description), None)
 
 
-def record_variant(
-    description: Description, variant: Variant, key: str, rendered: Rendered, length: int
-) -> None:
-    """Write a cached variant's row, and its original's if there is none."""
+def has_variant(key: str) -> bool | None:
+    """Whether a cached variant has its row, by one query; None where that cannot be told now.
 
-    def write() -> None:
+    Where there is no database, no row is missing.
+    """
+    if not is_configured():
+        return True
+    rows = CachedVariant.objects.filter(key=key)
+    return _try("A variant is not looked up", rows.exists, None)
+
+
+def record_variant(
+    description: Description, variant: Variant, key: str, length: int, made_at: float
+) -> bool:
+    """Write a cached variant's row, and its original's if there is none; False if it is to be tried again.
+
+    `made_at` is in POSIX seconds.
+    """
+    if not is_configured():
+        return True
+    width, height = plan(description.size, variant.recipe, variant.width).size
+
+    def write() -> bool:
         original = _rows(description.reference).first() or _record(description)
         CachedVariant.objects.update_or_create(
             key=key,
             defaults={
                 "original": original,
                 "recipe": write_recipe(variant.recipe),
-                "width": rendered.width,
-                "height": rendered.height,
+                "width": width,
+                "height": height,
                 "format": variant.format.name,
                 "bytes": length,
-                "created_at": timezone.now(),
+                "created_at": datetime.fromtimestamp(made_at, UTC),
             },
         )
+        return True
 
-    _try(f"{key} is kept but not recorded", write, None)
+    return _try(f"{key!r} is kept but not recorded", write, False)
 
 
 def forget(reference: Reference) -> None:
@@ -175,12 +169,13 @@ def is_available() -> bool:
 def _try(what: str, ask: Callable[[], Result], otherwise: Result) -> Result:
     if not is_configured() or not _outage.is_over():
         return otherwise
+    asked_at = time.monotonic()
     try:
         result = ask()
     except (DatabaseProblem, ImproperlyConfigured) as problem:
-        logger.warning("%s: %s", what, problem)
-        if connections[_alias()].connection is None:
-            # To try again for each request could take seconds of each.
+        logger.warning("%.1500s: %.500r", what, problem)
+        is_slow = time.monotonic() - asked_at >= SLOW_SECONDS
+        if is_slow or connections[_alias()].connection is None:
             _outage.begin()
         return otherwise
     _outage.end()
@@ -202,7 +197,7 @@ def _record(description: Description) -> Original:
         name=description.reference.name,
         defaults={
             "fingerprint": description.fingerprint,
-            "checked_at": timezone.now(),
+            "checked_at": datetime.fromtimestamp(description.checked_at, UTC),
             **header._asdict(),
             "format": header.format.name,
         },

@@ -60,7 +60,7 @@ def lock_machine(key: str, deadline: Deadline) -> Iterator[str | None]:
             pauses.pause()
         machine = lockfiles.identity()
     except OSError as error:
-        logger.info("Processes do not lock each other out: %s", error)
+        logger.info("Processes do not lock each other out: %.500r", error)
     try:
         yield machine
     finally:
@@ -120,7 +120,9 @@ class _Lease:
                 self._is_ours = True
         except Exception as error:
             # A cache's library raises classes of its own, of which we know nothing. Without it work may be done twice.
-            logger.warning("Hosts do not lock each other out: %.300r", error)
+            logger.warning(
+                "Hosts do not lock each other out: %s: %.500r", type(error).__name__, str(error)
+            )
             return True
         return self._is_ours
 
@@ -137,4 +139,6 @@ class _Lease:
             if self._cache.get(self._name) == self._token:
                 self._cache.delete(self._name)
         except Exception as error:
-            logger.warning("A lease is left to end by itself: %.300r", error)
+            logger.warning(
+                "A lease is left to end by itself: %s: %.500r", type(error).__name__, str(error)
+            )

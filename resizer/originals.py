@@ -153,7 +153,7 @@ def _check(reference: Reference, stat: Stat | None = None) -> Description:
         if last is None:
             _remember_failure(reference, error)
             raise
-        logger.warning("%s is taken to be unchanged: %s", reference, error)
+        logger.warning("%.1000r is taken to be unchanged: %.500r", reference, error)
         checked_at = time.time() - get_settings().FRESH_SECONDS + FAILURE_SECONDS
         description = replace(last, checked_at=checked_at)
     except ResizerError as error:

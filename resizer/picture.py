@@ -125,7 +125,7 @@ def build(
     try:
         description = originals.describe(file)
     except ResizerError as error:
-        logger.warning("%s is shown as it is: %s", reference, error)
+        logger.warning("%.1000r is shown as it is: %.500r", reference, error)
         return Picture(url=_plain_url(reference), alt=alt, attributes=all_attributes)
     recipe, css_width = choice.settle(description)
     ladder = _ladder(css_width, widest(description.size, recipe))
@@ -176,7 +176,7 @@ def url(file: File, *, format: str | None = None, **options: object) -> str:
     try:
         description = originals.describe(file)
     except ResizerError as error:
-        logger.warning("%s is linked as it is: %s", reference, error)
+        logger.warning("%.1000r is linked as it is: %.500r", reference, error)
         return _plain_url(reference)
     recipe, css_width = choice.settle(description)
     limit = widest(description.size, recipe)

@@ -229,7 +229,13 @@ def _publish_elsewhere(
     file = ContentFile(content, name=key)
     # Storages of objects keep it with them; guessed from the name it can be wrong, or missing.
     file.content_type = written_as.content_type  # type: ignore[attr-defined]
-    saved = storage.save(key, file)
+    try:
+        saved = storage.save(key, file)
+    except Exception:
+        # Half of it may be there, where a web server finds it. If it was another's, that is made again.
+        with contextlib.suppress(Exception):
+            storage.delete(key)
+        raise
     if saved != key:
         # Another was first, and the storage has made up a name for ours.
         storage.delete(saved)

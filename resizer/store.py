@@ -12,13 +12,15 @@ import os
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from django.core.files.storage import FileSystemStorage, storages
 
 from resizer import cache, flights, geometry, index, lockfiles, originals, publishing
 from resizer.admission import admit
 from resizer.conf import Settings, get_settings
+from resizer.descriptions import Reference
+from resizer.endings import has_end
 from resizer.engines import get_engine
 from resizer.errors import (
     OriginalChanged,
@@ -30,7 +32,7 @@ from resizer.errors import (
 from resizer.formats import BY_EXTENSION, SNIFF_BYTES, sniff
 from resizer.publishing import publish
 from resizer.sources import get_source
-from resizer.variant import write_prefix
+from resizer.variant import parse_key, write_prefix
 from resizer.waiting import Deadline
 
 if TYPE_CHECKING:
@@ -39,11 +41,11 @@ if TYPE_CHECKING:
 
     from django.core.files.storage import Storage
 
-    from resizer.descriptions import Description, Reference
+    from resizer.descriptions import Description
     from resizer.engines import Rendered
     from resizer.models import CachedVariant
     from resizer.publishing import Fetched
-    from resizer.variant import Variant
+    from resizer.variant import ParsedKey, Variant
 
 logger = logging.getLogger(__name__)
 
@@ -163,13 +165,33 @@ def _load_remembered(key: str) -> Answer | None:
 
 def _accept(key: str, fetched: Fetched) -> Answer | None:
     """What was fetched as an answer. One that is damaged, as after a power cut, goes: it is made again."""
-    if sniff(fetched.content[:SNIFF_BYTES]) is not BY_EXTENSION[key.rpartition(".")[2]]:
-        logger.warning("%s is damaged, and is deleted", key)
+    target = BY_EXTENSION[key.rpartition(".")[2]]
+    head = fetched.content[:SNIFF_BYTES]
+    if sniff(head) is not target or not has_end(fetched.content, target):
+        logger.warning("%.1000r is damaged, and is deleted", key)
         delete_files([key])
         return None
     answer = _answer(fetched.content, fetched.modified_at, fetched.etag)
-    _remember(key, answer)
+    _remember(key, answer, is_recorded=_is_recorded(key, answer))
     return answer
+
+
+def _is_recorded(key: str, answer: Answer) -> bool:
+    """Whether a variant from the storage has its row, which one that a killed process or an outage left without gets.
+
+    Not one of another version than the original's present one: it is to be purged.
+    """
+    has_row = index.has_variant(key)
+    if has_row is not False:
+        return bool(has_row)
+    variant = cast("ParsedKey", parse_key(key)).variant
+    try:
+        description = originals.describe(Reference(variant.source, variant.name))
+    except ResizerError:
+        return False
+    return description.version == variant.version and index.record_variant(
+        description, variant, key, answer.length, answer.modified_at
+    )
 
 
 def _make(description: Description, variant: Variant, key: str, deadline: Deadline) -> Answer:
@@ -248,13 +270,15 @@ def _keep(description: Description, variant: Variant, key: str, rendered: Render
             answer = _load(key) or replace(answer, is_kept=False)
         elif published.etag is not None:
             answer = replace(answer, etag=published.etag)
-    except StoreFailed:
+    except StoreFailed as error:
         # The visitor gets the picture all the same; the next one has it made again.
-        logger.exception("A variant could not be kept")
+        logger.error("A variant could not be kept: %.500r", error)
         answer = replace(answer, is_kept=False)
     if answer.is_kept:
-        index.record_variant(description, variant, key, rendered, answer.length)
-        _remember(key, answer)
+        is_recorded = index.record_variant(
+            description, variant, key, answer.length, answer.modified_at
+        )
+        _remember(key, answer, is_recorded=is_recorded)
         lockfiles.note(key, "made")
     return answer
 
@@ -268,8 +292,10 @@ def _answer(content: bytes, modified_at: float, etag: str | None = None) -> Answ
     )
 
 
-def _remember(key: str, answer: Answer) -> None:
-    cache.write(_cache_key(key), (answer.length, answer.etag, answer.modified_at), None)
+def _remember(key: str, answer: Answer, *, is_recorded: bool) -> None:
+    # Who is forgotten is loaded again, and then gets its row.
+    seconds = None if is_recorded else get_settings().FRESH_SECONDS
+    cache.write(_cache_key(key), (answer.length, answer.etag, answer.modified_at), seconds)
 
 
 def _cache_key(key: str) -> str:

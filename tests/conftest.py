@@ -14,7 +14,7 @@ from freezegun import freeze_time
 from freezegun.api import FrozenDateTimeFactory
 
 from config.gallery.models import Photo
-from resizer import index
+from resizer import cache, index
 from resizer.engines.pillow import PillowEngine
 from tests import nginx, servers
 from tests.aws.deployment import deploy
@@ -69,7 +69,8 @@ def places(tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) 
         "resizer": {"BACKEND": backend, "OPTIONS": {"location": tmp_path / "variants"}},
     }
     caches["default"].clear()
-    index._outage.end()
+    for outage in (cache._outage, index._outage):
+        outage.end()
     yield
     caches["default"].clear()
 

@@ -115,9 +115,9 @@ def test_lost_database_costs_the_header_only(
     save("a.jpg", photograph((640, 480)))
     monkeypatch.setattr(connection, "cursor", refuse)
     assert originals.describe("a.jpg").size == (640, 480)
-    assert "is not recorded: database is locked" in caplog.text
+    assert "is not recorded: OperationalError('database is locked')" in caplog.text
     originals.forget(Reference("default", "a.jpg"))
-    assert "is not forgotten: database is locked" in caplog.text
+    assert "is not forgotten: OperationalError('database is locked')" in caplog.text
 
 
 def test_replaced_original_has_another_version(engine: type[CountingEngine]) -> None:

@@ -240,7 +240,7 @@ def test_variant_that_cannot_be_recorded_is_kept(
     key, answer = make()
     assert answer.is_kept
     assert files(variants) == [key]
-    assert "not recorded: database is locked" in caplog.text
+    assert "is kept but not recorded: OperationalError('database is locked')" in caplog.text
 
 
 def test_row_of_the_original_is_written_again() -> None:
