@@ -7,15 +7,12 @@ from typing import TYPE_CHECKING
 
 from resizer import machine, places
 from resizer.conf import get_settings
-from resizer.engines.memory import estimate
 from resizer.errors import Busy
 from resizer.waiting import Pauses
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-    from resizer.engines import Header
-    from resizer.variant import Variant
     from resizer.waiting import Deadline
 
 #: How many renders may wait for each core, unless settings say otherwise.
@@ -25,8 +22,8 @@ PAUSE = 0.05
 
 
 @contextmanager
-def admit(header: Header, variant: Variant, deadline: Deadline) -> Iterator[None]:
-    """Render within this: it holds a core and the megabytes that the render will take.
+def admit(megabytes: Callable[[], int], deadline: Deadline) -> Iterator[None]:
+    """Render within this: it holds a core and the megabytes that the render will take, as known at that moment.
 
     Raises Busy where too many wait already, and at the deadline.
     """
@@ -34,17 +31,16 @@ def admit(header: Header, variant: Variant, deadline: Deadline) -> Iterator[None
     cores = machine.cores()
     most = settings.MAX_RENDERS or cores
     budget = settings.MAX_RENDER_MEGABYTES or machine.megabytes() // 2
-    megabytes = estimate(header, variant)
-    leave = places.enter("render", most, megabytes, budget)
+    leave = places.enter("render", most, megabytes(), budget)
     if leave is None:
         stop_waiting = places.enter("waiting", settings.MAX_WAITING or WAITING_PER_CORE * cores)
         if stop_waiting is None:
             raise Busy("too many renders wait already")
-        pauses = Pauses(f"a core and {megabytes} MB", deadline, longest=PAUSE)
+        pauses = Pauses(f"a core and {megabytes()} MB", deadline, longest=PAUSE)
         try:
             while leave is None:
                 pauses.pause()
-                leave = places.enter("render", most, megabytes, budget)
+                leave = places.enter("render", most, megabytes(), budget)
         finally:
             stop_waiting()
     try:

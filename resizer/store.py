@@ -11,17 +11,20 @@ import logging
 import os
 import time
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from django.core.files.storage import FileSystemStorage, storages
 
-from resizer import cache, flights, geometry, index, lockfiles, originals, publishing
+from resizer import batches, cache, flights, geometry, index, lockfiles, originals, publishing
 from resizer.admission import admit
 from resizer.conf import Settings, get_settings
 from resizer.descriptions import Reference
 from resizer.endings import has_end
 from resizer.engines import get_engine
+from resizer.engines.memory import estimate, estimate_together
+from resizer.engines.sharing import in_decoding_order
 from resizer.errors import (
     OriginalChanged,
     ResizerError,
@@ -36,11 +39,12 @@ from resizer.variant import parse_key, write_prefix
 from resizer.waiting import Deadline
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from typing import BinaryIO
 
     from django.core.files.storage import Storage
 
+    from resizer.batches import Batch
     from resizer.descriptions import Description
     from resizer.engines import Rendered
     from resizer.models import CachedVariant
@@ -198,8 +202,14 @@ def _make(description: Description, variant: Variant, key: str, deadline: Deadli
     failure = cache.key_of("failure", f"{variant.name}\n{variant.source}\n{variant.version}")
     if cache.read(failure) or lockfiles.noted(failure, seconds=originals.FAILURE_SECONDS):
         raise UndecodableOriginal(f"{description.reference} could not be decoded a moment ago")
+    _refuse_too_large(description, variant)
     try:
-        rendered, read_seconds = _render(description, variant, deadline)
+        rendered, read_seconds = batches.share(
+            (description.reference, description.version),
+            variant,
+            partial(_render, description, deadline),
+            deadline,
+        )
     except UndecodableOriginal:
         cache.write(failure, True, originals.FAILURE_SECONDS)
         lockfiles.note(failure, "failed")
@@ -215,32 +225,42 @@ def _make(description: Description, variant: Variant, key: str, deadline: Deadli
     return replace(answer, timings=timings)
 
 
-def _render(
-    description: Description, variant: Variant, deadline: Deadline
-) -> tuple[Rendered, float]:
-    """The variant, and how long its original took to come, seconds."""
+def _refuse_too_large(description: Description, variant: Variant) -> None:
+    """Before others are in one batch with it. Raises TooManyPixels."""
     size = geometry.plan(description.size, variant.recipe, variant.width).size
     if size[0] * size[1] > get_settings().MAX_VARIANT_PIXELS:
         raise TooManyPixels(f"a variant of {size} px")
-    source = get_source(variant.source)
+    estimate(description.header, variant)
+
+
+def _render(
+    description: Description, deadline: Deadline, batch: Batch[Variant, tuple[Rendered, float]]
+) -> Iterator[tuple[Variant, tuple[Rendered, float]]]:
+    """Variants of an original, each with how long that took to come, seconds."""
+    name, header = description.reference.name, description.header
+    source = get_source(description.reference.source)
     started_at = time.perf_counter()
-    with source.open(variant.name) as file:
+    with source.open(name) as file:
         # One that cannot change while it is read tells which it is; the others are asked for before and after, or
         # the variant may be a mixture, under the version of the former file.
         opened = getattr(file, "fingerprint", None)
-        _raise_if_changed(description, opened or source.stat(variant.name).fingerprint)
+        _raise_if_changed(description, opened or source.stat(name).fingerprint)
         try:
             _fetch(file)
             read_seconds = time.perf_counter() - started_at
-            with admit(description.header, variant, deadline):
-                rendered = next(get_engine().render(file, description.header, [variant]))
+            with admit(lambda: estimate_together(header, batch.wanted), deadline):
+                variants = in_decoding_order(header, batch.close())
+                rendering = get_engine().render(file, header, variants)
+                for variant, rendered in zip(variants, rendering, strict=True):
+                    if opened is None:
+                        _raise_if_changed(description, source.stat(name).fingerprint)
+                    yield variant, (rendered, read_seconds)
+        except OriginalChanged:
+            raise
         except ResizerError as error:
             if opened is None:
-                _raise_if_changed(description, source.stat(variant.name).fingerprint, error)
+                _raise_if_changed(description, source.stat(name).fingerprint, error)
             raise
-    if opened is None:
-        _raise_if_changed(description, source.stat(variant.name).fingerprint)
-    return rendered, read_seconds
 
 
 def _fetch(file: BinaryIO) -> None:

@@ -32,9 +32,13 @@ def places(request: pytest.FixtureRequest, tmp_path: Path, settings: Settings) -
     assert not any(counted._taken.values())
 
 
+def takes() -> int:
+    return estimate(header(), variant(640))
+
+
 def render() -> str:
     """Let in at once, or refused."""
-    with admit(header(), variant(640), Deadline(0)):
+    with admit(takes, Deadline(0)):
         return "rendered"
 
 
@@ -52,7 +56,7 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
 
 def test_no_more_renders_than_places(settings: Settings, waits: threading.Event) -> None:
     limit(settings, MAX_RENDERS=2, MAX_RENDER_MEGABYTES=10_000)
-    with admit(header(), variant(640), Deadline(0)), admit(header(), variant(640), Deadline(0)):
+    with admit(takes, Deadline(0)), admit(takes, Deadline(0)):
         with pytest.raises(Busy, match="waited too long for a core"):
             render()
         assert not waits.is_set()
@@ -63,8 +67,8 @@ def test_no_more_megabytes_than_the_budget(settings: Settings) -> None:
     megabytes = estimate(header(), variant(640))
     limit(settings, MAX_RENDERS=8, MAX_RENDER_MEGABYTES=2 * megabytes)
     with (
-        admit(header(), variant(640), Deadline(0)),
-        admit(header(), variant(640), Deadline(0)),
+        admit(takes, Deadline(0)),
+        admit(takes, Deadline(0)),
         pytest.raises(Busy),
     ):
         render()
@@ -72,17 +76,17 @@ def test_no_more_megabytes_than_the_budget(settings: Settings) -> None:
 
 def test_who_is_alone_is_let_in_whatever_it_takes(settings: Settings) -> None:
     limit(settings, MAX_RENDER_MEGABYTES=1)
-    with admit(header(), variant(640), Deadline(0)), pytest.raises(Busy):
+    with admit(takes, Deadline(0)), pytest.raises(Busy):
         render()
 
 
 def test_default_is_what_the_machine_has(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("resizer.machine.cores", lambda: 1)
-    with admit(header(), variant(640), Deadline(0)), pytest.raises(Busy):
+    with admit(takes, Deadline(0)), pytest.raises(Busy):
         render()
     monkeypatch.setattr("resizer.machine.cores", lambda: 2)
     monkeypatch.setattr("resizer.machine.megabytes", lambda: 100)
-    with admit(header(), variant(640), Deadline(0)), pytest.raises(Busy):
+    with admit(takes, Deadline(0)), pytest.raises(Busy):
         render()
 
 
@@ -90,11 +94,11 @@ def test_who_waits_gets_the_place_of_who_leaves(settings: Settings, waits: threa
     limit(settings, MAX_RENDERS=1)
 
     def wait() -> str:
-        with admit(header(), variant(640), Deadline(10)):
+        with admit(takes, Deadline(10)):
             return "rendered"
 
     with ThreadPoolExecutor(1) as pool:
-        with admit(header(), variant(640), Deadline(0)):
+        with admit(takes, Deadline(0)):
             waiter = pool.submit(wait)
             assert waits.wait(10)
             assert not waiter.done()
@@ -107,11 +111,11 @@ def test_those_beyond_the_queue_are_refused_at_once(
     limit(settings, MAX_RENDERS=1, MAX_WAITING=1)
 
     def wait() -> None:
-        with admit(header(), variant(640), Deadline(10)):
+        with admit(takes, Deadline(10)):
             pass
 
     with ThreadPoolExecutor(1) as pool:
-        with admit(header(), variant(640), Deadline(0)):
+        with admit(takes, Deadline(0)):
             waiter = pool.submit(wait)
             assert waits.wait(10)
             with pytest.raises(Busy, match="too many renders wait already"):
@@ -122,7 +126,7 @@ def test_those_beyond_the_queue_are_refused_at_once(
 def test_error_frees_the_place(settings: Settings) -> None:
     limit(settings, MAX_RENDERS=1)
     for _ in range(2):
-        with pytest.raises(ZeroDivisionError), admit(header(), variant(640), Deadline(0)):
+        with pytest.raises(ZeroDivisionError), admit(takes, Deadline(0)):
             raise ZeroDivisionError
 
 
@@ -130,8 +134,8 @@ def test_no_descriptor_is_left_open(settings: Settings) -> None:
     limit(settings, MAX_RENDERS=2)
     before = len(os.listdir("/dev/fd"))
     with (
-        admit(header(), variant(640), Deadline(0)),
-        admit(header(), variant(640), Deadline(0)),
+        admit(takes, Deadline(0)),
+        admit(takes, Deadline(0)),
         pytest.raises(Busy),
     ):
         render()

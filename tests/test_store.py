@@ -12,7 +12,8 @@ from django.core.files.storage import InMemoryStorage, InvalidStorageError
 from django.core.management import call_command
 from django.db import OperationalError, connection
 
-from resizer import flights, lockfiles, originals, publishing, store
+from resizer import batches, flights, lockfiles, originals, publishing, store
+from resizer.admission import admit
 from resizer.descriptions import Reference
 from resizer.engines import get_engine
 from resizer.errors import Busy, StoreFailed, TooManyPixels, UndecodableOriginal
@@ -72,6 +73,13 @@ def wanted(
 def make(width: int = 320, target: Format = AVIF, name: str = "a.jpg") -> tuple[str, Answer]:
     description, variant, key = wanted(width, target, name)
     return key, store.make(description, variant, key)
+
+
+def make_in_thread(description: Description, variant: Variant, key: str) -> Answer:
+    try:
+        return store.make(description, variant, key)
+    finally:
+        connection.close()
 
 
 def test_variant_is_made_kept_and_recorded(variants: Path, engine: type[CountingEngine]) -> None:
@@ -161,10 +169,7 @@ def test_many_threads_make_a_variant_once(engine: type[CountingEngine], variants
 
     def ask(_: int) -> Answer:
         together.wait(10)
-        try:
-            return store.make(description, variant, key)
-        finally:
-            connection.close()
+        return make_in_thread(description, variant, key)
 
     with ThreadPoolExecutor(12) as pool:
         answers = list(pool.map(ask, range(12)))
@@ -172,6 +177,44 @@ def test_many_threads_make_a_variant_once(engine: type[CountingEngine], variants
     assert engine.renders == 1
     assert files(variants) == [key]
     assert CachedVariant.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_widths_that_are_wanted_at_once_share_a_decoding(
+    settings: Settings, engine: type[CountingEngine], variants: Path
+) -> None:
+    settings.RESIZER = {**settings.RESIZER, "MAX_RENDERS": 1}
+    save("a.jpg")
+    all_wanted = [wanted(width, target) for width in (320, 480, 640) for target in (AVIF, JPEG)]
+
+    with ThreadPoolExecutor(6) as pool:
+        with admit(lambda: 1, Deadline(10)):
+            asking = [pool.submit(make_in_thread, *one) for one in all_wanted]
+            while sum(len(batch.wanted) for batch in batches._batches.values()) < 6:
+                pass
+        answers = [one.result(10) for one in asking]
+    assert engine.renders == 1
+    assert files(variants) == sorted(key for _, _, key in all_wanted)
+    for (_, variant, key), answer in zip(all_wanted, answers, strict=True):
+        assert decode(answer.content or b"").size == (variant.width, variant.width * 3 // 4)
+        # The same bytes as by itself.
+        store.delete_files([key])
+        assert store.make(originals.describe("a.jpg"), variant, key).content == answer.content
+
+
+@pytest.mark.django_db(transaction=True)
+def test_variant_that_is_too_large_spoils_no_others(settings: Settings) -> None:
+    settings.RESIZER = {"MAX_VARIANT_PIXELS": 320 * 240, "MAX_RENDERS": 1}
+    save("a.jpg")
+    small, large = wanted(320), wanted(640)
+    with ThreadPoolExecutor(1) as pool, admit(lambda: 1, Deadline(10)):
+        waiting = pool.submit(make_in_thread, *small)
+        while not batches._batches:
+            pass
+        with pytest.raises(TooManyPixels):
+            store.make(*large)
+        assert not waiting.done()
+    assert waiting.result(10).is_kept
 
 
 def test_waiting_ends_in_busy(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,7 +22,7 @@ from resizer.conf import Settings, get_settings
 from resizer.engines import load_engine
 from resizer.engines.child import Task
 from resizer.engines.children import children
-from resizer.engines.memory import estimate
+from resizer.engines.memory import estimate_together
 from resizer.engines.protocol import Header, Rendered
 from resizer.engines.recognition import recognise
 from resizer.engines.scratch import scratch_file
@@ -76,7 +76,7 @@ class IsolatedEngine:
     def render(
         self, file: BinaryIO, header: Header, variants: Sequence[Variant]
     ) -> Iterator[Rendered]:
-        megabytes = 2 * max(estimate(header, variant) for variant in variants)
+        megabytes = 2 * estimate_together(header, variants)
         with _descriptor(file, None) as descriptor:
             task = _task(self._path, header, tuple(variants), header.bytes, megabytes)
             readers = [functools.partial(_read_rendered, variant) for variant in variants]

@@ -8,6 +8,8 @@ from resizer.engines.sharing import plan_resizing
 from resizer.formats import AVIF, GIF, HEIC, JPEG, PNG, TIFF, WEBP
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from resizer.engines.protocol import Header
     from resizer.variant import Variant
 
@@ -33,3 +35,8 @@ def estimate(header: Header, variant: Variant) -> int:
     if variant.recipe.animated:
         encoded += width * height * 4 * header.frames
     return LEAST_MEGABYTES + int(decoded + encoded + header.bytes) // 1_000_000
+
+
+def estimate_together(header: Header, variants: Iterable[Variant]) -> int:
+    """The same of several in `in_decoding_order`, of which one at a time is resized and encoded."""
+    return max(estimate(header, variant) for variant in variants)

@@ -97,6 +97,17 @@ def render_shared(
         )
 
 
+def in_decoding_order(header: Header, variants: Iterable[Variant]) -> list[Variant]:
+    """Sorted so that no more than one decoded picture, and one resized one, is held at a time."""
+
+    def order(variant: Variant) -> tuple[int, int]:
+        scale = plan_resizing(header, variant, shrinks=header.is_shrinkable).scale
+        # A format that only one engine shrinks while decoding is in order by its widths.
+        return scale, -variant.width
+
+    return sorted(variants, key=order, reverse=True)
+
+
 def plan_resizing(header: Header, variant: Variant, *, shrinks: bool) -> Resizing:
     """Raises TooManyPixels for a variant beyond its format."""
     plan = stored_plan((header.width, header.height), header.orientation, variant)
