@@ -222,8 +222,7 @@ class Settings:
     MAX_BYTES: int = _setting(50_000_000, _positive)
     #: The largest original, px. A baseline JPEG is decoded small, whatever its size.
     MAX_PIXELS: int = _setting(100_000_000, _positive)
-    #: The largest original of any other kind, px: it has to be decoded whole, at 4 to 19 bytes a pixel.
-    MAX_BUFFERED_PIXELS: int = _setting(50_000_000, _positive)
+    #: What an original of any other kind may take decoded, megabytes: it has to be whole, at 4 to 19 bytes a pixel.
     MAX_DECODED_MEGABYTES: int = _setting(512, _positive)
     #: The largest picture that may move, px of all its frames together; a larger one stands still.
     MAX_ANIMATION_PIXELS: int = _setting(50_000_000, _positive)

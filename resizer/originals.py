@@ -25,6 +25,7 @@ from resizer.descriptions import (
     version_of,
 )
 from resizer.engines import get_engine
+from resizer.engines.memory import decoded_megabytes
 from resizer.errors import (
     Busy,
     InvalidOption,
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+#: The longest side of an original, px: no JPEG, GIF, WebP or AVIF can have a longer one, and none that is meant to be seen.
+MAX_SIDE = 65_535
 #: How long a missing or broken original is remembered as such, seconds.
 FAILURE_SECONDS = 60
 #: How long no page waits for another original of a source that was too slow for one, seconds.
@@ -220,12 +223,16 @@ def _inspect(reference: Reference, stat: Stat, known: Description | None) -> Des
 
 def _refuse_too_many_pixels(description: Description) -> None:
     settings = get_settings()
-    limit = settings.MAX_PIXELS
-    if not description.header.is_shrinkable:
-        limit = min(limit, settings.MAX_BUFFERED_PIXELS)
     width, height = description.size
-    if width * height > limit:
-        raise TooManyPixels(f"{description.reference} has {width} x {height} px")
+    megabytes = decoded_megabytes(description.header)
+    if (
+        width * height > settings.MAX_PIXELS
+        or max(width, height) > MAX_SIDE
+        or megabytes > settings.MAX_DECODED_MEGABYTES
+    ):
+        raise TooManyPixels(
+            f"{description.reference} has {width} x {height} px, decoded {megabytes:.0f} MB"
+        )
 
 
 def _recall(reference: Reference, *, asks_again: bool = False) -> Description | None:

@@ -11,6 +11,7 @@ from django.core.files.storage import InMemoryStorage, storages
 from django.db import OperationalError, connection
 from django.db.models.fields.files import FieldFile
 from django.test.utils import CaptureQueriesContext
+from PIL import Image
 
 import resizer
 from config.gallery.models import Photo
@@ -180,9 +181,11 @@ def test_description_grows_old(clock: FrozenDateTimeFactory) -> None:
         (photograph((1100, 1000)), TooManyPixels),
         (encode(draw((800, 800)), "PNG"), TooManyPixels),
         (photograph((800, 800), progressive=True), TooManyPixels),
+        (encode(Image.new("1", (65_536, 1)), "PNG"), TooManyPixels),
+        (encode(Image.new("1", (1, 65_536)), "PNG"), TooManyPixels),
         (photograph((64, 48)) + bytes(400_000), TooManyBytes),
     ],
-    ids=["format", "broken", "pixels", "buffered", "progressive", "bytes"],
+    ids=["format", "broken", "pixels", "decoded", "progressive", "wide", "high", "bytes"],
 )
 def test_original_beyond_the_limits_is_refused(
     settings: Settings, content: bytes, error: type[ResizerError]
@@ -190,7 +193,7 @@ def test_original_beyond_the_limits_is_refused(
     settings.RESIZER = {
         "MAX_BYTES": 400_000,
         "MAX_PIXELS": 1_000_000,
-        "MAX_BUFFERED_PIXELS": 500_000,
+        "MAX_DECODED_MEGABYTES": 4,
     }
     save("a.jpg", content)
     with pytest.raises(error):
@@ -199,9 +202,26 @@ def test_original_beyond_the_limits_is_refused(
 
 
 def test_large_baseline_photograph_is_within_the_limits(settings: Settings) -> None:
-    settings.RESIZER = {"MAX_PIXELS": 1_000_000, "MAX_BUFFERED_PIXELS": 500_000}
+    settings.RESIZER = {"MAX_PIXELS": 1_000_000, "MAX_DECODED_MEGABYTES": 1}
     save("a.jpg", photograph((800, 800)))
     assert originals.describe("a.jpg").size == (800, 800)
+
+
+@pytest.mark.parametrize(
+    ("format", "most"),
+    [("WEBP", 26_900_000), ("AVIF", 32_000_000), ("PNG", 62_400_000), ("GIF", 100_000_000)],
+)
+def test_formats_may_have_as_many_pixels_as_the_documentation_says(
+    settings: Settings, format: str, most: int
+) -> None:
+    """A thousandth of them, for a thousandth of the limits."""
+    settings.RESIZER = {"MAX_DECODED_MEGABYTES": 5, "MAX_PIXELS": 1_000_000}
+    side = int((most / 512 * 5) ** 0.5)
+    save("a", encode(Image.new("L", (side, side)), format))
+    assert originals.describe("a").size == (side, side)
+    save("b", encode(Image.new("L", (side + 20, side + 20)), format))
+    with pytest.raises(TooManyPixels):
+        originals.describe("b")
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,13 @@ ENCODED_BYTES = 30
 LEAST_MEGABYTES = 16
 
 
+def decoded_megabytes(header: Header) -> float:
+    """What an original takes decoded whole; nothing that counts, where it need not be."""
+    if header.is_shrinkable:
+        return 0
+    return header.width * header.height * DECODED_BYTES[header.format] / 1_000_000
+
+
 def estimate(header: Header, variant: Variant) -> int:
     """How many megabytes a render takes, told from the original's header."""
     resizing = plan_resizing(header, variant, shrinks=header.is_shrinkable)
