@@ -9,6 +9,7 @@ ResizerError
 ├── TooManyPixels        422  the original, or the variant, is too large a picture
 ├── TooMuchWork          422  the original would take too long to decode
 ├── UndecodableOriginal  422  broken, truncated or lying about itself
+├── TooMuchWork          422  the original would keep a decoder busy for too long
 ├── SourceFailed         502  the source could not deliver the original
 ├── SourceTimedOut       504  … in time
 └── Busy                 503  try again shortly
@@ -77,6 +78,11 @@ class TooMuchWork(ResizerError):
 class UndecodableOriginal(ResizerError):
     status = 422
     public_message = "The original picture is damaged."
+
+
+class TooMuchWork(ResizerError):
+    status = 422
+    public_message = "The original picture would take too much work to decode."
 
 
 class SourceFailed(ResizerError):

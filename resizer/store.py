@@ -30,6 +30,7 @@ from resizer.errors import (
     ResizerError,
     StoreFailed,
     TooManyPixels,
+    TooMuchWork,
     UndecodableOriginal,
 )
 from resizer.formats import BY_EXTENSION, SNIFF_BYTES, sniff
@@ -210,7 +211,7 @@ def _make(description: Description, variant: Variant, key: str, deadline: Deadli
             partial(_render, description, deadline),
             deadline,
         )
-    except UndecodableOriginal:
+    except (TooMuchWork, UndecodableOriginal):
         cache.write(failure, True, originals.FAILURE_SECONDS)
         lockfiles.note(failure, "failed")
         raise

@@ -29,6 +29,7 @@ from resizer.errors import (
     SourceTimedOut,
     StoreFailed,
     TooManyBytes,
+    TooMuchWork,
     UndecodableOriginal,
 )
 from resizer.formats import fallback
@@ -158,7 +159,7 @@ def _make(
         return _redirect_to_current(description, variant)
     try:
         answer = store.make(description, variant, key)
-    except (OriginalChanged, OriginalNotFound, TooManyBytes, UndecodableOriginal):
+    except (OriginalChanged, OriginalNotFound, TooManyBytes, TooMuchWork, UndecodableOriginal):
         # Remembers that it is gone or too large, or finds what has taken its place.
         description = originals.check(description.reference)
         if description.version == variant.version:

@@ -16,13 +16,14 @@ from resizer import batches, flights, lockfiles, originals, publishing, store
 from resizer.admission import admit
 from resizer.descriptions import Reference
 from resizer.engines import get_engine
-from resizer.errors import Busy, StoreFailed, TooManyPixels, UndecodableOriginal
+from resizer.errors import Busy, StoreFailed, TooManyPixels, TooMuchWork, UndecodableOriginal
 from resizer.formats import AVIF, JPEG
 from resizer.models import CachedVariant, Original
 from resizer.signing import sign
 from resizer.variant import Recipe, write_key
 from resizer.waiting import Deadline
 from tests.conftest import CountingEngine, files, save
+from tests.hostile_files import progressive_jpeg
 from tests.pictures import decode, draw, encode, photograph
 
 if TYPE_CHECKING:
@@ -464,6 +465,16 @@ def test_broken_original_is_decoded_once_a_minute(
     save("a.jpg")
     originals.check(Reference("default", "a.jpg"))
     make()
+
+
+@pytest.mark.usefixtures("clock")
+def test_original_of_too_much_work_is_refused_once_a_minute(engine: type[CountingEngine]) -> None:
+    save("a.jpg", progressive_jpeg(640, 500))
+    with pytest.raises(TooMuchWork):
+        make(320)
+    with pytest.raises(UndecodableOriginal, match="a moment ago"):
+        make(640)
+    assert engine.renders == 1
 
 
 @pytest.mark.usefixtures("clock")

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pyvips
 from PIL import Image
 
+from resizer.conf import MAX_FRAMES
 from resizer.engines.encoding import encode_lossy, is_worth_effort, most_bytes
+from resizer.engines.parts import refuse_floods
 from resizer.engines.pillow import PillowEngine
 from resizer.engines.pillow.animation import render_animation
 from resizer.engines.scoring import find_quality
@@ -111,8 +113,12 @@ class LibvipsEngine:
 
 
 def _reads(file: BinaryIO, header: Header) -> bool:
-    """Whether libvips is the one to decode an original. Raises UndecodableOriginal."""
+    """Whether libvips is the one to decode an original. Raises UndecodableOriginal, TooMuchWork."""
     if header.format not in _LOADERS:
+        return False
+    refuse_floods(file, header.format, whole=True)
+    if header.format is WEBP and header.frames > MAX_FRAMES:
+        # It looks for each frame among those before it, though one is wanted: 1 s for 20,000, and 25 s for 100,000.
         return False
     try:
         whole = _open(file, header.format)

@@ -49,7 +49,7 @@ class Engine(Protocol):
     """Reads headers and makes variants. Both methods read a seekable file from its start.
 
     Raises UnsupportedFormat for what it is not told to open, UndecodableOriginal for what is broken
-    or truncated, TooManyPixels for a variant beyond its format.
+    or truncated, TooMuchWork for what would keep a decoder busy, TooManyPixels for a variant beyond its format.
     """
 
     def can_read(self, found: Format) -> bool:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from PIL import ExifTags, Image, features
 
+from resizer.engines.jpeg import is_buffered
 from resizer.engines.pillow.animation import count_frames, render_animation
 from resizer.engines.pillow.decoding import decode
 from resizer.engines.pillow.encoding import encode
@@ -37,7 +38,7 @@ class PillowEngine:
         return target.name not in {"avif", "webp"} or bool(features.check(target.name))
 
     def read_header(self, file: BinaryIO) -> Header:
-        with open_image(file) as (image, found):
+        with open_image(file, whole=False) as (image, found):
             orientation = _orientation(image)
             width, height = upright(image.size, orientation)
             length = file.seek(0, os.SEEK_END)
@@ -47,7 +48,7 @@ class PillowEngine:
                 height=height,
                 orientation=orientation,
                 has_alpha=image.has_transparency_data,
-                is_shrinkable=found is JPEG and not image.info.get("progressive"),
+                is_shrinkable=found is JPEG and not is_buffered(file),
                 is_graphic=found in {GIF, PNG} and length < GRAPHIC_BYTES * width * height,
                 has_palette=image.mode in {"1", "P"},
                 frames=count_frames(file, image, found),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
+from resizer.engines.parts import refuse_floods
 from resizer.engines.recognition import recognise
 from resizer.engines.scratch import scratch_file
 from resizer.errors import ResizerError, TooManyPixels, UndecodableOriginal, UnsupportedFormat
@@ -20,9 +21,14 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def open_image(file: BinaryIO) -> Iterator[tuple[Image.Image, Format]]:
-    """Open a file with the one decoder that its first bytes ask for; what goes wrong inside is the file's fault."""
+def open_image(file: BinaryIO, *, whole: bool = True) -> Iterator[tuple[Image.Image, Format]]:
+    """Open a file with the one decoder that its first bytes ask for; what goes wrong inside is the file's fault.
+
+    Not `whole`, no more than its header may be read. Raises TooMuchWork for floods of parts.
+    """
     found = recognise(file)
+    refuse_floods(file, found, whole=whole)
+    file.seek(0)
     try:
         # Never Pillow's whole list of decoders: one of them starts Ghostscript.
         with Image.open(file, formats=[_plugin(found)]) as image:

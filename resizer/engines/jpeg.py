@@ -1,0 +1,89 @@
+"""The segments of a JPEG (ITU-T T.81 §B.1): what decoding it takes, told before a decoder sees it."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from resizer.errors import TooMuchWork
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import BinaryIO
+
+#: A decoder goes through all pixels for each scan: 882 of 17 megapixels, in 64 KB, take 10 to 25 s.
+MOST_SCANS = 100
+#: So many scans real files have.
+USUAL_SCANS = 20
+#: Of more scans than those all pixels together, 2 to 3 s.
+MOST_SCANNED_PIXELS = 2_000_000_000
+#: Decoders look at one segment after the other, and at each byte between them. Real files have hundreds.
+MOST_SEGMENTS = 100_000
+
+_SCAN = b"\xda"
+#: Frames of which the pixels come out as they go in, unless they come in several scans.
+_SEQUENTIAL = {b"\xc0", b"\xc1", b"\xc9"}
+_FRAMES = {bytes([0xC0 + number]) for number in range(16)} - {b"\xc4", b"\xc8", b"\xcc"}
+#: What follows the first byte of a marker where no segment begins.
+_BARE = {b"\0", b"\x01", b"\xff", *(bytes([0xD0 + number]) for number in range(9))}
+#: The same for places within a scan.
+_SEGMENT = re.compile(rb"\xff([^\x00\x01\xd0-\xd8\xff])")
+_END = b"\xd9"
+
+
+def is_buffered(file: BinaryIO) -> bool:
+    """Whether a decoder holds the whole picture: it is progressive, or comes in several scans.
+
+    Raises TooMuchWork for a flood of segments.
+    """
+    components = b""
+    for kind, content in _header_segments(file):
+        if kind in _FRAMES:
+            if kind not in _SEQUENTIAL:
+                return True
+            components = content[5:6]
+        elif kind == _SCAN:
+            return content[:1] != components
+    return False
+
+
+def refuse_scans(file: BinaryIO) -> None:
+    """Raises TooMuchWork for more than MOST_SCANS scans, or fewer of a large picture."""
+    frame = next((content for kind, content in _header_segments(file) if kind in _FRAMES), b"")
+    pixels = int.from_bytes(frame[1:3]) * int.from_bytes(frame[3:5])
+    most = MOST_SCANS
+    if pixels:
+        most = min(most, max(USUAL_SCANS, MOST_SCANNED_PIXELS // pixels))
+    file.seek(0)
+    content = file.read()
+    # Nearly always that settles it: a scan has no other beginning.
+    if content.count(b"\xff" + _SCAN) > most and _count_scans(content) > most:
+        raise TooMuchWork(f"more than {most} scans of {pixels} px")
+
+
+def _header_segments(file: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
+    """Each segment up to the first scan: its kind, and its content."""
+    file.seek(2)
+    previous = b""
+    for _ in range(MOST_SEGMENTS):
+        byte = file.read(1)
+        if not byte:
+            return
+        if previous != b"\xff" or byte in _BARE:
+            previous = byte
+            continue
+        yield byte, file.read(max(0, int.from_bytes(file.read(2)) - 2))
+        if byte == _SCAN:
+            return
+        previous = b""
+    raise TooMuchWork(f"more than {MOST_SEGMENTS} segments, or bytes between them")
+
+
+def _count_scans(content: bytes) -> int:
+    """Those of the picture itself: not of another within a segment, nor of one behind the end."""
+    scans = 0
+    place = 2
+    while (found := _SEGMENT.search(content, place)) and found[1] != _END:
+        scans += found[1] == _SCAN
+        place = found.end() + max(2, int.from_bytes(content[found.end() : found.end() + 2]))
+    return scans
