@@ -1,0 +1,13 @@
+"""The project's own settings for a server that is given files that are meant to harm it."""
+
+from __future__ import annotations
+
+import os
+
+from config.settings import *  # noqa: F403  # the environment comes first
+
+RESIZER |= {  # noqa: F405
+    "EXTRA_FORMATS": ["tiff"],
+    "LOCK_DIRECTORY": os.environ["TESTS_LOCKS"],
+    "MAX_RENDERS": 2,
+}

@@ -1,0 +1,254 @@
+"""A server of several processes is given every hostile file as an original."""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+import time
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import unquote
+
+import pytest
+from PIL import Image
+
+from resizer.conf import read_settings
+from resizer.formats import BY_EXTENSION, SNIFF_BYTES, WEBP, sniff
+from resizer.geometry import height_of
+from resizer.signing import sign
+from resizer.variant import Fit, Recipe, Variant, parse_key, write_key
+from tests.conftest import files
+from tests.hostile_files import EPS, HTML, OK, REFUSED, hostile_files
+from tests.nginx import Reply, ask
+from tests.pictures import decode
+from tests.servers import ROOT, gunicorn_server, manage
+
+#: How long any answer may take, seconds: two cores, and others at work.
+SECONDS = 6
+#: Each process renders one at a time, so that its memory tells what one takes.
+PROCESSES, THREADS = 2, 1
+#: What a process takes beside the pixels that it decodes: image libraries, files and variants, megabytes.
+BESIDE = 128
+#: What other programs would be started for: PostScript, and whatever ImageMagick and its like hand on.
+PROGRAMS = (
+    *("gs", "gswin64c", "ghostscript", "convert", "magick", "mogrify", "identify", "inkscape"),
+    *("rsvg-convert", "ffmpeg", "dcraw", "potrace", "curl", "wget", "djpeg", "ps2pdf", "sh-harm"),
+)
+
+
+class Asked(NamedTuple):
+    name: str
+    reply: Reply
+    seconds: float
+
+
+class Outcome(NamedTuple):
+    """What became of all of them."""
+
+    #: The short address of each.
+    stills: list[Asked]
+    #: A crop or a moving variant of each.
+    others: list[Asked]
+    stored: dict[str, bytes]
+    pids_before: set[int]
+    pids_after: set[int]
+    #: The most that each process has held, bytes.
+    peaks: list[int]
+    #: The same before the first file.
+    idle: list[int]
+    started: list[str]
+
+
+@pytest.fixture(scope="module")
+def outcome(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+    directory = tmp_path_factory.mktemp("hostile")
+    programs = _trap(directory)
+    environment = {
+        "DJANGO_SETTINGS_MODULE": "tests.hostile_settings",
+        "DJANGO_SECRET_KEY": "for tests only",
+        "DJANGO_ALLOWED_HOSTS": "127.0.0.1",
+        "MALLOC_ARENA_MAX": "2",
+        "PATH": f"{programs}:{os.environ['PATH']}",
+        "RESIZER_DATA_DIR": str(directory),
+        "TESTS_LOCKS": str(directory / "locks"),
+    }
+    manage(ROOT, environment, "migrate")
+    (directory / "originals").mkdir()
+    names = []
+    for file in hostile_files():
+        (directory / "originals" / file.name).write_bytes(file.build())
+        names.append(file.name)
+    with gunicorn_server(environment, processes=PROCESSES, threads=THREADS) as (address, parent):
+        pids_before = _tree(parent.pid)
+        idle = [_peak(pid) for pid in pids_before]
+
+        def ask_for(name: str) -> tuple[Asked, Asked]:
+            still = _time(name, f"{address}/img/640/{name}")
+            return still, _time(name, f"{address}/img/{_other_key(name)}")
+
+        with ThreadPoolExecutor(PROCESSES) as pool:
+            pairs = list(pool.map(ask_for, names))
+        pids_after = _tree(parent.pid)
+        peaks = [_peak(pid) for pid in pids_after]
+    variants = directory / "variants"
+    return Outcome(
+        [still for still, _ in pairs],
+        [other for _, other in pairs],
+        {key: (variants / key).read_bytes() for key in files(variants)},
+        pids_before,
+        pids_after,
+        peaks,
+        idle,
+        _marks(directory),
+    )
+
+
+def _time(name: str, url: str) -> Asked:
+    started_at = time.perf_counter()
+    reply = ask(url)
+    while reply.status == 302:
+        reply = ask(url[: url.index("/img/")] + reply.headers["Location"])
+    return Asked(name, reply, time.perf_counter() - started_at)
+
+
+def _other_key(name: str) -> str:
+    """A moving variant, else a crop, of a version that nobody knows: it leads to the current one."""
+    moves = name.endswith((".gif", ".webp", ".png", ".avif"))
+    recipe = Recipe(animated=True) if moves else Recipe(ratio=(3, 2), fit=Fit.COVER)
+    found = WEBP if moves else BY_EXTENSION["jpg"]
+    variant = Variant(
+        source="default", name=name, version="00000000", width=320, format=found, recipe=recipe
+    )
+    return write_key(variant, sign(variant))
+
+
+def _trap(directory: Path) -> Path:
+    """Programs that leave a mark."""
+    programs = directory / "programs"
+    programs.mkdir()
+    for name in PROGRAMS:
+        program = programs / name
+        program.write_text(f"#!/bin/sh\necho {name} >> '{directory}/marks'\nexit 1\n")
+        program.chmod(0o755)
+    return programs
+
+
+def _marks(directory: Path) -> list[str]:
+    path = directory / "marks"
+    return path.read_text().split() if path.exists() else []
+
+
+def _tree(pid: int) -> set[int]:
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return {pid}.union(*(_tree(int(child)) for child in children))
+
+
+def _peak(pid: int) -> int:
+    """The most that a process has held at once (VmHWM of proc(5)), bytes."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    (line,) = (line for line in status.splitlines() if line.startswith("VmHWM:"))
+    return int(line.split()[1]) * 1024
+
+
+def test_there_are_many_and_they_are_small() -> None:
+    built = [file.build() for file in hostile_files()]
+    assert len(built) >= 100
+    assert sum(map(len, built)) <= 20_000_000
+
+
+def test_script_writes_them(tmp_path: Path) -> None:
+    started_at = time.perf_counter()
+    command = [sys.executable, "-m", "tests.hostile_files", str(tmp_path)]
+    subprocess.run(command, cwd=ROOT, check=True)
+    assert time.perf_counter() - started_at < 15
+    assert {path.name for path in tmp_path.iterdir()} == {file.name for file in hostile_files()}
+
+
+def test_each_is_answered_as_it_should_be(outcome: Outcome) -> None:
+    expected = {file.name: file.statuses for file in hostile_files()}
+    wrong = {
+        asked.name: (asked.reply.status, asked.reply.body[:80])
+        for asked in outcome.stills
+        if asked.reply.status not in expected[asked.name]
+    }
+    assert wrong == {}
+
+
+def test_other_recipes_are_no_way_around(outcome: Outcome) -> None:
+    expected = {file.name: file.statuses for file in hostile_files()}
+    wrong = {
+        # What stands still for being too much may not move.
+        asked.name: asked.reply.status
+        for asked in outcome.others
+        if asked.reply.status not in expected[asked.name] | {REFUSED}
+    }
+    assert wrong == {}
+
+
+def test_none_takes_long(outcome: Outcome) -> None:
+    slowest = sorted(((a.seconds, a.name) for a in outcome.stills + outcome.others), reverse=True)
+    assert slowest[0][0] < SECONDS, slowest[:8]
+
+
+def test_each_picture_is_whole(outcome: Outcome, tmp_path: Path) -> None:
+    contents = {file.name: file.build for file in hostile_files()}
+    for asked in outcome.stills:
+        if asked.reply.status != OK:
+            continue
+        path = unquote(asked.reply.headers["Content-Location"]).removeprefix("/img/")
+        parsed = parse_key(path)
+        assert parsed is not None
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            size = Image.open(io.BytesIO(contents[asked.name]())).size
+        width = parsed.variant.width
+        assert width == min(640, size[0])
+        assert decode(asked.reply.body).size == (width, height_of(width, size, Recipe()))
+    for asked in outcome.others:
+        if asked.reply.status == OK:
+            image = decode(asked.reply.body)
+            for frame in range(getattr(image, "n_frames", 1)):
+                image.seek(frame)
+                image.load()
+
+
+def test_nothing_of_a_file_but_its_pixels_gets_out(outcome: Outcome) -> None:
+    for asked in outcome.stills + outcome.others:
+        assert HTML not in asked.reply.body
+        assert b"PK\3\4" not in asked.reply.body
+
+
+def test_only_whole_variants_are_kept(outcome: Outcome) -> None:
+    answered = {a.reply.body for a in outcome.stills + outcome.others if a.reply.status == OK}
+    for key, content in outcome.stored.items():
+        assert sniff(content[:SNIFF_BYTES]) is BY_EXTENSION[key.rpartition(".")[2]], key
+        assert content in answered, key
+
+
+def test_no_process_dies(outcome: Outcome) -> None:
+    assert outcome.pids_before <= outcome.pids_after
+
+
+def test_memory_is_bounded(outcome: Outcome) -> None:
+    decoded = read_settings({})[0].MAX_DECODED_MEGABYTES * 1_000_000
+    bound = max(outcome.idle) + decoded + BESIDE * 1_000_000
+    assert max(outcome.peaks) < bound, (outcome.peaks, outcome.idle)
+    # They are no small files only: some come near to what is allowed.
+    assert max(outcome.peaks) > decoded * 3 // 4
+
+
+def test_no_other_program_is_started(outcome: Outcome) -> None:
+    assert outcome.started == []
+
+
+def test_program_that_is_started_leaves_a_mark(tmp_path: Path) -> None:
+    programs = _trap(tmp_path)
+    (tmp_path / "a.eps").write_bytes(EPS)
+    command = f"from PIL import Image; Image.open({str(tmp_path / 'a.eps')!r}).load()"
+    environment = {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}"}
+    subprocess.run([sys.executable, "-c", command], env=environment, capture_output=True)
+    assert "gs" in _marks(tmp_path)
