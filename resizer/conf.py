@@ -127,6 +127,12 @@ def _qualities(value: object) -> Mapping[str, Mapping[str, int]]:
     return levels
 
 
+def _metadata(value: object) -> str:
+    if value == "none" or value == "copyright":
+        return value
+    raise ValueError('"none" or "copyright"')
+
+
 def _sources(value: object) -> Mapping[str, SourceSettings]:
     expected = ValueError(
         'sources such as {"default": {"BACKEND": …, "OPTIONS": {…}, "OPEN": False}};'
@@ -197,6 +203,8 @@ class Settings:
     EXTRA_FORMATS: tuple[Format, ...] = _setting((), _extra_formats)
     #: Levels of quality, a number for each format on its encoder's own scale; "medium" is the default.
     QUALITIES: Mapping[str, Mapping[str, int]] = _setting({}, _qualities)
+    #: What variants keep of their original's metadata: "none", or "copyright", which is that and the creator.
+    METADATA: str = _setting("none", _metadata)
     #: The `sizes` attribute of a picture for which the template gives none.
     SIZES: str = _setting("100vw", _text)
     #: Signs addresses; None is `SECRET_KEY`, and its fallbacks.

@@ -118,5 +118,7 @@ def unpack(reference: Reference, packed: Sequence[Any]) -> Description:
 
 @functools.lru_cache(maxsize=1)
 def _rendering(settings: Settings) -> str:
-    """What the pixels of a recipe depend on beside the original, as a text."""
-    return f"{RECIPE_VERSION} {json.dumps(settings.QUALITIES, sort_keys=True)}"
+    """What the bytes of a recipe depend on beside the original, as a text."""
+    text = f"{RECIPE_VERSION} {json.dumps(settings.QUALITIES, sort_keys=True)}"
+    # The default says nothing, as before there was a choice: addresses stay.
+    return text if settings.METADATA == "none" else f"{text} {settings.METADATA}"

@@ -7,7 +7,6 @@ ResizerError
 ├── TooManyBytes         413  the original's file is too large
 ├── UnsupportedFormat    415  the original is not of a format that we open
 ├── TooManyPixels        422  the original, or the variant, is too large a picture
-├── TooMuchWork          422  the original would take too long to decode
 ├── UndecodableOriginal  422  broken, truncated or lying about itself
 ├── TooMuchWork          422  the original would keep a decoder busy for too long
 ├── SourceFailed         502  the source could not deliver the original
@@ -68,11 +67,6 @@ class UnsupportedFormat(ResizerError):
 class TooManyPixels(ResizerError):
     status = 422
     public_message = "The picture has too many pixels."
-
-
-class TooMuchWork(ResizerError):
-    status = 422
-    public_message = "The original picture would take too much work to decode."
 
 
 class UndecodableOriginal(ResizerError):

@@ -17,7 +17,17 @@ from typing import TYPE_CHECKING, cast
 
 from django.core.files.storage import FileSystemStorage, storages
 
-from resizer import batches, cache, flights, geometry, index, lockfiles, originals, publishing
+from resizer import (
+    batches,
+    cache,
+    errors,
+    flights,
+    geometry,
+    index,
+    lockfiles,
+    originals,
+    publishing,
+)
 from resizer.admission import admit
 from resizer.conf import Settings, get_settings
 from resizer.descriptions import Reference
@@ -201,8 +211,10 @@ def _is_recorded(key: str, answer: Answer) -> bool:
 
 def _make(description: Description, variant: Variant, key: str, deadline: Deadline) -> Answer:
     failure = cache.key_of("failure", f"{variant.name}\n{variant.source}\n{variant.version}")
-    if cache.read(failure) or lockfiles.noted(failure, seconds=originals.FAILURE_SECONDS):
-        raise UndecodableOriginal(f"{description.reference} could not be decoded a moment ago")
+    remembered = cache.read(failure) or lockfiles.noted(failure, seconds=originals.FAILURE_SECONDS)
+    if remembered:
+        error_class = errors.BY_NAME.get(remembered, UndecodableOriginal)
+        raise error_class(f"{description.reference} could not be decoded a moment ago")
     _refuse_too_large(description, variant)
     try:
         rendered, read_seconds = batches.share(
@@ -211,9 +223,10 @@ def _make(description: Description, variant: Variant, key: str, deadline: Deadli
             partial(_render, description, deadline),
             deadline,
         )
-    except (TooMuchWork, UndecodableOriginal):
-        cache.write(failure, True, originals.FAILURE_SECONDS)
-        lockfiles.note(failure, "failed")
+    except (TooMuchWork, UndecodableOriginal) as error:
+        name = type(error).__name__
+        cache.write(failure, name, originals.FAILURE_SECONDS)
+        lockfiles.note(failure, name)
         raise
     rendered_at = time.perf_counter()
     answer = _keep(description, variant, key, rendered)

@@ -58,6 +58,8 @@ def test_a_change_of_settings_is_seen_at_once(settings: Settings) -> None:
         ("EXTRA_FORMATS", "heic"),
         ("QUALITIES", {"auto": {"avif": 80}}),
         ("QUALITIES", {"lossless": {"avif": 80}}),
+        ("METADATA", "all"),
+        ("METADATA", ["copyright"]),
         ("MAX_BYTES", -1),
         ("MAX_BYTES", True),
         ("MAX_BYTES", "50 MB"),

@@ -16,7 +16,7 @@ from PIL import Image
 import resizer
 from config.gallery.models import Photo
 from resizer import originals
-from resizer.descriptions import Reference
+from resizer.descriptions import Reference, version_of
 from resizer.errors import (
     OriginalNotFound,
     ResizerError,
@@ -162,6 +162,15 @@ def test_version_changes_with_what_a_quality_means(settings: Settings) -> None:
     before = originals.describe("a.jpg").version
     settings.RESIZER = {"QUALITIES": {"medium": {"avif": 60}}}
     assert originals.describe("a.jpg").version != before
+
+
+def test_version_changes_with_what_is_kept_of_metadata(settings: Settings) -> None:
+    before = version_of("a fingerprint")
+    settings.RESIZER = {"METADATA": "copyright"}
+    assert version_of("a fingerprint") != before
+    settings.RESIZER = {"METADATA": "none"}
+    # What it was before there was a choice.
+    assert version_of("a fingerprint") == before == "e05bbe05"
 
 
 def test_description_grows_old(clock: FrozenDateTimeFactory) -> None:

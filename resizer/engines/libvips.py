@@ -13,6 +13,7 @@ from resizer.engines.encoding import encode_lossy, is_worth_effort, most_bytes
 from resizer.engines.parts import refuse_floods
 from resizer.engines.pillow import PillowEngine
 from resizer.engines.pillow.animation import render_animation
+from resizer.engines.pillow.rights import keep_rights
 from resizer.engines.scoring import find_quality
 from resizer.engines.sharing import render_shared
 from resizer.errors import UndecodableOriginal
@@ -99,7 +100,7 @@ class LibvipsEngine:
             return
         _Fork.has_rendered = True
         try:
-            yield from render_shared(
+            rendered = render_shared(
                 header,
                 variants,
                 shrinks=header.format in _SHRINKING,
@@ -108,6 +109,7 @@ class LibvipsEngine:
                 encode=lambda image, variant: _encode(image, variant, header),
                 animate=lambda variant: render_animation(file, header, variant),
             )
+            yield from keep_rights(file, variants, rendered)
         except pyvips.Error as error:
             raise UndecodableOriginal(str(error)) from error
 

@@ -332,18 +332,6 @@ def test_profile_for_other_channels_is_ignored(engine: Engine) -> None:
     assert difference(image, draw((640, 480), "L").resize((320, 240))) < TOLERANCE
 
 
-@pytest.mark.parametrize("target", WRITTEN, ids=lambda target: target.name)
-def test_metadata_does_not_get_out(engine: Engine, target: Format) -> None:
-    exif = Image.Exif()
-    exif[0x010E] = "secret description"
-    exif.get_ifd(0x8825)[1] = "N"
-    content = photograph(exif=exif, comment=b"secret comment")
-    (rendered,) = render(engine, content, variant(320, target))
-    assert b"secret" in content
-    assert b"secret" not in rendered.content
-    assert not decode(rendered.content).getexif()
-
-
 @pytest.mark.parametrize("original", [AVIF, GIF, JPEG, PNG, WEBP], ids=lambda one: one.name)
 def test_truncated_original_is_refused(engine: Engine, original: Format) -> None:
     content = encode(draw((1000, 750)), original.name.upper())

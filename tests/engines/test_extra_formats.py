@@ -14,7 +14,7 @@ from resizer.errors import UndecodableOriginal, UnsupportedFormat
 from resizer.formats import HEIC, JPEG, TIFF
 from tests.colours import ADOBE_RGB, rgb_profile
 from tests.engines.rendering import render, render_one, variant
-from tests.pictures import TOLERANCE, decode, difference, draw, encode
+from tests.pictures import TOLERANCE, difference, draw, encode
 
 if TYPE_CHECKING:
     from pytest_django import Settings
@@ -157,13 +157,3 @@ def test_heic_is_refused_without_its_library(
     assert not engine.can_read(HEIC)
     with pytest.raises(UnsupportedFormat):
         engine.read_header(io.BytesIO(content))
-
-
-def test_metadata_of_extra_formats_does_not_get_out(engine: Engine) -> None:
-    exif = Image.Exif()
-    exif[0x013B] = "Secret Name"
-    for content in (heic(draw((64, 48)), exif=exif.tobytes()), tiff(draw((64, 48)), exif=exif)):
-        (rendered,) = render(engine, content, variant(32, JPEG))
-        assert b"Secret" in content
-        assert b"Secret" not in rendered.content
-        assert not decode(rendered.content).getexif()

@@ -13,6 +13,7 @@ from resizer.engines.pillow.decoding import decode
 from resizer.engines.pillow.encoding import encode
 from resizer.engines.pillow.files import has_heic, open_image
 from resizer.engines.pillow.resizing import resize
+from resizer.engines.pillow.rights import keep_rights
 from resizer.engines.protocol import Header
 from resizer.engines.sharing import render_shared
 from resizer.formats import GIF, HEIC, JPEG, PNG
@@ -58,7 +59,7 @@ class PillowEngine:
     def render(
         self, file: BinaryIO, header: Header, variants: Sequence[Variant]
     ) -> Iterator[Rendered]:
-        return render_shared(
+        rendered = render_shared(
             header,
             variants,
             shrinks=header.format is JPEG,
@@ -67,6 +68,7 @@ class PillowEngine:
             encode=lambda image, variant: encode(image, variant, header),
             animate=lambda variant: render_animation(file, header, variant),
         )
+        return keep_rights(file, variants, rendered)
 
 
 def _orientation(image: Image.Image) -> int:
