@@ -340,6 +340,17 @@ def test_other_software_reads_the_copyright(engine: Engine, target: Format, mode
 
 
 @pytest.mark.usefixtures("copyright_kept")
+@pytest.mark.parametrize(("mode", "flags"), [("RGB", 0x08), ("RGBA", 0x18)])
+def test_webp_declares_exif_and_transparency(engine: Engine, mode: str, flags: int) -> None:
+    content = encode(draw((64, 48), mode), "PNG", exif=exif_of(RIGHTS))
+    for quality in (None, "lossless"):
+        (rendered,) = render(engine, content, variant(32, WEBP, quality=quality))
+        assert rendered.content[12:16] == b"VP8X"
+        assert rendered.content[20] == flags
+        assert rendered.content[24:30] == bytes([31, 0, 0, 23, 0, 0])
+
+
+@pytest.mark.usefixtures("copyright_kept")
 @each_target
 def test_engines_write_the_same_exif(target: Format) -> None:
     content = jpeg(exif=exif_of(RIGHTS))
@@ -503,11 +514,12 @@ def test_texts_are_bounded(engine: Engine, target: Format) -> None:
 
 @pytest.mark.usefixtures("copyright_kept")
 def test_those_of_what_a_picture_is_made_of_are_not_its_own(engine: Engine) -> None:
-    nested = "<p:parts><rdf:Bag><rdf:li><dc:creator><rdf:Seq><rdf:li>Bo</rdf:li></rdf:Seq></dc:creator></rdf:li></rdf:Bag></p:parts>"
-    assert rights_of(engine, jpeg(xmp=xmp_of(["Ann<p:x>hidden</p:x>"], [], nested))) == (
-        "Ann",
-        None,
-    )
+    other = "<dc:creator><rdf:Seq><rdf:li>Bo</rdf:li></rdf:Seq></dc:creator>"
+    deeper = f"<p:parts><rdf:Bag><rdf:li>{other}</rdf:li></rdf:Bag></p:parts>"
+    xmp = xmp_of(["Ann<p:x>hidden</p:x>"], [], deeper)
+    beside = f'<p:part xmlns:p="urn:p" xmlns:dc="http://purl.org/dc/elements/1.1/">{other}</p:part>'
+    xmp = xmp.replace(b"<rdf:Description", beside.encode() + b"<rdf:Description", 1)
+    assert rights_of(engine, jpeg(xmp=xmp)) == ("Ann", None)
 
 
 @pytest.mark.usefixtures("copyright_kept")
@@ -560,7 +572,7 @@ HUGE = struct.pack(">HHII", ARTIST, 2, 0xFFFF_FFF0, 26)
         jpeg(xmp=b"<a>" * 20_000),
         jpeg(photoshop(b"nonsense")),
         jpeg(photoshop(iptc_of((80, b"Ann"))[:-1])),
-        jpeg(photoshop(b"\x1c\2\x50\x80\4\0\0\0\3Ann")),
+        jpeg(photoshop(b"\x1c\2\x50\x80\4\0\0\0\3Ann" + b"a" * 40_000)),
         jpeg(segment(0xED, b"Photoshop 3.0\0008BIM\4\4\0\0\0\0\0\x09Ann")),
         encode(draw((64, 48)), "WEBP", xmp=xmp_of(["Ann" * 400_000], [])),
         encode(draw((64, 48)), "WEBP", exif=exif_of({ARTIST: b"a" * 70_000})),
@@ -584,9 +596,9 @@ def box(kind: bytes, *bodies: bytes) -> bytes:
     return struct.pack(">I4s", 8 + len(body), kind) + body
 
 
-def avif_of(entry: bytes, table: bytes) -> bytes:
+def avif_of(entry: bytes, table: bytes, *more: bytes) -> bytes:
     iinf = box(b"iinf", bytes(6), entry)
-    return box(b"ftyp") + box(b"meta", bytes(4), iinf, box(b"iloc", table)) + bytes(64)
+    return box(b"ftyp") + box(b"meta", bytes(4), iinf, box(b"iloc", table), *more) + bytes(64)
 
 
 ENTRY = box(b"infe", struct.pack(">IHH4sx", 2 << 24, 1, 0, b"Exif"))
@@ -603,7 +615,7 @@ FAR_TABLE = TABLE[:14] + struct.pack(">II", 260, 40)
         box(b"free") * 20 + avif_of(ENTRY, FAR_TABLE),
         bytes(200),
         box(b"meta", bytes(4), bytes(8)),
-        box(b"meta", bytes(2_000_000)),
+        avif_of(ENTRY, FAR_TABLE, box(b"free", bytes(2_000_000))),
         avif_of(b"", TABLE),
         avif_of(bytes(21), TABLE),
         avif_of(ENTRY[:12], TABLE),
@@ -622,7 +634,10 @@ def test_strange_boxes_have_no_exif(content: bytes) -> None:
 
 def test_exif_of_boxes_is_found() -> None:
     assert find_exif(io.BytesIO(avif_of(ENTRY, TABLE))) == bytes(36)
-    assert find_exif(io.BytesIO(box(b"free", bytes(152)) + avif_of(ENTRY, FAR_TABLE))) == bytes(36)
+    far = box(b"free", bytes(152)) + avif_of(ENTRY, FAR_TABLE)
+    assert find_exif(io.BytesIO(far)) == bytes(36)
+    wide = avif_of(ENTRY, FAR_TABLE, box(b"free", bytes(200)))
+    assert find_exif(io.BytesIO(wide)) == bytes(36)
 
 
 def test_avif_of_another_make_stays_as_it_is() -> None:
