@@ -19,7 +19,7 @@ from django.db import connection
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
-from resizer import admission, errors, picture
+from resizer import errors, picture, places
 from resizer.conf import get_settings
 from resizer.descriptions import version_of
 from resizer.models import Original
@@ -546,7 +546,7 @@ def storage_slow(settings: Settings, url: str) -> str:
 def busy(settings: Settings, url: str) -> str:
     configure(settings, MAX_RENDERS=1, MAX_WAITING=1)
     for kind in ("render", "waiting"):
-        leave = admission._enter(kind, 1)
+        leave = places.enter(kind, 1)
         assert leave is not None
         HELD.callback(leave)
     return url
