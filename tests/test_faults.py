@@ -31,6 +31,7 @@ from django.db import OperationalError, connection, connections
 from django.db.backends.postgresql.base import DatabaseWrapper as PostgreSQL
 from django.db.backends.sqlite3.base import DatabaseWrapper as SQLite
 
+from config.gallery.models import Photo
 from resizer import cache, index, originals, picture, publishing, store
 from resizer.descriptions import Reference
 from resizer.engines import get_engine
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
 
     from django.test import Client
     from freezegun.api import FrozenDateTimeFactory
-    from pytest_django import DjangoAssertNumQueries, Settings
+    from pytest_django import DjangoAssertNumQueries, DjangoCaptureOnCommitCallbacks, Settings
 
 pytestmark = pytest.mark.django_db
 
@@ -483,6 +484,8 @@ def test_row_that_could_not_be_written_is_tried_again(
     client.get(url)
     assert not CachedVariant.objects.exists()
     clock.tick(timedelta(seconds=301))
+    client.get(url)
+    assert CachedVariant.objects.exists()
     assert_repaired(client, url)
 
 
@@ -850,6 +853,9 @@ class NastyStorage(InMemoryStorage):
     def _save(self, name: str, content: Any) -> str:
         raise NastyError(NASTY)
 
+    def delete(self, name: str) -> None:
+        raise NastyError(NASTY)
+
 
 class NastySource(InMemoryStorage):
     def size(self, name: str) -> int:
@@ -892,10 +898,37 @@ def test_log_has_a_line_for_each_message(
         assert "src" in str(picture.build(f"a{NASTY}.jpg", alt=""))
         assert picture.url(f"b{NASTY}.jpg", width=320)
         originals.forget(Reference("default", f"c{NASTY}.jpg"))
+        settings.RESIZER = {}
+        assert originals.check(REFERENCE).size == (1600, 1200)
+    assert_one_line_each(
+        caplog, "cache", "index", "locks", "originals", "picture", "store", "views"
+    )
+
+
+def test_log_of_models_has_a_line_for_each_message(
+    client: Client,
+    admin_client: Client,
+    settings: Settings,
+    caplog: pytest.LogCaptureFixture,
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+) -> None:
+    save("a.jpg")
+    client.get(address())
+    use_variants(settings, "tests.test_faults.NastyStorage")
+    nasty_source = {"BACKEND": "tests.test_faults.NastySource"}
+    settings.STORAGES = {**settings.STORAGES, "default": nasty_source}
+    with caplog.at_level(logging.DEBUG, "resizer"):
+        with django_capture_on_commit_callbacks(execute=True):
+            Photo.objects.create(image="b.jpg")
+        row = CachedVariant.objects.get()
+        path = f"/admin/resizer/cachedvariant/{row.pk}/delete/"
+        assert admin_client.post(path, {"post": "yes"}).status_code == 302
+    assert_one_line_each(caplog, "admin", "apps")
+
+
+def assert_one_line_each(caplog: pytest.LogCaptureFixture, *modules: str) -> None:
     told = {record.name for record in caplog.records}
-    assert {
-        f"resizer.{name}" for name in ("cache", "index", "locks", "picture", "store", "views")
-    } <= told
+    assert {f"resizer.{module}" for module in modules} <= told
     for record in caplog.records:
         if record.name.startswith("resizer"):
             assert record.exc_info is None

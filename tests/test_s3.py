@@ -22,7 +22,7 @@ from django.core.files.storage import storages
 from django.core.management import CommandError, call_command
 from storages.backends.s3 import S3Storage
 
-from resizer import buckets, originals, picture, publishing, store
+from resizer import buckets, index, originals, picture, publishing, store
 from resizer.buckets import SPOOL_BYTES
 from resizer.descriptions import Reference
 from resizer.doctor import examine
@@ -432,6 +432,11 @@ def test_calls_of_a_hit_where_nothing_is_known(server: str, client: Client) -> N
     # Both rows are written anew, for which the original's header is read; where there is no index, it is not.
     assert sent == ["Head original", "Get variant", "Head original", "Get original"]
     assert CachedVariant.objects.get().key == url.removeprefix("/img/")
+    caches["default"].clear()
+    index._outage.begin()
+    with calls() as sent:
+        assert client.get(url).content == made.content
+    assert sent == ["Head original", "Get variant"]
     with calls() as sent:
         client.get(url)
     assert sent == ["Get variant"]
