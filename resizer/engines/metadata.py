@@ -24,6 +24,8 @@ MAX_TEXT_BYTES = 65_536
 MAX_CHUNKS = 20_000
 #: A larger XMP packet is not looked into; those with the whole history of an edited picture have up to some 100 KB.
 MAX_XMP_BYTES = 1_000_000
+#: Elements in elements; those of XMP that is in use are some ten deep.
+MAX_XMP_DEPTH = 100
 
 # EXIF 3.0 §4.6.5: tags of the first directory.
 _ARTIST, _COPYRIGHT = 0x013B, 0x8298
@@ -102,7 +104,7 @@ def _tags(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
 
 def from_png(file: BinaryIO) -> Rights:
     """From the chunks of a PNG (PNG 3 §11.3), before the pixels and behind them, where ExifTool puts XMP."""
-    exif, xmp = Rights(), Rights()
+    exif = xmp = b""
     file.seek(8)
     for _ in range(MAX_CHUNKS):
         head = file.read(8)
@@ -110,12 +112,13 @@ def from_png(file: BinaryIO) -> Rights:
             break
         length, kind = struct.unpack(">I4s", head)
         end = file.tell() + length + 4
-        if kind in {b"eXIf", b"iTXt"} and length <= MAX_XMP_BYTES:
-            content = file.read(length)
-            exif = exif.or_else(from_exif(content) if kind == b"eXIf" else Rights())
-            xmp = xmp.or_else(from_xmp(_xmp_of(content)) if kind == b"iTXt" else Rights())
+        # The first of each: many would be many times the work.
+        if kind == b"eXIf":
+            exif = exif or file.read(length)
+        if kind == b"iTXt" and length <= MAX_XMP_BYTES:
+            xmp = xmp or _xmp_of(file.read(length))
         file.seek(end)
-    return exif.or_else(xmp)
+    return from_exif(exif).or_else(from_xmp(xmp))
 
 
 def from_gif(file: BinaryIO) -> Rights:
@@ -157,6 +160,8 @@ def from_xmp(packet: bytes) -> Rights:
 
     def begin(name: str, _: dict[str, str]) -> None:
         path.append(name)
+        if len(path) > MAX_XMP_DEPTH:
+            raise ValueError("XMP that is too deep")
         items = texts()
         if items is not None:
             items.append("")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import struct
+import tracemalloc
 import zlib
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from PIL import Image, ImageCms, PngImagePlugin, TiffImagePlugin, TiffTags
 from resizer.engines.boxes import find_exif
 from resizer.engines.inserting import insert_exif
 from resizer.engines.libvips import LibvipsEngine
+from resizer.engines.metadata import Rights, from_png
 from resizer.engines.pillow import PillowEngine
 from resizer.engines.protocol import Rendered
 from resizer.formats import AVIF, JPEG, PNG, WEBP
@@ -533,6 +535,16 @@ def bomb(declaration: str, text: str) -> bytes:
     return packet.replace(b"<x:xmpmeta", f"<!DOCTYPE x [{declaration}]><x:xmpmeta".encode(), 1)
 
 
+@pytest.mark.usefixtures("copyright_kept")
+def test_first_of_many_counts(engine: Engine) -> None:
+    content = encode(draw((64, 48)), "PNG")
+    for name in ("Bo", "Ann"):
+        xmp = b"XML:com.adobe.xmp\0\0\0\0\0" + xmp_of([name], [f"© {name}" * (name == "Bo")])
+        added = chunk(b"eXIf", exif_of({ARTIST: name})[6:]) + chunk(b"iTXt", xmp)
+        content = content[:33] + added + content[33:]
+    assert rights_of(engine, content) == ("Ann", None)
+
+
 def late_xmp(chunks: int) -> bytes:
     """A PNG with so many chunks between its pixels and its XMP."""
     content = encode(draw((64, 48)), "PNG")
@@ -569,7 +581,7 @@ HUGE = struct.pack(">HHII", ARTIST, 2, 0xFFFF_FFF0, 26)
         jpeg(xmp=bomb(LAUGHS, "&a9;")),
         jpeg(xmp=bomb("<!ENTITY file SYSTEM 'file:///etc/hostname'>", "&file;")),
         jpeg(xmp=bomb("", "Ann")),
-        jpeg(xmp=b"<a>" * 20_000),
+        jpeg(xmp=xmp_of(["Ann"], [], "<p:a>" * 200 + "</p:a>" * 200)),
         jpeg(photoshop(b"nonsense")),
         jpeg(photoshop(iptc_of((80, b"Ann"))[:-1])),
         jpeg(photoshop(b"\x1c\2\x50\x80\4\0\0\0\3Ann" + b"a" * 40_000)),
@@ -589,6 +601,17 @@ HUGE = struct.pack(">HHII", ARTIST, 2, 0xFFFF_FFF0, 26)
 def test_broken_metadata_does_not_break_the_picture(engine: Engine, content: bytes) -> None:
     assert render_one(engine, content, variant(32)).size == (32, 24)
     assert rights_of(engine, content) == (None, None)
+
+
+def test_packed_xmp_is_not_unpacked_beyond_its_limit() -> None:
+    text = b"XML:com.adobe.xmp\0\1\0\0\0" + zlib.compress(bytes(50_000_000))
+    file = io.BytesIO(b"\x89PNG\r\n\x1a\n" + chunk(b"iTXt", text))
+    tracemalloc.start()
+    try:
+        assert from_png(file) == Rights()
+        assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def box(kind: bytes, *bodies: bytes) -> bytes:

@@ -28,12 +28,11 @@ if TYPE_CHECKING:
     from resizer.formats import Format
     from resizer.variant import Variant
 
-#: What Pillow does not read, or only when it decodes all pixels. Of an AVIF that boxes turn it writes EXIF anew, with
-#: question marks for letters beyond ASCII.
-_READING: dict[Format, Callable[[BinaryIO], Rights]] = {
+#: Where Pillow would decode all pixels to see what is behind them, or sees nothing.
+_READING = {GIF: from_gif, PNG: from_png}
+#: What it leaves in the file; of an AVIF that boxes turn it writes EXIF anew, with question marks for letters beyond ASCII.
+_READING_EXIF: dict[Format, Callable[[BinaryIO], Rights]] = {
     AVIF: lambda file: from_exif(find_exif(file)),
-    GIF: from_gif,
-    PNG: from_png,
     TIFF: from_tiff,
 }
 #: Of Photoshop's image resources, that with IPTC-IIM (Adobe Photoshop File Formats, "Image Resource IDs").
@@ -52,11 +51,11 @@ def keep_rights(
 def _read_rights(file: BinaryIO) -> Rights:
     """Creator and copyright, each from EXIF, else from XMP, else from IPTC."""
     with open_image(file) as (image, found):
+        if found in _READING:
+            return _READING[found](file)
         exif, xmp = (image.info.get(key) for key in ("exif", "xmp"))
-        photoshop = image.info.get("photoshop")
-    # A PNG can have texts of any name, and Pillow puts them among the rest.
-    iptc = photoshop.get(_IPTC) if isinstance(photoshop, dict) else None
-    rights = _READING[found](file) if found in _READING else Rights()
+        iptc = image.info.get("photoshop", {}).get(_IPTC)
+    rights = _READING_EXIF[found](file) if found in _READING_EXIF else Rights()
     for read, content in ((from_exif, exif), (from_xmp, xmp), (from_iptc, iptc)):
         if isinstance(content, bytes):
             rights = rights.or_else(read(content))
