@@ -6,6 +6,7 @@ import ssl
 import subprocess
 import sys
 import threading
+import time
 from contextlib import ExitStack
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -407,6 +408,24 @@ def test_hostile_answer_has_its_status_and_leaves_nothing(
     answer = client.get("/img/320/_web/a.jpg", follow=True)
     assert answer.status_code == 200
     assert decode(answer.content).size == (320, 240)
+
+
+def test_fetches_of_a_request_share_a_deadline(
+    client: Client, web: HostileServer, settings: Settings
+) -> None:
+    def serve(talk: Talk) -> None:
+        # Each by itself is in time.
+        talk.wait(1.5)
+        talk.answer(PHOTO, ETag='"one"')
+
+    web.on("/a.jpg", serve)
+    use(settings, web.url, deadline_seconds=2)
+    started = time.monotonic()
+    assert get(client).status_code == 504
+    assert time.monotonic() - started < 3
+    # Another request begins anew, with what is known by now.
+    web.put("/a.jpg", PHOTO, ETag='"one"')
+    assert get(client).status_code == 200
 
 
 def test_body_that_changes_each_time_is_never_kept(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 from resizer.errors import SourceTimedOut
@@ -11,6 +12,9 @@ from resizer.waiting import Deadline
 if TYPE_CHECKING:
     import socket
     from collections.abc import Iterator
+
+#: The deadlines of the request at hand, by their seconds; None outside of one.
+_of_request: ContextVar[dict[float, FetchDeadline] | None] = ContextVar("deadlines", default=None)
 
 
 class FetchDeadline(Deadline):
@@ -36,3 +40,19 @@ class FetchDeadline(Deadline):
             yield
         except TimeoutError as error:
             raise self.missed() from error
+
+
+@contextmanager
+def sharing_deadline() -> Iterator[None]:
+    """In here, all fetches of a source end by the deadline of the first."""
+    token = _of_request.set({})
+    try:
+        yield
+    finally:
+        _of_request.reset(token)
+
+
+def begin_fetch(seconds: float) -> FetchDeadline:
+    shared = _of_request.get()
+    deadline = FetchDeadline(seconds)
+    return deadline if shared is None else shared.setdefault(seconds, deadline)

@@ -22,11 +22,12 @@ from urllib3.exceptions import HTTPError
 from resizer import lockfiles, machine, places
 from resizer.conf import get_settings
 from resizer.errors import Busy, OriginalNotFound, SourceFailed, SourceTimedOut
-from resizer.sources.deadline import FetchDeadline
+from resizer.sources.deadline import begin_fetch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from resizer.sources.deadline import FetchDeadline
     from resizer.sources.gate import BoundSocket, Gate
     from resizer.sources.url import URL
 
@@ -53,7 +54,7 @@ class Limits(NamedTuple):
     """What a fetch may take."""
 
     connect_seconds: float
-    #: For all of it: names, connections, redirects, headers and body.
+    #: For all of it: names, connections, redirects, headers and body; and for all fetches of a request.
     deadline_seconds: float
     redirects: int
 
@@ -162,7 +163,7 @@ class Fetcher:
         Busy, where the host has much to answer already: who waited would hold a thread as well, and a host that
         hangs would soon hold them all.
         """
-        deadline = FetchDeadline(self._limits.deadline_seconds)
+        deadline = begin_fetch(self._limits.deadline_seconds)
         with ExitStack() as stack:
             _take_place(url.host, stack)
             for _ in range(self._limits.redirects + 1):

@@ -95,8 +95,8 @@ class HttpSource:
     ) -> None:
         """Raises ValueError for options that make no sense, ImportError where requests is missing.
 
-        `networks` beside the Internet may be connected to, such as "10.1.0.0/16". `deadline_seconds` are for a whole
-        fetch, `max_redirects` at most 3, `max_bytes` at most MAX_BYTES; `ca_bundle` is a file of certificates to trust.
+        `networks` beside the Internet may be connected to, such as "10.1.0.0/16". `deadline_seconds` are for all
+        fetches of a request, `max_redirects` at most 3, `max_bytes` at most MAX_BYTES; `ca_bundle` is a file of certificates to trust.
         """
         if find_spec("requests") is None:
             raise ImportError('HttpSource needs pip install "django-resized-img[web]"')
