@@ -94,7 +94,7 @@ def _environment(directory: Path) -> dict[str, str]:
     }
 
 
-def _ask_together(urls: list[str], clients: int) -> list[Reply]:
+def ask_together(urls: list[str], clients: int) -> list[Reply]:
     with ThreadPoolExecutor(clients) as pool:
         return list(pool.map(ask, urls))
 
@@ -105,19 +105,19 @@ def _ask_for_one(project: Project, *, renders: int) -> None:
     project.save("whole.jpg", content)
     project.save("broken.jpg", content[: len(content) // 2])
     with gunicorn_server(project.environment) as (address, _process):
-        whole = _ask_together([f"{address}/img/640/whole.jpg"] * CLIENTS, CLIENTS)
+        whole = ask_together([f"{address}/img/640/whole.jpg"] * CLIENTS, CLIENTS)
         assert Counter(reply.status for reply in whole) == {200: CLIENTS}
         assert len({reply.body for reply in whole}) == 1
         assert len({reply.headers["Content-Location"] for reply in whole}) == 1
         assert decode(whole[0].body).size == (640, 480)
         assert 1 <= project.log().count("begin") <= renders
         made = len(project.log())
-        broken = _ask_together([f"{address}/img/640/broken.jpg"] * CLIENTS, CLIENTS)
+        broken = ask_together([f"{address}/img/640/broken.jpg"] * CLIENTS, CLIENTS)
         assert Counter(reply.status for reply in broken) == {422: CLIENTS}
         assert 1 <= project.log()[made:].count("begin") <= renders
 
 
-def _rows(project: Project) -> list[str]:
+def rows(project: Project) -> list[str]:
     with closing(sqlite3.connect(project.directory / "db.sqlite3")) as connection:
         return [key for (key,) in connection.execute("SELECT key FROM resizer_cachedvariant")]
 
@@ -125,7 +125,7 @@ def _rows(project: Project) -> list[str]:
 def test_processes_of_a_machine_make_a_variant_once(project: Project) -> None:
     _ask_for_one(project, renders=1)
     (key,) = project.stored()
-    assert _rows(project) == [key]
+    assert rows(project) == [key]
 
 
 @pytest.mark.service("redis")
@@ -134,7 +134,7 @@ def test_hosts_that_share_a_redis_make_a_variant_once(project: Project, tmp_path
         project.environment.update(TESTS_CACHE=redis, TESTS_HOSTS="1")
         _ask_for_one(project, renders=1)
     (key,) = project.stored()
-    assert _rows(project) == [key]
+    assert rows(project) == [key]
 
 
 @pytest.mark.service("postgresql")
@@ -164,7 +164,7 @@ def test_hosts_that_share_only_a_bucket_keep_one_variant(project: Project) -> No
         # One for each host.
         _ask_for_one(project, renders=4)
         (stored,) = client.list_objects_v2(Bucket="variants")["Contents"]
-    assert [f"img/{key}" for key in _rows(project)] == [stored["Key"]]
+    assert [f"img/{key}" for key in rows(project)] == [stored["Key"]]
 
 
 def test_many_variants_at_once_are_made_in_turn_or_refused(project: Project) -> None:
@@ -188,7 +188,7 @@ def test_many_variants_at_once_are_made_in_turn_or_refused(project: Project) -> 
         with ThreadPoolExecutor(1) as pool:
             asking = pool.submit(ask_for_warm)
             try:
-                replies = _ask_together(urls, 250)
+                replies = ask_together(urls, 250)
             finally:
                 is_over.set()
             asking.result()
@@ -197,9 +197,9 @@ def test_many_variants_at_once_are_made_in_turn_or_refused(project: Project) -> 
             assert reply.status in {200, 503}
             assert reply.headers["Retry-After"] == ("1" if reply.status == 503 else None)
         # Two at work, one who waits, and a place for the one who stops waiting.
-        again = _ask_together(urls, 3)
+        again = ask_together(urls, 3)
         assert {reply.status for reply in again} == {200}
-    assert len(project.stored()) == len(set(_rows(project))) == 501
+    assert len(project.stored()) == len(set(rows(project))) == 501
     at_once = most = 0
     for word in project.log():
         at_once += 1 if word == "begin" else -1
@@ -315,4 +315,4 @@ def test_process_that_is_killed_leaves_its_work_to_another(
         hold.unlink()
         assert ask(url).status == 200
     assert project.log() == ["begin", "begin", "end"]
-    assert _rows(project) == project.stored() != []
+    assert rows(project) == project.stored() != []

@@ -1,0 +1,129 @@
+"""Processes of a server that are killed one after the other, while many ask and files disappear."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import random
+import signal
+import threading
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from resizer.purging import UNFINISHED_SECONDS
+from tests.nginx import Reply, ask
+from tests.pictures import decode, photograph
+from tests.servers import ROOT, gunicorn_server, manage
+from tests.test_load import ask_together, project, rows, tables  # noqa: F401  # two of them fixtures
+
+if TYPE_CHECKING:
+    from tests.test_load import Project
+
+#: How long processes are killed, one each second.
+CHAOS_SECONDS = 60
+CLIENTS = 20
+WIDTHS = (64, 128, 256, 320, 480)
+#: Longer than any picture takes here, and shorter than anybody waits for a lock.
+PROMPT_SECONDS = 15
+
+
+class Clients:
+    """Many that ask for one picture after the other, and do not mind what is refused or cut off."""
+
+    def __init__(self, urls: list[str]) -> None:
+        self._urls = urls
+        self.is_over = threading.Event()
+        #: How often each status came; None is a connection that was cut.
+        self.statuses: Counter[int | None] = Counter()
+        #: What was answered, each once.
+        self.pictures: set[tuple[str, bytes]] = set()
+
+    def ask(self) -> None:
+        while not self.is_over.is_set():
+            url = random.choice(self._urls)
+            try:
+                reply = ask(url)
+            except (OSError, http.client.HTTPException):
+                self.statuses[None] += 1
+                continue
+            self.statuses[reply.status] += 1
+            if reply.status == 200:
+                self.pictures.add((url, reply.body))
+
+
+def _kill_one(server: int) -> None:
+    """One of the server's processes, whatever it is at."""
+    children = Path(f"/proc/{server}/task/{server}/children").read_text().split()
+    # It may have ended just now.
+    with suppress(ProcessLookupError):
+        os.kill(int(random.choice(children)), signal.SIGKILL)
+
+
+def _delete_some(variants: Path) -> None:
+    for path in variants.rglob("*.*"):
+        if path.is_file() and not path.name.startswith(".") and random.random() < 0.2:
+            path.unlink()
+
+
+def _width(url: str) -> int:
+    return int(url.split("/")[-2])
+
+
+def _ask_for_all(urls: list[str]) -> list[Reply]:
+    started = time.monotonic()
+    replies = ask_together(urls, 4)
+    assert {reply.status for reply in replies} == {200}
+    assert time.monotonic() - started < PROMPT_SECONDS
+    return replies
+
+
+def test_processes_that_are_killed_leave_every_variant_whole_and_recorded(
+    project: Project,  # noqa: F811
+) -> None:
+    for number in range(10):
+        project.save(f"{number}.jpg", photograph((1600, 1200 + number)))
+    paths = [f"/img/{width}/{number}.jpg" for width in WIDTHS for number in range(10)]
+    with gunicorn_server(project.environment) as (address, server):
+        urls = [f"{address}{path}" for path in paths]
+        clients = Clients(urls)
+        with ThreadPoolExecutor(CLIENTS) as pool:
+            asking = [pool.submit(clients.ask) for _ in range(CLIENTS)]
+            try:
+                ends_at = time.monotonic() + CHAOS_SECONDS
+                while time.monotonic() < ends_at:
+                    for _ in range(10):
+                        _delete_some(project.directory / "variants")
+                        clients.is_over.wait(0.1)
+                    _kill_one(server.pid)
+            finally:
+                clients.is_over.set()
+            for one in asking:
+                one.result()
+        assert set(clients.statuses) <= {200, 503, None}
+        assert clients.statuses[200] > len(urls)
+        for url, picture in clients.pictures:
+            assert decode(picture).width == _width(url)
+        _ask_for_all(urls)
+    # Processes that remember nothing look at what the killed ones have left.
+    with gunicorn_server(project.environment) as (address, _server):
+        urls = [f"{address}{path}" for path in paths]
+        replies = _ask_for_all(urls)
+    keys = [reply.headers["Content-Location"].removeprefix("/img/") for reply in replies]
+    assert len(set(keys)) == len(urls)
+    for url, reply, key in zip(urls, replies, keys, strict=True):
+        stored = (project.directory / "variants" / key).read_bytes()
+        assert stored == reply.body
+        assert decode(stored).width == _width(url)
+    unfinished = set(project.stored()) - set(keys)
+    long_ago = time.time() - UNFINISHED_SECONDS - 1
+    for name in unfinished:
+        assert Path(name).name.startswith(".")
+        assert name.endswith(".tmp")
+        os.utime(project.directory / "variants" / name, (long_ago, long_ago))
+    manage(ROOT, project.environment, "resizer_purge")
+    assert project.stored() == sorted(keys)
+    assert sorted(rows(project)) == sorted(keys)
