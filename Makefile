@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 ADDRESS ?= 127.0.0.1:8000
 
-.PHONY: help run test services bench-engines bench-srcset bench-encoders bench-quality bench-isolation bench-tag bench-cold-start package deploy clean
+.PHONY: help run test services bench-engines bench-srcset bench-encoders bench-quality bench-isolation bench-tag bench-cold-start bench-load package deploy clean
 
 help:
 	@echo "make run    set up and serve the gallery on http://$(ADDRESS)/"
@@ -14,8 +14,9 @@ help:
 	@echo "            build what AWS Lambda runs: ARCHITECTURE=arm64 ENGINES=pillow POSTGRESQL=no"
 	@echo "make deploy STAGE=dev"
 	@echo "            put it on AWS, or renew it there: zappa_settings.json, docs/lambda.md"
-	@echo "make bench-engines, bench-srcset, bench-encoders, bench-quality, bench-isolation, bench-tag, bench-cold-start"
-	@echo "            measure CPU, memory and bytes, side by side"
+	@echo "make bench-engines, bench-srcset, bench-encoders, bench-quality, bench-isolation, bench-tag,"
+	@echo "bench-cold-start, bench-load"
+	@echo "            measure CPU, memory, bytes and waiting, side by side"
 	@echo "make clean  remove the virtual environment, the database, uploads and variants"
 
 run: export DJANGO_DEBUG = 1
@@ -82,6 +83,9 @@ bench-tag: $(VENV)/.base
 
 bench-cold-start: $(VENV)/.test
 	$(BIN)/python -m benchmarks.cold_start
+
+bench-load: $(VENV)/.test
+	$(BIN)/python -m benchmarks.load
 
 clean:
 	rm -rf .venv .venv-* .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .coverage*

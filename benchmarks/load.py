@@ -1,0 +1,108 @@
+"""What a visitor waits for a picture that is there, while others have many made: `make bench-load`.
+
+Milliseconds of a hit, the median, the 95th percentile and the slowest: of an idle server, and while 250 clients ask
+for 500 variants that nobody has asked for before, until they have them. gunicorn as the guide recommends it, without
+nginx before it.
+"""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from resizer import machine
+from tests.nginx import ask
+from tests.pictures import photograph
+from tests.servers import ROOT, gunicorn_server, manage
+
+CLIENTS = 250
+WIDTHS = (128, 192, 256, 320, 480, 640, 800, 1080, 1200, 1366)
+NAMES = [f"{number}.jpg" for number in range(50)]
+IDLE_HITS = 500
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as place:
+        environment = fill(Path(place))
+        workers = 2 * machine.cores()
+        with gunicorn_server(environment, processes=workers, threads=12) as (address, _server):
+            warm = f"{address}/img/320/warm.jpg"
+            # Once for each process, which remembers for itself.
+            for _ in range(20 * workers):
+                time_hit(warm)
+            print(
+                f"hits of a server of {workers} processes with 12 threads each, ms: median, 95th percentile, slowest"
+            )
+            idle = [time_hit(warm) for _ in range(IDLE_HITS)]
+            show("idle", idle)
+            started = time.perf_counter()
+            storm, refused = time_storm(address, warm)
+            seconds = time.perf_counter() - started
+            show(f"storm of {seconds:.0f} s, {refused} times refused", storm)
+            print(f"{statistics.median(storm) / statistics.median(idle):.1f} times the idle median")
+
+
+def fill(directory: Path) -> dict[str, str]:
+    """A project with originals; gives its environment."""
+    environment = {
+        "DJANGO_SECRET_KEY": "for measuring only",
+        "DJANGO_ALLOWED_HOSTS": "127.0.0.1",
+        "DJANGO_LOG_LEVEL": "CRITICAL",
+        "RESIZER_DATA_DIR": str(directory),
+    }
+    manage(ROOT, environment, "migrate")
+    (directory / "originals").mkdir()
+    for name in (*NAMES, "warm.jpg"):
+        (directory / "originals" / name).write_bytes(photograph((1600, 1200)))
+    return environment
+
+
+def time_hit(url: str) -> float:
+    """Milliseconds."""
+    started = time.perf_counter()
+    reply = ask(url)
+    assert reply.status == 200, reply
+    return (time.perf_counter() - started) * 1000
+
+
+def time_storm(address: str, warm: str) -> tuple[list[float], int]:
+    """Hits until all variants are made, and how often one was refused."""
+    is_over = threading.Event()
+    hits: list[float] = []
+
+    def hit() -> None:
+        while not is_over.is_set():
+            hits.append(time_hit(warm))
+
+    def make(url: str) -> int:
+        refused = 0
+        while (status := ask(url).status) != 200:
+            assert status == 503, status
+            refused += 1
+            # As `Retry-After` says.
+            time.sleep(1)
+        return refused
+
+    urls = [f"{address}/img/{width}/{name}" for name in NAMES for width in WIDTHS]
+    with ThreadPoolExecutor(CLIENTS) as clients, ThreadPoolExecutor(1) as visitor:
+        hitting = visitor.submit(hit)
+        try:
+            refused = sum(clients.map(make, urls))
+        finally:
+            is_over.set()
+        hitting.result()
+    return hits, refused
+
+
+def show(name: str, milliseconds: list[float]) -> None:
+    *_, most = statistics.quantiles(milliseconds, n=20)
+    columns = (statistics.median(milliseconds), most, max(milliseconds))
+    print(*(f"{one:7.1f}" for one in columns), f" {name}, {len(milliseconds)} hits")
+
+
+if __name__ == "__main__":
+    main()
