@@ -198,9 +198,9 @@ PNGS: list[Row] = [
         lambda: png((64, 64), before=chunk(b"iCCP", b"a\0\0" + deflated_zeros(1 << 30))),
     ),
     (
-        "png-text-512-mb.png",
+        "png-text-256-mb.png",
         {OK, REFUSED},
-        lambda: png((64, 64), before=chunk(b"zTXt", _packed_text(1 << 29))),
+        lambda: png((64, 64), before=chunk(b"zTXt", _packed_text(1 << 28))),
     ),
     (
         "png-text-behind-256-mb.png",
@@ -317,6 +317,18 @@ def exif_flood() -> bytes:
     return exif(((1000 + number, 7, 30_000, 8) for number in range(2700)), tail=30_000)
 
 
+def exif_of_numbers(count: int = 130_000) -> bytes:
+    """Its orientation and its resolution are so many fractions; it is longer than a segment can be."""
+    tags = [(0x0112, 5, count, 8), (0x011A, 5, count, 8), (0x0128, 5, count, 8)]
+    return exif(tags, tail=8 * count)[6:]
+
+
+def _exif_of_numbers() -> Iterator[bytes]:
+    content = exif_of_numbers()
+    for place in range(0, len(content), 65_000):
+        yield segment(0xE1, b"Exif\0\0" + content[place : place + 65_000])
+
+
 def _size_of_frame(size: tuple[int, int]) -> bytes:
     content = bytearray(_jpeg())
     place = content.index(b"\xff\xc0")
@@ -388,6 +400,7 @@ JPEGS: list[Row] = [
     ),
     ("jpeg-exif.jpg", OK, lambda: _jpeg(segment(0xE1, exif_flood()))),
     ("jpeg-exif-in-parts.jpg", OK, lambda: _jpeg(*[segment(0xE1, exif_flood())] * 3)),
+    ("jpeg-exif-of-numbers.jpg", REFUSED, lambda: _jpeg(*_exif_of_numbers())),
     (
         "jpeg-exif-loop.jpg",
         OK,
@@ -457,7 +470,6 @@ GIFS: list[Row] = [
     ("gif-cut-frame.gif", {OK, REFUSED}, lambda: gif((640, 480), gif_frame((640, 480)))),
     ("gif-extensions.gif", REFUSED, lambda: gif((1, 1), gif_extension() * 151_000, gif_frame())),
     ("gif-comment.gif", REFUSED, lambda: gif((1, 1), gif_extension(b"\1a" * 301_000), gif_frame())),
-    ("gif-extensions-behind.gif", OK, lambda: gif((1, 1), gif_frame(), gif_extension() * 151_000)),
     ("gif-no-frame.gif", REFUSED, lambda: gif((64, 64))),
     ("gif-0x0.gif", REFUSED, lambda: gif((0, 0), gif_frame((0, 0)))),
     (
@@ -616,7 +628,7 @@ AVIFS: list[Row] = [
     (
         "avif-nested-boxes.avif",
         REFUSED,
-        lambda: _AVIF_START + struct.pack(">I4s", 0, b"moov") * 50_000,
+        lambda: _AVIF_START + struct.pack(">I4s", 0, b"moov") * 20_000,
     ),
     ("avif-samples.avif", {OK, REFUSED}, lambda: _avif_tracks(2**32 - 1)),
     ("avif-start-only.avif", REFUSED, lambda: _AVIF_START),

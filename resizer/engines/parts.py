@@ -19,7 +19,7 @@ MOST_CHUNKS = 100_000
 #: Parts of a GIF, and blocks of up to 255 bytes in them: a file of 50 MB has 200,000.
 MOST_BLOCKS = 300_000
 #: libavif looks for each item among those before it: 2 MB of them take 5 s. A grid of 1000 tiles takes 50 KB.
-MOST_ITEM_BYTES = 131_072
+MOST_ITEM_BYTES = 65_536
 #: What one tag of a TIFF lists: the strips of 65,535 rows, in three planes.
 MOST_NUMBERS = 3 * 65_535
 

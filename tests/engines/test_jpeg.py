@@ -87,6 +87,14 @@ def test_flood_of_segments_is_refused_with_the_header(engine: Engine, flood: byt
         engine.read_header(io.BytesIO(content[:2] + flood + content[2:]))
 
 
+def test_much_exif_in_many_segments_is_refused_with_the_header(engine: Engine) -> None:
+    content = photograph((64, 48))
+    exif = segment(0xE1, b"Exif\0\0" + bytes(60_000))
+    assert engine.read_header(io.BytesIO(content[:2] + exif * 16 + content[2:])).width == 64
+    with pytest.raises(TooMuchWork):
+        engine.read_header(io.BytesIO(content[:2] + exif * 17 + content[2:]))
+
+
 def test_segments_without_a_scan_are_no_picture(engine: Engine) -> None:
     with pytest.raises(UndecodableOriginal):
         engine.read_header(io.BytesIO(b"\xff\xd8\xff\xfe\0\2"))

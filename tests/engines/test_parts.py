@@ -12,8 +12,10 @@ from resizer.formats import AVIF, FORMATS, GIF, PNG, TIFF, WEBP
 from tests.engines.rendering import render, render_one, variant
 from tests.hostile_files import (
     animated_webp,
+    black_webp,
     box,
     chunk,
+    exif_of_numbers,
     full_box,
     gif,
     gif_extension,
@@ -22,6 +24,7 @@ from tests.hostile_files import (
     riff,
     riff_chunk,
     tiff,
+    webp_canvas,
 )
 from tests.pictures import draw, encode
 
@@ -58,10 +61,15 @@ START = box(b"ftyp", b"avif\0\0\0\0avifmif1")
         START + box(b"moov", box(b"trak", ITEMS)),
         START + box(b"meta", bytes(4), box(b"iprp", full_box(b"ipma", 0, bytes(140_000)))),
         tiff((64, 64), b"", (273, 4, 200_000, 8)),
+        png((64, 64), before=chunk(b"eXIf", exif_of_numbers())),
+        riff(
+            webp_canvas((64, 64), 8), black_webp((64, 64)), riff_chunk(b"EXIF", exif_of_numbers())
+        ),
     ],
     ids=[
         *("png", "gif", "gif-blocks", "webp", "avif", "avif-items", "avif-long", "avif-open"),
         *("avif-tracks", "avif-properties", "tiff"),
+        *("png-exif", "webp-exif"),
     ],
 )
 def test_flood_is_refused_with_the_header(engine: Engine, content: bytes) -> None:

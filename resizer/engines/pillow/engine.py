@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from PIL import ExifTags, Image, features
 
-from resizer.engines.jpeg import is_buffered
+from resizer.engines.jpeg import MOST_EXIF_BYTES, is_buffered
 from resizer.engines.pillow.animation import count_frames, render_animation
 from resizer.engines.pillow.decoding import decode
 from resizer.engines.pillow.encoding import encode
@@ -16,6 +16,7 @@ from resizer.engines.pillow.resizing import resize
 from resizer.engines.pillow.rights import keep_rights
 from resizer.engines.protocol import Header
 from resizer.engines.sharing import render_shared
+from resizer.errors import TooMuchWork
 from resizer.formats import GIF, HEIC, JPEG, PNG
 from resizer.geometry import upright
 
@@ -72,10 +73,13 @@ class PillowEngine:
 
 
 def _orientation(image: Image.Image) -> int:
+    content = image.info.get("exif") or b""
+    if len(content) > MOST_EXIF_BYTES:
+        raise TooMuchWork(f"{len(content)} bytes of EXIF")
     exif = Image.Exif()
     try:
         # Not the image's own method, which takes orientation from XMP as well; browsers do not.
-        exif.load(image.info.get("exif", b""))
+        exif.load(content)
         value = exif.get(ExifTags.Base.Orientation)
     except Exception:
         # Broken EXIF, for which Pillow raises many classes, does not break the picture.
