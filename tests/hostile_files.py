@@ -39,7 +39,7 @@ Row: TypeAlias = "tuple[str, int | set[int], Callable[[], bytes]]"
 
 
 def hostile_files() -> Iterator[HostileFile]:
-    """All of them. None is built before its content is asked for."""
+    """All of them. What is not tiny is built when its content is asked for."""
     for rows in (PNGS, JPEGS, GIFS, WEBPS, AVIFS, TIFFS, OTHERS):
         for name, status, build in rows:
             statuses = {status} if isinstance(status, int) else status
@@ -92,8 +92,8 @@ def deflated_zeros(length: int) -> bytes:
     return b"\x78\xda" + block * (length // MEGABYTE) + rest + checksum.to_bytes(4)
 
 
-def chunk(name: bytes, content: bytes = b"", *, checksum: int | None = None) -> bytes:
-    checksum = zlib.crc32(name + content) if checksum is None else checksum
+def chunk(name: bytes, content: bytes = b"") -> bytes:
+    checksum = zlib.crc32(name + content)
     return struct.pack(">I", len(content)) + name + content + struct.pack(">I", checksum)
 
 

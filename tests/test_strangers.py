@@ -25,6 +25,7 @@ from resizer.descriptions import version_of
 from resizer.models import Original
 from resizer.sources import Stat, get_source
 from tests.conftest import files, save
+from tests.hostile_files import progressive_jpeg
 from tests.pictures import photograph
 from tests.test_middleware import OTHERS, OURS
 from tests.test_views import HOSTILE, OPEN, error_classes, forge
@@ -524,6 +525,11 @@ def damaged(settings: Settings, url: str) -> str:
     return current(url)
 
 
+def many_scans(settings: Settings, url: str) -> str:
+    replace(progressive_jpeg(64, 500))
+    return current(url)
+
+
 def storage_down(settings: Settings, url: str) -> str:
     break_storage(settings, "default", RuntimeError)
     return forge(url, name=f"{SECRET}/unknown.jpg")
@@ -582,6 +588,7 @@ PROVOCATIONS = [
     Provocation(errors.TooManyBytes, many_bytes),
     Provocation(errors.UnsupportedFormat, no_picture),
     Provocation(errors.TooManyPixels, many_pixels),
+    Provocation(errors.TooMuchWork, many_scans),
     Provocation(errors.UndecodableOriginal, damaged),
     Provocation(errors.SourceFailed, storage_down),
     Provocation(errors.SourceFailed, host_down),

@@ -160,9 +160,7 @@ def _limit(task: Task) -> None:  # pragma: no cover  # runs in the child, whose 
         _set_limit(resource.RLIMIT_AS, size)
 
 
-def _set_limit(
-    kind: int, value: int
-) -> None:  # pragma: no cover  # runs in the child, whose lines nobody counts
+def _set_limit(kind: int, value: int) -> None:  # pragma: no cover  # the same
     _, most = resource.getrlimit(kind)
     if most == resource.RLIM_INFINITY or value < most:
         # Some systems know a limit, and will not have it set.

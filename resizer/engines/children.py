@@ -105,7 +105,7 @@ class Child:
         self._process.kill()
         self._process.wait()
 
-    def abandon(self) -> None:
+    def abandon(self) -> None:  # pragma: no cover  # coverage does not look into forked processes
         """Leave it to the process that we were forked from."""
         self._connection.close()
         # Its end is not ours to wait for.
@@ -167,7 +167,7 @@ class Children:
         for child in ending:
             child.end()
 
-    def abandon(self) -> None:
+    def abandon(self) -> None:  # pragma: no cover  # coverage does not look into forked processes
         """In a process that was forked from ours, whatever other threads were at."""
         for child in [*self._idle, *self._busy]:
             child.abandon()

@@ -35,7 +35,7 @@ from resizer.errors import (
     UndecodableOriginal,
     UnsupportedFormat,
 )
-from resizer.formats import AVIF, JPEG, PNG, WEBP
+from resizer.formats import AVIF, GIF, JPEG, PNG, WEBP
 from tests.conftest import files, save
 from tests.engines.rendering import variant
 from tests.pictures import decode, draw, encode, photograph
@@ -120,6 +120,16 @@ def test_child_makes_what_the_engine_makes(opened: Callable[[bytes], BinaryIO]) 
     ]
     assert all(one.decode_seconds >= 0 and one.encode_seconds > 0 for one in made)
     assert len(pids()) == 1
+
+
+def test_child_is_not_asked_what_the_engine_can() -> None:
+    engine = isolated()
+    assert (engine.can_read(JPEG), engine.can_write(AVIF), engine.can_write(GIF)) == (
+        True,
+        True,
+        False,
+    )
+    assert pids() == []
 
 
 def test_settings_that_change_reach_a_child_that_is_there(settings: Settings) -> None:
