@@ -17,8 +17,40 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
+#: For longer than so many seconds …
+PATIENCE_SECONDS = 2.0
+#: … no more threads of a process wait for one thing: the rest of them are needed for others.
+MOST_PATIENT = 4
+
 _guard = threading.Lock()
-_flights: dict[str, Future[Any]] = {}
+_flights: dict[str, _Flight] = {}
+
+
+class _Flight:
+    def __init__(self) -> None:
+        self.future: Future[Any] = Future()
+        self.waiters = 0
+
+    def wait(self, key: str, deadline: Deadline) -> Any:
+        """What comes of it. Raises Busy."""
+        with _guard:
+            self.waiters += 1
+        try:
+            return self._wait(key, deadline)
+        finally:
+            with _guard:
+                self.waiters -= 1
+
+    def _wait(self, key: str, deadline: Deadline) -> Any:
+        try:
+            return self.future.result(timeout=min(PATIENCE_SECONDS, deadline.seconds_left))
+        except TimeoutError as error:
+            if self.waiters > MOST_PATIENT:
+                raise Busy(f"too many wait for {key!r}") from error
+        try:
+            return self.future.result(timeout=deadline.seconds_left)
+        except TimeoutError as error:
+            raise Busy(f"{key!r} is still being made") from error
 
 
 def share(
@@ -30,27 +62,24 @@ def share(
 ) -> Result:
     """Do the work, or wait for the thread that does it under the same key; both get its result or its error.
 
-    `look` finds what a host has made that was faster. Raises Busy at the deadline: a waiter never begins the work
-    that another is at.
+    `look` finds what a host has made that was faster. Raises Busy at the deadline, or before it where too many wait: a
+    waiter never begins the work that another is at.
     """
     with _guard:
         flight = _flights.get(key)
         is_leader = flight is None
         if flight is None:
-            flight = _flights[key] = Future()
+            flight = _flights[key] = _Flight()
     if not is_leader:
         release_connections()
-        try:
-            return flight.result(timeout=deadline.seconds_left)  # type: ignore[no-any-return]  # one key, one kind of work
-        except TimeoutError as error:
-            raise Busy(f"{key!r} is still being made") from error
+        return flight.wait(key, deadline)  # type: ignore[no-any-return]  # one key, one kind of work
     try:
         result = _lead(key, work, look, deadline)
     except BaseException as error:
-        flight.set_exception(error)
+        flight.future.set_exception(error)
         raise
     else:
-        flight.set_result(result)
+        flight.future.set_result(result)
         return result
     finally:
         with _guard:

@@ -37,7 +37,7 @@ from resizer.geometry import height_of, widest
 from resizer.mount import url_for
 from resizer.publishing import FOREVER
 from resizer.signing import sign, verify
-from resizer.sources.deadline import sharing_deadline
+from resizer.sources.deadline import one_request
 from resizer.variant import AUTO, LOSSLESS, ParsedKey, Recipe, parse_key, write_key
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ SECURITY_HEADERS = {
 @login_not_required
 @transaction.non_atomic_requests
 @require_safe
-@sharing_deadline()
+@one_request()
 def serve(request: HttpRequest, path: str) -> HttpResponseBase:
     """Answer a key, or a short address of an open source."""
     try:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING
 
 import pytest
@@ -56,7 +56,7 @@ def test_waiters_share_the_error_too() -> None:
         work.has_begun.wait(10)
         waiter = pool.submit(ask, "key", work)
         # The waiter waits as soon as it has found the leader's flight, which nothing outside shows.
-        while not flights._flights["key"]._condition._waiters:  # type: ignore[attr-defined]  # private
+        while not flights._flights["key"].future._condition._waiters:  # type: ignore[attr-defined]  # private
             pass
         work.may_end.set()
         for answer in (leader, waiter):
@@ -75,6 +75,25 @@ def test_a_waiter_gives_up_and_does_not_begin_the_work_again() -> None:
         work.may_end.set()
         assert leader.result() == "made"
     assert work.runs == 1
+
+
+def test_no_more_than_a_few_threads_wait_long_for_one_thing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(flights, "PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(flights, "MOST_PATIENT", 1)
+    work = Work()
+    with ThreadPoolExecutor(3) as pool:
+        leader = pool.submit(ask, "key", work)
+        work.has_begun.wait(10)
+        waiters = [pool.submit(ask, "key", work) for _ in range(2)]
+        done, patient = wait(waiters, 10, FIRST_COMPLETED)
+        for waiter in done:
+            with pytest.raises(Busy, match="too many wait"):
+                waiter.result()
+        (waiter,) = patient
+        work.may_end.set()
+        assert (leader.result(), waiter.result()) == ("made", "made")
 
 
 @pytest.mark.django_db(transaction=True)

@@ -21,6 +21,7 @@ from resizer import lockfiles, machine, originals, picture
 from resizer.errors import Busy, OriginalNotFound, SourceFailed, SourceTimedOut, TooManyBytes
 from resizer.models import Original
 from resizer.sources import HttpSource, get_source
+from resizer.sources.deadline import one_fetch, one_request
 from tests.certificates import make_certificate
 from tests.conftest import files
 from tests.hostile_server import HostileServer, Talk, head, hostile_server
@@ -426,6 +427,21 @@ def test_fetches_of_a_request_share_a_deadline(
     # Another request begins anew, with what is known by now.
     web.put("/a.jpg", PHOTO, ETag='"one"')
     assert get(client).status_code == 200
+
+
+def test_waiting_between_fetches_takes_nothing_of_their_time(clock: FrozenDateTimeFactory) -> None:
+    with one_request():
+        with one_fetch(7) as first:
+            clock.tick(3)
+            assert first.remaining() == pytest.approx(4)
+        clock.tick(30)
+        with one_fetch(7) as second:
+            assert second.remaining() == pytest.approx(4)
+            clock.tick(5)
+        with one_fetch(7) as third, pytest.raises(SourceTimedOut):
+            third.remaining()
+    with one_fetch(7) as apart:
+        assert apart.remaining() == pytest.approx(7)
 
 
 def test_body_that_changes_each_time_is_never_kept(

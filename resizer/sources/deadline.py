@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Iterator
 
-#: The deadlines of the request at hand, by their seconds; None outside of one.
-_of_request: ContextVar[dict[float, FetchDeadline] | None] = ContextVar("deadlines", default=None)
+#: What fetches of the request at hand have taken, seconds, by those that they may take; None outside of one.
+_spent: ContextVar[dict[float, float] | None] = ContextVar("spent", default=None)
 
 
 class FetchDeadline(Deadline):
-    def __init__(self, seconds: float) -> None:
-        super().__init__(seconds)
+    def __init__(self, seconds: float, *, spent: float = 0) -> None:
+        super().__init__(seconds - spent)
         self._seconds = seconds
 
     def remaining(self) -> float:
@@ -43,16 +43,23 @@ class FetchDeadline(Deadline):
 
 
 @contextmanager
-def sharing_deadline() -> Iterator[None]:
-    """In here, all fetches of a source end by the deadline of the first."""
-    token = _of_request.set({})
+def one_request() -> Iterator[None]:
+    """In here, all fetches of a source together take no longer than one may; what is between them does not count."""
+    token = _spent.set({})
     try:
         yield
     finally:
-        _of_request.reset(token)
+        _spent.reset(token)
 
 
-def begin_fetch(seconds: float) -> FetchDeadline:
-    shared = _of_request.get()
-    deadline = FetchDeadline(seconds)
-    return deadline if shared is None else shared.setdefault(seconds, deadline)
+@contextmanager
+def one_fetch(seconds: float) -> Iterator[FetchDeadline]:
+    spent = _spent.get()
+    if spent is None:
+        yield FetchDeadline(seconds)
+        return
+    deadline = FetchDeadline(seconds, spent=spent.get(seconds, 0))
+    try:
+        yield deadline
+    finally:
+        spent[seconds] = seconds - deadline.seconds_left

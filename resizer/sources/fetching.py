@@ -22,7 +22,7 @@ from urllib3.exceptions import HTTPError
 from resizer import lockfiles, machine, places
 from resizer.conf import get_settings
 from resizer.errors import Busy, OriginalNotFound, SourceFailed, SourceTimedOut
-from resizer.sources.deadline import begin_fetch
+from resizer.sources.deadline import one_fetch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -163,9 +163,9 @@ class Fetcher:
         Busy, where the host has much to answer already: who waited would hold a thread as well, and a host that
         hangs would soon hold them all.
         """
-        deadline = begin_fetch(self._limits.deadline_seconds)
         with ExitStack() as stack:
             _take_place(url.host, stack)
+            deadline = stack.enter_context(one_fetch(self._limits.deadline_seconds))
             for _ in range(self._limits.redirects + 1):
                 answer = self._ask(url, conditions, deadline, stack)
                 if answer.status not in _REDIRECTS:
