@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 ADDRESS ?= 127.0.0.1:8000
 
-.PHONY: help run test services bench-engines bench-srcset bench-encoders bench-quality bench-isolation bench-tag bench-cold-start bench-load package deploy clean
+.PHONY: help run test services bench-engines bench-srcset bench-encoders bench-quality bench-isolation bench-together bench-tag bench-cold-start bench-load package deploy clean
 
 help:
 	@echo "make run    set up and serve the gallery on http://$(ADDRESS)/"
@@ -14,8 +14,8 @@ help:
 	@echo "            build what AWS Lambda runs: ARCHITECTURE=arm64 ENGINES=pillow POSTGRESQL=no"
 	@echo "make deploy STAGE=dev"
 	@echo "            put it on AWS, or renew it there: zappa_settings.json, docs/lambda.md"
-	@echo "make bench-engines, bench-srcset, bench-encoders, bench-quality, bench-isolation, bench-tag,"
-	@echo "bench-cold-start, bench-load"
+	@echo "make bench-engines, bench-srcset, bench-encoders, bench-quality, bench-isolation, bench-together,"
+	@echo "bench-tag, bench-cold-start, bench-load"
 	@echo "            measure CPU, memory, bytes and waiting, side by side"
 	@echo "make clean  remove the virtual environment, the database, uploads and variants"
 
@@ -77,6 +77,9 @@ bench-quality: $(VENV)/.bench
 
 bench-isolation: $(VENV)/.base
 	$(BIN)/python -W ignore -m benchmarks.isolation
+
+bench-together: $(VENV)/.base
+	$(BIN)/python -W ignore -m benchmarks.together
 
 bench-tag: $(VENV)/.base
 	$(BIN)/python -m benchmarks.tag
