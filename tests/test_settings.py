@@ -169,6 +169,10 @@ def test_answer_that_fits_through_lambda_is_the_largest() -> None:
     assert 4_000_000 < largest < largest * 4 / 3 + 100_000 < 6_291_556
 
 
+def test_function_decodes_by_itself_because_aws_isolates_and_ends_it() -> None:
+    assert read()["RESIZER"]["ISOLATION"] is False
+
+
 def test_libraries_never_log_credentials_whatever_the_level() -> None:
     quiet, loud = (
         run(LEVELS, LAMBDA | {"DJANGO_LOG_LEVEL": level}).stdout.split() for level in ("", "DEBUG")
