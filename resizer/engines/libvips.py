@@ -13,7 +13,7 @@ from resizer.engines.encoding import encode_lossy, is_worth_effort, most_bytes
 from resizer.engines.parts import refuse_floods
 from resizer.engines.pillow import PillowEngine
 from resizer.engines.pillow.animation import render_animation
-from resizer.engines.pillow.rights import keep_rights
+from resizer.engines.pillow.rights import kept_exif
 from resizer.engines.scoring import find_quality
 from resizer.engines.sharing import render_shared
 from resizer.errors import UndecodableOriginal
@@ -47,6 +47,8 @@ _SHRINKING: dict[Format, Callable[[int], dict[str, float]]] = {
 }
 _SAVERS = {AVIF: "heifsave", JPEG: "jpegsave", PNG: "pngsave", WEBP: "webpsave"}
 _GREYS = {"b-w", "grey16"}
+#: Of pictures that do not say theirs: 72 dpi (EXIF 3.0 §4.6.4), pixels/mm.
+UNKNOWN_RESOLUTION = 72 / 25.4
 #: How a JPEG is written.
 MOZJPEG = {
     "interlace": True,
@@ -99,17 +101,17 @@ class LibvipsEngine:
             yield from self._pillow.render(file, header, variants)
             return
         _Fork.has_rendered = True
+        exif = kept_exif(file)
         try:
-            rendered = render_shared(
+            yield from render_shared(
                 header,
                 variants,
                 shrinks=header.format in _SHRINKING,
                 decode=lambda scale, is_shared: _decode(file, header, scale, is_shared=is_shared),
                 resize=lambda image, wanted: _resize(image, wanted, header.orientation),
-                encode=lambda image, variant: _encode(image, variant, header),
-                animate=lambda variant: render_animation(file, header, variant),
+                encode=lambda image, variant: _encode(image, variant, header, exif),
+                animate=lambda variant: render_animation(file, header, variant, exif),
             )
-            yield from keep_rights(file, variants, rendered)
         except pyvips.Error as error:
             raise UndecodableOriginal(str(error)) from error
 
@@ -174,7 +176,10 @@ def _resize(image: pyvips.Image, wanted: Resizing, orientation: int) -> pyvips.I
     if not is_linear:
         # Colours are converted after resizing: there are fewer of them.
         image = _to_srgb(image, is_grey=is_grey)
-    image = image.copy()
+    # Of the original only colours and transparency are left: its resolution, and fields that savers would write, end here.
+    image = image.copy(xres=UNKNOWN_RESOLUTION, yres=UNKNOWN_RESOLUTION)
+    for field in image.get_fields():
+        image.remove(field)
     image.set_type(pyvips.GValue.gint_type, "orientation", orientation)
     return image.autorot()
 
@@ -197,7 +202,10 @@ def _to_srgb(image: pyvips.Image, *, is_grey: bool) -> pyvips.Image:
     return image.colourspace("b-w") if is_grey else image
 
 
-def _encode(image: pyvips.Image, variant: Variant, header: Header) -> bytes:
+def _encode(image: pyvips.Image, variant: Variant, header: Header, exif: bytes) -> bytes:
+    if exif:
+        image = image.copy()
+        image.set_type(pyvips.GValue.blob_type, "exif-data", exif)
     if variant.format is PNG:
         if not header.has_palette or variant.recipe.quality == LOSSLESS:
             return _save(image, PNG)
@@ -230,7 +238,7 @@ def _encode(image: pyvips.Image, variant: Variant, header: Header) -> bytes:
 
     return encode_lossy(
         variant,
-        most_bytes(header, image.width * image.height),
+        most_bytes(header, image.width * image.height) + len(exif),
         lambda quality: write(image, quality),
         lambda: find_quality(
             _to_pillow(image),
@@ -254,6 +262,7 @@ def _from_pillow(picture: Image.Image) -> pyvips.Image:
 
 
 def _save(image: pyvips.Image, target: Format, **options: Any) -> bytes:
-    # Otherwise positions, names and thumbnails of the original would go out with the picture.
-    content: bytes = getattr(image, f"{_SAVERS[target]}_buffer")(keep="none", **options)
+    # No EXIF but that of `_encode` has come so far; otherwise libvips would write some of its own.
+    keep = "exif" if image.get_typeof("exif-data") else "none"
+    content: bytes = getattr(image, f"{_SAVERS[target]}_buffer")(keep=keep, **options)
     return content

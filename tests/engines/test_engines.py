@@ -326,6 +326,14 @@ def test_profile_that_cannot_be_used_is_ignored(engine: Engine, profile: bytes) 
     assert difference(image, draw((640, 480)).resize((320, 240))) < TOLERANCE
 
 
+def test_text_that_is_named_like_a_profile_is_none(engine: Engine) -> None:
+    texts = PngImagePlugin.PngInfo()
+    texts.add_text("icc_profile", "text")
+    content = encode(draw((640, 480)), "PNG", pnginfo=texts)
+    image = render_one(engine, content, variant(320))
+    assert difference(image, draw((640, 480)).resize((320, 240))) < TOLERANCE
+
+
 def test_profile_for_other_channels_is_ignored(engine: Engine) -> None:
     content = encode(draw((640, 480), "L"), "PNG", icc_profile=srgb_profile())
     image = render_one(engine, content, variant(320))

@@ -5,22 +5,15 @@ from __future__ import annotations
 import io
 import re
 import struct
-import tracemalloc
 import zlib
 from typing import TYPE_CHECKING, Any
 
 import pillow_heif
 import pytest
 import pyvips
-from PIL import Image, ImageCms, PngImagePlugin, TiffImagePlugin, TiffTags
+from PIL import Image, ImageCms, IptcImagePlugin, PngImagePlugin, TiffImagePlugin, TiffTags
 
-from resizer.engines.boxes import find_exif
-from resizer.engines.inserting import insert_exif
-from resizer.engines.libvips import LibvipsEngine
-from resizer.engines.metadata import Rights, from_png
-from resizer.engines.pillow import PillowEngine
-from resizer.engines.protocol import Rendered
-from resizer.formats import AVIF, JPEG, PNG, WEBP
+from resizer.formats import JPEG, PNG, WEBP
 from tests.engines.rendering import WRITTEN, render, render_one, variant
 from tests.pictures import decode, draw, encode, photograph
 
@@ -160,7 +153,7 @@ def full_gif() -> bytes:
     place = content.index(b"!")
     # Adobe's "magic trailer" ends the text: every byte of it leads a decoder of blocks to its end.
     trailer = b"\1" + bytes(range(255, -1, -1)) + b"\0"
-    xmp = b"!\xff\x0bXMP DataXMP" + full_xmp(*RIGHTS.values()) + trailer
+    xmp = b"!\xff\x0bXMP DataXMP" + full_xmp() + trailer
     application = b"!\xff\x0bleak-app1.0\x0dleak-app-data\0"
     text = b"!\1\x0c" + bytes(12) + b"\x0fleak-plain-text\0"
     return content[:place] + application + xmp + text + content[place:] + b"leak-end"
@@ -228,7 +221,7 @@ XMP = "leak-xmp-creator|leak-xmp-copyright|leak-xmp-place|"
 #: Each with what is in it beside creator and copyright.
 FULL = {
     full_avif: CAMERA + XMP + "leak-end",
-    full_gif: "leak-xmp-place|leak-html|leak-app-data|leak-plain-text|leak-end",
+    full_gif: XMP + "leak-html|leak-app-data|leak-plain-text|leak-end",
     full_heic: CAMERA + XMP + "leak-end",
     full_jpeg: (
         CAMERA
@@ -246,6 +239,8 @@ FULL = {
     ),
     full_webp: CAMERA + XMP + "leak-chunk|leak-end",
 }
+#: XMP of a GIF is not read.
+KEPT = dict.fromkeys(FULL, RIGHTS) | {full_gif: {}}
 each_original = pytest.mark.parametrize("make", FULL, ids=lambda make: make.__name__)
 each_target = pytest.mark.parametrize("target", WRITTEN, ids=lambda target: target.name)
 
@@ -270,11 +265,16 @@ def inflated(content: bytes) -> list[bytes]:
 
 
 def tags_of(content: bytes) -> dict[int, str]:
-    """All of EXIF; Pillow takes it for Latin-1."""
-    exif = decode(content).getexif()
-    tags = {tag: value.encode("latin-1").decode() for tag, value in exif.items()}
-    assert exif.get_ifd(1) == exif.get_ifd(0x8769) == exif.get_ifd(0x8825) == {}
-    return tags
+    """All of EXIF but what libvips says about the variant itself; Pillow takes it for Latin-1."""
+    image = decode(content)
+    exif = image.getexif()
+    width, height = image.size
+    of_variant = {0x0112: 1, 0x011A: 72, 0x011B: 72, 0x0128: 2, 0x8769: exif.get(0x8769)}
+    tags = {tag: value for tag, value in exif.items() if of_variant.get(tag) != value}
+    details = {0x9000: b"0210", 0xA000: b"0100", 0xA001: 65535, 0xA002: width, 0xA003: height}
+    assert exif.get_ifd(0x8769) in ({}, details)
+    assert exif.get_ifd(1) == exif.get_ifd(0x8825) == {}
+    return {tag: value.encode("latin-1").decode() for tag, value in tags.items()}
 
 
 def rights_of(engine: Engine, content: bytes) -> tuple[str | None, str | None]:
@@ -291,7 +291,7 @@ def jpeg(*segments: bytes, **options: Any) -> bytes:
 @each_original
 def test_nothing_gets_out(engine: Engine, make: Callable[[], bytes]) -> None:
     content = make()
-    for place in (*FULL[make].split("|"), *RIGHTS.values()):
+    for place in (*FULL[make].split("|"), *KEPT[make].values()):
         assert place in planted(content), place
     for wanted, rendered in zip(VARIANTS, render(engine, content, *VARIANTS), strict=True):
         assert not re.findall("leak|kept|Leak|Kept", planted(rendered.content)), wanted
@@ -304,7 +304,7 @@ def test_nothing_gets_out(engine: Engine, make: Callable[[], bytes]) -> None:
 @each_original
 def test_only_creator_and_copyright_get_out(engine: Engine, make: Callable[[], bytes]) -> None:
     for wanted, rendered in zip(VARIANTS, render(engine, make(), *VARIANTS), strict=True):
-        assert tags_of(rendered.content) == RIGHTS, wanted
+        assert tags_of(rendered.content) == KEPT[make], wanted
         assert "leak" not in planted(rendered.content), wanted
         image = decode(rendered.content)
         assert not {"xmp", "icc_profile", "comment", "photoshop"} & set(image.info)
@@ -329,6 +329,29 @@ def test_pixels_are_the_same_with_copyright(engine: Engine, settings: Settings, 
             assert images[0].tobytes() == images[1].tobytes(), wanted
 
 
+LONG = {"exif": exif_of({ARTIST: "a" * 1000})}
+CLEAR = draw((64, 48), "RGBA").quantize(16)
+
+
+@each_target
+@pytest.mark.parametrize("animated", [False, True])
+@pytest.mark.parametrize(
+    "content",
+    [encode(draw((64, 48)), "WEBP", quality=2, **LONG, **MOVING), encode(CLEAR, "PNG", **LONG)],
+    ids=["webp", "palette"],
+)
+def test_copyright_of_a_small_file_costs_no_quality(
+    engine: Engine, settings: Settings, content: bytes, target: Format, animated: bool
+) -> None:
+    wanted = variant(64, WEBP if animated else target, quality="high", animated=animated)
+    plain = render_one(engine, content, wanted)
+    settings.RESIZER = {"METADATA": "copyright"}
+    kept = render_one(engine, content, wanted)
+    assert kept.mode == plain.mode
+    assert kept.tobytes() == plain.tobytes()
+    assert ARTIST in kept.getexif()
+
+
 @pytest.mark.usefixtures("copyright_kept")
 @pytest.mark.parametrize("mode", ["RGB", "RGBA"])
 @each_target
@@ -341,26 +364,15 @@ def test_other_software_reads_the_copyright(engine: Engine, target: Format, mode
     assert image.avg() > 0
 
 
-@pytest.mark.usefixtures("copyright_kept")
-@pytest.mark.parametrize(("mode", "flags"), [("RGB", 0x08), ("RGBA", 0x18)])
-def test_webp_declares_exif_and_transparency(engine: Engine, mode: str, flags: int) -> None:
-    content = encode(draw((64, 48), mode), "PNG", exif=exif_of(RIGHTS))
-    for quality in (None, "lossless"):
-        (rendered,) = render(engine, content, variant(32, WEBP, quality=quality))
-        assert rendered.content[12:16] == b"VP8X"
-        assert rendered.content[20] == flags
-        assert rendered.content[24:30] == bytes([31, 0, 0, 23, 0, 0])
-
-
-@pytest.mark.usefixtures("copyright_kept")
 @each_target
-def test_engines_write_the_same_exif(target: Format) -> None:
-    content = jpeg(exif=exif_of(RIGHTS))
-    written = set()
-    for engine in (LibvipsEngine(), PillowEngine()):
-        (rendered,) = render(engine, content, variant(32, target))
-        written.add(decode(rendered.content).info["exif"].removeprefix(b"Exif\0\0"))
-    assert len(written) == 1
+@pytest.mark.parametrize("kept", ["none", "copyright"])
+def test_resolution_of_the_original_does_not_get_out(
+    engine: Engine, settings: Settings, target: Format, kept: str
+) -> None:
+    settings.RESIZER = {"METADATA": kept}
+    content = encode(draw((64, 48)), "PNG", dpi=(301, 301), exif=exif_of(RIGHTS))
+    (rendered,) = render(engine, content, variant(32, target))
+    assert round(decode(rendered.content).info.get("dpi", (72, 72))[0]) == 72
 
 
 NAMES = ("Zoë Müller", "© 2026 山田太郎")
@@ -423,15 +435,17 @@ def test_picture_that_was_turned_says_so_no_more(engine: Engine, target: Format)
 
 
 @pytest.mark.usefixtures("copyright_kept")
-def test_copyright_of_an_avif_that_boxes_turn(engine: Engine) -> None:
+def test_letters_that_are_lost_of_an_avif_that_boxes_turn_are_no_name(engine: Engine) -> None:
     exif = Image.Exif()
-    exif.update({ARTIST: NAMES[0].encode(), COPYRIGHT: NAMES[1].encode(), 0x0112: 6})
-    assert rights_of(engine, encode(draw((64, 48)), "AVIF", exif=exif)) == NAMES
+    exif.update({ARTIST: NAMES[0].encode(), COPYRIGHT: "kept-copyright", 0x0112: 6})
+    content = encode(draw((64, 48)), "AVIF", exif=exif)
+    assert b"Zo??" in decode(content).info["exif"]
+    assert rights_of(engine, content) == (None, "kept-copyright")
 
 
 @pytest.mark.usefixtures("copyright_kept")
 @pytest.mark.parametrize("order", ["<", ">"])
-@pytest.mark.parametrize("kind", [1, 2, 7, 129])
+@pytest.mark.parametrize("kind", [1, 2, 7])
 def test_exif_of_either_byte_order_and_type(engine: Engine, order: str, kind: int) -> None:
     text = NAMES[0].encode()
     exif = b"Exif\0\0" + (b"II*\0" if order == "<" else b"MM\0*")
@@ -449,17 +463,22 @@ def test_copyright_of_a_tiff_of_either_byte_order(engine: Engine, order: str) ->
 
 
 @pytest.mark.usefixtures("copyright_kept")
+def test_iptc_of_a_tiff_is_not_read(engine: Engine) -> None:
+    tags = TiffImagePlugin.ImageFileDirectory_v2()
+    tags[33723], tags.tagtype[33723] = iptc_of((80, b"Ann")), TiffTags.UNDEFINED
+    content = encode(draw((64, 48)), "TIFF", tiffinfo=tags)
+    assert IptcImagePlugin.getiptcinfo(decode(content)) == {(2, 80): b"Ann"}  # type: ignore[arg-type]  # a file
+    assert rights_of(engine, content) == (None, None)
+
+
+@pytest.mark.usefixtures("copyright_kept")
 @pytest.mark.parametrize("packed", [False, True])
-@pytest.mark.parametrize("late", [False, True])
-def test_xmp_of_a_png_may_be_packed_and_behind_the_pixels(
-    engine: Engine, packed: bool, late: bool
-) -> None:
+def test_xmp_of_a_png_may_be_packed(engine: Engine, packed: bool) -> None:
     xmp = xmp_of([NAMES[0]], [NAMES[1]])
     text = b"XML:com.adobe.xmp\0" + bytes([packed, 0]) + b"\0\0"
     added = chunk(b"iTXt", text + (zlib.compress(xmp) if packed else xmp))
     content = encode(draw((64, 48)), "PNG")
-    place = len(content) - 12 if late else 33
-    assert rights_of(engine, content[:place] + added + content[place:]) == NAMES
+    assert rights_of(engine, content[:33] + added + content[33:]) == NAMES
 
 
 @pytest.mark.usefixtures("copyright_kept")
@@ -495,9 +514,11 @@ def test_copyright_of_photographer_and_editor(engine: Engine, raw: bytes, expect
 @pytest.mark.parametrize(
     "content",
     [
-        jpeg(xmp=xmp_of(["Ann", "Bo &amp; Co"], ["default", "autre"])),
+        jpeg(xmp=xmp_of(["Ann", "<p:empty/>", "Bo &amp; Co"], ["default", "autre"])),
         jpeg(
-            photoshop(iptc_of((80, b"Ann"), (5, b"title"), (80, b"Bo & Co"), (116, b"default"))),
+            photoshop(
+                iptc_of((80, b"Ann"), (5, b"title"), (80, b""), (80, b"Bo & Co"), (116, b"default"))
+            ),
         ),
     ],
     ids=["xmp", "iptc"],
@@ -535,23 +556,6 @@ def bomb(declaration: str, text: str) -> bytes:
     return packet.replace(b"<x:xmpmeta", f"<!DOCTYPE x [{declaration}]><x:xmpmeta".encode(), 1)
 
 
-@pytest.mark.usefixtures("copyright_kept")
-def test_first_of_many_counts(engine: Engine) -> None:
-    content = encode(draw((64, 48)), "PNG")
-    for name in ("Bo", "Ann"):
-        xmp = b"XML:com.adobe.xmp\0\0\0\0\0" + xmp_of([name], [f"© {name}" * (name == "Bo")])
-        added = chunk(b"eXIf", exif_of({ARTIST: name})[6:]) + chunk(b"iTXt", xmp)
-        content = content[:33] + added + content[33:]
-    assert rights_of(engine, content) == ("Ann", None)
-
-
-def late_xmp(chunks: int) -> bytes:
-    """A PNG with so many chunks between its pixels and its XMP."""
-    content = encode(draw((64, 48)), "PNG")
-    xmp = chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + xmp_of(["Ann"], []))
-    return content[:-12] + chunk(b"prVt", b"") * chunks + xmp + content[-12:]
-
-
 LAUGHS = "<!ENTITY a0 'ha'>" + "".join(
     f"<!ENTITY a{level} '{f'&a{level - 1};' * 10}'>" for level in range(1, 10)
 )
@@ -581,15 +585,14 @@ HUGE = struct.pack(">HHII", ARTIST, 2, 0xFFFF_FFF0, 26)
         jpeg(xmp=bomb(LAUGHS, "&a9;")),
         jpeg(xmp=bomb("<!ENTITY file SYSTEM 'file:///etc/hostname'>", "&file;")),
         jpeg(xmp=bomb("", "Ann")),
-        jpeg(xmp=xmp_of(["Ann"], [], "<p:a>" * 200 + "</p:a>" * 200)),
+        jpeg(xmp=b'<x:xmpmeta xmlns:x="adobe:ns:meta/">' + b"<a>" * 20_000),
         jpeg(photoshop(b"nonsense")),
-        jpeg(photoshop(iptc_of((80, b"Ann"))[:-1])),
+        jpeg(photoshop(iptc_of((80, b"Ann"), (80, b"Bo"))[:-3])),
         jpeg(photoshop(b"\x1c\2\x50\x80\4\0\0\0\3Ann" + b"a" * 40_000)),
         jpeg(segment(0xED, b"Photoshop 3.0\0008BIM\4\4\0\0\0\0\0\x09Ann")),
         encode(draw((64, 48)), "WEBP", xmp=xmp_of(["Ann" * 400_000], [])),
         encode(draw((64, 48)), "WEBP", exif=exif_of({ARTIST: b"a" * 70_000})),
-        late_xmp(20_000),
-        encode(draw((64, 48)), "GIF")[:-1] + b"!\xff\x0bXMP DataXMP<x:xmp",
+        jpeg(photoshop(iptc_of((80, b""), (116, b""), (116, b"")))),
         encode(draw((64, 48)), "AVIF"),
         encode(draw((64, 48)), "PNG")[:33]
         + chunk(b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0nonsense")
@@ -601,71 +604,3 @@ HUGE = struct.pack(">HHII", ARTIST, 2, 0xFFFF_FFF0, 26)
 def test_broken_metadata_does_not_break_the_picture(engine: Engine, content: bytes) -> None:
     assert render_one(engine, content, variant(32)).size == (32, 24)
     assert rights_of(engine, content) == (None, None)
-
-
-def test_packed_xmp_is_not_unpacked_beyond_its_limit() -> None:
-    text = b"XML:com.adobe.xmp\0\1\0\0\0" + zlib.compress(bytes(50_000_000))
-    file = io.BytesIO(b"\x89PNG\r\n\x1a\n" + chunk(b"iTXt", text))
-    tracemalloc.start()
-    try:
-        assert from_png(file) == Rights()
-        assert tracemalloc.get_traced_memory()[1] < 5_000_000
-    finally:
-        tracemalloc.stop()
-
-
-def box(kind: bytes, *bodies: bytes) -> bytes:
-    body = b"".join(bodies)
-    return struct.pack(">I4s", 8 + len(body), kind) + body
-
-
-def avif_of(entry: bytes, table: bytes, *more: bytes) -> bytes:
-    iinf = box(b"iinf", bytes(6), entry)
-    return box(b"ftyp") + box(b"meta", bytes(4), iinf, box(b"iloc", table), *more) + bytes(64)
-
-
-ENTRY = box(b"infe", struct.pack(">IHH4sx", 2 << 24, 1, 0, b"Exif"))
-#: The place that it tells is among the last 64 bytes.
-TABLE = struct.pack(">IBBHHHHII", 0, 0x44, 0, 1, 1, 0, 1, 100, 40)
-FAR_TABLE = TABLE[:14] + struct.pack(">II", 260, 40)
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        b"",
-        box(b"ftyp"),
-        box(b"free") * 20 + avif_of(ENTRY, FAR_TABLE),
-        bytes(200),
-        box(b"meta", bytes(4), bytes(8)),
-        avif_of(ENTRY, FAR_TABLE, box(b"free", bytes(2_000_000))),
-        avif_of(b"", TABLE),
-        avif_of(bytes(21), TABLE),
-        avif_of(ENTRY[:12], TABLE),
-        avif_of(ENTRY, b""),
-        avif_of(ENTRY, TABLE[:7]),
-        avif_of(ENTRY, b"\1" + TABLE[1:]),
-        avif_of(ENTRY, TABLE[:4] + b"\0" + TABLE[5:]),
-        avif_of(ENTRY, TABLE[:12] + b"\xff\xff" + TABLE[14:]),
-        avif_of(ENTRY, TABLE[:12] + b"\0\2" + TABLE[14:]),
-        avif_of(ENTRY, TABLE[:14] + b"\xff" * 8),
-    ],
-)
-def test_strange_boxes_have_no_exif(content: bytes) -> None:
-    assert find_exif(io.BytesIO(content)) == b""
-
-
-def test_exif_of_boxes_is_found() -> None:
-    assert find_exif(io.BytesIO(avif_of(ENTRY, TABLE))) == bytes(36)
-    far = box(b"free", bytes(152)) + avif_of(ENTRY, FAR_TABLE)
-    assert find_exif(io.BytesIO(far)) == bytes(36)
-    wide = avif_of(ENTRY, FAR_TABLE, box(b"free", bytes(200)))
-    assert find_exif(io.BytesIO(wide)) == bytes(36)
-
-
-def test_avif_of_another_make_stays_as_it_is() -> None:
-    content = encode(draw((64, 48)), "AVIF")
-    place = content.index(b"iloc") + 4
-    other = content[:place] + b"\1" + content[place + 1 :]
-    rendered = Rendered(other, 64, 48, 0, 0)
-    assert insert_exif(rendered, AVIF, b"MM") == rendered

@@ -50,7 +50,7 @@ def count_frames(file: BinaryIO, image: Image.Image, found: Format) -> int:
     return min(MOST_FRAMES, frames)
 
 
-def render_animation(file: BinaryIO, header: Header, variant: Variant) -> Rendered:
+def render_animation(file: BinaryIO, header: Header, variant: Variant, exif: bytes) -> Rendered:
     """Every frame resized, and all encoded as WebP. Raises TooManyPixels beyond `MAX_ANIMATION_PIXELS`."""
     if not get_settings().may_move(header.frames, (header.width, header.height)):
         raise TooManyPixels(f"{header.frames} frames of {header.width} x {header.height} px")
@@ -77,6 +77,7 @@ def render_animation(file: BinaryIO, header: Header, variant: Variant) -> Render
             duration=milliseconds,
             loop=plays,
             method=4,
+            exif=exif,
             **options,
         )
         has_alpha = any(frame.has_transparency_data for frame in frames)
@@ -87,7 +88,7 @@ def render_animation(file: BinaryIO, header: Header, variant: Variant) -> Render
     else:
         content = encode_lossy(
             variant,
-            header.bytes,
+            header.bytes + len(exif),
             lambda quality: write_all(quality=quality),
             lambda: find_quality(frames[0], variant.format, write),
         )

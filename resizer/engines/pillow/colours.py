@@ -13,11 +13,12 @@ MAX_PROFILE_BYTES = 4_000_000
 LIGHT_STEPS = 65_535
 
 
-def to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
+def to_srgb(image: Image.Image, profile: object) -> Image.Image:
     """L, LA, RGB, RGBA or CMYK with a profile to L, LA, RGB or RGBA without; transparency stays as it is."""
     alpha = image.getchannel("A") if image.mode in {"LA", "RGBA"} else None
     colours = image.convert({"LA": "L", "RGBA": "RGB"}[image.mode]) if alpha else image
-    if profile and len(profile) <= MAX_PROFILE_BYTES:
+    # A text of a PNG may bear the name under which Pillow has the profile.
+    if isinstance(profile, bytes) and 0 < len(profile) <= MAX_PROFILE_BYTES:
         try:
             transform = _transform(profile, colours.mode)
             converted = ImageCms.applyTransform(colours, transform)

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 _NO_DITHER = Image.Dither.NONE
 
 
-def encode(image: Image.Image, variant: Variant, header: Header) -> bytes:
+def encode(image: Image.Image, variant: Variant, header: Header, exif: bytes) -> bytes:
     """Encode a picture in L, LA, RGB or RGBA."""
     if variant.format is PNG:
-        return _encode_png(image, variant, header)
+        return _encode_png(image, variant, header, exif)
     if image.has_transparency_data and not variant.format.has_alpha:
         background = Image.new("RGBA", image.size, "white")
         background.alpha_composite(image.convert("RGBA"))
@@ -37,6 +37,7 @@ def encode(image: Image.Image, variant: Variant, header: Header) -> bytes:
         options = {"method": 4}
     else:
         options = {"optimize": True, "progressive": True, "subsampling": "4:2:0"}
+    options["exif"] = exif
     if variant.recipe.quality == LOSSLESS:
         return save(image, variant.format, lossless=True, **options)
 
@@ -45,21 +46,21 @@ def encode(image: Image.Image, variant: Variant, header: Header) -> bytes:
 
     return encode_lossy(
         variant,
-        most_bytes(header, image.width * image.height),
+        most_bytes(header, image.width * image.height) + len(exif),
         lambda quality: write(image, quality),
         lambda: find_quality(image, variant.format, write),
     )
 
 
-def _encode_png(image: Image.Image, variant: Variant, header: Header) -> bytes:
+def _encode_png(image: Image.Image, variant: Variant, header: Header, exif: bytes) -> bytes:
     """A palette stays one: half the bytes; Pillow harms it little, except where colours are transparent."""
     if not header.has_palette or variant.recipe.quality == LOSSLESS:
-        return save(image, PNG)
+        return save(image, PNG, exif=exif)
     if not image.has_transparency_data:
         palette = image.convert("RGB").quantize(256, Image.Quantize.MEDIANCUT, dither=_NO_DITHER)
-        return save(palette, PNG, compress_level=9)
-    content = save(image, PNG)
-    if len(content) > header.bytes:
+        return save(palette, PNG, compress_level=9, exif=exif)
+    content = save(image, PNG, exif=exif)
+    if len(content) > header.bytes + len(exif):
         palette = image.convert("RGBA").quantize(256, Image.Quantize.FASTOCTREE, dither=_NO_DITHER)
-        return save(palette, PNG, compress_level=9)
+        return save(palette, PNG, compress_level=9, exif=exif)
     return content

@@ -13,7 +13,7 @@ from resizer.engines.pillow.decoding import decode
 from resizer.engines.pillow.encoding import encode
 from resizer.engines.pillow.files import has_heic, open_image
 from resizer.engines.pillow.resizing import resize
-from resizer.engines.pillow.rights import keep_rights
+from resizer.engines.pillow.rights import kept_exif
 from resizer.engines.protocol import Header
 from resizer.engines.sharing import render_shared
 from resizer.errors import TooMuchWork
@@ -60,16 +60,16 @@ class PillowEngine:
     def render(
         self, file: BinaryIO, header: Header, variants: Sequence[Variant]
     ) -> Iterator[Rendered]:
-        rendered = render_shared(
+        exif = kept_exif(file)
+        return render_shared(
             header,
             variants,
             shrinks=header.format is JPEG,
             decode=lambda scale, _: decode(file, header, scale),
             resize=lambda image, wanted: resize(image, wanted, header.orientation),
-            encode=lambda image, variant: encode(image, variant, header),
-            animate=lambda variant: render_animation(file, header, variant),
+            encode=lambda image, variant: encode(image, variant, header, exif),
+            animate=lambda variant: render_animation(file, header, variant, exif),
         )
-        return keep_rights(file, variants, rendered)
 
 
 def _orientation(image: Image.Image) -> int:

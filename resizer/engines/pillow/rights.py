@@ -1,62 +1,137 @@
-"""Who made an original and whose it is, from wherever its format says so, into its variants."""
+"""Who made an original and whose it is: read from EXIF, XMP and IPTC-IIM, and given to its variants as EXIF.
+
+Strangers write these: what is broken, strange or too long counts as missing.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import unicodedata
+from typing import TYPE_CHECKING, NamedTuple
+from xml.etree import ElementTree
+
+from PIL import ExifTags, Image, IptcImagePlugin, JpegImagePlugin
 
 from resizer.conf import get_settings
-from resizer.engines.boxes import find_exif
-from resizer.engines.inserting import insert_exif
-from resizer.engines.metadata import (
-    Rights,
-    from_exif,
-    from_gif,
-    from_iptc,
-    from_png,
-    from_tiff,
-    from_xmp,
-    write_exif,
-)
 from resizer.engines.pillow.files import open_image
-from resizer.formats import AVIF, GIF, PNG, TIFF
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable
     from typing import BinaryIO
 
-    from resizer.engines.protocol import Rendered
-    from resizer.formats import Format
-    from resizer.variant import Variant
+#: Of a creator and of a copyright notice; what follows is cut off.
+MAX_CHARACTERS = 1_000
+#: Texts that are longer before they are cleaned are no texts.
+MAX_TEXT_BYTES = 65_536
+#: A larger XMP packet is not looked into; those with the whole history of an edited picture have up to some 100 KB.
+MAX_XMP_BYTES = 1_000_000
 
-#: Where Pillow would decode all pixels to see what is behind them, or sees nothing.
-_READING = {GIF: from_gif, PNG: from_png}
-#: What it leaves in the file; of an AVIF that boxes turn it writes EXIF anew, with question marks for letters beyond ASCII.
-_READING_EXIF: dict[Format, Callable[[BinaryIO], Rights]] = {
-    AVIF: lambda file: from_exif(find_exif(file)),
-    TIFF: from_tiff,
-}
-#: Of Photoshop's image resources, that with IPTC-IIM (Adobe Photoshop File Formats, "Image Resource IDs").
-_IPTC = 0x0404
+_ARTIST, _COPYRIGHT = ExifTags.Base.Artist, ExifTags.Base.Copyright
+#: IPTC-IIM 4.2 §6: data sets of record 2.
+_BY_LINE, _COPYRIGHT_NOTICE = (2, 80), (2, 116)
+_RDF = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
+_DC = "{http://purl.org/dc/elements/1.1/}"
 
 
-def keep_rights(
-    file: BinaryIO, variants: Sequence[Variant], rendered: Iterable[Rendered]
-) -> Iterator[Rendered]:
-    """What was rendered, with creator and copyright of the original where `METADATA` says so."""
-    exif = write_exif(_read_rights(file)) if get_settings().METADATA == "copyright" else b""
-    for variant, one in zip(variants, rendered, strict=True):
-        yield insert_exif(one, variant.format, exif) if exif else one
+class Rights(NamedTuple):
+    """Empty where nothing is known."""
+
+    creator: str = ""
+    copyright: str = ""
+
+
+def kept_exif(file: BinaryIO) -> bytes:
+    """The EXIF of an original's variants: its creator and copyright where `METADATA` says so, or nothing."""
+    if get_settings().METADATA != "copyright":
+        return b""
+    exif = Image.Exif()
+    for tag, text in zip((_ARTIST, _COPYRIGHT), _read_rights(file), strict=True):
+        if text:
+            # UTF-8 where the standard has ASCII: so does all software that writes other letters at all.
+            exif[tag] = text.encode()
+    return exif.tobytes() if exif else b""
 
 
 def _read_rights(file: BinaryIO) -> Rights:
     """Creator and copyright, each from EXIF, else from XMP, else from IPTC."""
-    with open_image(file) as (image, found):
-        if found in _READING:
-            return _READING[found](file)
-        exif, xmp = (image.info.get(key) for key in ("exif", "xmp"))
-        iptc = image.info.get("photoshop", {}).get(_IPTC)
-    rights = _READING_EXIF[found](file) if found in _READING_EXIF else Rights()
-    for read, content in ((from_exif, exif), (from_xmp, xmp), (from_iptc, iptc)):
-        if isinstance(content, bytes):
-            rights = rights.or_else(read(content))
+    rights = Rights()
+    with open_image(file, whole=False) as (image, _):
+        for read in (_from_exif, _from_xmp, _from_iptc):
+            try:
+                more = read(image)
+            except Exception:
+                # Pillow raises many classes for what is broken, and that does not break the picture.
+                continue
+            rights = Rights(rights.creator or more.creator, rights.copyright or more.copyright)
     return rights
+
+
+def _from_exif(image: Image.Image) -> Rights:
+    if image.format == "TIFF":
+        exif = image.getexif()
+    else:
+        # Not the image's own method, which decodes the pixels of a PNG that has none.
+        exif = Image.Exif()
+        exif.load(image.info.get("exif") or b"")
+    artist, notice = (_decode(exif.get(tag)) for tag in (_ARTIST, _COPYRIGHT))
+    if image.format == "AVIF":
+        # Where boxes turn it, Pillow has written EXIF anew, with question marks for letters beyond ASCII.
+        artist, notice = ("" if "?" in text else text for text in (artist, notice))
+    # What follows the end of a text is not meant to be seen; a notice has two parts, for photographer and editor.
+    return Rights(_join(artist.split("\0")[:1]), _join(notice.split("\0")[:2]))
+
+
+def _from_xmp(image: Image.Image) -> Rights:
+    """Of ISO 16684-1 §7 and §8.3: `dc:creator` and `dc:rights`, as arrays of texts."""
+    packet = image.info.get("xmp") or b""
+    if len(packet) > MAX_XMP_BYTES:
+        return Rights()
+    parser = ElementTree.XMLParser(target=_Builder())
+    root = ElementTree.fromstring(packet.rstrip(b"\0"), parser)
+    # Those of the picture itself: others may be deeper, of what it is made of.
+    start = f"{_RDF}Description" if root.tag == f"{_RDF}RDF" else f"{_RDF}RDF/{_RDF}Description"
+    creators, notices = (
+        [item.text or "" for item in root.iterfind(f"{start}/{_DC}{name}/*/{_RDF}li")]
+        for name in ("creator", "rights")
+    )
+    # Of the languages of a notice, the default comes first.
+    return Rights(_join(creators), _join(notices[:1]))
+
+
+class _Builder(ElementTree.TreeBuilder):
+    def doctype(self, *_: object) -> None:
+        """Entities are declared there, and XMP has none of its own: neither bombs nor other files."""
+        raise ValueError("XMP with a document type")
+
+
+def _from_iptc(image: Image.Image) -> Rights:
+    # In a JPEG it has no more than 64 KB; a TIFF may have so much that it takes half a minute.
+    if not isinstance(image, JpegImagePlugin.JpegImageFile):
+        return Rights()
+    fields = IptcImagePlugin.getiptcinfo(image) or {}
+    values = (fields.get(data_set, b"") for data_set in (_BY_LINE, _COPYRIGHT_NOTICE))
+    lists = (value if isinstance(value, list) else [value] for value in values)
+    return Rights(*(_join(map(_decode, texts)) for texts in lists))
+
+
+def _decode(value: object) -> str:
+    """What Pillow has for a text: bytes, or str that it took for Latin-1; for one that is empty or another thing, neither.
+
+    What it is encoded in is rarely said, and often wrongly; Latin-1 is hardly ever valid UTF-8 by chance.
+    """
+    content = value.encode("latin-1") if isinstance(value, str) else value
+    if not isinstance(content, bytes) or len(content) > MAX_TEXT_BYTES:
+        return ""
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        return content.decode("latin-1")
+
+
+def _join(texts: Iterable[str]) -> str:
+    return _clean("; ".join(filter(None, map(_clean, texts))))
+
+
+def _clean(text: str) -> str:
+    words = " ".join(text.split())
+    printable = "".join(sign for sign in words if unicodedata.category(sign) != "Cc")
+    return printable[:MAX_CHARACTERS].strip()
