@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import Future
+from contextlib import closing
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from resizer.errors import Busy
 from resizer.waiting import release_connections
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterator
+    from collections.abc import Callable, Generator, Hashable
 
     from resizer.waiting import Deadline
 
@@ -55,7 +56,7 @@ class Batch(Generic[Wanted, Result]):
     def future(self, one: Wanted) -> Future[Result]:
         return self._futures[one]
 
-    def fail(self, error: BaseException) -> None:
+    def fail(self, error: Exception) -> None:
         """Tell all who have not been told anything."""
         self.close()
         for future in self._futures.values():
@@ -70,7 +71,7 @@ _batches: dict[Hashable, Batch[Any, Any]] = {}
 def share(
     original: Hashable,
     one: Wanted,
-    work: Callable[[Batch[Wanted, Result]], Iterator[tuple[Wanted, Result]]],
+    work: Callable[[Batch[Wanted, Result]], Generator[tuple[Wanted, Result]]],
     deadline: Deadline,
 ) -> Result:
     """Make one thing that is wanted of an original, together with others that are.
@@ -96,16 +97,18 @@ def share(
 def _lead(
     original: Hashable,
     batch: Batch[Wanted, Result],
-    work: Callable[[Batch[Wanted, Result]], Iterator[tuple[Wanted, Result]]],
+    work: Callable[[Batch[Wanted, Result]], Generator[tuple[Wanted, Result]]],
 ) -> None:
     try:
-        for one, result in work(batch):
-            batch.future(one).set_result(result)
+        with closing(work(batch)) as working:
+            for one, result in working:
+                batch.future(one).set_result(result)
     except Exception as error:
         # Who has begun the batch may have its own result before another fails.
         batch.fail(error)
-    except BaseException as error:
-        batch.fail(error)
+    except BaseException:
+        # What ends this thread is not meant for others.
+        batch.fail(Busy("who made what is wanted was stopped"))
         raise
     finally:
         with _guard:

@@ -75,8 +75,12 @@ def share(
         return flight.wait(key, deadline)  # type: ignore[no-any-return]  # one key, one kind of work
     try:
         result = _lead(key, work, look, deadline)
-    except BaseException as error:
+    except Exception as error:
         flight.future.set_exception(error)
+        raise
+    except BaseException:
+        # What ends this thread is not meant for others.
+        flight.future.set_exception(Busy(f"who made {key!r} was stopped"))
         raise
     else:
         flight.future.set_result(result)

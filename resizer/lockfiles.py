@@ -46,7 +46,7 @@ def slot(key: str) -> int:
 
 
 def lock(name: str, *, waits: bool = False) -> int | None:
-    """Lock a file: a descriptor to be closed, which unlocks it; None while another thread or process has it."""
+    """Lock a file: a descriptor for `unlock`; None while another thread or process has it."""
     descriptor = _open(name)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if waits else fcntl.LOCK_NB))
@@ -56,6 +56,12 @@ def lock(name: str, *, waits: bool = False) -> int | None:
             return None
         raise
     return descriptor
+
+
+def unlock(descriptor: int) -> None:
+    """Closing alone does not: a process that was forked meanwhile has the same opening of the file."""
+    fcntl.flock(descriptor, fcntl.LOCK_UN)
+    os.close(descriptor)
 
 
 def identity() -> str:
@@ -109,7 +115,7 @@ def _locked(name: str) -> Iterator[int]:
     try:
         yield descriptor
     finally:
-        os.close(descriptor)
+        unlock(descriptor)
 
 
 def _open(name: str) -> int:

@@ -6,7 +6,6 @@ Locks save work. That a variant is whole, and there once, does not depend on the
 from __future__ import annotations
 
 import logging
-import os
 import secrets
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
@@ -65,7 +64,7 @@ def lock_machine(key: str, deadline: Deadline) -> Iterator[str | None]:
         yield machine
     finally:
         if descriptor is not None:
-            os.close(descriptor)
+            lockfiles.unlock(descriptor)
 
 
 @contextmanager

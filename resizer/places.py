@@ -49,7 +49,7 @@ def _enter_machine(name: str, places: int, megabytes: int, budget: int) -> Leave
     """A place is a file, locked, in which stand the megabytes that its holder takes."""
     with ExitStack() as opened:
         gate = lockfiles.lock(f"{name}-gate", waits=True)
-        opened.callback(os.close, cast("int", gate))
+        opened.callback(lockfiles.unlock, cast("int", gate))
         mine: int | None = None
         taken = []
         for place in (f"{name}-{number}" for number in range(places)):
@@ -60,12 +60,12 @@ def _enter_machine(name: str, places: int, megabytes: int, budget: int) -> Leave
                 mine = descriptor
                 opened.callback(os.close, mine)
             else:
-                os.close(descriptor)
+                lockfiles.unlock(descriptor)
         if mine is None or not _fits(megabytes, taken, budget):
             return None
         lockfiles.write_number(mine, megabytes)
-        # A file stays locked until all descriptors of one opening are closed.
-        return partial(os.close, os.dup(mine))
+        # A file stays locked until it is unlocked, or all descriptors of one opening are closed.
+        return partial(lockfiles.unlock, os.dup(mine))
 
 
 def _fits(megabytes: int, taken: list[int], budget: int) -> bool:

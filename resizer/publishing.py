@@ -33,6 +33,7 @@ FOREVER = "public, max-age=31536000, immutable"
 class Published(NamedTuple):
     #: As the storage will tell it to a browser; None where storages tell none.
     etag: str | None
+    modified_at: float | None  # POSIX seconds; None where storages do not tell
 
 
 class Fetched(NamedTuple):
@@ -138,7 +139,7 @@ def _publish_file(storage: FileSystemStorage, key: str, content: bytes) -> Publi
     _make_directories(storage, path.parent)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
     try:
-        _write(temporary, content, storage.file_permissions_mode)
+        modified_at = _write(temporary, content, storage.file_permissions_mode)
         try:
             os.link(temporary, path)
         except FileExistsError:
@@ -149,7 +150,7 @@ def _publish_file(storage: FileSystemStorage, key: str, content: bytes) -> Publi
     finally:
         temporary.unlink(missing_ok=True)
     _flush(path.parent)
-    return Published(None)
+    return Published(None, modified_at)
 
 
 def _make_directories(storage: FileSystemStorage, directory: Path) -> None:
@@ -161,7 +162,8 @@ def _make_directories(storage: FileSystemStorage, directory: Path) -> None:
             parent.chmod(mode)
 
 
-def _write(path: Path, content: bytes, mode: int | None) -> None:
+def _write(path: Path, content: bytes, mode: int | None) -> float:
+    """When the file was written, as a web server will tell it, POSIX seconds."""
     # 0o666 less the umask, as any other new file; the storage's own mode replaces it.
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     with open(descriptor, "wb") as file:
@@ -171,6 +173,7 @@ def _write(path: Path, content: bytes, mode: int | None) -> None:
             os.fchmod(descriptor, mode)
         # Without it a power cut can leave a name with no bytes.
         os.fsync(descriptor)
+        return os.fstat(descriptor).st_mtime
 
 
 def _flush(directory: Path) -> None:
@@ -211,7 +214,7 @@ def _publish_object(
     # The bucket answers later requests by itself, and has to say what we would.
     headers = {"ContentType": written_as.content_type, "CacheControl": FOREVER}
     etag = bucket.put(key, content, headers)
-    return None if etag is None else Published(etag)
+    return None if etag is None else Published(etag, None)
 
 
 def _fetch_object(bucket: Bucket, key: str) -> Fetched | None:
@@ -239,7 +242,7 @@ def _publish_elsewhere(
     if saved != key:
         # Another was first, and the storage has made up a name for ours.
         storage.delete(saved)
-    return Published(None) if saved == key else None
+    return Published(None, None) if saved == key else None
 
 
 def _walk_elsewhere(storage: Storage, directory: str) -> Iterator[Stored]:

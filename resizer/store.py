@@ -10,6 +10,7 @@ import hashlib
 import logging
 import os
 import time
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -46,11 +47,11 @@ from resizer.errors import (
 from resizer.formats import BY_EXTENSION, SNIFF_BYTES, sniff
 from resizer.publishing import publish
 from resizer.sources import get_source
-from resizer.variant import parse_key, write_prefix
+from resizer.variant import parse_key, write_prefix, write_recipe
 from resizer.waiting import Deadline
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Generator, Iterable, Mapping
     from typing import BinaryIO
 
     from django.core.files.storage import Storage
@@ -210,21 +211,24 @@ def _is_recorded(key: str, answer: Answer) -> bool:
 
 
 def _make(description: Description, variant: Variant, key: str, deadline: Deadline) -> Answer:
-    failure = cache.key_of("failure", f"{variant.name}\n{variant.source}\n{variant.version}")
-    remembered = cache.read(failure) or lockfiles.noted(failure, seconds=originals.FAILURE_SECONDS)
-    if remembered:
-        error_class = errors.BY_NAME.get(remembered, UndecodableOriginal)
-        raise error_class(f"{description.reference} could not be decoded a moment ago")
+    failures = _failures(variant)
+    for failure in failures.values():
+        remembered = cache.read(failure) or lockfiles.noted(
+            failure, seconds=originals.FAILURE_SECONDS
+        )
+        if remembered:
+            error_class = errors.BY_NAME.get(remembered, UndecodableOriginal)
+            raise error_class(f"{description.reference} could not be decoded a moment ago")
     _refuse_too_large(description, variant)
     try:
         rendered, read_seconds = batches.share(
-            (description.reference, description.version),
+            (description.reference, description.version, variant.recipe),
             variant,
             partial(_render, description, deadline),
             deadline,
         )
     except (TooMuchWork, UndecodableOriginal) as error:
-        name = type(error).__name__
+        failure, name = failures[type(error)], type(error).__name__
         cache.write(failure, name, originals.FAILURE_SECONDS)
         lockfiles.note(failure, name)
         raise
@@ -239,6 +243,17 @@ def _make(description: Description, variant: Variant, key: str, deadline: Deadli
     return replace(answer, timings=timings)
 
 
+def _failures(variant: Variant) -> Mapping[type[ResizerError], str]:
+    """Under which keys it is remembered what cannot be made."""
+    original = f"{variant.name}\n{variant.source}\n{variant.version}"
+    # What takes too long with one recipe may be done in no time with another.
+    recipe = f"{original}\n{write_recipe(variant.recipe)}"
+    return {
+        UndecodableOriginal: cache.key_of("failure", original),
+        TooMuchWork: cache.key_of("failure", recipe),
+    }
+
+
 def _refuse_too_large(description: Description, variant: Variant) -> None:
     """Before others are in one batch with it. Raises TooManyPixels."""
     size = geometry.plan(description.size, variant.recipe, variant.width).size
@@ -249,7 +264,7 @@ def _refuse_too_large(description: Description, variant: Variant) -> None:
 
 def _render(
     description: Description, deadline: Deadline, batch: Batch[Variant, tuple[Rendered, float]]
-) -> Iterator[tuple[Variant, tuple[Rendered, float]]]:
+) -> Generator[tuple[Variant, tuple[Rendered, float]]]:
     """Variants of an original, each with how long that took to come, seconds."""
     name, header = description.reference.name, description.header
     source = get_source(description.reference.source)
@@ -264,11 +279,12 @@ def _render(
             read_seconds = time.perf_counter() - started_at
             with admit(lambda: estimate_together(header, batch.wanted), deadline):
                 variants = in_decoding_order(header, batch.close())
-                rendering = get_engine().render(file, header, variants)
-                for variant, rendered in zip(variants, rendering, strict=True):
-                    if opened is None:
-                        _raise_if_changed(description, source.stat(name).fingerprint)
-                    yield variant, (rendered, read_seconds)
+                # Closed, because what nobody wants any longer should not go on outside of its place.
+                with closing(get_engine().render(file, header, variants)) as rendering:
+                    for variant, rendered in zip(variants, rendering, strict=True):
+                        if opened is None:
+                            _raise_if_changed(description, source.stat(name).fingerprint)
+                        yield variant, (rendered, read_seconds)
         except OriginalChanged:
             raise
         except ResizerError as error:
@@ -302,8 +318,12 @@ def _keep(description: Description, variant: Variant, key: str, rendered: Render
         if published is None:
             # Another process was faster: all answer what that has made.
             answer = _load(key) or replace(answer, is_kept=False)
-        elif published.etag is not None:
-            answer = replace(answer, etag=published.etag)
+        else:
+            answer = replace(
+                answer,
+                etag=published.etag or answer.etag,
+                modified_at=int(published.modified_at or answer.modified_at),
+            )
     except StoreFailed as error:
         # The visitor gets the picture all the same; the next one has it made again.
         logger.error("A variant could not be kept: %.500r", error)

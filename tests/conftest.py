@@ -21,7 +21,7 @@ from tests.aws.deployment import deploy
 from tests.pictures import photograph
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
     from pathlib import Path
     from typing import BinaryIO
 
@@ -138,7 +138,7 @@ class CountingEngine(PillowEngine):
 
     def render(
         self, file: BinaryIO, header: Header, variants: Sequence[Variant]
-    ) -> Iterator[Rendered]:
+    ) -> Generator[Rendered]:
         CountingEngine.renders += 1
         return super().render(file, header, variants)
 

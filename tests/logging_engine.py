@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from resizer.engines.isolated import IsolatedEngine
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Sequence
 
     from resizer.engines import Header, Rendered
     from resizer.variant import Variant
@@ -27,7 +27,7 @@ class LoggingEngine(IsolatedEngine):
 
     def render(
         self, file: BinaryIO, header: Header, variants: Sequence[Variant]
-    ) -> Iterator[Rendered]:
+    ) -> Generator[Rendered]:
         _write("begin")
         try:
             hold = os.environ.get("TESTS_HOLD")

@@ -13,7 +13,7 @@ from resizer.errors import Busy, UndecodableOriginal
 from resizer.waiting import Deadline
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
 
 class Work:
@@ -24,7 +24,7 @@ class Work:
         self.has_turn = threading.Event()
         self.made: list[list[int]] = []
 
-    def __call__(self, batch: Batch[int, str]) -> Iterator[tuple[int, str]]:
+    def __call__(self, batch: Batch[int, str]) -> Generator[tuple[int, str]]:
         self.has_begun.set()
         assert self.has_turn.wait(10)
         numbers = batch.close()
@@ -75,7 +75,7 @@ def test_who_comes_too_late_begins_another(work: Work) -> None:
     late = Work()
     late.has_turn.set()
 
-    def interrupt(batch: Batch[int, str]) -> Iterator[tuple[int, str]]:
+    def interrupt(batch: Batch[int, str]) -> Generator[tuple[int, str]]:
         numbers = batch.close()
         assert late.ask(2) == "2"
         yield from ((number, str(number)) for number in numbers)
@@ -127,7 +127,7 @@ def test_error_is_that_of_all_who_have_not_got_theirs(work: Work) -> None:
 def test_what_ends_a_thread_ends_the_wait_of_the_others() -> None:
     has_begun, may_end = threading.Event(), threading.Event()
 
-    def end(batch: Batch[int, str]) -> Iterator[tuple[int, str]]:
+    def end(batch: Batch[int, str]) -> Generator[tuple[int, str]]:
         has_begun.set()
         assert may_end.wait(10)
         raise SystemExit
@@ -139,9 +139,10 @@ def test_what_ends_a_thread_ends_the_wait_of_the_others() -> None:
         second = pool.submit(share, "a", 2, end, Deadline(10))
         wait_for(1, 2)
         may_end.set()
-        for one in (first, second):
-            with pytest.raises(SystemExit):
-                one.result(10)
+        with pytest.raises(SystemExit):
+            first.result(10)
+        with pytest.raises(Busy, match="was stopped"):
+            second.result(10)
     assert batches._batches == {}
 
 

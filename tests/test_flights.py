@@ -55,14 +55,29 @@ def test_waiters_share_the_error_too() -> None:
         leader = pool.submit(ask, "key", work)
         work.has_begun.wait(10)
         waiter = pool.submit(ask, "key", work)
-        # The waiter waits as soon as it has found the leader's flight, which nothing outside shows.
-        while not flights._flights["key"].future._condition._waiters:  # type: ignore[attr-defined]  # private
+        # Nothing outside shows that it waits.
+        while not flights._flights["key"].waiters:
             pass
         work.may_end.set()
         for answer in (leader, waiter):
             with pytest.raises(UndecodableOriginal):
                 answer.result()
     assert work.runs == 1
+
+
+def test_what_ends_a_thread_is_not_meant_for_the_others() -> None:
+    work = Work(SystemExit())
+    with ThreadPoolExecutor(2) as pool:
+        leader = pool.submit(ask, "key", work)
+        work.has_begun.wait(10)
+        waiter = pool.submit(ask, "key", work)
+        while not flights._flights["key"].waiters:
+            pass
+        work.may_end.set()
+        with pytest.raises(SystemExit):
+            leader.result()
+        with pytest.raises(Busy, match="was stopped"):
+            waiter.result()
 
 
 def test_a_waiter_gives_up_and_does_not_begin_the_work_again() -> None:

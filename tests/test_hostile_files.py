@@ -10,6 +10,7 @@ import threading
 import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote
@@ -28,9 +29,9 @@ from tests.nginx import Reply, ask
 from tests.pictures import decode
 from tests.servers import ROOT, gunicorn_server, manage
 
-#: How long any answer may take, seconds: two cores, and others at work.
+#: How long any answer may take: processor time of the whole server, seconds. The clock would tell of others at work.
 SECONDS = 6
-#: Each process renders one at a time, so that its memory tells what one takes.
+#: One is asked for after the other, so that time and memory are those of one.
 PROCESSES, THREADS = 2, 1
 #: What a child process takes beside the pixels that it decodes: image libraries, files and variants, megabytes.
 BESIDE = 192
@@ -97,20 +98,24 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
             while not is_over.wait(0.01):
                 peaks.update({pid: _peak(pid) or peaks.get(pid, 0) for pid in _tree(parent.pid)})
 
-        def ask_for(name: str) -> tuple[Asked, Asked]:
-            still = _time(name, f"{address}/img/640/{name}")
-            return still, _time(name, f"{address}/img/{_other_key(name)}")
+        def ask_for(name: str, path: str) -> Asked:
+            before = _processor_seconds(parent.pid)
+            reply = _follow(f"{address}/img/{path}")
+            return Asked(name, reply, _processor_seconds(parent.pid) - before)
 
-        with ThreadPoolExecutor(1) as watching, ThreadPoolExecutor(PROCESSES) as pool:
+        with ThreadPoolExecutor(1) as watching:
             watched = watching.submit(watch)
-            pairs = list(pool.map(ask_for, names))
-            is_over.set()
+            try:
+                stills = [ask_for(name, f"640/{name}") for name in names]
+                others = [ask_for(name, _other_key(name)) for name in names]
+            finally:
+                is_over.set()
             watched.result()
         pids_after = _tree(parent.pid)
     variants = directory / "variants"
     return Outcome(
-        [still for still, _ in pairs],
-        [other for _, other in pairs],
+        stills,
+        others,
         {key: (variants / key).read_bytes() for key in files(variants)},
         pids_before,
         pids_after,
@@ -121,12 +126,22 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     )
 
 
-def _time(name: str, url: str) -> Asked:
-    started_at = time.perf_counter()
+def _follow(url: str) -> Reply:
     reply = ask(url)
     while reply.status == 302:
         reply = ask(url[: url.index("/img/")] + reply.headers["Location"])
-    return Asked(name, reply, time.perf_counter() - started_at)
+    return reply
+
+
+def _processor_seconds(pid: int) -> float:
+    """What a process and all below it have taken until now, those included that have ended (proc(5), stat)."""
+    ticks = 0
+    for one in _tree(pid):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            # Behind the name, which may hold anything: utime, stime, cutime and cstime.
+            fields = Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
+            ticks += sum(map(int, fields[11:15]))
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def _other_key(name: str) -> str:

@@ -247,7 +247,7 @@ def test_original_replaced_while_it_is_read_is_not_kept(
     def render(self: Any, *args: Any) -> Iterator[Rendered]:
         rendered = list(real(self, *args))
         save("a.jpg", photograph((800, 600)))
-        return iter(rendered)
+        yield from rendered
 
     engine_class = type(get_engine())
     real = engine_class.render

@@ -12,28 +12,33 @@ import resource
 import signal
 import socket
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from resizer.conf import adopt_settings
 from resizer.engines import load_engine
-from resizer.engines.messages import Message, receive, send
+from resizer.engines.messages import Message, receive_with_file, send
 from resizer.errors import ResizerError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import BinaryIO
 
-    from resizer.engines.protocol import Header, Rendered
+    from resizer.engines.protocol import Engine, Header
     from resizer.variant import Variant
 
 #: Who serves what is there goes before who renders.
 NICENESS = 5
 #: Of what is told of an error.
 MAX_CHARACTERS = 1000
+#: What every task ends with: its words, and the bytes that go with them.
+_END: list[tuple[dict[str, object], bytes]] = [({"end": True}, b"")]
 
 
 class Task(NamedTuple):
+    #: Stands in every answer to it, so that none is taken for another's.
+    token: str
     #: Dotted path of its class, or "auto".
     engine: str
     #: What is in force, pickled.
@@ -85,35 +90,44 @@ def serve(connection: socket.socket, limit: Callable[[Task], None]) -> None:
     with suppress(OSError, EOFError):
         send(connection, Message(b"{}"))
         while True:
-            message = receive(connection)
-            task: Task = pickle.loads(message.head)
-            limit(task)
-            with open(cast("int", message.descriptor), "rb") as file:
-                for answer in _answers(task, file):
-                    send(connection, answer)
+            message, descriptor = receive_with_file(connection)
+            with open(descriptor, "rb") as file:
+                task: Task = pickle.loads(message.head)
+                limit(task)
+                for words, body in chain(_answers(task, file), _END):
+                    head = json.dumps({"task": task.token, **words}).encode()
+                    send(connection, Message(head, body))
 
 
-def _answers(task: Task, file: BinaryIO) -> Iterator[Message]:
+def _answers(task: Task, file: BinaryIO) -> Iterator[tuple[dict[str, object], bytes]]:
+    """What is said, and the bytes that go with it."""
     try:
         adopt_settings(task.settings)
         engine = load_engine(task.engine)
     except Exception as error:
         # Whatever a module raises that cannot be imported: it is the project's fault, not the file's.
-        yield _failed("failure", error)
-        return
+        yield _failed("failure", error), b""
+    else:
+        yield from _results(task, engine, file)
+
+
+def _results(
+    task: Task, engine: Engine, file: BinaryIO
+) -> Iterator[tuple[dict[str, object], bytes]]:
     try:
         if task.header is None:
-            yield _write_header(engine.read_header(_whole_or_beginning(file, task.length)))
-            return
-        for rendered in engine.render(file, task.header, task.variants):
-            yield _write_rendered(rendered)
+            header = engine.read_header(_whole_or_beginning(file, task.length))
+            yield {"header": [header.format.name, *header[1:]]}, b""
+        else:
+            for rendered in engine.render(file, task.header, task.variants):
+                yield {"rendered": rendered[1:]}, rendered.content
     except Incomplete:
-        yield _message({"incomplete": True})
+        yield {"incomplete": True}, b""
     except ResizerError as error:
-        yield _message({"error": type(error).__name__, "text": str(error)[:MAX_CHARACTERS]})
+        yield {"error": type(error).__name__, "text": str(error)[:MAX_CHARACTERS]}, b""
     except Exception as error:
         # An engine that raises anything else has a fault, which a file has found.
-        yield _failed("fault", error)
+        yield _failed("fault", error), b""
 
 
 def _whole_or_beginning(file: BinaryIO, length: int) -> BinaryIO:
@@ -122,20 +136,8 @@ def _whole_or_beginning(file: BinaryIO, length: int) -> BinaryIO:
     return file if present >= length else cast("BinaryIO", Beginning(file.read(), length))
 
 
-def _write_header(header: Header) -> Message:
-    return _message({"header": [header.format.name, *header[1:]]})
-
-
-def _write_rendered(rendered: Rendered) -> Message:
-    return _message({"rendered": rendered[1:]}, rendered.content)
-
-
-def _failed(kind: str, error: Exception) -> Message:
-    return _message({kind: True, "text": f"{type(error).__name__}: {error}"[:MAX_CHARACTERS]})
-
-
-def _message(words: object, body: bytes = b"") -> Message:
-    return Message(json.dumps(words).encode(), body)
+def _failed(kind: str, error: Exception) -> dict[str, object]:
+    return {kind: True, "text": f"{type(error).__name__}: {error}"[:MAX_CHARACTERS]}
 
 
 def main() -> None:  # pragma: no cover  # runs in the child, whose lines nobody counts

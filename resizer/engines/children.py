@@ -14,7 +14,7 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 from signal import SIGKILL, SIGXCPU
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from resizer import machine
 from resizer.engines.messages import Message, receive, send
@@ -29,9 +29,11 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 #: How long a child may take until it can begin, seconds: a tenth of one, where the machine is idle.
-START_SECONDS = 30
+START_SECONDS = 10
 #: How long one may take to end by itself, seconds.
 END_SECONDS = 1
+#: No more work at once for each core: those that render, and some that read headers.
+MOST_FOR_CORE = 2
 
 # No secrets of the project: a decoder that is broken into, or that leaks memory into pictures, has none to give.
 _ENVIRONMENT = ("DYLD_", "LANG", "LC_", "LD_", "MALLOC_", "PATH", "TMPDIR", "TZ", "VIPS_")
@@ -49,16 +51,20 @@ class Child:
         """Raises OSError where none can be started."""
         self._connection, theirs = socket.socketpair()
         self._is_ready = False
+        # Python does not mind what is no text either, such as a Path.
+        path = json.dumps(
+            [entry for entry in cast("list[object]", sys.path) if isinstance(entry, str)]
+        )
         with theirs:
             try:
                 self._process = subprocess.Popen(
-                    [_interpreter(), "-I", "-c", _BEGIN, json.dumps(sys.path)],
+                    [_interpreter(), "-I", "-c", _BEGIN, path],
                     stdin=theirs.fileno(),
                     stdout=subprocess.DEVNULL,
                     stderr=subprocess.DEVNULL,
                     env=_environment(),
                 )
-            except OSError:
+            except BaseException:
                 self._connection.close()
                 raise
         self.pid = self._process.pid
@@ -71,30 +77,38 @@ class Child:
         """Raises Busy if it is not there, or cannot start."""
         try:
             if not self._is_ready:
-                receive(self._connection, START_SECONDS)
+                receive(self._connection, seconds=START_SECONDS)
                 self._is_ready = True
-            send(self._connection, Message(pickle.dumps(task), descriptor=descriptor))
-        except (OSError, EOFError) as error:
+            message = Message(pickle.dumps(task))
+            send(self._connection, message, descriptor=descriptor, seconds=START_SECONDS)
+        except (OSError, EOFError, ValueError) as error:
             raise Busy(f"a child process is not there: {error!r}") from error
 
-    def answer(self, seconds: float) -> tuple[dict[str, Any], bytes]:
-        """Its next words, and the bytes that go with them. Raises TooMuchWork, UndecodableOriginal and Busy."""
+    def answer(self, task: Task, seconds: float, most_bytes: int) -> tuple[dict[str, Any], bytes]:
+        """Its next words on a task, and the bytes that go with them.
+
+        Raises TooMuchWork, UndecodableOriginal for nonsense, Busy where it has gone through no fault of the file.
+        """
         try:
-            message = receive(self._connection, seconds)
+            message = receive(self._connection, seconds=seconds, most_bytes=most_bytes)
             words = json.loads(message.head)
         except TimeoutError as error:
             raise TooMuchWork(f"not rendered within {seconds:g} s") from error
-        except EOFError as error:
+        except (EOFError, OSError) as error:
             raise self._explain_end() from error
-        except (OSError, ValueError) as error:
+        except (RecursionError, ValueError) as error:
             raise UndecodableOriginal(f"a child process says nonsense: {error!r:.200}") from error
-        if not isinstance(words, dict):
+        if not isinstance(words, dict) or words.get("task") != task.token:
             raise UndecodableOriginal("a child process says nonsense")
         return words, message.body
 
+    def let_go(self) -> None:
+        """It ends by itself, when it has done what it is at."""
+        self._connection.close()
+
     def end(self) -> None:
         """Let it end; kill it if it does not."""
-        self._connection.close()
+        self.let_go()
         try:
             self._process.wait(END_SECONDS)
         except subprocess.TimeoutExpired:
@@ -118,52 +132,62 @@ class Child:
         text = f"a child process has ended with {code}"
         if code == -SIGXCPU:
             return TooMuchWork(text)
-        # Not by us: the system was short of memory, or an operator of patience. The file may be as good as any.
-        return Busy(text) if code == -SIGKILL else UndecodableOriginal(text)
+        # Not by us: the system was short of memory, or an operator of patience. The file may be as good as any. Nothing
+        # is known where it has not ended at all, or where others collect how processes of this one end.
+        is_known = code not in {None, 0, -SIGKILL}
+        return UndecodableOriginal(text) if is_known else Busy(text)
 
 
 class Children:
     """Those of this process."""
 
     def __init__(self) -> None:
-        self._guard = threading.Lock()
+        # A lock that can be taken twice: what is collected as garbage may give a child back at any moment.
+        self._guard = threading.Condition(threading.RLock())
         self._idle: list[Child] = []
         self._busy: set[Child] = set()
+        self._borrowed = 0
 
     def __iter__(self) -> Iterator[Child]:
         with self._guard:
             return iter([*self._idle, *self._busy])
 
     def borrow(self) -> Child:
-        """One that has nothing to do. Raises Busy where none can be started."""
-        child = self._take_idle() or _start()
+        """One that has nothing to do. Raises Busy where none can be started, or of many none comes back."""
+        most = MOST_FOR_CORE * machine.cores()
+        with self._guard:
+            if not self._guard.wait_for(lambda: self._borrowed < most, START_SECONDS):
+                raise Busy("all child processes are at work")
+            self._borrowed += 1
+        try:
+            child = self._take_idle() or _start()
+        except BaseException:
+            self._return(None)
+            raise
         with self._guard:
             self._busy.add(child)
         return child
 
     def give_back(self, child: Child) -> None:
-        with self._guard:
-            self._busy.discard(child)
-            # As many as the machine renders at once; more were for headers.
-            is_kept = len(self._idle) < machine.cores()
-            if is_kept:
-                self._idle.append(child)
-        if not is_kept:
+        self._return(child)
+        if not self._keep(child):
             child.end()
 
     def replace(self, child: Child) -> None:
         """Kill one, and have another begin while nobody waits for it."""
-        with self._guard:
-            self._busy.discard(child)
+        self._return(child)
         child.kill()
-        with suppress(Busy):
-            self.give_back(_start())
+        if len(self._idle) < machine.cores():
+            with suppress(Busy):
+                self._keep(_start())
 
     def end(self) -> None:
         with self._guard:
             ending = [*self._idle, *self._busy]
             self._idle.clear()
             self._busy.clear()
+        for child in ending:
+            child.let_go()
         for child in ending:
             child.end()
 
@@ -172,6 +196,22 @@ class Children:
         for child in [*self._idle, *self._busy]:
             child.abandon()
         self.__init__()  # type: ignore[misc]  # begins again, with a lock that nobody holds
+
+    def _return(self, child: Child | None) -> None:
+        with self._guard:
+            self._borrowed -= 1
+            if child is not None:
+                self._busy.discard(child)
+            self._guard.notify()
+
+    def _keep(self, child: Child) -> bool:
+        """As many as the machine renders at once; more were for headers."""
+        most = machine.cores()
+        with self._guard:
+            is_kept = len(self._idle) < most
+            if is_kept:
+                self._idle.append(child)
+        return is_kept
 
     def _take_idle(self) -> Child | None:
         while True:

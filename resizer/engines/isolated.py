@@ -10,29 +10,31 @@ import functools
 import logging
 import os
 import pickle
+import secrets
 import shutil
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeVar
-
-from django.core.exceptions import ImproperlyConfigured
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from resizer import errors
 from resizer.conf import Settings, get_settings
+from resizer.endings import has_end
 from resizer.engines import load_engine
 from resizer.engines.child import Task
-from resizer.engines.children import children
+from resizer.engines.children import END_SECONDS, children
 from resizer.engines.memory import estimate_together
 from resizer.engines.protocol import Header, Rendered
 from resizer.engines.recognition import recognise
 from resizer.engines.scratch import scratch_file
-from resizer.errors import UndecodableOriginal
+from resizer.engines.sharing import plan_resizing
+from resizer.errors import Busy, ResizerError, UndecodableOriginal
 from resizer.formats import BY_NAME, SNIFF_BYTES, sniff
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-    from typing import Any, BinaryIO
+    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+    from typing import BinaryIO
 
+    from resizer.engines.children import Child
     from resizer.formats import Format
     from resizer.variant import Variant
 
@@ -44,6 +46,9 @@ Result = TypeVar("Result")
 HEAD_BYTES = 65_536
 #: Beyond twice what a render is estimated to take: libraries reserve more than they use.
 RESERVE_MEGABYTES = 256
+STACK_MEGABYTES = 8
+#: What is larger is no size and no count of anything here, and databases cannot hold it.
+MAX_NUMBER = 2**31 - 1
 
 
 class IsolatedEngine:
@@ -61,44 +66,49 @@ class IsolatedEngine:
 
     def read_header(self, file: BinaryIO) -> Header:
         """Fetches no more of a remote file than its decoder wants."""
-        recognise(file)
+        found = recognise(file)
         length = file.seek(0, os.SEEK_END)
         megabytes = get_settings().MAX_DECODED_MEGABYTES
-        header = None
+        reading = _Reading(functools.partial(_read_header, found, length))
         for most in (HEAD_BYTES, length):
             with _descriptor(file, most) as descriptor:
                 task = _task(self._path, None, (), length, megabytes)
-                (header,) = _ask(task, descriptor, [_read_header])
+                (header,) = _ask(task, descriptor, [reading])
             if header is not None:
                 return header
         raise UndecodableOriginal("more is wanted than the whole file")
 
     def render(
         self, file: BinaryIO, header: Header, variants: Sequence[Variant]
-    ) -> Iterator[Rendered]:
+    ) -> Generator[Rendered]:
         megabytes = 2 * estimate_together(header, variants)
         with _descriptor(file, None) as descriptor:
             task = _task(self._path, header, tuple(variants), header.bytes, megabytes)
-            readers = [functools.partial(_read_rendered, variant) for variant in variants]
-            yield from _ask(task, descriptor, readers)
+            yield from _ask(task, descriptor, [_reading(header, one) for one in variants])
 
 
-def _ask(
-    task: Task, descriptor: int, readers: Sequence[Callable[[Mapping[str, Any], bytes], Result]]
-) -> Iterator[Result]:
+class _Reading(NamedTuple, Generic[Result]):
+    """How an answer is read: from the words, and the bytes that go with them, of which there are at most so many."""
+
+    read: Callable[[Mapping[str, Any], bytes], Result]
+    most_bytes: int = 0
+
+
+def _ask(task: Task, descriptor: int, readings: Sequence[_Reading[Result]]) -> Generator[Result]:
     """Have a task done, and its answers read. Raises any ResizerError."""
     child = children.borrow()
     is_busy = True
     try:
         child.begin(task, descriptor)
-        for number, read in enumerate(readers, 1):
-            words, content = child.answer(get_settings().RENDER_SECONDS)
+        for number, reading in enumerate(readings, 1):
+            words, content = child.answer(task, get_settings().RENDER_SECONDS, reading.most_bytes)
             _raise_error(words)
-            result = read(words, content)
-            if number == len(readers):
+            result = reading.read(words, content)
+            if number == len(readings):
                 # Before, because nobody may want to hear that there is no more.
-                is_busy = False
-                children.give_back(child)
+                is_busy = not _has_ended(child, task)
+                if not is_busy:
+                    children.give_back(child)
             yield result
     finally:
         # What it is at is wanted no longer; or a broken file has been at it, who knows how.
@@ -106,18 +116,30 @@ def _ask(
             children.replace(child)
 
 
+def _has_ended(child: Child, task: Task) -> bool:
+    """Whether there is no more to come, which the next who asks would take for an answer to that."""
+    try:
+        words, _ = child.answer(task, END_SECONDS, 0)
+    except ResizerError:
+        return False
+    return "end" in words
+
+
 def _task(
     engine: str, header: Header | None, variants: tuple[Variant, ...], length: int, megabytes: int
 ) -> Task:
     settings = get_settings()
+    # Decoders of AVIF take a thread for each core, and each thread takes addresses for its stack.
+    stacks = STACK_MEGABYTES * (os.cpu_count() or 1)
     return Task(
+        token=secrets.token_hex(8),
         engine=engine,
         settings=_pickle_settings(settings),
         header=header,
         variants=variants,
         length=length,
         seconds=settings.RENDER_SECONDS * max(1, len(variants)),
-        megabytes=megabytes + RESERVE_MEGABYTES,
+        megabytes=megabytes + RESERVE_MEGABYTES + stacks,
     )
 
 
@@ -148,38 +170,63 @@ def _descriptor(file: BinaryIO, most: int | None) -> Iterator[int]:
 
 
 def _raise_error(words: Mapping[str, Any]) -> None:
-    text = f"{words.get('text')}"
+    text = f"{words.get('text')!r:.1000}"
     if "failure" in words:
-        raise ImproperlyConfigured(f"RESIZER['ENGINE'] cannot be loaded: {text}")
+        # A system check says so too, unless the child says it for another reason.
+        logger.error("The engine cannot be loaded: %s", text)
+        raise Busy(f"the engine cannot be loaded: {text}")
     if "fault" in words:
-        logger.error("The engine has failed: %.1000r", text)
+        logger.error("The engine has failed: %s", text)
         raise UndecodableOriginal(text)
     if "error" in words:
         raise errors.BY_NAME.get(str(words["error"]), UndecodableOriginal)(text)
 
 
-def _read_header(words: Mapping[str, Any], _content: bytes) -> Header | None:
+def _read_header(
+    found: Format, length: int, words: Mapping[str, Any], _content: bytes
+) -> Header | None:
     """None where the beginning of the file was not enough. Raises UndecodableOriginal for what is no header."""
     if "incomplete" in words:
         return None
     try:
         name, *rest = words["header"]
-        header = Header(BY_NAME[name], *rest)
+        header = Header(BY_NAME[name], *rest)._replace(bytes=length)
     except (KeyError, TypeError, ValueError) as error:
         raise UndecodableOriginal("a child process gives no header") from error
-    numbers = (header.width, header.height, header.orientation, header.frames)
-    if not all(type(number) is int and number >= 1 for number in numbers):
+    numbers = (header.width, header.height, header.frames)
+    flags = (header.has_alpha, header.is_shrinkable, header.is_graphic, header.has_palette)
+    is_right = header.format is found and _is_whole(header.orientation, 8)
+    is_right &= all(_is_whole(number, MAX_NUMBER) for number in numbers)
+    is_right &= all(type(flag) is bool for flag in flags)
+    if not is_right:
         raise UndecodableOriginal("a child process gives no header")
     return header
+
+
+def _is_whole(number: object, most: int) -> bool:
+    return type(number) is int and 1 <= number <= most
+
+
+def _reading(header: Header, variant: Variant) -> _Reading[Rendered]:
+    width, height = plan_resizing(header, variant, shrinks=False).plan.size
+    frames = header.frames if variant.recipe.animated else 1
+    # No encoder makes twice as many bytes of four channels.
+    most = 8 * width * height * frames + 1_000_000
+    return _Reading(functools.partial(_read_rendered, variant), most)
 
 
 def _read_rendered(variant: Variant, words: Mapping[str, Any], content: bytes) -> Rendered:
     """Raises UndecodableOriginal for what is no such variant."""
     try:
-        width, height, decoded, encoded = words["rendered"]
-        rendered = Rendered(content, int(width), int(height), float(decoded), float(encoded))
-    except (KeyError, TypeError, ValueError) as error:
+        rendered = Rendered(content, *words["rendered"])
+        sizes = (rendered.width, rendered.height)
+        is_right = all(_is_whole(size, MAX_NUMBER) for size in sizes)
+        # What is no number is less than none.
+        is_right &= 0 <= rendered.decode_seconds < MAX_NUMBER
+        is_right &= 0 <= rendered.encode_seconds < MAX_NUMBER
+    except (KeyError, TypeError) as error:
         raise UndecodableOriginal("a child process gives no variant") from error
-    if sniff(content[:SNIFF_BYTES]) is not variant.format:
+    is_right &= sniff(content[:SNIFF_BYTES]) is variant.format
+    if not is_right or not has_end(content, variant.format):
         raise UndecodableOriginal("a child process gives no variant")
     return rendered

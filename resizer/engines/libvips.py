@@ -22,7 +22,7 @@ from resizer.geometry import upright
 from resizer.variant import LOSSLESS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Sequence
     from typing import BinaryIO
 
     from resizer.engines.protocol import Header, Rendered
@@ -96,7 +96,7 @@ class LibvipsEngine:
 
     def render(
         self, file: BinaryIO, header: Header, variants: Sequence[Variant]
-    ) -> Iterator[Rendered]:
+    ) -> Generator[Rendered]:
         if _Fork.is_broken or not _reads(file, header):
             yield from self._pillow.render(file, header, variants)
             return

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Sequence
     from typing import BinaryIO
 
     from resizer.formats import Format
@@ -66,7 +66,7 @@ class Engine(Protocol):
 
     def render(
         self, file: BinaryIO, header: Header, variants: Sequence[Variant]
-    ) -> Iterator[Rendered]:
+    ) -> Generator[Rendered]:
         """Make variants of one original, in their order.
 
         Those that can share a decoding do, and each is the same picture as when it is asked for alone.

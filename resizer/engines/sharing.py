@@ -10,7 +10,7 @@ from resizer.engines.protocol import Rendered
 from resizer.geometry import decoding_scale, stored_plan, upright
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterable, Sequence
 
     from resizer.engines.protocol import Header
     from resizer.geometry import Plan
@@ -62,7 +62,7 @@ def render_shared(
     resize: Callable[[Decoded, Resizing], Resized],
     encode: Callable[[Resized, Variant], bytes],
     animate: Callable[[Variant], Rendered],
-) -> Iterator[Rendered]:
+) -> Generator[Rendered]:
     """Render variants in their order; each is the same picture as when it is asked for alone.
 
     `shrinks` says whether the format can be decoded at a fraction of its size; `decode` is given the scale, and

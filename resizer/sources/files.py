@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import stat
 from contextlib import contextmanager
@@ -44,7 +45,12 @@ class Reader:
         self._name = name
         self.fingerprint = fingerprint
         self.tell = file.tell
-        self.fileno = file.fileno
+
+    def fileno(self) -> int:
+        """Raises OSError unless the bytes of the descriptor are those of the file: what is unpacked has the packed one's."""
+        if not isinstance(getattr(self._file, "raw", None), io.FileIO):
+            raise io.UnsupportedOperation("no file of this machine")
+        return self._file.fileno()
 
     def read(self, size: int = -1) -> bytes:
         with self._errors():

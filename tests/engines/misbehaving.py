@@ -6,18 +6,22 @@ import json
 import os
 import resource
 import signal
+import socket
 import struct
+import sys
 from typing import TYPE_CHECKING, BinaryIO
 
 from django.conf import settings as django_settings
 
 from resizer.conf import get_settings
-from resizer.engines.child import Incomplete
+from resizer.engines.child import Incomplete, Task
 from resizer.engines.pillow import PillowEngine
 from resizer.errors import TooManyPixels, UndecodableOriginal
+from tests.pictures import draw, encode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Mapping, Sequence
+    from types import FrameType
 
     from resizer.engines import Header, Rendered
     from resizer.variant import Variant
@@ -28,7 +32,7 @@ class Misbehaving(PillowEngine):
 
     def render(
         self, file: BinaryIO, header: Header, variants: Sequence[Variant]
-    ) -> Iterator[Rendered]:
+    ) -> Generator[Rendered]:
         self.misbehave()
         return super().render(file, header, variants)
 
@@ -62,7 +66,7 @@ class Interrupted(PillowEngine):
 
     def render(
         self, file: BinaryIO, header: Header, variants: Sequence[Variant]
-    ) -> Iterator[Rendered]:
+    ) -> Generator[Rendered]:
         yield from super().render(file, header, variants[:1])
         raise TooManyPixels("the second")
 
@@ -102,40 +106,109 @@ class OutOfTime(Killed):
 
 class Exiting(Misbehaving):
     def misbehave(self) -> None:
+        os._exit(1)
+
+
+class ExitingWell(Misbehaving):
+    def misbehave(self) -> None:
         os._exit(0)
 
 
-class Saying(Misbehaving):
-    """Says something else, as one that was broken into might."""
+class Afterwards(PillowEngine):
+    """Fails when all is made: what it says then must not be taken for the next one's."""
 
-    words: object
+    def render(
+        self, file: BinaryIO, header: Header, variants: Sequence[Variant]
+    ) -> Generator[Rendered]:
+        yield from super().render(file, header, variants)
+        raise KeyError("afterwards")
+
+
+class SleepingAfterwards(PillowEngine):
+    def render(
+        self, file: BinaryIO, header: Header, variants: Sequence[Variant]
+    ) -> Generator[Rendered]:
+        yield from super().render(file, header, variants)
+        signal.pause()
+
+
+def say(words: object, body: bytes = b"") -> None:
+    """Say something in the child's place, as one that was broken into might, and nothing more."""
+    tell(json.dumps(words).encode(), body)
+    signal.pause()
+
+
+def tell(head: bytes, body: bytes = b"") -> None:
+    os.write(0, struct.pack("!II", len(head), len(body)) + head + body)
+
+
+def token() -> str:
+    """Whoever is in the process can find it."""
+    frame: FrameType | None = sys._getframe()
+    while frame:
+        task = frame.f_locals.get("task")
+        if isinstance(task, Task):
+            return task.token
+        frame = frame.f_back
+    raise AssertionError
+
+
+class Saying(Misbehaving):
+    words: Mapping[str, object]
     body = b""
 
     def misbehave(self) -> None:
-        head = json.dumps(self.words).encode()
-        os.write(0, struct.pack("!II", len(head), len(self.body)) + head + self.body)
-        # What it says by itself comes too late.
-        signal.pause()
+        say({"task": token(), **self.words}, self.body)
 
 
-class SayingNoJSON(Saying):
+class SayingNoJSON(Misbehaving):
     def misbehave(self) -> None:
-        os.write(0, struct.pack("!II", 3, 0) + b"no!")
+        tell(b"no!")
         signal.pause()
 
 
-class SayingTooMuch(Saying):
+class SayingDeeply(Misbehaving):
+    def misbehave(self) -> None:
+        tell(b"[" * 99_000)
+        signal.pause()
+
+
+class SayingTooMuch(Misbehaving):
     def misbehave(self) -> None:
         os.write(0, struct.pack("!II", 3, 4_000_000_000))
         signal.pause()
 
 
-class SayingAList(Saying):
-    words = [1, 2]
+class SayingInTheHead(Misbehaving):
+    def misbehave(self) -> None:
+        os.write(0, struct.pack("!II", 4_000_000_000, 3))
+        signal.pause()
+
+
+class SayingAList(Misbehaving):
+    def misbehave(self) -> None:
+        say([1, 2])
+
+
+PICTURE = encode(draw((320, 240)), "PNG")
+
+
+class SayingForAnother(Misbehaving):
+    def misbehave(self) -> None:
+        say({"task": "another", "rendered": [320, 240, 0, 0]}, PICTURE)
+
+
+class SayingAfterTheEnd(Misbehaving):
+    """Makes what it should, and says something else instead of its end."""
+
+    def misbehave(self) -> None:
+        words = {"task": token(), "rendered": [320, 240, 0, 0]}
+        tell(json.dumps(words).encode(), PICTURE)
+        say({"task": token(), "error": "UndecodableOriginal"})
 
 
 class SayingNothing(Saying):
-    words: object = {}
+    words: Mapping[str, object] = {}
 
 
 class SayingLess(Saying):
@@ -147,9 +220,19 @@ class SayingHTML(Saying):
     body = b"<!doctype html><script>alert(1)</script>"
 
 
+class SayingHalf(Saying):
+    words = {"rendered": [320, 240, 0, 0]}
+    body = PICTURE[: len(PICTURE) // 2]
+
+
 class SayingSizes(Saying):
     words = {"rendered": ["wide", "high", 0, 0]}
-    body = b"\x89PNG\r\n\x1a\n"
+    body = PICTURE
+
+
+class SayingInfinity(Saying):
+    words = {"rendered": [320, 240, float("inf"), 0]}
+    body = PICTURE
 
 
 class SayingAnError(Saying):
@@ -159,20 +242,62 @@ class SayingAnError(Saying):
 class Headless(PillowEngine):
     """Gives headers that are none."""
 
-    answer = '{"header": ["jpeg", 1]}'
+    answer: list[object] = ["jpeg", 1]
 
     def read_header(self, file: BinaryIO) -> Header:
-        os.write(0, struct.pack("!II", len(self.answer), 0) + self.answer.encode())
-        signal.pause()
+        say({"task": token(), "header": self.answer})
         raise AssertionError
 
 
-class WithoutFormat(Headless):
-    answer = '{"header": ["svg", 1, 1, 1, false, false, false, false, 1, 1]}'
+class OfUnknownFormat(Headless):
+    answer = ["svg", 1, 1, 1, False, False, False, False, 1, 1]
 
 
-class WithoutSize(Headless):
-    answer = '{"header": ["jpeg", -5, 1, 1, false, false, false, false, 1, 1]}'
+class OfAnotherFormat(Headless):
+    answer = ["png", 1, 1, 1, False, False, False, False, 1, 1]
+
+
+class OfNoSize(Headless):
+    answer = ["jpeg", -5, 1, 1, False, False, False, False, 1, 1]
+
+
+class WithHugeSides(Headless):
+    answer = ["jpeg", 10**400, 1, 1, False, False, False, False, 1, 1]
+
+
+class OfOddOrientation(Headless):
+    answer = ["jpeg", 1, 1, 9, False, False, False, False, 1, 1]
+
+
+class WithAFlagThatIsNone(Headless):
+    answer = ["jpeg", 1, 1, 1, [1], False, False, False, 1, 1]
+
+
+class OfManyFrames(Headless):
+    answer = ["jpeg", 1, 1, 1, False, False, False, False, 10**30, 1]
+
+
+class WithAWrongLength(Headless):
+    """Of which the server knows better."""
+
+    answer = ["jpeg", 1, 1, 1, False, False, False, False, 1, -(10**12)]
+
+    def read_header(self, file: BinaryIO) -> Header:
+        tell(json.dumps({"task": token(), "header": self.answer}).encode())
+        say({"task": token(), "end": True})
+        raise AssertionError
+
+
+class Returning(PillowEngine):
+    """Sends files where none are expected."""
+
+    def read_header(self, file: BinaryIO) -> Header:
+        head = json.dumps({"task": token(), "header": OfNoSize.answer}).encode()
+        with socket.socket(fileno=os.dup(0)) as connection:
+            lengths = struct.pack("!II", len(head), 0)
+            socket.send_fds(connection, [lengths + head], [file.fileno()] * 3)
+        signal.pause()
+        raise AssertionError
 
 
 class Insatiable(PillowEngine):

@@ -12,11 +12,13 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
+from PIL import Image
 
 from resizer import conf, machine
 from resizer.conf import get_settings
@@ -232,6 +234,12 @@ def test_child_that_takes_too_long_is_killed(settings: Settings, name: str, tmp_
     [
         ("Aborted", UndecodableOriginal),
         ("Exiting", UndecodableOriginal),
+        ("ExitingWell", Busy),
+        ("SayingDeeply", UndecodableOriginal),
+        ("SayingForAnother", UndecodableOriginal),
+        ("SayingHalf", UndecodableOriginal),
+        ("SayingInfinity", UndecodableOriginal),
+        ("SayingInTheHead", UndecodableOriginal),
         ("Greedy", UndecodableOriginal),
         ("Killed", Busy),
         ("OutOfTime", TooMuchWork),
@@ -255,10 +263,46 @@ def test_what_goes_wrong_in_a_child_ends_there(name: str, expected: type[Resizer
     assert len(os.listdir("/dev/fd")) == before
 
 
-@pytest.mark.parametrize("name", ["Headless", "WithoutFormat", "WithoutSize"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Headless",
+        "OfAnotherFormat",
+        "OfManyFrames",
+        "OfNoSize",
+        "OfOddOrientation",
+        "OfUnknownFormat",
+        "WithAFlagThatIsNone",
+        "WithHugeSides",
+    ],
+)
 def test_header_that_is_none_is_refused(name: str) -> None:
     with pytest.raises(UndecodableOriginal, match="no header"):
         isolated(name).read_header(io.BytesIO(PHOTO))
+
+
+def test_length_of_a_file_is_what_the_server_knows_of_it() -> None:
+    header = isolated("WithAWrongLength").read_header(io.BytesIO(PHOTO))
+    assert header.bytes == len(PHOTO)
+
+
+def test_files_that_a_child_sends_are_not_taken() -> None:
+    render()
+    before = len(os.listdir("/dev/fd"))
+    for _ in range(3):
+        with pytest.raises(UndecodableOriginal):
+            isolated("Returning").read_header(io.BytesIO(PHOTO))
+    assert len(os.listdir("/dev/fd")) == before
+
+
+@pytest.mark.parametrize("name", ["Afterwards", "SayingAfterTheEnd", "SleepingAfterwards"])
+def test_what_a_child_says_afterwards_is_told_to_nobody(name: str) -> None:
+    other = encode(draw((800, 600)).transpose(Image.Transpose.ROTATE_180), "PNG")
+    expected = render(content=other)
+    before = pids()
+    assert decode(render(name)).size == (320, 240)
+    assert pids() != before
+    assert render(content=other) == expected
 
 
 def test_fault_of_an_engine_is_logged_in_one_line(caplog: pytest.LogCaptureFixture) -> None:
@@ -269,9 +313,12 @@ def test_fault_of_an_engine_is_logged_in_one_line(caplog: pytest.LogCaptureFixtu
     assert "\n" not in record.getMessage()
 
 
-def test_engine_that_is_not_there_is_a_mistake_of_the_settings() -> None:
-    with pytest.raises(ImproperlyConfigured, match=r"RESIZER\['ENGINE'\] cannot be loaded"):
+def test_engine_that_is_not_there_is_no_fault_of_the_picture(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with pytest.raises(Busy, match="NoSuchEngine"):
         render("NoSuchEngine")
+    assert "cannot be loaded" in caplog.text
 
 
 def test_child_knows_no_secrets_and_has_limits(
@@ -284,7 +331,7 @@ def test_child_knows_no_secrets_and_has_limits(
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "a third one")
     with pytest.raises(UndecodableOriginal) as raised:
         render("Knowing")
-    told = json.loads(str(raised.value))
+    told = json.loads(str(raised.value).strip("'"))
     assert "secret" not in str(told["environment"]) + str(told["key"]) + str(told["sources"])
     assert "AWS_SECRET_ACCESS_KEY" not in told["environment"]
     assert not told["project"]
@@ -325,27 +372,45 @@ def test_child_whose_variants_are_wanted_no_longer_is_replaced() -> None:
     assert pids() != before
 
 
-def test_no_more_children_are_kept_than_render_at_once() -> None:
+def test_no_more_children_are_kept_than_render_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "cores", lambda: 2)
     pool = Children()
-    borrowed = [pool.borrow() for _ in range(machine.cores() + 1)]
-    assert len({child.pid for child in borrowed}) == len(list(pool)) == machine.cores() + 1
+    borrowed = [pool.borrow() for _ in range(3)]
+    assert len({child.pid for child in borrowed}) == len(list(pool)) == 3
     for child in borrowed:
         pool.give_back(child)
-    assert len(list(pool)) == machine.cores()
+    assert len(list(pool)) == 2
     pool.end()
     assert list(pool) == []
     assert not any(child.is_alive for child in borrowed)
 
 
+def test_who_finds_all_children_at_work_waits_for_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "cores", lambda: 1)
+    monkeypatch.setattr(children_module, "START_SECONDS", 0.1)
+    pool = Children()
+    first, second = pool.borrow(), pool.borrow()
+    with pytest.raises(Busy, match="are at work"):
+        pool.borrow()
+    monkeypatch.setattr(children_module, "START_SECONDS", 10)
+    with ThreadPoolExecutor(1) as threads:
+        waiting = threads.submit(pool.borrow)
+        pool.give_back(first)
+        assert waiting.result(10) is first
+    # No more are kept than render at once, whatever becomes of the others.
+    pool.give_back(first)
+    pool.replace(second)
+    assert list(pool) == [first]
+    pool.end()
+
+
 def test_child_that_does_not_end_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(children_module, "END_SECONDS", 0.1)
     child = Child()
-    task = Task("tests.engines.misbehaving.EndlessHeader", b"", None, (), len(PHOTO), 10, 1000)
     with scratch_file() as file:
         file.write(PHOTO)
         file.flush()
-        settings = pickle.dumps(get_settings())
-        child.begin(task._replace(settings=settings), file.fileno())
+        child.begin(task_for("tests.engines.misbehaving.EndlessHeader"), file.fileno())
         child.end()
     assert not child.is_alive
 
@@ -363,6 +428,13 @@ def test_child_that_cannot_begin_is_no_fault_of_the_picture(
     monkeypatch.setattr(sys, "path", [])
     with pytest.raises(Busy, match="is not there"):
         render()
+
+
+def test_path_of_modules_may_hold_what_is_no_text(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(sys, "path", [*sys.path, tmp_path])
+    assert decode(render()).size == (320, 240)
 
 
 def test_python_is_found_within_another_program(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -431,17 +503,17 @@ def test_request_for_a_picture_that_takes_too_long_is_refused_and_the_next_is_se
 def told() -> Iterator[Callable[..., list[Message]]]:
     """Has a task done, and gives what is answered."""
 
-    def tell(task: Task, content: bytes = PHOTO, answers: int = 1) -> list[Message]:
+    def tell(task: Task, content: bytes = PHOTO, answers: int = 2) -> list[Message]:
         ours, theirs = socket.socketpair()
         limits: list[Task] = []
         thread = threading.Thread(target=serve, args=[theirs, limits.append])
         thread.start()
         with ours, scratch_file() as file:
-            assert receive(ours, 10) == Message(b"{}")
+            assert receive(ours, seconds=10) == Message(b"{}")
             file.write(content)
             file.flush()
-            send(ours, Message(pickle.dumps(task), descriptor=file.fileno()))
-            received = [receive(ours, 10) for _ in range(answers)]
+            send(ours, Message(pickle.dumps(task)), descriptor=file.fileno())
+            received = [receive(ours, seconds=10, most_bytes=10**6) for _ in range(answers)]
         thread.join(10)
         theirs.close()
         assert limits == [task]
@@ -455,6 +527,7 @@ def told() -> Iterator[Callable[..., list[Message]]]:
 
 def task_for(engine: str = "auto", **facts: Any) -> Task:
     known: dict[str, Any] = {
+        "token": "one of many",
         "settings": pickle.dumps(get_settings()),
         "header": None,
         "variants": (),
@@ -466,36 +539,40 @@ def task_for(engine: str = "auto", **facts: Any) -> Task:
 
 
 def words_of(message: Message) -> Any:
-    return json.loads(message.head)
+    words = json.loads(message.head)
+    assert words.pop("task") == "one of many"
+    return words
 
 
 def test_child_answers_a_header(told: Callable[..., list[Message]]) -> None:
-    (answer,) = told(task_for())
+    answer, end = told(task_for())
     header = load_engine("auto").read_header(io.BytesIO(PHOTO))
     assert words_of(answer) == {"header": ["jpeg", *header[1:]]}
+    assert words_of(end) == {"end": True}
 
 
 def test_child_answers_variants_one_by_one(told: Callable[..., list[Message]]) -> None:
     header = load_engine("auto").read_header(io.BytesIO(PHOTO))
     wanted = (variant(320), variant(480))
-    answers = told(task_for(header=header, variants=wanted), answers=2)
+    *answers, end = told(task_for(header=header, variants=wanted), answers=3)
+    assert words_of(end) == {"end": True}
     assert [words_of(one)["rendered"][:2] for one in answers] == [[320, 240], [480, 360]]
     assert [decode(one.body).width for one in answers] == [320, 480]
 
 
 def test_child_asks_for_more_than_a_beginning(told: Callable[..., list[Message]]) -> None:
-    (answer,) = told(task_for(length=1_000_000), PHOTO[:100])
+    (answer,) = told(task_for(length=1_000_000), PHOTO[:100], 1)
     assert words_of(answer) == {"incomplete": True}
 
 
 def test_child_tells_errors_from_faults_and_failures(told: Callable[..., list[Message]]) -> None:
-    (answer,) = told(task_for(length=10), b"no picture")
+    (answer,) = told(task_for(length=10), b"no picture", 1)
     assert words_of(answer)["error"] == "UnsupportedFormat"
     header = load_engine("auto").read_header(io.BytesIO(PHOTO))
     faulty = "tests.engines.misbehaving.Faulty"
-    (answer,) = told(task_for(faulty, header=header, variants=(variant(),)))
+    (answer,) = told(task_for(faulty, header=header, variants=(variant(),)), answers=1)
     assert words_of(answer)["fault"]
-    (answer,) = told(task_for("no.such.Engine"))
+    (answer,) = told(task_for("no.such.Engine"), answers=1)
     assert words_of(answer)["failure"]
 
 
@@ -527,4 +604,4 @@ def test_message_that_drips_in_ends_at_the_deadline() -> None:
     with ours, theirs:
         theirs.sendall(b"\0\0\0\5\0\0\0\0ab")
         with pytest.raises(TimeoutError):
-            receive(ours, 0.05)
+            receive(ours, seconds=0.05)

@@ -21,7 +21,7 @@ from resizer.formats import GIF, HEIC, JPEG, PNG
 from resizer.geometry import upright
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Sequence
     from typing import BinaryIO
 
     from resizer.engines.protocol import Rendered
@@ -59,7 +59,7 @@ class PillowEngine:
 
     def render(
         self, file: BinaryIO, header: Header, variants: Sequence[Variant]
-    ) -> Iterator[Rendered]:
+    ) -> Generator[Rendered]:
         exif = kept_exif(file)
         return render_shared(
             header,
