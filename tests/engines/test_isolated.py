@@ -544,6 +544,17 @@ def words_of(message: Message) -> Any:
     return words
 
 
+def test_child_ends_when_nobody_is_there() -> None:
+    ours, theirs = socket.socketpair()
+    with theirs:
+        thread = threading.Thread(target=serve, args=[theirs, lambda _: None])
+        thread.start()
+        assert receive(ours, seconds=10) == Message(b"{}")
+        ours.close()
+        thread.join(10)
+        assert not thread.is_alive()
+
+
 def test_child_answers_a_header(told: Callable[..., list[Message]]) -> None:
     answer, end = told(task_for())
     header = load_engine("auto").read_header(io.BytesIO(PHOTO))
