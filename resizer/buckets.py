@@ -12,7 +12,6 @@ OSError             anything else: SlowDown, no such bucket, wrong credentials, 
 from __future__ import annotations
 
 import errno
-import io
 import os
 from contextlib import closing, contextmanager
 from tempfile import SpooledTemporaryFile
@@ -163,9 +162,6 @@ class Download:
         self._fetched = 0
         self._position = 0
         self.facts = facts
-
-    def fileno(self) -> int:
-        raise io.UnsupportedOperation("an object has no descriptor")
 
     def tell(self) -> int:
         return self._position

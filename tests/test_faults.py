@@ -827,7 +827,7 @@ def test_original_that_is_overwritten_while_it_is_read_is_not_mixed(
         path.write_bytes(after[:half] + before[half:])
         made = list(real(self, file, header, wanted))
         path.write_bytes(after)
-        return iter(made)
+        yield from made
 
     with monkeypatch.context() as patch:
         patch.setattr(get_engine().__class__, "render", render)

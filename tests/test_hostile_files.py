@@ -6,13 +6,9 @@ import io
 import os
 import subprocess
 import sys
-import threading
 import time
 import warnings
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
 
 import pytest
@@ -27,7 +23,11 @@ from tests.conftest import files
 from tests.hostile_files import EPS, HTML, OK, REFUSED, hostile_files
 from tests.nginx import Reply, ask
 from tests.pictures import decode
+from tests.processes import peak, processor_seconds, tree, watched
 from tests.servers import ROOT, gunicorn_server, manage
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 #: How long any answer may take: processor time of the whole server, seconds. The clock would tell of others at work.
 SECONDS = 6
@@ -89,29 +89,18 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
         (directory / "originals" / file.name).write_bytes(file.build())
         names.append(file.name)
     with gunicorn_server(environment, processes=PROCESSES, threads=THREADS) as (address, parent):
-        pids_before = _tree(parent.pid)
-        idle = {pid: _peak(pid) for pid in pids_before}
-        peaks: dict[int, int] = {}
-        is_over = threading.Event()
-
-        def watch() -> None:
-            while not is_over.wait(0.01):
-                peaks.update({pid: _peak(pid) or peaks.get(pid, 0) for pid in _tree(parent.pid)})
+        pids_before = tree(parent.pid)
+        idle = {pid: peak(pid) for pid in pids_before}
 
         def ask_for(name: str, path: str) -> Asked:
-            before = _processor_seconds(parent.pid)
+            before = processor_seconds(parent.pid)
             reply = _follow(f"{address}/img/{path}")
-            return Asked(name, reply, _processor_seconds(parent.pid) - before)
+            return Asked(name, reply, processor_seconds(parent.pid) - before)
 
-        with ThreadPoolExecutor(1) as watching:
-            watched = watching.submit(watch)
-            try:
-                stills = [ask_for(name, f"640/{name}") for name in names]
-                others = [ask_for(name, _other_key(name)) for name in names]
-            finally:
-                is_over.set()
-            watched.result()
-        pids_after = _tree(parent.pid)
+        with watched(parent.pid) as seen:
+            stills = [ask_for(name, f"640/{name}") for name in names]
+            others = [ask_for(name, _other_key(name)) for name in names]
+        pids_after = tree(parent.pid)
     variants = directory / "variants"
     return Outcome(
         stills,
@@ -119,9 +108,9 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
         {key: (variants / key).read_bytes() for key in files(variants)},
         pids_before,
         pids_after,
-        {pid: peak for pid, peak in peaks.items() if pid in pids_before},
+        {pid: peak for pid, peak in seen.peaks.items() if pid in pids_before},
         idle,
-        {pid: peak for pid, peak in peaks.items() if pid not in pids_before},
+        {pid: peak for pid, peak in seen.peaks.items() if pid not in pids_before},
         _marks(directory),
     )
 
@@ -131,17 +120,6 @@ def _follow(url: str) -> Reply:
     while reply.status == 302:
         reply = ask(url[: url.index("/img/")] + reply.headers["Location"])
     return reply
-
-
-def _processor_seconds(pid: int) -> float:
-    """What a process and all below it have taken until now, those included that have ended (proc(5), stat)."""
-    ticks = 0
-    for one in _tree(pid):
-        with suppress(FileNotFoundError, ProcessLookupError):
-            # Behind the name, which may hold anything: utime, stime, cutime and cstime.
-            fields = Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
-            ticks += sum(map(int, fields[11:15]))
-    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def _other_key(name: str) -> str:
@@ -169,27 +147,6 @@ def _trap(directory: Path) -> Path:
 def _marks(directory: Path) -> list[str]:
     path = directory / "marks"
     return path.read_text().split() if path.exists() else []
-
-
-def _tree(pid: int) -> set[int]:
-    """A process and all below it, as far as they are still there."""
-    try:
-        # Each thread has the children that it has started.
-        tasks = list(Path(f"/proc/{pid}/task").glob("*/children"))
-        children = {child for task in tasks for child in task.read_text().split()}
-    except (FileNotFoundError, ProcessLookupError):
-        return set()
-    return {pid}.union(*(_tree(int(child)) for child in children))
-
-
-def _peak(pid: int) -> int:
-    """The most that a process has held at once (VmHWM of proc(5)), bytes; 0 if it has ended."""
-    try:
-        status = Path(f"/proc/{pid}/status").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return 0
-    lines = [line for line in status.splitlines() if line.startswith("VmHWM:")]
-    return int(lines[0].split()[1]) * 1024 if lines else 0
 
 
 def test_there_are_many_and_they_are_small() -> None:
@@ -273,10 +230,10 @@ def test_no_process_dies(outcome: Outcome) -> None:
 
 def test_memory_is_bounded(outcome: Outcome) -> None:
     decoded = read_settings({})[0].MAX_DECODED_MEGABYTES * 1_000_000
-    peak = max(outcome.peaks_of_children.values())
-    assert peak < decoded + BESIDE * 1_000_000
+    most = max(outcome.peaks_of_children.values())
+    assert most < decoded + BESIDE * 1_000_000
     # They are no small files only: some come near to what is allowed.
-    assert peak > decoded * 3 // 4
+    assert most > decoded * 3 // 4
     grown = {pid: outcome.peaks[pid] - idle for pid, idle in outcome.idle.items()}
     assert max(grown.values()) < SERVING * 1_000_000
 

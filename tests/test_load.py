@@ -19,10 +19,14 @@ import boto3
 import psycopg
 import pytest
 
+from resizer import machine
+from resizer.conf import read_settings
+from resizer.engines.children import MOST_FOR_CORE
 from tests.conftest import files
 from tests.hostile_server import Talk, head, hostile_server
 from tests.nginx import Reply, ask
 from tests.pictures import decode, photograph
+from tests.processes import watched
 from tests.servers import (
     ROOT,
     gunicorn_server,
@@ -36,6 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 CLIENTS = 200
+LOCK_SECONDS = read_settings({})[0].LOCK_SECONDS
 S3 = {
     "AWS_ACCESS_KEY_ID": "testing",
     "AWS_SECRET_ACCESS_KEY": "testing",
@@ -174,7 +179,7 @@ def test_many_variants_at_once_are_made_in_turn_or_refused(project: Project) -> 
         project.save(f"{number}.jpg", content)
     project.save("warm.jpg", content)
     project.environment["TESTS_WAITING"] = "2"
-    with gunicorn_server(project.environment) as (address, _process):
+    with gunicorn_server(project.environment) as (address, process):
         warm = f"{address}/img/320/warm.jpg"
         assert ask(warm).status == 200
         urls = [f"{address}/img/{width}/{number}.jpg" for number in range(50) for width in widths]
@@ -185,14 +190,28 @@ def test_many_variants_at_once_are_made_in_turn_or_refused(project: Project) -> 
             while not is_over.is_set():
                 hits.append(ask(warm).status)
 
-        with ThreadPoolExecutor(1) as pool:
+        def ask_and_wait(url: str) -> tuple[Reply, float]:
+            started = time.monotonic()
+            return ask(url), time.monotonic() - started
+
+        with (
+            watched(process.pid) as seen,
+            ThreadPoolExecutor(1) as pool,
+            ThreadPoolExecutor(250) as clients,
+        ):
             asking = pool.submit(ask_for_warm)
             try:
-                replies = ask_together(urls, 250)
+                waited = list(clients.map(ask_and_wait, urls))
             finally:
                 is_over.set()
             asking.result()
         assert set(hits) == {200}
+        replies = [reply for reply, _ in waited]
+        assert max(seconds for _, seconds in waited) < LOCK_SECONDS
+        # Small pictures: mostly the libraries. Of children there are no more than may work at once.
+        assert max(seen.peaks.values()) < 150_000_000
+        # And of each process that ends one that may not have ended yet.
+        assert seen.most <= 1 + 4 * (2 + MOST_FOR_CORE * machine.cores())
         for reply in replies:
             assert reply.status in {200, 503}
             assert reply.headers["Retry-After"] == ("1" if reply.status == 503 else None)

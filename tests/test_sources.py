@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import errno
+import gzip
 import io
 import os
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from django.core.cache import caches
@@ -13,6 +14,7 @@ from django.core.files.storage import InMemoryStorage, default_storage, storages
 from django.core.management import call_command
 from django.template import Context, Template
 
+from resizer.engines import get_engine
 from resizer.engines.pillow import PillowEngine
 from resizer.errors import OriginalNotFound, ResizerError, SourceFailed, SourceTimedOut
 from resizer.sources import HttpSource, Source, StaticSource, StorageSource, get_source, get_sources
@@ -372,3 +374,24 @@ def test_name_that_no_finder_has_is_not_found(settings: Settings, static: Path, 
     settings.DEBUG = True
     with pytest.raises(OriginalNotFound):
         get_source("static").stat(name)
+
+
+class UnpackingStorage(InMemoryStorage):
+    """The descriptor of its file has other bytes than the file."""
+
+    packed: Path
+
+    def _open(self, name: str, mode: str = "rb") -> Any:
+        return File(cast("Any", gzip.open(self.packed)))
+
+
+def test_file_that_is_unpacked_while_it_is_read_is_a_picture(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    storage = {"BACKEND": "tests.test_sources.UnpackingStorage"}
+    settings.STORAGES = {**settings.STORAGES, "default": storage}
+    path = tmp_path / "a.jpg.gz"
+    path.write_bytes(gzip.compress(photograph((640, 480))))
+    monkeypatch.setattr(UnpackingStorage, "packed", path, raising=False)
+    with StorageSource().open("a.jpg") as file:
+        assert get_engine().read_header(file).width == 640

@@ -1,0 +1,77 @@
+"""What the processes of a server take, as Linux tells it (proc(5))."""
+
+from __future__ import annotations
+
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+#: They may end while they are looked at.
+_ENDED = (FileNotFoundError, ProcessLookupError)
+
+
+def tree(pid: int) -> set[int]:
+    """A process and all below it, as far as they are still there."""
+    children: set[str] = set()
+    with suppress(*_ENDED):
+        # Each thread has the children that it has started.
+        for task in Path(f"/proc/{pid}/task").glob("*/children"):
+            children.update(task.read_text().split())
+        return {pid}.union(*(tree(int(child)) for child in children))
+    return set()
+
+
+def peak(pid: int) -> int:
+    """The most that a process has held at once, bytes; 0 if it has ended."""
+    lines: list[str] = []
+    with suppress(*_ENDED):
+        status = Path(f"/proc/{pid}/status").read_text()
+        lines = [line for line in status.splitlines() if line.startswith("VmHWM:")]
+    return int(lines[0].split()[1]) * 1024 if lines else 0
+
+
+@dataclass
+class Watched:
+    #: `peak` by pid, of those as well that have ended.
+    peaks: dict[int, int] = field(default_factory=dict)
+    #: How many there were at most at once.
+    most: int = 0
+
+
+@contextmanager
+def watched(pid: int) -> Iterator[Watched]:
+    """A process and all below it."""
+    seen = Watched()
+    is_over = threading.Event()
+
+    def watch() -> None:
+        while not is_over.wait(0.01):
+            present = tree(pid)
+            seen.most = max(seen.most, len(present))
+            seen.peaks.update({one: peak(one) or seen.peaks.get(one, 0) for one in present})
+
+    with ThreadPoolExecutor(1) as pool:
+        watching = pool.submit(watch)
+        try:
+            yield seen
+        finally:
+            is_over.set()
+        watching.result()
+
+
+def processor_seconds(pid: int) -> float:
+    """What a process and all below it have taken until now, those included that have ended."""
+    ticks = 0
+    for one in tree(pid):
+        with suppress(*_ENDED):
+            # Behind the name, which may hold anything: utime, stime, cutime and cstime.
+            fields = Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
+            ticks += sum(map(int, fields[11:15]))
+    return ticks / os.sysconf("SC_CLK_TCK")
