@@ -42,7 +42,7 @@ THREADS = 20
 
 def seconds(name: str, most: int) -> float:
     """What it takes if no more than so many variants go together."""
-    batches.MOST = most
+    batches.MAX_TOGETHER = most
     description = originals.check(Reference("default", name))
     variants = [
         description.variant(Recipe(), width, target)
@@ -67,7 +67,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--originals", nargs="+", default=list(KINDS), choices=KINDS)
     chosen = parser.parse_args()
-    most = batches.MOST
+    most = batches.MAX_TOGETHER
     print("| original | apart, s | together, s | ratio |\n|---|---|---|---|")
     (PLACE / "originals").mkdir()
     for kind in chosen.originals:

@@ -70,7 +70,7 @@ def _databases() -> dict[str, dict[str, Any]]:
             "ENGINE": "django.db.backends.sqlite3",
             "NAME": DATA_DIR / "db.sqlite3",
             "OPTIONS": {
-                # Writers wait for each other, and readers for nobody.
+                # Writers wait for each other, but not long for one that hangs, seconds; readers for nobody.
                 "timeout": 5,
                 "transaction_mode": "IMMEDIATE",
                 "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",

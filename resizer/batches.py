@@ -1,4 +1,4 @@
-"""Variants of one original that are asked for at the same moment: those who come while one waits go with it.
+"""Variants of one original and recipe that are asked for at the same moment: those who come while one waits go with it.
 
 What they share is fetching and decoding, which take most of the time. Nobody is kept waiting for others to come.
 """
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from resizer.waiting import Deadline
 
 #: No more go together: who has begun a batch waits for all of it, and none is to wait long.
-MOST = 8
+MAX_TOGETHER = 8
 
 Wanted = TypeVar("Wanted", bound="Hashable")
 Result = TypeVar("Result")
@@ -42,7 +42,7 @@ class Batch(Generic[Wanted, Result]):
     def join(self, one: Wanted) -> bool:
         """Have one made too; False if the batch has left, or is full."""
         with self._guard:
-            if not self._is_open or len(self._futures) >= MOST:
+            if not self._is_open or len(self._futures) >= MAX_TOGETHER:
                 return False
             self._futures.setdefault(one, Future())
             return True
@@ -69,23 +69,23 @@ _batches: dict[Hashable, Batch[Any, Any]] = {}
 
 
 def share(
-    original: Hashable,
+    key: Hashable,
     one: Wanted,
     work: Callable[[Batch[Wanted, Result]], Generator[tuple[Wanted, Result]]],
     deadline: Deadline,
 ) -> Result:
-    """Make one thing that is wanted of an original, together with others that are.
+    """Make one thing, together with others that are wanted under the same key.
 
     `work` is done by the thread that was first. It waits for its turn, closes the batch, and gives each that is in it
     with its result. All who have not got theirs get its error. Raises Busy at the deadline.
     """
     with _guard:
-        batch = _batches.get(original)
+        batch = _batches.get(key)
         is_first = batch is None or not batch.join(one)
         if batch is None or is_first:
-            batch = _batches[original] = Batch(one)
+            batch = _batches[key] = Batch(one)
     if is_first:
-        _lead(original, batch, work)
+        _lead(key, batch, work)
     else:
         release_connections()
     try:
@@ -95,7 +95,7 @@ def share(
 
 
 def _lead(
-    original: Hashable,
+    key: Hashable,
     batch: Batch[Wanted, Result],
     work: Callable[[Batch[Wanted, Result]], Generator[tuple[Wanted, Result]]],
 ) -> None:
@@ -113,5 +113,5 @@ def _lead(
     finally:
         with _guard:
             # A batch that was full has had a successor.
-            if _batches.get(original) is batch:
-                del _batches[original]
+            if _batches.get(key) is batch:
+                del _batches[key]

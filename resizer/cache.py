@@ -61,7 +61,7 @@ def drop_many(keys: Iterable[str]) -> None:
 
 
 def _try(ask: Callable[[BaseCache], Result], otherwise: Result) -> Result:
-    if not _outage.is_over():
+    if not _outage.may_try():
         return otherwise
     asked_at = time.monotonic()
     try:

@@ -45,7 +45,7 @@ CHANGING = (
 )
 SESSIONS = "django.contrib.sessions.middleware.SessionMiddleware"
 #: Characters: a shorter key can be found by trying, from one address and its signature.
-LEAST_KEY = 32
+LEAST_KEY_CHARACTERS = 32
 
 
 @register("resizer")
@@ -58,7 +58,7 @@ def check_settings(**_: Any) -> list[CheckMessage]:
         *_check_mount(),
         *_check_classes(),
         *_check_middleware(),
-        *_check_signing_keys(),
+        *_check_signing(),
     ]
 
 
@@ -84,18 +84,18 @@ def check_locks(**_: Any) -> list[CheckMessage]:
 
 
 @register("resizer", deploy=True)
-def check_signing_keys(**_: Any) -> list[CheckMessage]:
+def check_key_lengths(**_: Any) -> list[CheckMessage]:
     if any(one.is_serious() for one in check_settings()):
         return []
     keys = [force_str(key) for key in signing_keys()]
     is_insecure = any(key.startswith(SECRET_KEY_INSECURE_PREFIX) for key in keys)
-    if not is_insecure and all(len(key) >= LEAST_KEY for key in keys):
+    if not is_insecure and all(len(key) >= LEAST_KEY_CHARACTERS for key in keys):
         return []
     message = (
-        f"A key of less than {LEAST_KEY} characters, or one that Django made up for development,"
+        f"A key of less than {LEAST_KEY_CHARACTERS} characters, or one that Django made up for development,"
         " signs addresses, or is accepted as a former one. Who guesses it can have any variant made."
     )
-    hint = f"Set RESIZER['SIGNING_KEY'] to {LEAST_KEY} or more random characters; former keys are in SIGNING_KEY_FALLBACKS and SECRET_KEY_FALLBACKS."
+    hint = f"Set RESIZER['SIGNING_KEY'] to {LEAST_KEY_CHARACTERS} or more random characters; former keys are in SIGNING_KEY_FALLBACKS and SECRET_KEY_FALLBACKS."
     return [Warning(message, hint=hint, id="resizer.W005")]
 
 
@@ -222,7 +222,7 @@ def _check_classes() -> Iterator[CheckMessage]:
         )
 
 
-def _check_signing_keys() -> Iterator[CheckMessage]:
+def _check_signing() -> Iterator[CheckMessage]:
     try:
         keys = signing_keys()
     except ImproperlyConfigured:

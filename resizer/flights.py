@@ -20,7 +20,7 @@ Result = TypeVar("Result")
 #: For longer than so many seconds …
 PATIENCE_SECONDS = 2.0
 #: … no more threads of a process wait for one thing: the rest of them are needed for others.
-MOST_PATIENT = 4
+MAX_PATIENT = 4
 
 _guard = threading.Lock()
 _flights: dict[str, _Flight] = {}
@@ -45,7 +45,7 @@ class _Flight:
         try:
             return self.future.result(timeout=min(PATIENCE_SECONDS, deadline.seconds_left))
         except TimeoutError as error:
-            if self.waiters > MOST_PATIENT:
+            if self.waiters > MAX_PATIENT:
                 raise Busy(f"too many wait for {key!r}") from error
         try:
             return self.future.result(timeout=deadline.seconds_left)

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 #: How many of a file's first bytes `sniff` looks at.
 SNIFF_BYTES = 64
+#: How many of them are read at first for a header; who reads on gets the whole file fetched.
+HEAD_BYTES = 65_536
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -167,7 +167,7 @@ def is_available() -> bool:
 
 
 def _try(what: str, ask: Callable[[], Result], otherwise: Result) -> Result:
-    if not is_configured() or not _outage.is_over():
+    if not is_configured() or not _outage.may_try():
         return otherwise
     asked_at = time.monotonic()
     try:

@@ -14,8 +14,8 @@ class Outage:
         self._lock = threading.Lock()
         self._until = 0.0
 
-    def is_over(self) -> bool:
-        """Also tells one of those who ask after it, and only one, to try."""
+    def may_try(self) -> bool:
+        """Whether to ask it now. Tells one of those who ask after it, and only one, to try."""
         with self._lock:
             now = time.monotonic()
             if now < self._until:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections import defaultdict
 from contextlib import ExitStack
@@ -47,9 +46,8 @@ def enter_process(name: str, places: int, megabytes: int = 0, budget: int = 0) -
 
 def _enter_machine(name: str, places: int, megabytes: int, budget: int) -> Leave | None:
     """A place is a file, locked, in which stand the megabytes that its holder takes."""
-    with ExitStack() as opened:
-        gate = lockfiles.lock(f"{name}-gate", waits=True)
-        opened.callback(lockfiles.unlock, cast("int", gate))
+    with ExitStack() as gate, ExitStack() as held:
+        gate.callback(lockfiles.unlock, cast("int", lockfiles.lock(f"{name}-gate", waits=True)))
         mine: int | None = None
         taken = []
         for place in (f"{name}-{number}" for number in range(places)):
@@ -58,14 +56,13 @@ def _enter_machine(name: str, places: int, megabytes: int, budget: int) -> Leave
                 taken.append(lockfiles.read_number(place))
             elif mine is None:
                 mine = descriptor
-                opened.callback(os.close, mine)
+                held.callback(lockfiles.unlock, mine)
             else:
                 lockfiles.unlock(descriptor)
         if mine is None or not _fits(megabytes, taken, budget):
             return None
         lockfiles.write_number(mine, megabytes)
-        # A file stays locked until it is unlocked, or all descriptors of one opening are closed.
-        return partial(lockfiles.unlock, os.dup(mine))
+        return held.pop_all().close
 
 
 def _fits(megabytes: int, taken: list[int], budget: int) -> bool:

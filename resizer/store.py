@@ -8,55 +8,29 @@ from __future__ import annotations
 import functools
 import hashlib
 import logging
-import os
 import time
-from contextlib import closing
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from django.core.files.storage import FileSystemStorage, storages
 
-from resizer import (
-    batches,
-    cache,
-    errors,
-    flights,
-    geometry,
-    index,
-    lockfiles,
-    originals,
-    publishing,
-)
-from resizer.admission import admit
+from resizer import cache, flights, index, lockfiles, originals, publishing
 from resizer.conf import Settings, get_settings
 from resizer.descriptions import Reference
 from resizer.endings import has_end
-from resizer.engines import get_engine
-from resizer.engines.memory import estimate, estimate_together
-from resizer.engines.sharing import in_decoding_order
-from resizer.errors import (
-    OriginalChanged,
-    ResizerError,
-    StoreFailed,
-    TooManyPixels,
-    TooMuchWork,
-    UndecodableOriginal,
-)
+from resizer.errors import ResizerError, StoreFailed
 from resizer.formats import BY_EXTENSION, SNIFF_BYTES, sniff
 from resizer.publishing import publish
-from resizer.sources import get_source
-from resizer.variant import parse_key, write_prefix, write_recipe
+from resizer.rendering import render
+from resizer.variant import parse_key, write_prefix
 from resizer.waiting import Deadline
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Mapping
-    from typing import BinaryIO
+    from collections.abc import Iterable, Mapping
 
     from django.core.files.storage import Storage
 
-    from resizer.batches import Batch
     from resizer.descriptions import Description
     from resizer.engines import Rendered
     from resizer.models import CachedVariant
@@ -188,12 +162,12 @@ def _accept(key: str, fetched: Fetched) -> Answer | None:
         delete_files([key])
         return None
     answer = _answer(fetched.content, fetched.modified_at, fetched.etag)
-    _remember(key, answer, is_recorded=_is_recorded(key, answer))
+    _remember(key, answer, is_recorded=_ensure_row(key, answer))
     return answer
 
 
-def _is_recorded(key: str, answer: Answer) -> bool:
-    """Whether a variant from the storage has its row, which one that a killed process or an outage left without gets.
+def _ensure_row(key: str, answer: Answer) -> bool:
+    """Have a variant from the storage recorded, which a killed process or an outage may have left without; False if not.
 
     Not one of another version than the original's present one: it is to be purged.
     """
@@ -211,27 +185,7 @@ def _is_recorded(key: str, answer: Answer) -> bool:
 
 
 def _make(description: Description, variant: Variant, key: str, deadline: Deadline) -> Answer:
-    failures = _failures(variant)
-    for failure in failures.values():
-        remembered = cache.read(failure) or lockfiles.noted(
-            failure, seconds=originals.FAILURE_SECONDS
-        )
-        if remembered:
-            error_class = errors.BY_NAME.get(remembered, UndecodableOriginal)
-            raise error_class(f"{description.reference} could not be decoded a moment ago")
-    _refuse_too_large(description, variant)
-    try:
-        rendered, read_seconds = batches.share(
-            (description.reference, description.version, variant.recipe),
-            variant,
-            partial(_render, description, deadline),
-            deadline,
-        )
-    except (TooMuchWork, UndecodableOriginal) as error:
-        failure, name = failures[type(error)], type(error).__name__
-        cache.write(failure, name, originals.FAILURE_SECONDS)
-        lockfiles.note(failure, name)
-        raise
+    rendered, read_seconds = render(description, variant, deadline)
     rendered_at = time.perf_counter()
     answer = _keep(description, variant, key, rendered)
     timings = {
@@ -243,98 +197,30 @@ def _make(description: Description, variant: Variant, key: str, deadline: Deadli
     return replace(answer, timings=timings)
 
 
-def _failures(variant: Variant) -> Mapping[type[ResizerError], str]:
-    """Under which keys it is remembered what cannot be made."""
-    original = f"{variant.name}\n{variant.source}\n{variant.version}"
-    # What takes too long with one recipe may be done in no time with another.
-    recipe = f"{original}\n{write_recipe(variant.recipe)}"
-    return {
-        UndecodableOriginal: cache.key_of("failure", original),
-        TooMuchWork: cache.key_of("failure", recipe),
-    }
-
-
-def _refuse_too_large(description: Description, variant: Variant) -> None:
-    """Before others are in one batch with it. Raises TooManyPixels."""
-    size = geometry.plan(description.size, variant.recipe, variant.width).size
-    if size[0] * size[1] > get_settings().MAX_VARIANT_PIXELS:
-        raise TooManyPixels(f"a variant of {size} px")
-    estimate(description.header, variant)
-
-
-def _render(
-    description: Description, deadline: Deadline, batch: Batch[Variant, tuple[Rendered, float]]
-) -> Generator[tuple[Variant, tuple[Rendered, float]]]:
-    """Variants of an original, each with how long that took to come, seconds."""
-    name, header = description.reference.name, description.header
-    source = get_source(description.reference.source)
-    started_at = time.perf_counter()
-    with source.open(name) as file:
-        # One that cannot change while it is read tells which it is; the others are asked for before and after, or
-        # the variant may be a mixture, under the version of the former file.
-        opened = getattr(file, "fingerprint", None)
-        _raise_if_changed(description, opened or source.stat(name).fingerprint)
-        try:
-            _fetch(file)
-            read_seconds = time.perf_counter() - started_at
-            with admit(lambda: estimate_together(header, batch.wanted), deadline):
-                variants = in_decoding_order(header, batch.close())
-                # Closed, because what nobody wants any longer should not go on outside of its place.
-                with closing(get_engine().render(file, header, variants)) as rendering:
-                    for variant, rendered in zip(variants, rendering, strict=True):
-                        if opened is None:
-                            _raise_if_changed(description, source.stat(name).fingerprint)
-                        yield variant, (rendered, read_seconds)
-        except OriginalChanged:
-            raise
-        except ResizerError as error:
-            if opened is None:
-                _raise_if_changed(description, source.stat(name).fingerprint, error)
-            raise
-
-
-def _fetch(file: BinaryIO) -> None:
-    """Have a remote original here as a whole, before it takes a core that a slow source would hold.
-
-    Who reads its last byte has fetched all before that.
-    """
-    file.seek(max(0, file.seek(0, os.SEEK_END) - 1))
-    file.read(1)
-    file.seek(0)
-
-
-def _raise_if_changed(
-    description: Description, fingerprint: str, cause: ResizerError | None = None
-) -> None:
-    if fingerprint != description.fingerprint:
-        originals.forget(description.reference)
-        raise OriginalChanged(f"{description.reference} has changed") from cause
-
-
 def _keep(description: Description, variant: Variant, key: str, rendered: Rendered) -> Answer:
     answer = _answer(rendered.content, time.time())
     try:
         published = publish(variants_storage(), key, rendered.content, variant.format)
-        if published is None:
-            # Another process was faster: all answer what that has made.
-            answer = _load(key) or replace(answer, is_kept=False)
-        else:
-            answer = replace(
-                answer,
-                etag=published.etag or answer.etag,
-                modified_at=int(published.modified_at or answer.modified_at),
-            )
+        # If there is something already, another process was faster: all answer what that has made.
+        other = _load(key) if published is None else None
     except StoreFailed as error:
         # The visitor gets the picture all the same; the next one has it made again.
         logger.error("A variant could not be kept: %.500r", error)
-        answer = replace(answer, is_kept=False)
-    if answer.is_kept:
+        return replace(answer, is_kept=False)
+    if published is None and other is None:
+        return replace(answer, is_kept=False)
+    if published is not None:
+        answer = replace(
+            answer,
+            etag=published.etag or answer.etag,
+            modified_at=int(published.modified_at or answer.modified_at),
+        )
         is_recorded = index.record_variant(
             description, variant, key, answer.length, answer.modified_at
         )
         _remember(key, answer, is_recorded=is_recorded)
-        lockfiles.note(key, "made")
-    return answer
+    lockfiles.note(key, "made")
+    return other or answer
 
 
 def _answer(content: bytes, modified_at: float, etag: str | None = None) -> Answer:

@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 
 from resizer import batches
-from resizer.batches import MOST, Batch, share
+from resizer.batches import MAX_TOGETHER, Batch, share
 from resizer.errors import Busy, UndecodableOriginal
 from resizer.waiting import Deadline
 
@@ -97,16 +97,18 @@ def test_other_originals_are_apart(work: Work) -> None:
 
 
 def test_no_more_go_together_than_one_would_wait_for(work: Work) -> None:
-    with ThreadPoolExecutor(MOST + 1) as pool:
+    with ThreadPoolExecutor(MAX_TOGETHER + 1) as pool:
         asking = [pool.submit(work.ask, 0)]
         assert work.has_begun.wait(10)
-        asking += [pool.submit(work.ask, number) for number in range(1, MOST)]
-        wait_for(*range(MOST))
-        asking.append(pool.submit(work.ask, MOST))
-        wait_for(MOST)
+        asking += [pool.submit(work.ask, number) for number in range(1, MAX_TOGETHER)]
+        wait_for(*range(MAX_TOGETHER))
+        asking.append(pool.submit(work.ask, MAX_TOGETHER))
+        wait_for(MAX_TOGETHER)
         work.has_turn.set()
-        assert [one.result(10) for one in asking] == [str(number) for number in range(MOST + 1)]
-    assert sorted(len(numbers) for numbers in work.made) == [1, MOST]
+        assert [one.result(10) for one in asking] == [
+            str(number) for number in range(MAX_TOGETHER + 1)
+        ]
+    assert sorted(len(numbers) for numbers in work.made) == [1, MAX_TOGETHER]
 
 
 def test_error_is_that_of_all_who_have_not_got_theirs(work: Work) -> None:

@@ -96,7 +96,7 @@ def test_no_more_than_a_few_threads_wait_long_for_one_thing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(flights, "PATIENCE_SECONDS", 0.05)
-    monkeypatch.setattr(flights, "MOST_PATIENT", 1)
+    monkeypatch.setattr(flights, "MAX_PATIENT", 1)
     work = Work()
     with ThreadPoolExecutor(3) as pool:
         leader = pool.submit(ask, "key", work)

@@ -22,7 +22,7 @@ from django.core.files.storage import storages
 from django.core.management import CommandError, call_command
 from storages.backends.s3 import S3Storage
 
-from resizer import buckets, index, originals, picture, publishing, store
+from resizer import buckets, index, originals, picture, publishing, rendering, store
 from resizer.buckets import SPOOL_BYTES
 from resizer.descriptions import Reference
 from resizer.doctor import examine
@@ -314,14 +314,14 @@ def test_all_answer_what_the_first_has_made(client: Client, monkeypatch: Any) ->
     save("a.jpg")
     url = address()
     other = photograph((320, 240))
-    real = store._render
+    real = rendering._render
 
     def render(*args: Any) -> Any:
         rendered = real(*args)
         publishing.publish(storages["resizer"], url.removeprefix("/img/"), other, JPEG)
         return rendered
 
-    monkeypatch.setattr(store, "_render", render)
+    monkeypatch.setattr(rendering, "_render", render)
     response = client.get(url)
     assert response.content == other
     assert response["ETag"] == head(url.removeprefix("/img/"))["ETag"]

@@ -12,7 +12,7 @@ from django.core.files.storage import InMemoryStorage, InvalidStorageError
 from django.core.management import call_command
 from django.db import OperationalError, connection
 
-from resizer import batches, flights, lockfiles, originals, publishing, store
+from resizer import batches, flights, lockfiles, originals, publishing, rendering, store
 from resizer.admission import admit
 from resizer.descriptions import Reference
 from resizer.engines import get_engine
@@ -437,7 +437,7 @@ def test_what_another_process_has_made_is_answered(
     save("a.jpg")
     description, variant, key = wanted(320, JPEG)
     other = photograph((320, 240))
-    real = store._render
+    real = rendering._render
 
     def render(*args: Any) -> Any:
         rendered = real(*args)
@@ -445,7 +445,7 @@ def test_what_another_process_has_made_is_answered(
         (variants / key).write_bytes(other)
         return rendered
 
-    monkeypatch.setattr(store, "_render", render)
+    monkeypatch.setattr(rendering, "_render", render)
     assert store.make(description, variant, key).content == other
     assert (variants / key).read_bytes() == other
 

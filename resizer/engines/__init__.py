@@ -21,6 +21,7 @@ def get_engine() -> Engine:
     return _build(get_settings())
 
 
+# The configured one, and beside it that of settings which have just changed.
 @functools.lru_cache(maxsize=2)
 def load_engine(path: str) -> Engine:
     """An engine in this process, by the dotted path of its class, or "auto". Raises ImportError, OSError."""

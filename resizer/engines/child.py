@@ -41,7 +41,7 @@ class Task(NamedTuple):
     token: str
     #: Dotted path of its class, or "auto".
     engine: str
-    #: What is in force, pickled.
+    #: What is in force, pickled by itself: the same bytes are adopted once.
     settings: bytes
     #: None to have the header read.
     header: Header | None

@@ -30,13 +30,16 @@ logger = logging.getLogger(__name__)
 
 #: How long a child may take until it can begin, seconds: a tenth of one, where the machine is idle.
 START_SECONDS = 10
+#: How long to wait for one while all are at work, seconds.
+BORROW_SECONDS = 10
 #: How long one may take to end by itself, seconds.
 END_SECONDS = 1
 #: No more work at once for each core: those that render, and some that read headers.
-MOST_FOR_CORE = 2
+MAX_FOR_CORE = 2
 
 # No secrets of the project: a decoder that is broken into, or that leaks memory into pictures, has none to give.
-_ENVIRONMENT = ("DYLD_", "LANG", "LC_", "LD_", "MALLOC_", "PATH", "TMPDIR", "TZ", "VIPS_")
+_VARIABLES = {"LANG", "LANGUAGE", "PATH", "TMPDIR", "TZ"}
+_KINDS_OF_VARIABLES = ("DYLD_", "LC_", "LD_", "MALLOC_", "VIPS_")
 # Isolated from variables and directories of the user, who may not be ours; what can be imported is what we can import.
 _BEGIN = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]);"
@@ -93,7 +96,7 @@ class Child:
             message = receive(self._connection, seconds=seconds, most_bytes=most_bytes)
             words = json.loads(message.head)
         except TimeoutError as error:
-            raise TooMuchWork(f"not rendered within {seconds:g} s") from error
+            raise TooMuchWork(f"not done within {seconds:g} s") from error
         except (EOFError, OSError) as error:
             raise self._explain_end() from error
         except (RecursionError, ValueError) as error:
@@ -129,7 +132,7 @@ class Child:
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(END_SECONDS)
         code = self._process.returncode
-        text = f"a child process has ended with {code}"
+        text = f"child process {self.pid} has ended with {code}"
         if code == -SIGXCPU:
             return TooMuchWork(text)
         # Not by us: the system was short of memory, or an operator of patience. The file may be as good as any. Nothing
@@ -154,9 +157,9 @@ class Children:
 
     def borrow(self) -> Child:
         """One that has nothing to do. Raises Busy where none can be started, or of many none comes back."""
-        most = MOST_FOR_CORE * machine.cores()
+        most = MAX_FOR_CORE * machine.cores()
         with self._guard:
-            if not self._guard.wait_for(lambda: self._borrowed < most, START_SECONDS):
+            if not self._guard.wait_for(lambda: self._borrowed < most, BORROW_SECONDS):
                 raise Busy("all child processes are at work")
             self._borrowed += 1
         try:
@@ -179,11 +182,13 @@ class Children:
         child.kill()
         if len(self._idle) < machine.cores():
             with suppress(Busy):
-                self._keep(_start())
+                another = _start()
+                if not self._keep(another):
+                    another.end()
 
     def end(self) -> None:
         with self._guard:
-            ending = [*self._idle, *self._busy]
+            ending = list(self)
             self._idle.clear()
             self._busy.clear()
         for child in ending:
@@ -244,6 +249,10 @@ def _interpreter() -> str:
 
 
 def _environment() -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if name.startswith(_ENVIRONMENT)}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name in _VARIABLES or name.startswith(_KINDS_OF_VARIABLES)
+    }
     # What threads have freed, glibc would keep for each of them.
     return {"MALLOC_ARENA_MAX": "2", **kept}

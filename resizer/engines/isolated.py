@@ -25,10 +25,10 @@ from resizer.engines.children import END_SECONDS, children
 from resizer.engines.memory import estimate_together
 from resizer.engines.protocol import Header, Rendered
 from resizer.engines.recognition import recognise
-from resizer.engines.scratch import scratch_file
+from resizer.engines.scratch import open_scratch
 from resizer.engines.sharing import plan_resizing
 from resizer.errors import Busy, ResizerError, UndecodableOriginal
-from resizer.formats import BY_NAME, SNIFF_BYTES, sniff
+from resizer.formats import BY_NAME, HEAD_BYTES, SNIFF_BYTES, sniff
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
@@ -42,8 +42,6 @@ logger = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
-#: What is read of an original at first, bytes: its header is in it, and more would have to be fetched.
-HEAD_BYTES = 65_536
 #: Beyond twice what a render is estimated to take: libraries reserve more than they use.
 RESERVE_MEGABYTES = 256
 STACK_MEGABYTES = 8
@@ -58,7 +56,7 @@ class IsolatedEngine:
         self._path = path
 
     def can_read(self, found: Format) -> bool:
-        # No file is looked at for it.
+        # No file is looked at for it, so this process may answer.
         return load_engine(self._path).can_read(found)
 
     def can_write(self, target: Format) -> bool:
@@ -69,11 +67,11 @@ class IsolatedEngine:
         found = recognise(file)
         length = file.seek(0, os.SEEK_END)
         megabytes = get_settings().MAX_DECODED_MEGABYTES
-        reading = _Reading(functools.partial(_read_header, found, length))
+        header_wanted = _Expected(functools.partial(_read_header, found, length))
         for most in (HEAD_BYTES, length):
             with _descriptor(file, most) as descriptor:
                 task = _task(self._path, None, (), length, megabytes)
-                (header,) = _ask(task, descriptor, [reading])
+                (header,) = _ask(task, descriptor, [header_wanted])
             if header is not None:
                 return header
         raise UndecodableOriginal("more is wanted than the whole file")
@@ -84,27 +82,27 @@ class IsolatedEngine:
         megabytes = 2 * estimate_together(header, variants)
         with _descriptor(file, None) as descriptor:
             task = _task(self._path, header, tuple(variants), header.bytes, megabytes)
-            yield from _ask(task, descriptor, [_reading(header, one) for one in variants])
+            yield from _ask(task, descriptor, [_expect(header, variant) for variant in variants])
 
 
-class _Reading(NamedTuple, Generic[Result]):
+class _Expected(NamedTuple, Generic[Result]):
     """How an answer is read: from the words, and the bytes that go with them, of which there are at most so many."""
 
     read: Callable[[Mapping[str, Any], bytes], Result]
     most_bytes: int = 0
 
 
-def _ask(task: Task, descriptor: int, readings: Sequence[_Reading[Result]]) -> Generator[Result]:
+def _ask(task: Task, descriptor: int, wanted: Sequence[_Expected[Result]]) -> Generator[Result]:
     """Have a task done, and its answers read. Raises any ResizerError."""
     child = children.borrow()
     is_busy = True
     try:
         child.begin(task, descriptor)
-        for number, reading in enumerate(readings, 1):
-            words, content = child.answer(task, get_settings().RENDER_SECONDS, reading.most_bytes)
+        for number, one in enumerate(wanted, 1):
+            words, content = child.answer(task, get_settings().RENDER_SECONDS, one.most_bytes)
             _raise_error(words)
-            result = reading.read(words, content)
-            if number == len(readings):
+            result = one.read(words, content)
+            if number == len(wanted):
                 # Before, because nobody may want to hear that there is no more.
                 is_busy = not _has_ended(child, task)
                 if not is_busy:
@@ -157,7 +155,7 @@ def _descriptor(file: BinaryIO, most: int | None) -> Iterator[int]:
     try:
         descriptor = file.fileno()
     except OSError:
-        with scratch_file() as copy:
+        with open_scratch() as copy:
             file.seek(0)
             if most is None:
                 shutil.copyfileobj(file, copy, HEAD_BYTES)
@@ -207,12 +205,12 @@ def _is_whole(number: object, most: int) -> bool:
     return type(number) is int and 1 <= number <= most
 
 
-def _reading(header: Header, variant: Variant) -> _Reading[Rendered]:
+def _expect(header: Header, variant: Variant) -> _Expected[Rendered]:
     width, height = plan_resizing(header, variant, shrinks=False).plan.size
     frames = header.frames if variant.recipe.animated else 1
     # No encoder makes twice as many bytes of four channels.
     most = 8 * width * height * frames + 1_000_000
-    return _Reading(functools.partial(_read_rendered, variant), most)
+    return _Expected(functools.partial(_read_rendered, variant), most)
 
 
 def _read_rendered(variant: Variant, words: Mapping[str, Any], content: bytes) -> Rendered:

@@ -12,16 +12,16 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
 #: A decoder goes through all pixels for each scan: 882 of 17 megapixels, in 64 KB, take 10 to 25 s.
-MOST_SCANS = 100
+MAX_SCANS = 100
 #: So many scans real files have.
 USUAL_SCANS = 20
-#: Of more scans than those all pixels together, 2 to 3 s.
-MOST_SCANNED_PIXELS = 2_000_000_000
+#: Beyond those: scans times pixels, which take 2 to 3 s.
+MAX_SCANNED_PIXELS = 2_000_000_000
 #: Decoders look at one segment after the other, and at each byte between them. Real files have hundreds.
-MOST_SEGMENTS = 100_000
+MAX_SEGMENTS = 100_000
 
 #: Pillow joins what is in several segments, and reads all numbers of a tag: 43 MB take 35 s. One segment has 64 KB.
-MOST_EXIF_BYTES = 1_000_000
+MAX_EXIF_BYTES = 1_000_000
 
 _SCAN, _APP1 = b"\xda", b"\xe1"
 #: Frames of which the pixels come out as they go in, unless they come in several scans.
@@ -50,13 +50,19 @@ def is_buffered(file: BinaryIO) -> bool:
     return False
 
 
+def refuse_segments(file: BinaryIO) -> None:
+    """Raises TooMuchWork for floods of segments before the first scan, and of EXIF in them."""
+    for _ in _header_segments(file):
+        pass
+
+
 def refuse_scans(file: BinaryIO) -> None:
-    """Raises TooMuchWork for more than MOST_SCANS scans, or fewer of a large picture."""
+    """Raises TooMuchWork for more than MAX_SCANS scans, or fewer of a large picture."""
     frame = next((content for kind, content in _header_segments(file) if kind in _FRAMES), b"")
     pixels = int.from_bytes(frame[1:3]) * int.from_bytes(frame[3:5])
-    most = MOST_SCANS
+    most = MAX_SCANS
     if pixels:
-        most = min(most, max(USUAL_SCANS, MOST_SCANNED_PIXELS // pixels))
+        most = min(most, max(USUAL_SCANS, MAX_SCANNED_PIXELS // pixels))
     file.seek(0)
     content = file.read()
     # Nearly always that settles it: a scan has no other beginning.
@@ -69,7 +75,7 @@ def _header_segments(file: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
     file.seek(2)
     previous = b""
     exif = 0
-    for _ in range(MOST_SEGMENTS):
+    for _ in range(MAX_SEGMENTS):
         byte = file.read(1)
         if not byte:
             return
@@ -79,20 +85,20 @@ def _header_segments(file: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
         content = file.read(max(0, int.from_bytes(file.read(2)) - 2))
         if byte == _APP1 and content.startswith(b"Exif\0\0"):
             exif += len(content)
-        if exif > MOST_EXIF_BYTES:
-            raise TooMuchWork(f"more than {MOST_EXIF_BYTES} bytes of EXIF")
+        if exif > MAX_EXIF_BYTES:
+            raise TooMuchWork(f"more than {MAX_EXIF_BYTES} bytes of EXIF")
         yield byte, content
         if byte == _SCAN:
             return
         previous = b""
-    raise TooMuchWork(f"more than {MOST_SEGMENTS} segments, or bytes between them")
+    raise TooMuchWork(f"more than {MAX_SEGMENTS} segments, or bytes between them")
 
 
 def _count_scans(content: bytes) -> int:
     """Those of the picture itself: not of another within a segment, nor of one behind the end."""
     scans = 0
-    place = 2
-    while (found := _SEGMENT.search(content, place)) and found[1] != _END:
+    position = 2
+    while (found := _SEGMENT.search(content, position)) and found[1] != _END:
         scans += found[1] == _SCAN
-        place = found.end() + max(2, int.from_bytes(content[found.end() : found.end() + 2]))
+        position = found.end() + max(2, int.from_bytes(content[found.end() : found.end() + 2]))
     return scans

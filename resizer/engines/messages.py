@@ -1,4 +1,4 @@
-"""What a process and its child say to each other: a head and a body, each preceded by its length.
+"""What a process and its child say to each other: the lengths of a head and of a body, then both.
 
 The child is told in pickles. It answers in JSON and plain bytes, because nobody may unpickle what a process says that
 has read strangers' files.

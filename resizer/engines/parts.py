@@ -7,21 +7,22 @@ from typing import TYPE_CHECKING
 
 from resizer.engines import jpeg
 from resizer.errors import TooMuchWork
-from resizer.formats import AVIF, GIF, HEIC, JPEG, PNG, WEBP
+from resizer.formats import AVIF, GIF, HEIC, JPEG, PNG, TIFF, WEBP
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import BinaryIO, Literal
 
     from resizer.formats import Format
 
 #: Pillow takes up to 5 microseconds for a chunk. A PNG of 50 MB has 6000, of the 8 KB that libpng writes.
-MOST_CHUNKS = 100_000
+MAX_CHUNKS = 100_000
 #: Parts of a GIF, and blocks of up to 255 bytes in them: a file of 50 MB has 200,000.
-MOST_BLOCKS = 300_000
+MAX_BLOCKS = 300_000
 #: libavif looks for each item among those before it: 2 MB of them take 5 s. A grid of 1000 tiles takes 50 KB.
-MOST_ITEM_BYTES = 65_536
+MAX_ITEM_BYTES = 65_536
 #: What one tag of a TIFF lists: the strips of 65,535 rows, in three planes.
-MOST_NUMBERS = 3 * 65_535
+MAX_NUMBERS = 3 * 65_535
 
 #: Boxes that hold others, and what stands before those, bytes (ISO/IEC 14496-12 §8).
 _HOLDERS = {b"iprp": 0, b"meta": 4, b"moov": 0, b"trak": 0}
@@ -34,23 +35,18 @@ _BYTES = {1, 2, 7}
 
 def refuse_floods(file: BinaryIO, found: Format, *, whole: bool) -> None:
     """Raises TooMuchWork. For a header only what precedes the pixels is looked at, where a decoder does no more."""
-    if found is JPEG:
-        jpeg.is_buffered(file)
-        if whole:
-            jpeg.refuse_scans(file)
-    elif found is PNG:
-        _refuse_chunks(file, whole=whole)
-    elif found is WEBP:
-        _refuse_riff_chunks(file)
-    elif found is GIF:
-        file.seek(0)
-        count_gif_frames(file.read())
-    elif found in {AVIF, HEIC}:
-        file.seek(0)
-        _refuse_items(file.read())
-    else:
-        # TIFF is the only one left.
-        _refuse_numbers(file)
+    _REFUSING[found](file, whole)
+
+
+def _refuse_jpeg(file: BinaryIO, whole: bool) -> None:
+    jpeg.refuse_segments(file)
+    if whole:
+        jpeg.refuse_scans(file)
+
+
+def _refuse_blocks(file: BinaryIO, _whole: bool) -> None:
+    file.seek(0)
+    count_gif_frames(file.read())
 
 
 def count_gif_frames(content: bytes) -> int:
@@ -59,95 +55,109 @@ def count_gif_frames(content: bytes) -> int:
     Raises TooMuchWork if there are very many before the first frame.
     """
     frames = 0
-    place = 13 + _table_bytes(content, 10)
+    position = 13 + _table_bytes(content, 10)
     is_data = False
-    for _ in range(MOST_BLOCKS):
-        first = content[place : place + 1]
+    for _ in range(MAX_BLOCKS):
+        first = content[position : position + 1]
         if is_data:
             # Blocks of data are preceded by their length; the last one is empty.
             length = int.from_bytes(first)
-            place += 1 + length
+            position += 1 + length
             is_data = length > 0
         elif first == _IMAGE:
             frames += 1
-            place += 11 + _table_bytes(content, place + 9)
+            position += 11 + _table_bytes(content, position + 9)
             is_data = True
         elif first == _EXTENSION:
-            place += 2
+            position += 2
             is_data = True
         else:
             return max(1, frames)
     if not frames:
-        raise TooMuchWork(f"more than {MOST_BLOCKS} blocks before the first frame")
+        raise TooMuchWork(f"more than {MAX_BLOCKS} blocks before the first frame")
     return frames
 
 
-def _table_bytes(content: bytes, place: int) -> int:
-    """The length of the colour table that the flags at a place announce."""
-    flags = int.from_bytes(content[place : place + 1])
+def _table_bytes(content: bytes, position: int) -> int:
+    """The length of the colour table that the flags at a position announce."""
+    flags = int.from_bytes(content[position : position + 1])
     return 3 << (flags & 7) + 1 if flags & 0x80 else 0
 
 
-def _refuse_chunks(file: BinaryIO, *, whole: bool) -> None:
+def _refuse_chunks(file: BinaryIO, whole: bool) -> None:
     """Chunks of a PNG: length, name, content, checksum (PNG §5.3)."""
     file.seek(8)
-    for _ in range(MOST_CHUNKS):
+    for _ in range(MAX_CHUNKS):
         head = file.read(8)
         if len(head) < 8 or (head[4:] == b"IDAT" and not whole):
             return
         file.seek(int.from_bytes(head[:4]) + 4, os.SEEK_CUR)
-    raise TooMuchWork(f"more than {MOST_CHUNKS} chunks")
+    raise TooMuchWork(f"more than {MAX_CHUNKS} chunks")
 
 
-def _refuse_riff_chunks(file: BinaryIO) -> None:
+def _refuse_riff_chunks(file: BinaryIO, _whole: bool) -> None:
     """Chunks of a WebP: name, length, content, a byte to make it even (RFC 9649 §2.3)."""
     file.seek(12)
-    for _ in range(MOST_CHUNKS):
+    for _ in range(MAX_CHUNKS):
         head = file.read(8)
         if len(head) < 8:
             return
         length = int.from_bytes(head[4:], "little")
         file.seek(length + length % 2, os.SEEK_CUR)
-    raise TooMuchWork(f"more than {MOST_CHUNKS} chunks")
+    raise TooMuchWork(f"more than {MAX_CHUNKS} chunks")
 
 
-def _refuse_items(content: bytes) -> None:
+def _refuse_items(file: BinaryIO, _whole: bool) -> None:
+    file.seek(0)
+    content = file.read()
     weight = 0
     # Stretches of boxes that are yet to be looked at: from, to.
     left = [(0, len(content))]
-    for _ in range(MOST_CHUNKS):
+    for _ in range(MAX_CHUNKS):
         if not left:
             break
-        place, end = left.pop()
-        if place + 8 > end:
+        position, end = left.pop()
+        if position + 8 > end:
             continue
-        name = content[place + 4 : place + 8]
-        length = int.from_bytes(content[place : place + 4])
+        name = content[position + 4 : position + 8]
+        length = int.from_bytes(content[position : position + 4])
         head = 8
         if length == 1:
             head = 16
-            length = int.from_bytes(content[place + 8 : place + 16])
+            length = int.from_bytes(content[position + 8 : position + 16])
         elif length == 0:
-            length = end - place
-        after = min(place + max(length, head), end)
+            length = end - position
+        after = min(position + max(length, head), end)
         left.append((after, end))
         if name in _HOLDERS:
-            left.append((place + head + _HOLDERS[name], after))
+            left.append((position + head + _HOLDERS[name], after))
         elif name in _OF_ITEMS:
-            weight += after - place
-    if left or weight > MOST_ITEM_BYTES:
+            weight += after - position
+    if left or weight > MAX_ITEM_BYTES:
         raise TooMuchWork(f"{weight} bytes of items, and {len(left)} boxes more")
 
 
-def _refuse_numbers(file: BinaryIO) -> None:
+def _refuse_numbers(file: BinaryIO, _whole: bool) -> None:
     """The tags of a TIFF's first page: tag, type, count, value (TIFF 6.0 §2)."""
     file.seek(0)
     start = file.read(8)
     order: Literal["little", "big"] = "little" if start.startswith(b"II") else "big"
     file.seek(int.from_bytes(start[4:], order))
     tags = file.read(12 * int.from_bytes(file.read(2), order))
-    for place in range(0, len(tags), 12):
-        kind = int.from_bytes(tags[place + 2 : place + 4], order)
-        count = int.from_bytes(tags[place + 4 : place + 8], order)
-        if kind not in _BYTES and count > MOST_NUMBERS:
+    for position in range(0, len(tags), 12):
+        kind = int.from_bytes(tags[position + 2 : position + 4], order)
+        count = int.from_bytes(tags[position + 4 : position + 8], order)
+        if kind not in _BYTES and count > MAX_NUMBERS:
             raise TooMuchWork(f"a tag of {count} numbers")
+
+
+#: Is given a file, and whether it may be read to its end.
+_REFUSING: dict[Format, Callable[[BinaryIO, bool], None]] = {
+    AVIF: _refuse_items,
+    GIF: _refuse_blocks,
+    HEIC: _refuse_items,
+    JPEG: _refuse_jpeg,
+    PNG: _refuse_chunks,
+    TIFF: _refuse_numbers,
+    WEBP: _refuse_riff_chunks,
+}

@@ -10,11 +10,8 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
 
-def scratch_file() -> BinaryIO:
-    """A file with a descriptor, in memory where the system has such.
-
-    While Pillow writes to a descriptor, other threads run; a BytesIO keeps them waiting.
-    """
+def open_scratch() -> BinaryIO:
+    """A file with a descriptor, in memory where the system has such."""
     if hasattr(os, "memfd_create"):
         return open(os.memfd_create("resizer"), "w+b")
     return tempfile.TemporaryFile()  # pragma: no cover  # other systems do with a disk

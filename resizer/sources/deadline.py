@@ -13,8 +13,14 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Iterator
 
-#: What fetches of the request at hand have taken, seconds, by those that they may take; None outside of one.
-_spent: ContextVar[dict[float, float] | None] = ContextVar("spent", default=None)
+
+class _Request:
+    #: What its fetches have taken until now.
+    seconds = 0.0
+
+
+#: The one at hand.
+_request: ContextVar[_Request | None] = ContextVar("request", default=None)
 
 
 class FetchDeadline(Deadline):
@@ -44,22 +50,20 @@ class FetchDeadline(Deadline):
 
 @contextmanager
 def one_request() -> Iterator[None]:
-    """In here, all fetches of a source together take no longer than one may; what is between them does not count."""
-    token = _spent.set({})
+    """In here, all fetches together take no longer than one may; what is between them does not count."""
+    token = _request.set(_Request())
     try:
         yield
     finally:
-        _spent.reset(token)
+        _request.reset(token)
 
 
 @contextmanager
 def one_fetch(seconds: float) -> Iterator[FetchDeadline]:
-    spent = _spent.get()
-    if spent is None:
-        yield FetchDeadline(seconds)
-        return
-    deadline = FetchDeadline(seconds, spent=spent.get(seconds, 0))
+    """By when a fetch has to be done, which may take so long, less what those before it in this request took."""
+    request = _request.get() or _Request()
+    deadline = FetchDeadline(seconds, spent=request.seconds)
     try:
         yield deadline
     finally:
-        spent[seconds] = seconds - deadline.seconds_left
+        request.seconds = seconds - deadline.seconds_left

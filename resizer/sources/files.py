@@ -95,7 +95,7 @@ def _resolve(path: str, below: str) -> tuple[str, ...]:
     root = os.path.realpath(below)
     found = Path(os.path.realpath(path, strict=True))
     if not found.is_relative_to(root):
-        raise PermissionError(errno.EACCES, "a link leads out of the storage")
+        raise FileNotFoundError(errno.ENOENT, "a link leads out of the storage")
     return found.relative_to(root).parts or (".",)
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 
 from resizer.conf import get_settings
 from resizer.errors import InvalidOption, OriginalNotFound, TooManyBytes
+from resizer.formats import HEAD_BYTES
 from resizer.names import escape_name
 from resizer.sources.gate import Gate
 from resizer.sources.protocol import Stat
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 
     from resizer.sources.fetching import Answer, Fetcher
 
-#: What is read at once for a header; who reads on gets the whole file fetched, bytes.
-HEAD_BYTES = 65_536
 #: What of an original is held in memory; more goes to a temporary file, bytes.
 SPOOL_BYTES = 8_000_000
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 from PIL import Image
 
-from resizer.engines.jpeg import MOST_SCANS
+from resizer.engines.jpeg import MAX_SCANS
 from resizer.errors import TooMuchWork, UndecodableOriginal
 from tests.engines.rendering import render, render_one, variant
 from tests.hostile_files import baseline_jpeg, progressive_jpeg, segment
@@ -23,13 +23,13 @@ def is_shrinkable(engine: Engine, content: bytes) -> bool:
 
 
 def test_as_many_scans_as_are_allowed_are_decoded(engine: Engine) -> None:
-    image = render_one(engine, progressive_jpeg(64, MOST_SCANS), variant(32))
+    image = render_one(engine, progressive_jpeg(64, MAX_SCANS), variant(32))
     assert image.size == (32, 32)
 
 
 @pytest.mark.parametrize("write", [progressive_jpeg, baseline_jpeg])
 def test_more_scans_are_refused(engine: Engine, write: Callable[[int, int], bytes]) -> None:
-    content = write(64, MOST_SCANS + 1)
+    content = write(64, MAX_SCANS + 1)
     with pytest.raises(TooMuchWork):
         render(engine, content, variant(32))
 

@@ -35,7 +35,7 @@ USUAL_MILLISECONDS = 100
 #: Which originals can move; a JPEG, a HEIC or a TIFF with several pictures is no animation.
 _MOVING = {AVIF, GIF, PNG, WEBP}
 #: More need not be told apart. A PNG says how many it has, and may say two thousand million.
-MOST_FRAMES = 100_000
+MAX_COUNTED = 100_000
 
 
 def count_frames(file: BinaryIO, image: Image.Image, found: Format) -> int:
@@ -47,7 +47,7 @@ def count_frames(file: BinaryIO, image: Image.Image, found: Format) -> int:
         file.seek(0)
         return count_gif_frames(file.read())
     frames: int = image.n_frames  # type: ignore[attr-defined]  # all of these plug-ins have it
-    return min(MOST_FRAMES, frames)
+    return min(MAX_COUNTED, frames)
 
 
 def render_animation(file: BinaryIO, header: Header, variant: Variant, exif: bytes) -> Rendered:

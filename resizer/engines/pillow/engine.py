@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from PIL import ExifTags, Image, features
 
-from resizer.engines.jpeg import MOST_EXIF_BYTES, is_buffered
+from resizer.engines.jpeg import MAX_EXIF_BYTES, is_buffered
 from resizer.engines.pillow.animation import count_frames, render_animation
 from resizer.engines.pillow.decoding import decode
 from resizer.engines.pillow.encoding import encode
@@ -74,7 +74,7 @@ class PillowEngine:
 
 def _orientation(image: Image.Image) -> int:
     content = image.info.get("exif") or b""
-    if len(content) > MOST_EXIF_BYTES:
+    if len(content) > MAX_EXIF_BYTES:
         raise TooMuchWork(f"{len(content)} bytes of EXIF")
     exif = Image.Exif()
     try:

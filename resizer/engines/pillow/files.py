@@ -9,7 +9,7 @@ from PIL import Image
 
 from resizer.engines.parts import refuse_floods
 from resizer.engines.recognition import recognise
-from resizer.engines.scratch import scratch_file
+from resizer.engines.scratch import open_scratch
 from resizer.errors import ResizerError, TooManyPixels, UndecodableOriginal, UnsupportedFormat
 from resizer.formats import HEIC
 
@@ -43,7 +43,8 @@ def open_image(file: BinaryIO, *, whole: bool = True) -> Iterator[tuple[Image.Im
 
 
 def save(image: Image.Image, target: Format, **options: Any) -> bytes:
-    with scratch_file() as output:
+    # While Pillow writes to a descriptor, other threads run; a BytesIO keeps them waiting.
+    with open_scratch() as output:
         image.save(output, _plugin(target), **options)
         output.seek(0)
         return output.read()

@@ -1,0 +1,133 @@
+"""Variants made of an original, which is fetched and decoded once for all that wait for it; what cannot be made is remembered."""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import closing
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
+
+from resizer import batches, cache, geometry, lockfiles, originals
+from resizer.admission import admit
+from resizer.conf import get_settings
+from resizer.engines import get_engine
+from resizer.engines.memory import estimate_together
+from resizer.engines.sharing import in_decoding_order, plan_resizing
+from resizer.errors import (
+    OriginalChanged,
+    ResizerError,
+    TooManyPixels,
+    TooMuchWork,
+    UndecodableOriginal,
+)
+from resizer.sources import get_source
+from resizer.variant import write_recipe
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from typing import BinaryIO
+
+    from resizer.batches import Batch
+    from resizer.descriptions import Description
+    from resizer.engines import Rendered
+    from resizer.variant import Variant
+    from resizer.waiting import Deadline
+
+
+class Made(NamedTuple):
+    rendered: Rendered
+    #: How long its original took to come.
+    read_seconds: float
+
+
+def render(description: Description, variant: Variant, deadline: Deadline) -> Made:
+    """Raises any ResizerError; one that is the original's fault is raised again for a minute, without another try."""
+    failures = _failures(variant)
+    remembered = cache.read_many(failures)
+    for failure, error_class in failures.items():
+        if failure in remembered or lockfiles.noted(failure, seconds=originals.FAILURE_SECONDS):
+            raise error_class(f"{description.reference} failed a moment ago")
+    _refuse_too_large(description, variant)
+    try:
+        made: Made = batches.share(
+            (description.reference, description.version, variant.recipe),
+            variant,
+            partial(_render, description, deadline),
+            deadline,
+        )
+        return made
+    except tuple(failures.values()) as error:
+        for failure, error_class in failures.items():
+            if isinstance(error, error_class):
+                cache.write(failure, True, originals.FAILURE_SECONDS)
+                lockfiles.note(failure, "failed")
+        raise
+
+
+def _failures(variant: Variant) -> dict[str, type[ResizerError]]:
+    """Under which keys it is remembered what cannot be made, and what that raises."""
+    original = f"{variant.name}\n{variant.source}\n{variant.version}"
+    # What takes too long with one recipe may be done in no time with another; its widths and formats fail together.
+    recipe = f"{original}\n{write_recipe(variant.recipe)}"
+    return {
+        cache.key_of("failure", original): UndecodableOriginal,
+        cache.key_of("too-much", recipe): TooMuchWork,
+    }
+
+
+def _refuse_too_large(description: Description, variant: Variant) -> None:
+    """Before others are in one batch with it. Raises TooManyPixels, also for what is beyond its format."""
+    size = geometry.plan(description.size, variant.recipe, variant.width).size
+    if size[0] * size[1] > get_settings().MAX_VARIANT_PIXELS:
+        raise TooManyPixels(f"a variant of {size} px")
+    plan_resizing(description.header, variant, shrinks=False)
+
+
+def _render(
+    description: Description, deadline: Deadline, batch: Batch[Variant, Made]
+) -> Generator[tuple[Variant, Made]]:
+    name, header = description.reference.name, description.header
+    source = get_source(description.reference.source)
+    started_at = time.perf_counter()
+    with source.open(name) as file:
+        # One that cannot change while it is read tells which it is; the others are asked for before and after, or
+        # the variant may be a mixture, under the version of the former file.
+        opened = getattr(file, "fingerprint", None)
+        _raise_if_changed(description, opened or source.stat(name).fingerprint)
+        try:
+            _fetch(file)
+            read_seconds = time.perf_counter() - started_at
+            with admit(lambda: estimate_together(header, batch.wanted), deadline):
+                variants = in_decoding_order(header, batch.close())
+                # Closed, because what nobody wants any longer should not go on outside of its place.
+                with closing(get_engine().render(file, header, variants)) as rendering:
+                    for variant, rendered in zip(variants, rendering, strict=True):
+                        if opened is None:
+                            _raise_if_changed(description, source.stat(name).fingerprint)
+                        yield variant, Made(rendered, read_seconds)
+        except OriginalChanged:
+            raise
+        except ResizerError as error:
+            if opened is None:
+                _raise_if_changed(description, source.stat(name).fingerprint, error)
+            raise
+
+
+def _fetch(file: BinaryIO) -> None:
+    """Have a remote original here as a whole, before it takes a core that a slow source would hold.
+
+    Who reads its last byte has fetched all before that: from the web, from S3, and from storages that hand out temporary
+    files; not from one that reads ranges.
+    """
+    file.seek(max(0, file.seek(0, os.SEEK_END) - 1))
+    file.read(1)
+    file.seek(0)
+
+
+def _raise_if_changed(
+    description: Description, fingerprint: str, cause: ResizerError | None = None
+) -> None:
+    if fingerprint != description.fingerprint:
+        originals.forget(description.reference)
+        raise OriginalChanged(f"{description.reference} has changed") from cause
