@@ -21,7 +21,6 @@ import pytest
 
 from resizer import machine
 from resizer.conf import read_settings
-from resizer.engines.children import MAX_FOR_CORE
 from tests.conftest import files
 from tests.hostile_server import Talk, head, hostile_server
 from tests.nginx import Reply, ask
@@ -211,7 +210,7 @@ def test_many_variants_at_once_are_made_in_turn_or_refused(project: Project) -> 
         # Small pictures: mostly the libraries. Of children there are no more than may work at once.
         assert max(seen.peaks.values()) < 150_000_000
         # And of each process that ends one that may not have ended yet.
-        assert seen.most <= 1 + 4 * (2 + MAX_FOR_CORE * machine.cores())
+        assert seen.most <= 1 + 4 * (2 + 2 + machine.cores())
         for reply in replies:
             assert reply.status in {200, 503}
             assert reply.headers["Retry-After"] == ("1" if reply.status == 503 else None)

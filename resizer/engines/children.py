@@ -17,6 +17,7 @@ from signal import SIGKILL, SIGXCPU
 from typing import TYPE_CHECKING, cast
 
 from resizer import machine
+from resizer.conf import get_settings
 from resizer.engines.messages import Message, receive, send
 from resizer.errors import Busy, ResizerError, TooMuchWork, UndecodableOriginal
 
@@ -34,8 +35,6 @@ START_SECONDS = 10
 BORROW_SECONDS = 10
 #: How long one may take to end by itself, seconds.
 END_SECONDS = 1
-#: No more work at once for each core: those that render, and some that read headers.
-MAX_FOR_CORE = 2
 
 # No secrets of the project: a decoder that is broken into, or that leaks memory into pictures, has none to give.
 _VARIABLES = {"LANG", "LANGUAGE", "PATH", "TMPDIR", "TZ"}
@@ -157,7 +156,8 @@ class Children:
 
     def borrow(self) -> Child:
         """One that has nothing to do. Raises Busy where none can be started, or of many none comes back."""
-        most = MAX_FOR_CORE * machine.cores()
+        # Those that render, and for each core one that reads headers.
+        most = _renders_at_once() + machine.cores()
         with self._guard:
             if not self._guard.wait_for(lambda: self._borrowed < most, BORROW_SECONDS):
                 raise Busy("all child processes are at work")
@@ -180,7 +180,7 @@ class Children:
         """Kill one, and have another begin while nobody waits for it."""
         self._return(child)
         child.kill()
-        if len(self._idle) < machine.cores():
+        if len(self._idle) < _renders_at_once():
             with suppress(Busy):
                 another = _start()
                 if not self._keep(another):
@@ -211,7 +211,7 @@ class Children:
 
     def _keep(self, child: Child) -> bool:
         """As many as the machine renders at once; more were for headers."""
-        most = machine.cores()
+        most = _renders_at_once()
         with self._guard:
             is_kept = len(self._idle) < most
             if is_kept:
@@ -231,6 +231,10 @@ class Children:
 children = Children()
 atexit.register(children.end)
 os.register_at_fork(after_in_child=children.abandon)
+
+
+def _renders_at_once() -> int:
+    return get_settings().MAX_RENDERS or machine.cores()
 
 
 def _start() -> Child:

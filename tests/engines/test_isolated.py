@@ -386,6 +386,19 @@ def test_no_more_children_are_kept_than_render_at_once(monkeypatch: pytest.Monke
     assert not any(child.is_alive for child in borrowed)
 
 
+def test_as_many_children_are_kept_as_settings_let_render(
+    monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    monkeypatch.setattr(machine, "cores", lambda: 1)
+    settings.RESIZER = {"MAX_RENDERS": 3}
+    pool = Children()
+    borrowed = [pool.borrow() for _ in range(4)]
+    for child in borrowed:
+        pool.give_back(child)
+    assert len(list(pool)) == 3
+    pool.end()
+
+
 def test_who_finds_all_children_at_work_waits_for_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine, "cores", lambda: 1)
     monkeypatch.setattr(children_module, "BORROW_SECONDS", 0.1)
