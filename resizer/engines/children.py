@@ -173,8 +173,7 @@ class Children:
 
     def give_back(self, child: Child) -> None:
         self._return(child)
-        if not self._keep(child):
-            child.end()
+        self._keep(child)
 
     def replace(self, child: Child) -> None:
         """Kill one, and have another begin while nobody waits for it."""
@@ -182,9 +181,7 @@ class Children:
         child.kill()
         if len(self._idle) < _renders_at_once():
             with suppress(Busy):
-                another = _start()
-                if not self._keep(another):
-                    another.end()
+                self._keep(_start())
 
     def end(self) -> None:
         with self._guard:
@@ -209,14 +206,15 @@ class Children:
                 self._busy.discard(child)
             self._guard.notify()
 
-    def _keep(self, child: Child) -> bool:
-        """As many as the machine renders at once; more were for headers."""
+    def _keep(self, child: Child) -> None:
+        """As many as the machine renders at once; more were for headers, and end."""
         most = _renders_at_once()
         with self._guard:
             is_kept = len(self._idle) < most
             if is_kept:
                 self._idle.append(child)
-        return is_kept
+        if not is_kept:
+            child.end()
 
     def _take_idle(self) -> Child | None:
         while True:

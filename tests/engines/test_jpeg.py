@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 from PIL import Image
 
-from resizer.engines.jpeg import MAX_SCANS
+from resizer.engines.jpeg import MAX_SCANS, is_buffered
 from resizer.errors import TooMuchWork, UndecodableOriginal
 from tests.engines.rendering import render, render_one, variant
 from tests.hostile_files import baseline_jpeg, progressive_jpeg, segment
@@ -117,3 +117,7 @@ def test_large_photograph_is_not_counted_through(engine: Engine) -> None:
     noise = Image.effect_noise((512, 512), 200).convert("RGB")
     content = encode(noise, quality=100, subsampling=0)
     assert render_one(engine, content, variant(64)).size == (64, 64)
+
+
+def test_file_without_a_scan_holds_nothing() -> None:
+    assert not is_buffered(io.BytesIO(progressive_jpeg(64, 1)[:2]))
