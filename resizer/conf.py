@@ -223,7 +223,7 @@ class Settings:
     MAX_RENDER_MEGABYTES: int | None = _setting(None, _optional_positive)
     #: How many wait for their turn; any more are refused at once. None is 16 for each core.
     MAX_WAITING: int | None = _setting(None, _optional_positive)
-    #: How many fetches from one host of the web run at once on a machine; any more are refused at once. None is 8 for
+    #: How many fetches from one host of the web run at once on a machine; any more wait for a second. None is 8 for
     #: each core, and no more than 8 in one process.
     MAX_FETCHES: int | None = _setting(None, _optional_positive)
     #: The largest file of an original, bytes.

@@ -20,7 +20,7 @@ from django.template import Context, Template
 from resizer import lockfiles, machine, originals, picture
 from resizer.errors import Busy, OriginalNotFound, SourceFailed, SourceTimedOut, TooManyBytes
 from resizer.models import Original
-from resizer.sources import HttpSource, get_source
+from resizer.sources import HttpSource, fetching, get_source
 from resizer.sources.deadline import one_fetch, one_request
 from tests.certificates import make_certificate
 from tests.conftest import files
@@ -64,6 +64,12 @@ def web(server: HostileServer, settings: Settings) -> HostileServer:
     """A server that is the open source `web`."""
     use(settings, server.url)
     return server
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits for another fetch, least of all while the clock stands still."""
+    monkeypatch.setattr(fetching, "PATIENCE_SECONDS", 0)
 
 
 def use(settings: Settings, base_url: str, **options: Any) -> None:
@@ -518,7 +524,7 @@ def limit(settings: Settings, number: int) -> None:
     settings.RESIZER = {**settings.RESIZER, "MAX_FETCHES": number}
 
 
-def test_fetch_beyond_those_of_a_host_is_refused_at_once_and_not_remembered(
+def test_fetch_beyond_those_of_a_host_is_refused_soon_and_not_remembered(
     client: Client, web: HostileServer, settings: Settings
 ) -> None:
     limit(settings, 2)
@@ -533,6 +539,23 @@ def test_fetch_beyond_those_of_a_host_is_refused_at_once_and_not_remembered(
         assert len(web.talks) == asked
     assert picture.url("web:a.jpg").startswith("/img/_web/a.jpg/")
     assert get(client).status_code == 200
+
+
+def test_request_waits_a_moment_for_others_of_its_host_and_a_page_does_not(
+    client: Client, web: HostileServer, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetching, "PATIENCE_SECONDS", 30)
+    limit(settings, 1)
+    web.put("/a.jpg", PHOTO)
+    with ExitStack() as stack:
+        stack.enter_context(get_source("web").open("a.jpg"))
+        started = time.monotonic()
+        assert picture.url("web:a.jpg") == f"{web.url}a.jpg"
+        assert time.monotonic() - started < 10
+        timer = threading.Timer(0.2, stack.close)
+        timer.start()
+        assert get(client).status_code == 200
+        timer.join()
 
 
 def test_fetch_that_is_read_or_has_failed_leaves_its_place(

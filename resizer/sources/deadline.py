@@ -58,6 +58,10 @@ def one_request() -> Iterator[None]:
         _request.reset(token)
 
 
+def is_in_request() -> bool:
+    return _request.get() is not None
+
+
 @contextmanager
 def one_fetch(seconds: float) -> Iterator[FetchDeadline]:
     """By when a fetch has to be done, which may take so long, less what those before it in this request took."""

@@ -21,8 +21,9 @@ from urllib3.exceptions import HTTPError
 
 from resizer import lockfiles, machine, places
 from resizer.conf import get_settings
-from resizer.errors import Busy, OriginalNotFound, SourceFailed, SourceTimedOut
-from resizer.sources.deadline import one_fetch
+from resizer.errors import OriginalNotFound, SourceFailed, SourceTimedOut
+from resizer.sources.deadline import is_in_request, one_fetch
+from resizer.waiting import Deadline, Pauses
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -41,6 +42,8 @@ HEADERS = {
 #: process. A server takes connections for a process though all its threads are busy: some have to stay free in each.
 FETCHES_PER_CORE = 8
 FETCHES_PER_PROCESS = 8
+#: How long a request waits for one of them to end, seconds.
+PATIENCE_SECONDS = 1
 #: For how many hosts places are counted apart: each takes files, and hosts of the same number share them.
 HOSTS = 64
 _REDIRECTS = {301, 302, 303, 307, 308}
@@ -160,8 +163,8 @@ class Fetcher:
     def get(self, url: URL, conditions: Mapping[str, str]) -> Iterator[Answer]:
         """An answer of status 200 or 304. Raises OriginalNotFound, SourceFailed, SourceTimedOut.
 
-        Busy, where the host has much to answer already: who waited would hold a thread as well, and a host that
-        hangs would soon hold them all.
+        Busy, where the host has much to answer already: who waited for long would hold a thread as well, and a host
+        that hangs would soon hold them all.
         """
         with ExitStack() as stack:
             _take_place(url.host, stack)
@@ -220,10 +223,12 @@ def _take_place(host: str, stack: ExitStack) -> None:
     counted = [(places.enter, name, most or FETCHES_PER_CORE * machine.cores())]
     if most is None:
         counted.append((places.enter_process, f"process-{name}", FETCHES_PER_PROCESS))
+    # A host that is well is soon done with one. A page, which has other pictures, waits for none.
+    patience = Deadline(PATIENCE_SECONDS if is_in_request() else 0)
     for enter, kind, number in counted:
-        leave = enter(kind, number)
-        if leave is None:
-            raise Busy(f"{host!r} has {number} fetches to answer already")
+        pauses = Pauses(f"one of {number} fetches from {host!r}", patience, longest=0.05)
+        while (leave := enter(kind, number)) is None:
+            pauses.pause()
         stack.callback(leave)
 
 
