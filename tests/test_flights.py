@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import threading
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING
 
 import pytest
@@ -38,6 +38,18 @@ class Work:
         return "made"
 
 
+def lead_and_wait(pool: ThreadPoolExecutor, work: Work) -> tuple[Future[str], Future[str]]:
+    """One that does the work, which ends as soon as the other waits for it."""
+    leader = pool.submit(ask, "key", work)
+    work.has_begun.wait(10)
+    waiter = pool.submit(ask, "key", work)
+    # Nothing outside shows that it waits.
+    while not flights._flights["key"].waiters:
+        pass
+    work.may_end.set()
+    return leader, waiter
+
+
 def test_many_who_ask_at_once_share_one_result() -> None:
     work = Work()
     with ThreadPoolExecutor(20) as pool:
@@ -52,13 +64,7 @@ def test_many_who_ask_at_once_share_one_result() -> None:
 def test_waiters_share_the_error_too() -> None:
     work = Work(UndecodableOriginal("broken"))
     with ThreadPoolExecutor(2) as pool:
-        leader = pool.submit(ask, "key", work)
-        work.has_begun.wait(10)
-        waiter = pool.submit(ask, "key", work)
-        # Nothing outside shows that it waits.
-        while not flights._flights["key"].waiters:
-            pass
-        work.may_end.set()
+        leader, waiter = lead_and_wait(pool, work)
         for answer in (leader, waiter):
             with pytest.raises(UndecodableOriginal):
                 answer.result()
@@ -68,12 +74,7 @@ def test_waiters_share_the_error_too() -> None:
 def test_what_ends_a_thread_is_not_meant_for_the_others() -> None:
     work = Work(SystemExit())
     with ThreadPoolExecutor(2) as pool:
-        leader = pool.submit(ask, "key", work)
-        work.has_begun.wait(10)
-        waiter = pool.submit(ask, "key", work)
-        while not flights._flights["key"].waiters:
-            pass
-        work.may_end.set()
+        leader, waiter = lead_and_wait(pool, work)
         with pytest.raises(SystemExit):
             leader.result()
         with pytest.raises(Busy, match="was stopped"):
