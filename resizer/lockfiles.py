@@ -25,8 +25,8 @@ from resizer.conf import get_settings
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-#: How many files stand for all keys.
-SLOTS = 1024
+#: How many files stand for all keys; two that share one wait for each other, which with 32 at work happens to one in 128.
+SLOTS = 4096
 #: The length of a note: a digest, a moment and a word, filled up with spaces.
 NOTE_BYTES = 96
 

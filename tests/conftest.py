@@ -4,6 +4,7 @@ import os
 import shutil
 import sys
 import tempfile
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,14 +15,14 @@ from freezegun import freeze_time
 from freezegun.api import FrozenDateTimeFactory
 
 from config.gallery.models import Photo
-from resizer import cache, index
+from resizer import cache, index, lockfiles
 from resizer.engines.pillow import PillowEngine
 from tests import nginx, servers
 from tests.aws.deployment import deploy
 from tests.pictures import photograph
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterator, Sequence
     from pathlib import Path
     from typing import BinaryIO
 
@@ -61,6 +62,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def places(tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Originals, variants and locks in temporary directories, and nothing remembered."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    # No two keys of a test wait for each other by chance.
+    monkeypatch.setattr(lockfiles, "SLOTS", 2**64)
     backend = "django.core.files.storage.FileSystemStorage"
     originals = {"location": tmp_path / "originals", "base_url": "/originals/"}
     settings.STORAGES = {
@@ -116,6 +119,14 @@ def save(name: str, content: bytes | None = None) -> str:
     storage = storages["default"]
     storage.delete(name)
     return storage.save(name, ContentFile(photograph() if content is None else content))
+
+
+def wait_until(is_so: Callable[[], object]) -> None:
+    """For what nothing tells of when it comes."""
+    ends_at = time.monotonic() + 30
+    while not is_so():
+        assert time.monotonic() < ends_at
+        time.sleep(0.001)
 
 
 @pytest.fixture

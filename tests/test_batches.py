@@ -11,6 +11,7 @@ from resizer import batches
 from resizer.batches import MAX_TOGETHER, Batch, share
 from resizer.errors import Busy, UndecodableOriginal
 from resizer.waiting import Deadline
+from tests.conftest import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -43,8 +44,7 @@ class Work:
 
 def wait_for(*numbers: int, original: str = "a") -> None:
     """Until they are in the batch, which nothing outside shows."""
-    while set(batches._batches[original].wanted) != set(numbers):
-        pass
+    wait_until(lambda: set(batches._batches[original].wanted) == set(numbers))
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from resizer import flights
 from resizer.errors import Busy, UndecodableOriginal
 from resizer.flights import share
 from resizer.waiting import Deadline
+from tests.conftest import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,8 +45,7 @@ def lead_and_wait(pool: ThreadPoolExecutor, work: Work) -> tuple[Future[str], Fu
     work.has_begun.wait(10)
     waiter = pool.submit(ask, "key", work)
     # Nothing outside shows that it waits.
-    while not flights._flights["key"].waiters:
-        pass
+    wait_until(lambda: flights._flights["key"].waiters)
     work.may_end.set()
     return leader, waiter
 

@@ -13,7 +13,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import boto3
 import psycopg
@@ -21,7 +21,7 @@ import pytest
 
 from resizer import machine
 from resizer.conf import read_settings
-from tests.conftest import files
+from tests.conftest import files, wait_until
 from tests.hostile_server import Talk, head, hostile_server
 from tests.nginx import Reply, ask
 from tests.pictures import decode, photograph
@@ -34,9 +34,6 @@ from tests.servers import (
     postgresql_server,
     redis_server,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 CLIENTS = 200
 LOCK_SECONDS = read_settings({})[0].LOCK_SECONDS
@@ -271,7 +268,7 @@ def test_source_that_is_slow_does_not_take_all_threads(project: Project, sent: i
             urls = [f"{address}/img/320/_web/{number}.jpg" for number in range(24)]
             asked = [pool.submit(ask_until_well, url) for url in urls]
             try:
-                _wait_until(lambda: are_stuck() >= 4)
+                wait_until(lambda: are_stuck() >= 4)
                 # Whom the source keeps waiting keeps nobody else: each of these would wait for a minute.
                 hits = [ask(warm).status for _ in range(20)]
                 made = [ask(f"{address}/img/{width}/cold.jpg").status for width in (320, 640, 1080)]
@@ -283,13 +280,6 @@ def test_source_that_is_slow_does_not_take_all_threads(project: Project, sent: i
     assert Counter(reply.status for reply in replies)[200] == len(urls)
     assert {reply.status for reply in replies} == {200, 503}
     assert {reply.headers["Retry-After"] for reply in replies if reply.status != 200} == {"1"}
-
-
-def _wait_until(is_so: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not is_so():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def test_server_that_is_told_to_end_lets_a_render_finish(project: Project, tmp_path: Path) -> None:
@@ -304,9 +294,9 @@ def test_server_that_is_told_to_end_lets_a_render_finish(project: Project, tmp_p
         ThreadPoolExecutor(1) as pool,
     ):
         reply = pool.submit(ask, f"{address}/img/320/a.jpg")
-        _wait_until(lambda: project.log() == ["begin"])
+        wait_until(lambda: project.log() == ["begin"])
         process.terminate()
-        _wait_until(lambda: "Handling signal: term" in log.read_text())
+        wait_until(lambda: "Handling signal: term" in log.read_text())
         hold.unlink()
         assert reply.result().status == 200
         assert process.wait(30) == 0
@@ -326,7 +316,7 @@ def test_process_that_is_killed_leaves_its_work_to_another(
     ):
         url = f"{address}/img/320/a.jpg"
         reply = pool.submit(ask, url)
-        _wait_until(lambda: project.log() == ["begin"])
+        wait_until(lambda: project.log() == ["begin"])
         os.kill(int(project.lines()[0].split()[1]), signal.SIGKILL)
         with pytest.raises((ConnectionError, http.client.HTTPException)):
             reply.result()

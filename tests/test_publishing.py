@@ -18,7 +18,7 @@ from django.core.files.storage import FileSystemStorage, InMemoryStorage
 from resizer.errors import StoreFailed
 from resizer.formats import AVIF
 from resizer.publishing import exists, fetch, publish, remove, walk
-from tests.conftest import files
+from tests.conftest import files, wait_until
 
 if TYPE_CHECKING:
     from pytest_django import Settings
@@ -125,9 +125,7 @@ for number in itertools.count():
         process = subprocess.Popen(
             [sys.executable, "-c", script, str(tmp_path), str(attempt)], cwd=ROOT
         )
-        deadline = time.monotonic() + 20
-        while not list(directory.glob("*.avif")):
-            assert time.monotonic() < deadline
+        wait_until((directory / "0.avif").exists)
         time.sleep(attempt % 10 / 300)
         process.send_signal(signal.SIGKILL)
         process.wait()

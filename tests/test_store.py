@@ -22,7 +22,7 @@ from resizer.models import CachedVariant, Original
 from resizer.signing import sign
 from resizer.variant import Recipe, write_key
 from resizer.waiting import Deadline
-from tests.conftest import CountingEngine, files, save
+from tests.conftest import CountingEngine, files, save, wait_until
 from tests.hostile_files import progressive_jpeg
 from tests.pictures import decode, draw, encode, photograph
 
@@ -191,8 +191,7 @@ def test_widths_that_are_wanted_at_once_share_a_decoding(
     with ThreadPoolExecutor(6) as pool:
         with admit(lambda: 1, Deadline(10)):
             asking = [pool.submit(make_in_thread, *one) for one in all_wanted]
-            while sum(len(batch.wanted) for batch in batches._batches.values()) < 6:
-                pass
+            wait_until(lambda: sum(len(batch.wanted) for batch in batches._batches.values()) == 6)
         answers = [one.result(10) for one in asking]
     assert engine.renders == 1
     assert files(variants) == sorted(key for _, _, key in all_wanted)
@@ -210,8 +209,7 @@ def test_variant_that_is_too_large_spoils_no_others(settings: Settings) -> None:
     small, large = wanted(320), wanted(640)
     with ThreadPoolExecutor(1) as pool, admit(lambda: 1, Deadline(10)):
         waiting = pool.submit(make_in_thread, *small)
-        while not batches._batches:
-            pass
+        wait_until(lambda: batches._batches)
         with pytest.raises(TooManyPixels):
             store.make(*large)
         assert not waiting.done()

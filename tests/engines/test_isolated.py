@@ -38,7 +38,7 @@ from resizer.errors import (
     UnsupportedFormat,
 )
 from resizer.formats import AVIF, GIF, HEAD_BYTES, JPEG, PNG, WEBP
-from tests.conftest import files, save
+from tests.conftest import files, save, wait_until
 from tests.engines.rendering import variant
 from tests.pictures import decode, draw, encode, photograph
 from tests.servers import ROOT
@@ -356,8 +356,7 @@ def test_child_that_has_died_meanwhile_is_replaced() -> None:
     render()
     (child,) = children
     os.kill(child.pid, signal.SIGKILL)
-    while child.is_alive:
-        pass
+    wait_until(lambda: not child.is_alive)
     render()
     assert pids() != [child.pid]
 
