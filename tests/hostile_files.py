@@ -52,11 +52,21 @@ def hostile_files() -> Iterator[HostileFile]:
                 frozenset({REFUSED}),
                 partial(_cut, name, tenths),
             )
+            if extension == "jpg":
+                yield HostileFile(
+                    f"{stem}-closed-{tenths}.jpg",
+                    frozenset({REFUSED}),
+                    partial(_closed, name, tenths),
+                )
 
 
 def _cut(name: str, tenths: int) -> bytes:
     content = _whole(name)
     return content[: len(content) * tenths // 10]
+
+
+def _closed(name: str, tenths: int) -> bytes:
+    return _cut(name, tenths) + _EOI
 
 
 @cache

@@ -17,7 +17,7 @@ from resizer.engines.pillow.rights import kept_exif
 from resizer.engines.scoring import find_quality
 from resizer.engines.sharing import render_shared
 from resizer.errors import UndecodableOriginal
-from resizer.formats import AVIF, GIF, JPEG, PNG, WEBP
+from resizer.formats import AVIF, JPEG, PNG, WEBP
 from resizer.geometry import upright
 from resizer.variant import LOSSLESS
 
@@ -39,7 +39,10 @@ pyvips.cache_set_max(0)
 pyvips.concurrency_set(1)
 
 # AVIF originals are missing: libheif decodes them with libaom, at 2.4 times the cost of Pillow's dav1d.
-_LOADERS = {GIF: "gifload", JPEG: "jpegload", PNG: "pngload", WEBP: "webpload"}
+# GIF originals are missing: of one that is cut and has an end all the same, libvips shows what there is.
+_LOADERS = {JPEG: "jpegload", PNG: "pngload", WEBP: "webpload"}
+#: What libjpeg warns of when it fills a picture up with grey (jerror.h); its other warnings are of what harms none.
+_CORRUPT = ("remature end of", "bad Huffman code", "instead of RST")
 # How a loader is told to shrink by a whole factor while it decodes.
 _SHRINKING: dict[Format, Callable[[int], dict[str, float]]] = {
     JPEG: lambda factor: {"shrink": factor},
@@ -80,7 +83,7 @@ os.register_at_fork(after_in_child=_Fork.begin_child)
 
 
 class LibvipsEngine:
-    """Leaves to Pillow what that does better, or alike: headers, AVIF, CMYK, what moves, and rare formats."""
+    """Leaves to Pillow what that does better, or alike: headers, AVIF, GIF, CMYK, what moves, and rare formats."""
 
     def __init__(self) -> None:
         self._pillow = PillowEngine()
@@ -101,19 +104,37 @@ class LibvipsEngine:
             yield from self._pillow.render(file, header, variants)
             return
         _Fork.has_rendered = True
-        exif = kept_exif(file)
-        try:
-            yield from render_shared(
-                header,
-                variants,
-                shrinks=header.format in _SHRINKING,
-                decode=lambda scale, is_shared: _decode(file, header, scale, is_shared=is_shared),
-                resize=lambda image, wanted: _resize(image, wanted, header.orientation),
-                encode=lambda image, variant: _encode(image, variant, header, exif),
-                animate=lambda variant: render_animation(file, header, variant, exif),
-            )
-        except pyvips.Error as error:
+        yield from _render(file, header, variants, is_strict=header.format is JPEG)
+
+
+def _render(
+    file: BinaryIO, header: Header, variants: Sequence[Variant], *, is_strict: bool
+) -> Generator[Rendered]:
+    """Where it `is_strict`, a harmless warning makes it begin again with what is left to do."""
+    exif = kept_exif(file)
+    done = 0
+    try:
+        for rendered in render_shared(
+            header,
+            variants,
+            shrinks=header.format in _SHRINKING,
+            decode=lambda scale, is_shared: _decode(
+                file, header, scale, is_shared=is_shared, is_strict=is_strict
+            ),
+            resize=lambda image, wanted: _resize(image, wanted, header.orientation),
+            encode=lambda image, variant: _encode(image, variant, header, exif),
+            animate=lambda variant: render_animation(file, header, variant, exif),
+        ):
+            yield rendered
+            done += 1
+    except pyvips.Error as error:
+        if not is_strict or _is_corrupt(error):
             raise UndecodableOriginal(str(error)) from error
+        yield from _render(file, header, variants[done:], is_strict=False)
+
+
+def _is_corrupt(error: pyvips.Error) -> bool:
+    return any(one in str(error) for one in _CORRUPT)
 
 
 def _reads(file: BinaryIO, header: Header) -> bool:
@@ -130,18 +151,33 @@ def _reads(file: BinaryIO, header: Header) -> bool:
         raise UndecodableOriginal(str(error)) from error
     if (whole.width, whole.height) != upright((header.width, header.height), header.orientation):
         raise UndecodableOriginal("the size is not that of the header")
-    return bool(whole.interpretation != "cmyk")
+    if whole.interpretation != "cmyk":
+        return True
+    try:
+        # Pillow shows what there is of a JPEG that is cut and has an end all the same.
+        _open(file, header.format, 8, is_strict=True).avg()
+    except pyvips.Error as error:
+        if _is_corrupt(error):
+            raise UndecodableOriginal(str(error)) from error
+    return False
 
 
-def _decode(file: BinaryIO, header: Header, scale: int, *, is_shared: bool) -> pyvips.Image:
-    image = _open(file, header.format, scale)
+def _decode(
+    file: BinaryIO, header: Header, scale: int, *, is_shared: bool, is_strict: bool
+) -> pyvips.Image:
+    image = _open(file, header.format, scale, is_strict=is_strict)
     # A sequential image can be read once; several variants need it in memory.
     return image.copy_memory() if is_shared else image
 
 
-def _open(file: BinaryIO, found: Format, scale: int = 1) -> pyvips.Image:
+def _open(
+    file: BinaryIO, found: Format, scale: int = 1, *, is_strict: bool = False
+) -> pyvips.Image:
     """An image that is decoded, at 1/scale, while it is read from top to bottom."""
-    options: dict[str, Any] = {"access": "sequential", "fail_on": "truncated"}
+    options: dict[str, Any] = {
+        "access": "sequential",
+        "fail_on": "warning" if is_strict else "truncated",
+    }
     if scale > 1:
         options |= _SHRINKING[found](scale)
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import random
+import re
 import struct
 import subprocess
 import sys
@@ -345,6 +346,58 @@ def test_truncated_original_is_refused(engine: Engine, original: Format) -> None
     content = encode(draw((1000, 750)), original.name.upper())
     with pytest.raises(UndecodableOriginal):
         render(engine, content[: len(content) * 3 // 5], variant())
+
+
+def restarts(content: bytes) -> list[int]:
+    """Where the intervals of a JPEG end (T.81 §B.2.1)."""
+    return [found.start() for found in re.finditer(rb"\xff[\xd0-\xd7]", content)]
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"restart_marker_rows": 1}])
+@pytest.mark.parametrize("width", [100, 1000], ids=["small", "full"])
+def test_cut_jpeg_that_was_closed_is_refused(
+    mode: str, options: dict[str, Any], width: int
+) -> None:
+    """Which Pillow does not notice."""
+    content = encode(draw((1000, 750), mode), quality=90, **options)
+    with pytest.raises(UndecodableOriginal, match="premature end"):
+        render(LibvipsEngine(), content[: len(content) * 3 // 5] + b"\xff\xd9", variant(width))
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"), [("lost", "instead of RST"), ("ones", "bad Huffman code")]
+)
+def test_jpeg_with_a_broken_interval_is_refused(fault: str, words: str) -> None:
+    content = encode(draw((1000, 750)), quality=90, restart_marker_rows=1)
+    places = restarts(content)
+    start, end = places[20] + 2, places[21] + 2
+    instead = b"" if fault == "lost" else b"\xff\0" * 20 + content[start + 40 : end]
+    with pytest.raises(UndecodableOriginal, match=words):
+        render(LibvipsEngine(), content[:start] + instead + content[end:], variant(1000))
+
+
+def test_cut_gif_that_was_closed_is_refused(engine: Engine) -> None:
+    content = encode(draw((1000, 750)), "GIF")
+    start = Image.open(io.BytesIO(content)).tile[0].offset
+    # A block is preceded by its length.
+    middle = start + 256 * ((len(content) - start) // 512)
+    assert content[start] == content[middle] == 255
+    with pytest.raises(UndecodableOriginal):
+        render(engine, content[:middle] + b"\0;", variant())
+
+
+@pytest.mark.parametrize("mode", ["RGB", "CMYK"])
+def test_jpeg_with_harmless_faults_is_rendered(engine: Engine, mode: str) -> None:
+    picture = draw((1600, 1200), mode)
+    content = encode(picture, quality=90, restart_marker_rows=1)
+    # Before the last intervals, which the upper part of the picture does not need.
+    place = restarts(content)[-10]
+    faulty = content[:place] + bytes(100) + content[place:]
+    upper, whole = variant(40, ratio=(8, 1), focal=(50, 0)), variant(640)
+    images = [decode(rendered.content) for rendered in render(engine, faulty, upper, whole)]
+    assert [image.size for image in images] == [(40, 5), (640, 480)]
+    assert difference(images[1], picture.resize((640, 480)).convert("RGB")) < TOLERANCE
 
 
 @pytest.mark.parametrize(
