@@ -72,6 +72,12 @@ DROPS = (
     "django/db/backends/oracle",
     "django/test",
     "urllib3/contrib/emscripten",
+    # Fonts: no picture is written on.
+    "PIL/_imagingft.*",
+    "pillow.libs/libbrotli*",
+    "pillow.libs/libfreetype-*",
+    "pillow.libs/libharfbuzz-*",
+    "pillow.libs/libpng16-*",
     "zappa/cli.py",
     "zappa/core.py",
     "zappa/letsencrypt.py",

@@ -15,6 +15,9 @@ Driven by the environment; without any of these it runs on SQLite and local file
     RESIZER_DATA_DIR              database, uploads and variants; var/ by default
     RESIZER_ORIGINALS_BUCKET      keeps uploads on S3 instead; required on AWS Lambda, where no file stays
     RESIZER_ORIGINALS_PREFIX      … below this path of the bucket; at its top by default
+    RESIZER_WEB_URL               the address of a storage space: what is below it, as https://bucket.example.com/pictures/fig.jpg,
+                                  is an original as well: web:fig.jpg in templates, and at /img/640/_web/fig.jpg
+    RESIZER_WEB_NETWORKS          networks that it may be in beside the Internet, such as 10.1.0.0/16, separated by commas
     RESIZER_VARIANTS_BUCKET       keeps variants on S3 instead; may be the same bucket. Required on AWS Lambda
     RESIZER_VARIANTS_PREFIX       … below this path; img by default, so that an object's key is the path of its address
     RESIZER_CDN_DOMAIN            the host name under which a CDN shows the variants bucket
@@ -30,6 +33,11 @@ from typing import Any, cast
 
 from django.core.exceptions import ImproperlyConfigured
 
+
+def _list(name: str) -> list[str]:
+    return os.environ.get(name, "").replace(",", " ").split()
+
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = Path(os.environ.get("RESIZER_DATA_DIR") or BASE_DIR / "var")
 
@@ -40,7 +48,7 @@ DEBUG = os.environ.get("DJANGO_DEBUG") == "1"
 SECRET_KEY = os.environ.get("DJANGO_SECRET_KEY") or ("for development only" if DEBUG else "")
 if not SECRET_KEY:
     raise ImproperlyConfigured("Set DJANGO_SECRET_KEY, or DJANGO_DEBUG=1 for development.")
-ALLOWED_HOSTS = os.environ.get("DJANGO_ALLOWED_HOSTS", "").replace(",", " ").split()
+ALLOWED_HOSTS = _list("DJANGO_ALLOWED_HOSTS")
 
 if os.environ.get("DJANGO_SCRIPT_NAME"):
     FORCE_SCRIPT_NAME = os.environ["DJANGO_SCRIPT_NAME"].rstrip("/")
@@ -194,13 +202,22 @@ RESIZER: dict[str, Any] = {
     # The gallery shows nothing that is private, so /img/640/photographs/fig.jpg works as well.
     "SOURCES": {"default": {"OPEN": True}},
 }
+if os.environ.get("RESIZER_WEB_URL"):
+    RESIZER["SOURCES"]["web"] = {
+        "BACKEND": "resizer.sources.HttpSource",
+        "OPTIONS": {
+            "base_url": os.environ["RESIZER_WEB_URL"],
+            "networks": _list("RESIZER_WEB_NETWORKS"),
+        },
+        "OPEN": True,
+    }
 if ON_LAMBDA:
     # Each request has a machine of its own, which AWS can kill.
     RESIZER["ISOLATION"] = False
     # Lambda lets an answer of 6 MiB out, and base64 makes four bytes of three. Zappa's headers are in it too.
     RESIZER["MAX_ANSWER_BYTES"] = 4_500_000
 if os.environ.get("RESIZER_FORMATS"):
-    RESIZER["FORMATS"] = os.environ["RESIZER_FORMATS"].replace(",", " ").split()
+    RESIZER["FORMATS"] = _list("RESIZER_FORMATS")
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.ScryptPasswordHasher"]
 LANGUAGE_CODE = "en"

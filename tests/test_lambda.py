@@ -15,6 +15,7 @@ from PIL import Image
 from resizer.variant import parse_key
 from tests.aws.events import KINDS, STAGE, Request, Response, parse_answer, write_event
 from tests.aws.runtime import REGION, Function
+from tests.hostile_server import HostileServer, hostile_server
 from tests.pictures import TOLERANCE, decode, difference, draw, encode, photograph
 from tests.servers import moto_server
 
@@ -76,8 +77,19 @@ def bucket(aws: str) -> Any:
 
 
 @pytest.fixture(scope="module")
+def web() -> Iterator[HostileServer]:
+    """Holds originals too."""
+    with hostile_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
 def function(
-    package: Path, aws: str, bucket: Any, tmp_path_factory: pytest.TempPathFactory
+    package: Path,
+    aws: str,
+    bucket: Any,
+    web: HostileServer,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Function]:
     with Function(
         package=package,
@@ -90,6 +102,8 @@ def function(
             "RESIZER_ORIGINALS_BUCKET": "originals",
             "RESIZER_VARIANTS_BUCKET": bucket.name,
             "RESIZER_FORMATS": "avif,webp",
+            "RESIZER_WEB_URL": f"{web.url}pictures/",
+            "RESIZER_WEB_NETWORKS": "127.0.0.1/32",
         },
     ) as function:
         yield function
@@ -155,6 +169,13 @@ def test_variant_is_answered_byte_for_byte_as_it_is_kept(
     assert by_key.body == content
     assert by_key["Cache-Control"] == "public, max-age=31536000, immutable"
     assert by_key["Content-Length"] == str(len(content))
+
+
+def test_original_comes_from_the_web(function: Function, web: HostileServer) -> None:
+    web.put("/pictures/cat.jpg", photograph((320, 240)))
+    response = fetch(function, "url", "/img/96/_web/cat.jpg", ("Accept", "image/webp"))
+    assert response["Content-Type"] == "image/webp"
+    assert decode(response.body).size == (96, 72)
 
 
 @pytest.mark.parametrize("kind", KINDS)

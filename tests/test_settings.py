@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.hostile_server import hostile_server
+from tests.pictures import photograph
 from tests.servers import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 LAMBDA = {
     "AWS_LAMBDA_FUNCTION_NAME": "resizer-dev",
@@ -171,6 +174,26 @@ def test_answer_that_fits_through_lambda_is_the_largest() -> None:
 
 def test_function_decodes_by_itself_because_aws_isolates_and_ends_it() -> None:
     assert read()["RESIZER"]["ISOLATION"] is False
+
+
+def test_originals_come_from_a_storage_space_address(tmp_path: Path) -> None:
+    script = """
+import django
+django.setup()
+from django.test import Client
+response = Client().get("/img/160/_web/cat.jpg", headers={"Accept": "image/avif"}, follow=True)
+print(response.status_code, response.headers["Content-Type"])
+"""
+    with hostile_server() as server:
+        server.put("/pictures/cat.jpg", photograph((320, 240)))
+        environment = {
+            "DJANGO_DEBUG": "1",
+            "DJANGO_ALLOWED_HOSTS": "testserver",
+            "RESIZER_DATA_DIR": str(tmp_path),
+            "RESIZER_WEB_URL": f"{server.url}pictures/",
+            "RESIZER_WEB_NETWORKS": "10.0.0.0/8, 127.0.0.0/8",
+        }
+        assert run(script, environment).stdout.split() == ["200", "image/avif"]
 
 
 def test_libraries_never_log_credentials_whatever_the_level() -> None:
