@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from botocore.config import Config
+
 from config.settings import *  # noqa: F403  # the environment comes first
 
 _cache = os.environ.get("TESTS_CACHE", "")
@@ -18,8 +20,23 @@ RESIZER |= {  # noqa: F405
     "MAX_RENDERS": 2,
     "MAX_WAITING": int(os.environ.get("TESTS_WAITING", "0")) or None,
 }
+if os.environ.get("TESTS_FETCHES"):
+    RESIZER["MAX_FETCHES"] = int(os.environ["TESTS_FETCHES"])
+if os.environ.get("TESTS_BUCKET"):
+    STORAGES["bucket"] = {  # noqa: F405
+        "BACKEND": "storages.backends.s3.S3Storage",
+        "OPTIONS": {
+            "endpoint_url": os.environ["TESTS_BUCKET"],
+            "bucket_name": "originals",
+            "access_key": "testing",
+            "secret_key": "testing",
+            "region_name": "us-east-1",
+            # Longer than any test waits.
+            "client_config": Config(read_timeout=120, s3={"addressing_style": "path"}),
+        },
+    }
+    RESIZER["SOURCES"]["web"] = {"OPTIONS": {"storage": "bucket"}, "OPEN": True}
 if os.environ.get("TESTS_WEB"):
-    RESIZER["MAX_FETCHES"] = int(os.environ.get("TESTS_FETCHES", "0")) or None
     RESIZER["SOURCES"]["web"] = {
         "BACKEND": "resizer.sources.HttpSource",
         "OPTIONS": {

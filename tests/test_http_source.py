@@ -20,7 +20,7 @@ from django.template import Context, Template
 from resizer import lockfiles, machine, originals, picture
 from resizer.errors import Busy, OriginalNotFound, SourceFailed, SourceTimedOut, TooManyBytes
 from resizer.models import Original
-from resizer.sources import HttpSource, fetching, get_source
+from resizer.sources import HttpSource, bulkhead, get_source
 from resizer.sources.deadline import one_fetch, one_request
 from tests.certificates import make_certificate
 from tests.conftest import files
@@ -69,7 +69,7 @@ def web(server: HostileServer, settings: Settings) -> HostileServer:
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits for another fetch, least of all while the clock stands still."""
-    monkeypatch.setattr(fetching, "PATIENCE_SECONDS", 0)
+    monkeypatch.setattr(bulkhead, "PATIENCE_SECONDS", 0)
 
 
 def use(settings: Settings, base_url: str, **options: Any) -> None:
@@ -544,7 +544,7 @@ def test_fetch_beyond_those_of_a_host_is_refused_soon_and_not_remembered(
 def test_request_waits_a_moment_for_others_of_its_host_and_a_page_does_not(
     client: Client, web: HostileServer, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fetching, "PATIENCE_SECONDS", 30)
+    monkeypatch.setattr(bulkhead, "PATIENCE_SECONDS", 30)
     limit(settings, 1)
     web.put("/a.jpg", PHOTO)
     with ExitStack() as stack:
@@ -592,7 +592,7 @@ def test_default_is_eight_for_each_core_and_in_each_process(
     web: HostileServer, monkeypatch: pytest.MonkeyPatch, cores: int, in_a_process: int
 ) -> None:
     monkeypatch.setattr(machine, "cores", lambda: cores)
-    monkeypatch.setattr("resizer.sources.fetching.FETCHES_PER_PROCESS", in_a_process)
+    monkeypatch.setattr("resizer.sources.bulkhead.FETCHES_PER_PROCESS", in_a_process)
     web.put("/a.jpg", PHOTO)
     source = get_source("web")
     for _ in range(2):

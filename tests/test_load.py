@@ -222,10 +222,14 @@ def test_many_variants_at_once_are_made_in_turn_or_refused(project: Project) -> 
     assert most == 2
 
 
+@pytest.mark.parametrize("kind", ["TESTS_WEB", "TESTS_BUCKET"], ids=["web", "S3"])
 @pytest.mark.parametrize("sent", [20, 2_000, 80_000], ids=["headers", "starts", "bodies"])
-def test_source_that_is_slow_does_not_take_all_threads(project: Project, sent: int) -> None:
+def test_source_that_is_slow_does_not_take_all_threads(
+    project: Project, kind: str, sent: int
+) -> None:
     photo = photograph((2000, 1500))
-    content = head(Content_Length=str(len(photo)), ETag='"one"', X_Long="x" * 1000) + photo
+    headers = {"ETag": '"one"', "Last_Modified": "Thu, 26 Nov 2026 09:00:00 GMT"}
+    content = head(Content_Length=str(len(photo)), X_Long="x" * 1000, **headers) + photo
     assert len(content) > sent + 10_000
     is_well = threading.Event()
     slow: dict[Talk, float] = {}
@@ -258,7 +262,7 @@ def test_source_that_is_slow_does_not_take_all_threads(project: Project, sent: i
     project.save("cold.jpg", photo)
     with hostile_server() as web:
         web.on("", serve)
-        project.environment.update(TESTS_WEB=web.url, TESTS_FETCHES="4")
+        project.environment.update({kind: web.url, "TESTS_FETCHES": "4"})
         with (
             gunicorn_server(project.environment, processes=2, threads=8) as (address, _process),
             ThreadPoolExecutor(24) as pool,

@@ -19,11 +19,9 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
 
-from resizer import lockfiles, machine, places
-from resizer.conf import get_settings
 from resizer.errors import OriginalNotFound, SourceFailed, SourceTimedOut
-from resizer.sources.deadline import is_in_request, one_fetch
-from resizer.waiting import Deadline, Pauses
+from resizer.sources.bulkhead import one_fetch_from
+from resizer.sources.deadline import one_fetch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -38,14 +36,6 @@ HEADERS = {
     # What is packed would have to be unpacked, to any size; pictures gain nothing by it.
     "Accept-Encoding": "identity",
 }
-#: How many fetches from one host run at once, unless settings say otherwise: for each core of the machine, and in one
-#: process. A server takes connections for a process though all its threads are busy: some have to stay free in each.
-FETCHES_PER_CORE = 8
-FETCHES_PER_PROCESS = 8
-#: How long a request waits for one of them to end, seconds.
-PATIENCE_SECONDS = 1
-#: For how many hosts places are counted apart: each takes files, and hosts of the same number share them.
-HOSTS = 64
 _REDIRECTS = {301, 302, 303, 307, 308}
 _GONE = {404, 410}
 _LENGTH = re.compile(r"[0-9]{1,15}")
@@ -161,13 +151,9 @@ class Fetcher:
 
     @contextmanager
     def get(self, url: URL, conditions: Mapping[str, str]) -> Iterator[Answer]:
-        """An answer of status 200 or 304. Raises OriginalNotFound, SourceFailed, SourceTimedOut.
-
-        Busy, where the host has much to answer already: who waited for long would hold a thread as well, and a host
-        that hangs would soon hold them all.
-        """
+        """An answer of status 200 or 304. Raises OriginalNotFound, SourceFailed, SourceTimedOut, Busy."""
         with ExitStack() as stack:
-            _take_place(url.host, stack)
+            stack.enter_context(one_fetch_from(url.host))
             deadline = stack.enter_context(one_fetch(self._limits.deadline_seconds))
             for _ in range(self._limits.redirects + 1):
                 answer = self._ask(url, conditions, deadline, stack)
@@ -215,21 +201,6 @@ class Fetcher:
         context = ssl.create_default_context(cafile=self._ca_bundle or where())
         context.sslsocket_class = _BoundTLSSocket
         return context
-
-
-def _take_place(host: str, stack: ExitStack) -> None:
-    name = f"host-{lockfiles.slot(host) % HOSTS}"
-    most = get_settings().MAX_FETCHES
-    counted = [(places.enter, name, most or FETCHES_PER_CORE * machine.cores())]
-    if most is None:
-        counted.append((places.enter_process, f"process-{name}", FETCHES_PER_PROCESS))
-    # A host that is well is soon done with one. A page, which has other pictures, waits for none.
-    patience = Deadline(PATIENCE_SECONDS if is_in_request() else 0)
-    for enter, kind, number in counted:
-        pauses = Pauses(f"one of {number} fetches from {host!r}", patience, longest=0.05)
-        while (leave := enter(kind, number)) is None:
-            pauses.pause()
-        stack.callback(leave)
 
 
 def _refuse(answer: Answer, url: URL, *, is_conditional: bool) -> None:

@@ -17,7 +17,7 @@ from resizer.errors import OriginalNotFound, SourceFailed, SourceTimedOut
 from resizer.sources.protocol import Stat
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 _NOT_FOUND = (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError)
 #: Passes through a directory. Where there is O_PATH, one that may be passed but not listed as well.
@@ -40,9 +40,18 @@ def open_file(path: str, below: str | None = None) -> BinaryIO:
 class Reader:
     """A file whose errors are the source's, not to be taken for those of a broken picture."""
 
-    def __init__(self, file: BinaryIO, name: str, fingerprint: str | None = None) -> None:
+    def __init__(
+        self,
+        file: BinaryIO,
+        name: str,
+        fingerprint: str | None = None,
+        end: Callable[[], object] | None = None,
+    ) -> None:
+        """`end` is called as soon as it has been read to its end."""
         self._file = file
         self._name = name
+        self._end = end
+        self._length: int | None = None
         self.fingerprint = fingerprint
         self.tell = file.tell
 
@@ -54,11 +63,19 @@ class Reader:
 
     def read(self, size: int = -1) -> bytes:
         with self._errors():
-            return self._file.read(size)
+            content = self._file.read(size)
+            is_read = size < 0 or self._file.tell() == self._length
+        if is_read and self._end is not None:
+            # What is done with it may take longer than the fetch.
+            self._end()
+        return content
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         with self._errors():
-            return self._file.seek(offset, whence)
+            position = self._file.seek(offset, whence)
+        if whence == os.SEEK_END and not offset:
+            self._length = position
+        return position
 
     @contextmanager
     def _errors(self) -> Iterator[None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from django.core.files.storage import FileSystemStorage, storages
@@ -10,6 +10,7 @@ from django.core.files.storage import FileSystemStorage, storages
 from resizer.buckets import bucket_of
 from resizer.conf import get_settings
 from resizer.errors import TooManyBytes
+from resizer.sources.bulkhead import one_fetch_from
 from resizer.sources.files import Reader, open_file, stat_file, storage_errors
 from resizer.sources.protocol import Stat
 
@@ -42,7 +43,7 @@ class StorageSource:
         return bool(storage == self.storage)
 
     def stat(self, name: str, known: str | None = None) -> Stat:
-        with storage_errors(name):
+        with self._one_fetch(), storage_errors(name):
             if isinstance(self.storage, FileSystemStorage):
                 return stat_file(self.storage.path(name), self._bound(self.storage))
             bucket = bucket_of(self.storage)
@@ -56,18 +57,24 @@ class StorageSource:
     @contextmanager
     def open(self, name: str) -> Iterator[BinaryIO]:
         bucket = bucket_of(self.storage)
-        with ExitStack() as stack:
+        with ExitStack() as stack, ExitStack() as fetch:
+            fetch.enter_context(self._one_fetch())
             if bucket is not None:
                 with storage_errors(name):
                     download = stack.enter_context(bucket.open(name))
                 if download.facts.length > get_settings().MAX_BYTES:
                     raise TooManyBytes(f"{name[:200]!r} has {download.facts.length} bytes")
                 content, fingerprint = cast("BinaryIO", download), download.facts.fingerprint
-                yield cast("BinaryIO", Reader(content, name, fingerprint))
+                yield cast("BinaryIO", Reader(content, name, fingerprint, fetch.close))
                 return
             with storage_errors(name):
                 content = self._open_file(name, stack)
-            yield cast("BinaryIO", Reader(content, name))
+            yield cast("BinaryIO", Reader(content, name, end=fetch.close))
+
+    def _one_fetch(self) -> AbstractContextManager[None]:
+        if isinstance(self.storage, FileSystemStorage):
+            return nullcontext()
+        return one_fetch_from(f"storage {self._alias!r}")
 
     def _open_file(self, name: str, stack: ExitStack) -> BinaryIO:
         if isinstance(self.storage, FileSystemStorage):

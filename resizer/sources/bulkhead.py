@@ -1,0 +1,62 @@
+"""So many fetches from one place run at once: one that is slow does not take all threads of a server."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from typing import TYPE_CHECKING
+
+from resizer import lockfiles, machine, places
+from resizer.conf import get_settings
+from resizer.errors import Busy
+from resizer.sources.deadline import is_in_request
+from resizer.waiting import Deadline, Pauses
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from resizer.places import Leave
+
+#: How many, unless settings say otherwise: for each core of the machine, and in one process. A server takes
+#: connections for a process though all its threads are busy: some have to stay free in each.
+FETCHES_PER_CORE = 8
+FETCHES_PER_PROCESS = 8
+#: How long a request waits for one of them to end, seconds …
+PATIENCE_SECONDS = 1
+#: … and how many of a process do.
+MAX_PATIENT = 4
+#: How many counts there are: each takes files, and what has the same number shares one.
+COUNTS = 64
+
+
+@contextmanager
+def one_fetch_from(remote: str) -> Iterator[None]:
+    """Be one of those from a host or a storage.
+
+    Raises Busy where there are many already: who waited for long would hold a thread as well, and one that hangs
+    would soon hold them all.
+    """
+    name = f"remote-{lockfiles.slot(remote) % COUNTS}"
+    most = get_settings().MAX_FETCHES
+    counted = [(places.enter, name, most or FETCHES_PER_CORE * machine.cores())]
+    if most is None:
+        counted.append((places.enter_process, f"process-{name}", FETCHES_PER_PROCESS))
+    with ExitStack() as held:
+        for enter, kind, number in counted:
+            what = f"one of {number} fetches from {remote!r}"
+            held.callback(enter(kind, number) or _wait(partial(enter, kind, number), kind, what))
+        yield
+
+
+def _wait(enter: Callable[[], Leave | None], kind: str, what: str) -> Leave:
+    """A place at a remote that is well, which is soon done with others. A page, which has other pictures, waits for none."""
+    stop_waiting = places.enter_process(f"patient-{kind}", MAX_PATIENT) if is_in_request() else None
+    if stop_waiting is None:
+        raise Busy(f"there is no more room for {what}")
+    pauses = Pauses(what, Deadline(PATIENCE_SECONDS), longest=0.05)
+    try:
+        while (leave := enter()) is None:
+            pauses.pause()
+    finally:
+        stop_waiting()
+    return leave
