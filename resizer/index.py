@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db import Error as DatabaseProblem
-from django.db import connections, router
+from django.db import connections, router, transaction
 from django.db.models import Q
 
 from resizer.descriptions import Description, Reference, from_row
@@ -37,6 +37,8 @@ Result = TypeVar("Result")
 DOWN_SECONDS = 30
 #: After how long a query that fails has kept a visitor waiting, seconds.
 SLOW_SECONDS = 1
+#: How long a query waits for what another transaction has locked, on PostgreSQL, which has no limit by itself.
+LOCKED_MILLISECONDS = 2000
 #: How many keys one query names.
 BATCH = 500
 
@@ -171,7 +173,7 @@ def _try(what: str, ask: Callable[[], Result], otherwise: Result) -> Result:
         return otherwise
     asked_at = time.monotonic()
     try:
-        result = ask()
+        result = _ask(ask)
     except (DatabaseProblem, ImproperlyConfigured) as problem:
         logger.warning("%.1500s: %.500r", what, problem)
         is_slow = time.monotonic() - asked_at >= SLOW_SECONDS
@@ -180,6 +182,20 @@ def _try(what: str, ask: Callable[[], Result], otherwise: Result) -> Result:
         return otherwise
     _outage.end()
     return result
+
+
+def _ask(ask: Callable[[], Result]) -> Result:
+    alias = _alias()
+    connection = connections[alias]
+    if connection.vendor != "postgresql":
+        return ask()
+    is_within = connection.in_atomic_block
+    # A query that fails spoils all of a transaction, of a page for one, except within a savepoint.
+    with transaction.atomic(using=alias):
+        if not is_within:
+            with connection.cursor() as cursor:
+                cursor.execute(f"SET LOCAL lock_timeout = {LOCKED_MILLISECONDS}")
+        return ask()
 
 
 def _alias() -> str:

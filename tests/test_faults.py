@@ -27,7 +27,7 @@ from django.core.cache.backends.base import BaseCache
 from django.core.files.base import ContentFile, File
 from django.core.files.storage import InMemoryStorage, storages
 from django.core.management import call_command
-from django.db import OperationalError, connection, connections
+from django.db import OperationalError, connection, connections, transaction
 from django.db.backends.postgresql.base import DatabaseWrapper as PostgreSQL
 from django.db.backends.sqlite3.base import DatabaseWrapper as SQLite
 
@@ -656,6 +656,10 @@ def assert_without_rows(client: Client, url: str) -> None:
     assert again["Server-Timing"] == 'resizer;desc="hit"'
 
 
+def messages(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [one.getMessage() for one in caplog.records if one.name == "resizer.index"]
+
+
 def test_database_that_is_lost(client: Client, database: Path) -> None:
     save("a.jpg")
     url = address()
@@ -706,7 +710,7 @@ def test_database_that_is_locked_is_waited_for_once(
         other.execute("BEGIN EXCLUSIVE")
         for url in urls:
             assert client.get(url).status_code == 200
-        (told,) = [one.getMessage() for one in caplog.records if one.name == "resizer.index"]
+        (told,) = messages(caplog)
         assert "is kept but not recorded: OperationalError('database is locked')" in told
     index._outage.end()
     caches["default"].clear()
@@ -715,44 +719,94 @@ def test_database_that_is_locked_is_waited_for_once(
     assert CachedVariant.objects.count() == 4
 
 
-@pytest.mark.service("postgresql")
-def test_postgresql_that_hangs_and_stops(
-    client: Client, database: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    save("a.jpg")
+@pytest.fixture
+def postgresql(database: Path) -> Iterator[ExitStack]:
+    """A PostgreSQL with our tables, and then SQLite again."""
     usual = connections["default"].settings_dict
     with ExitStack() as server:
-        server_address = server.enter_context(postgresql_server())
-        parsed = dj_database_url.parse(server_address)
+        parsed = dj_database_url.parse(server.enter_context(postgresql_server()))
         use_database(PostgreSQL, **{**parsed, "OPTIONS": {"connect_timeout": 2}})
         make_tables()
-        url, other = address(), address(640)
-        with connections["default"].cursor() as cursor:
-            cursor.execute("SHOW data_directory")
-            (directory,) = cursor.fetchone()
-        process = int((Path(directory) / "postmaster.pid").read_text().split()[0])
-        # As at the end of a request.
-        connections["default"].close()
-        os.kill(process, signal.SIGSTOP)
-        try:
-            assert_without_rows(client, url)
-            told = [one.getMessage() for one in caplog.records if one.name == "resizer.index"]
-            assert len(told) == 1
-        finally:
-            os.kill(process, signal.SIGCONT)
-        index._outage.end()
-        caches["default"].clear()
-        assert_repaired(client, url)
-        server.close()
-        # The connection of this request is dead, and there is no other.
-        for _ in range(2):
-            assert client.get(other).status_code == 200
-            caches["default"].clear()
-            connections["default"].close()
+        yield server
     use_database(SQLite, **usual)
+
+
+@pytest.mark.service("postgresql")
+def test_postgresql_that_hangs(
+    client: Client, postgresql: ExitStack, caplog: pytest.LogCaptureFixture
+) -> None:
+    save("a.jpg")
+    url = address()
+    with connections["default"].cursor() as cursor:
+        cursor.execute("SHOW data_directory")
+        (directory,) = cursor.fetchone()
+    process = int((Path(directory) / "postmaster.pid").read_text().split()[0])
+    # As at the end of a request.
+    connections["default"].close()
+    os.kill(process, signal.SIGSTOP)
+    try:
+        assert_without_rows(client, url)
+        assert len(messages(caplog)) == 1
+    finally:
+        os.kill(process, signal.SIGCONT)
     index._outage.end()
-    assert client.get(other)["Server-Timing"] == 'resizer;desc="hit"'
-    assert CachedVariant.objects.get().key == key_of(other)
+    caches["default"].clear()
+    assert_repaired(client, url)
+
+
+@pytest.mark.service("postgresql")
+def test_postgresql_that_stops(client: Client, postgresql: ExitStack) -> None:
+    save("a.jpg")
+    url = address()
+    postgresql.close()
+    # The connection of this request is dead, and there is no other.
+    for _ in range(2):
+        assert_shown(client.get(url), is_kept=True)
+        caches["default"].clear()
+        connections["default"].close()
+
+
+@pytest.mark.service("postgresql")
+def test_postgresql_that_is_locked_is_waited_for_once(
+    client: Client, postgresql: ExitStack, caplog: pytest.LogCaptureFixture
+) -> None:
+    save("a.jpg")
+    urls = [address(width) for width in (320, 480, 640, 800)]
+    usual = connections["default"].settings_dict
+    other = PostgreSQL(usual, "other")
+    with closing(other), other.cursor() as cursor:
+        # As a migration does.
+        cursor.execute("BEGIN; LOCK TABLE resizer_cachedvariant IN ACCESS EXCLUSIVE MODE")
+        for url in urls:
+            assert client.get(url).status_code == 200
+        (told,) = messages(caplog)
+        assert "canceling statement due to lock timeout" in told
+    with connections["default"].cursor() as cursor:
+        # Of a project's own queries nothing is asked.
+        cursor.execute("SHOW lock_timeout")
+        assert cursor.fetchone() == ("0",)
+    index._outage.end()
+    caches["default"].clear()
+    for url in urls:
+        assert client.get(url)["Server-Timing"] == 'resizer;desc="hit"'
+    assert CachedVariant.objects.count() == 4
+
+
+@pytest.mark.service("postgresql")
+def test_index_that_fails_leaves_the_transaction_of_a_page_alone(
+    postgresql: ExitStack, caplog: pytest.LogCaptureFixture
+) -> None:
+    save("a.jpg")
+    with connections["default"].cursor() as cursor:
+        cursor.execute("DROP TABLE resizer_cachedvariant, resizer_original")
+    with transaction.atomic(), connections["default"].cursor() as cursor:
+        cursor.execute("CREATE TABLE visits (number integer)")
+        assert address().startswith("/img/")
+        assert "resizer_original" in "".join(messages(caplog))
+        cursor.execute("INSERT INTO visits VALUES (1)")
+    with connections["default"].cursor() as cursor:
+        cursor.execute("SELECT number FROM visits")
+        assert cursor.fetchall() == [(1,)]
 
 
 # --- originals that are replaced
