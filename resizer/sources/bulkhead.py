@@ -24,7 +24,7 @@ FETCHES_PER_PROCESS = 8
 #: How long a request waits for one of them to end, seconds …
 PATIENCE_SECONDS = 1
 #: … and how many of a process do.
-MAX_PATIENT = 4
+MAX_PATIENT = 2
 #: How many counts there are: each takes files, and what has the same number shares one.
 COUNTS = 64
 
