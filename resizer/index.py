@@ -189,7 +189,7 @@ def _ask(ask: Callable[[], Result]) -> Result:
     connection = connections[alias]
     if connection.vendor != "postgresql":
         return ask()
-    is_within = connection.in_atomic_block
+    is_within = connection.in_atomic_block or not connection.get_autocommit()
     # A query that fails spoils all of a transaction, of a page for one, except within a savepoint.
     with transaction.atomic(using=alias):
         if not is_within:

@@ -11,5 +11,5 @@ RESIZER |= {  # noqa: F405
     "LOCK_DIRECTORY": os.environ["TESTS_LOCKS"],
     "MAX_RENDERS": 2,
     # Of the clock. What the tests measure is processor time, whoever else is at work.
-    "RENDER_SECONDS": 60,
+    "RENDER_SECONDS": 30,
 }

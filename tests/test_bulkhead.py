@@ -36,10 +36,11 @@ def test_storage_has_a_number_of_fetches_at_once(source: StorageSource) -> None:
     with source.open("a.jpg") as file:
         assert file.read(3) == b"con"
         with pytest.raises(Busy, match="1 fetches from \"storage 'default'\""):
-            source.stat("a.jpg")
-        with pytest.raises(Busy), source.open("a.jpg"):
-            pass
-    assert source.stat("a.jpg").bytes == 7
+            source.open("a.jpg").__enter__()
+        # As a render does while it has the file open.
+        assert source.stat("a.jpg").bytes == 7
+    with source.open("a.jpg") as file:
+        assert file.read() == b"content"
 
 
 def read_last_byte(file: BinaryIO) -> None:
@@ -53,7 +54,8 @@ def test_file_that_is_here_leaves_its_place(
 ) -> None:
     with source.open("a.jpg") as file:
         read(file)
-        assert source.stat("a.jpg").bytes == 7
+        with source.open("a.jpg"):
+            pass
         file.seek(-4, os.SEEK_END)
         assert file.read(4) == b"tent"
 

@@ -43,7 +43,9 @@ class StorageSource:
         return bool(storage == self.storage)
 
     def stat(self, name: str, known: str | None = None) -> Stat:
-        with self._one_fetch(), storage_errors(name):
+        # Of others it is also asked by who has a file open, and its place with that.
+        place = self._one_fetch() if bucket_of(self.storage) else nullcontext()
+        with place, storage_errors(name):
             if isinstance(self.storage, FileSystemStorage):
                 return stat_file(self.storage.path(name), self._bound(self.storage))
             bucket = bucket_of(self.storage)
