@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import Future
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from resizer.errors import Busy
@@ -35,22 +36,25 @@ class _Flight:
         """What comes of it. Raises Busy."""
         with _guard:
             self.waiters += 1
-        try:
-            return self._wait(key, deadline)
-        finally:
-            with _guard:
-                self.waiters -= 1
+        with ExitStack() as counted:
+            counted.callback(self._count_out)
+            try:
+                return self.future.result(timeout=min(PATIENCE_SECONDS, deadline.seconds_left))
+            except TimeoutError as error:
+                with _guard:
+                    if self.waiters > MAX_PATIENT:
+                        # At once, or another who is as late would be refused as well.
+                        counted.pop_all()
+                        self.waiters -= 1
+                        raise Busy(f"too many wait for {key!r}") from error
+            try:
+                return self.future.result(timeout=deadline.seconds_left)
+            except TimeoutError as error:
+                raise Busy(f"{key!r} is still being made") from error
 
-    def _wait(self, key: str, deadline: Deadline) -> Any:
-        try:
-            return self.future.result(timeout=min(PATIENCE_SECONDS, deadline.seconds_left))
-        except TimeoutError as error:
-            if self.waiters > MAX_PATIENT:
-                raise Busy(f"too many wait for {key!r}") from error
-        try:
-            return self.future.result(timeout=deadline.seconds_left)
-        except TimeoutError as error:
-            raise Busy(f"{key!r} is still being made") from error
+    def _count_out(self) -> None:
+        with _guard:
+            self.waiters -= 1
 
 
 def share(

@@ -7,6 +7,7 @@ import tempfile
 import time
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 from django.core.cache import caches
 from django.core.files.base import ContentFile
@@ -31,6 +32,10 @@ if TYPE_CHECKING:
     from resizer.engines import Header, Rendered
     from resizer.variant import Variant
     from tests.aws.deployment import Deployment
+
+# A machine on which others are at work stands still now and then; what takes long is measured in benchmarks/.
+hypothesis.settings.register_profile("shared machine", deadline=None)
+hypothesis.settings.load_profile("shared machine")
 
 #: What a test marked `service("chromium")` starts, by name or by path.
 SERVICES = {

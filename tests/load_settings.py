@@ -7,11 +7,14 @@ import os
 from botocore.config import Config
 
 from config.settings import *  # noqa: F403  # the environment comes first
+from resizer import lockfiles
 
 _cache = os.environ.get("TESTS_CACHE", "")
 if _cache:
     _backend = "redis.RedisCache" if _cache.startswith("redis:") else "db.DatabaseCache"
     CACHES = {"default": {"BACKEND": f"django.core.cache.backends.{_backend}", "LOCATION": _cache}}
+# No two pictures of a test wait for each other by chance.
+lockfiles.SLOTS = 2**64
 RESIZER |= {  # noqa: F405
     # It isolates by itself.
     "ENGINE": "tests.logging_engine.LoggingEngine",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import os
 import pwd
+import random
 import shutil
 import signal
 import socket
@@ -30,10 +32,11 @@ POSTGRESQL = (*glob.glob("/usr/lib/postgresql/*/bin/postgres"), "postgres")
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """One that nobody is given who asks the system for any, as long as it takes a server to start."""
+    while True:
+        port = random.SystemRandom().randrange(15_000, 32_000)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 @contextmanager
@@ -98,7 +101,7 @@ def manage(project: Path, environment: Mapping[str, str], *arguments: str) -> st
 
 
 @contextmanager
-def moto_server(module: str = "moto.server", *arguments: str) -> Iterator[str]:
+def moto_server(module: str = "tests.aws.storage", *arguments: str) -> Iterator[str]:
     """A local AWS, which keeps everything in memory; gives its address, without a slash at its end."""
     port = free_port()
     address = f"http://127.0.0.1:{port}"

@@ -276,7 +276,7 @@ def test_page_does_not_wait_again_for_a_server_that_is_down(web: HostileServer) 
 def test_page_waits_for_one_picture_of_a_server_that_is_slow_not_for_each(
     web: HostileServer, settings: Settings, clock: FrozenDateTimeFactory
 ) -> None:
-    use(settings, web.url, deadline_seconds=0.2)
+    use(settings, web.url, deadline_seconds=1)
     web.on("", Talk.hang)
     template = Template(
         "{% load resizer %}{% for name in names %}{% resized_url name %} {% endfor %}"
@@ -782,8 +782,9 @@ class NameServer:
 def test_name_that_is_bound_anew_reaches_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     # The canary is where the name leads when it is asked for a second time.
     with (
-        hostile_server("127.0.0.2") as server,
-        hostile_server("127.0.0.1", server.port) as canary,
+        hostile_server("127.0.0.1") as canary,
+        # Where hardly anybody else has the port.
+        hostile_server("127.0.0.2", canary.port) as server,
     ):
         server.put("/a.jpg", PHOTO)
         server.on("/b.jpg", redirect("/a.jpg"))

@@ -191,7 +191,6 @@ PIECES = st.sampled_from(
 
 @hypothesis.settings(
     max_examples=300,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(parts=st.lists(PIECES | st.text(string.printable, max_size=3) | st.none(), max_size=8))

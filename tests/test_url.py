@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import requests
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from urllib3.util import parse_url
 
@@ -87,7 +87,6 @@ def test_address_has_one_spelling(text: str, read: str) -> None:
 TEXTS = st.text(st.sampled_from("/:@?#%.[]\\ *" * 2 + string.printable + "ü。"), max_size=30)
 
 
-@settings(deadline=None)
 @given(TEXTS)
 def test_address_that_is_accepted_is_read_alike_by_all(rest: str) -> None:
     try:
