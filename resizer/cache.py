@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from django.core.cache import caches
 
 from resizer.conf import get_settings
+from resizer.databases import careful_cache
 from resizer.outages import Outage
 
 if TYPE_CHECKING:
@@ -65,7 +66,9 @@ def _try(ask: Callable[[BaseCache], Result], otherwise: Result) -> Result:
         return otherwise
     asked_at = time.monotonic()
     try:
-        result = ask(caches[get_settings().CACHE])
+        cache = caches[get_settings().CACHE]
+        with careful_cache(cache):
+            result = ask(cache)
     except Exception as error:
         # A cache's library raises classes of its own, of which we know nothing.
         logger.warning("The cache does not answer: %s: %.500r", type(error).__name__, str(error))

@@ -11,11 +11,13 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from django.core.exceptions import ImproperlyConfigured
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured, SynchronousOnlyOperation
 from django.db import Error as DatabaseProblem
-from django.db import connections, router, transaction
+from django.db import connections, router
 from django.db.models import Q
 
+from resizer.databases import careful
 from resizer.descriptions import Description, Reference, from_row
 from resizer.geometry import plan
 from resizer.models import CachedVariant, Original
@@ -37,8 +39,6 @@ Result = TypeVar("Result")
 DOWN_SECONDS = 30
 #: After how long a query that fails has kept a visitor waiting, seconds.
 SLOW_SECONDS = 1
-#: How long a query waits for what another transaction has locked, on PostgreSQL, which has no limit by itself.
-LOCKED_MILLISECONDS = 2000
 #: How many keys one query names.
 BATCH = 500
 
@@ -54,7 +54,7 @@ def is_configured() -> bool:
 
 def find(reference: Reference) -> Description | None:
     """An original as its row has it; `checked_at` is 0 where the file may have changed."""
-    row = _try("An original is not looked up", lambda: _rows(reference).first(), None)
+    row = _read("An original is not looked up", lambda: _rows(reference).first(), None)
     return None if row is None else from_row(row)
 
 
@@ -69,13 +69,13 @@ def find_many(references: Iterable[Reference]) -> list[Description]:
     for source, source_names in names.items():
         condition |= Q(source=source, name__in=source_names)
     rows = Original.objects.filter(condition, checked_at__isnull=False)
-    return _try("Originals are not looked up", lambda: [from_row(row) for row in rows], [])
+    return _read("Originals are not looked up", lambda: [from_row(row) for row in rows], [])
 
 
 def record(description: Description) -> None:
     """Write an original's row."""
     what = f"{description.reference} is not recorded"
-    _try(what, lambda: _record(description), None)
+    _write(what, lambda: _record(description), None)
 
 
 def has_variant(key: str) -> bool | None:
@@ -86,7 +86,7 @@ def has_variant(key: str) -> bool | None:
     if not is_configured():
         return True
     rows = CachedVariant.objects.filter(key=key)
-    return _try("A variant is not looked up", rows.exists, None)
+    return _read("A variant is not looked up", rows.exists, None)
 
 
 def record_variant(
@@ -101,7 +101,8 @@ def record_variant(
     width, height = plan(description.size, variant.recipe, variant.width).size
 
     def write() -> bool:
-        original = _rows(description.reference).first() or _record(description)
+        rows = _rows(description.reference).using(_alias())
+        original = rows.first() or _record(description)
         CachedVariant.objects.update_or_create(
             key=key,
             defaults={
@@ -111,24 +112,24 @@ def record_variant(
                 "height": height,
                 "format": variant.format.name,
                 "bytes": length,
-                "created_at": datetime.fromtimestamp(made_at, UTC),
+                "created_at": _moment(made_at),
             },
         )
         return True
 
-    return _try(f"{key!r} is kept but not recorded", write, False)
+    return _write(f"{key!r} is kept but not recorded", write, False)
 
 
 def forget(reference: Reference) -> None:
     """Note that an original's file may have changed."""
-    rows = _rows(reference).filter(checked_at__isnull=False)
+    rows = _rows(reference).using(_alias()).filter(checked_at__isnull=False)
 
     def write() -> None:
         # Asked first: names that strangers try should write nothing.
         if rows.exists():
             rows.update(checked_at=None)
 
-    _try(f"{reference} is not forgotten", write, None)
+    _write(f"{reference} is not forgotten", write, None)
 
 
 def forget_variants_of(reference: Reference) -> None:
@@ -136,18 +137,22 @@ def forget_variants_of(reference: Reference) -> None:
     rows = CachedVariant.objects.filter(
         original__source=reference.source, original__name=reference.name
     )
-    _try(f"The variants of {reference} are not forgotten", rows.delete, None)
+    _write(f"The variants of {reference} are not forgotten", rows.delete, None)
 
 
-def forget_variants(keys: Iterable[str]) -> int:
-    """Delete the rows of cached variants; how many there were."""
+def forget_variants(keys: Iterable[str]) -> bool:
+    """Delete the rows of cached variants; False if some may be left."""
+    if not is_configured():
+        return True
     keys = list(keys)
 
-    def delete(some: list[str]) -> int:
-        return CachedVariant.objects.filter(key__in=some).delete()[0]
+    def delete(some: list[str]) -> bool:
+        CachedVariant.objects.filter(key__in=some).delete()
+        return True
 
     batches = [keys[start : start + BATCH] for start in range(0, len(keys), BATCH)]
-    return sum(_try("Variants are not forgotten", partial(delete, some), 0) for some in batches)
+    done = [_write("Variants are not forgotten", partial(delete, some), False) for some in batches]
+    return all(done)
 
 
 def list_variants(source: str | None) -> list[tuple[str, int, float]]:
@@ -160,42 +165,41 @@ def list_variants(source: str | None) -> list[tuple[str, int, float]]:
         found = rows.values_list("key", "bytes", "created_at")
         return [(key, length, created_at.timestamp()) for key, length, created_at in found]
 
-    return _try("The index is not read", ask, [])
+    return _read("The index is not read", ask, [])
 
 
 def is_available() -> bool:
     """Whether the tables can be read now."""
-    return _try("The index is not read", lambda: CachedVariant.objects.exists() or True, False)
+    return _read("The index is not read", lambda: CachedVariant.objects.exists() or True, False)
 
 
-def _try(what: str, ask: Callable[[], Result], otherwise: Result) -> Result:
+def _read(what: str, ask: Callable[[], Result], otherwise: Result) -> Result:
+    return _try(router.db_for_read(Original), what, ask, otherwise)
+
+
+def _write(what: str, ask: Callable[[], Result], otherwise: Result) -> Result:
+    return _try(_alias(), what, ask, otherwise)
+
+
+def _try(alias: str, what: str, ask: Callable[[], Result], otherwise: Result) -> Result:
     if not is_configured() or not _outage.may_try():
         return otherwise
     asked_at = time.monotonic()
     try:
-        result = _ask(ask)
+        with careful(alias):
+            result = ask()
+    except SynchronousOnlyOperation as problem:
+        # An async view that renders its template itself; Django asks its databases from sync code alone.
+        logger.warning("%.1500s: %.500r", what, problem)
+        return otherwise
     except (DatabaseProblem, ImproperlyConfigured) as problem:
         logger.warning("%.1500s: %.500r", what, problem)
         is_slow = time.monotonic() - asked_at >= SLOW_SECONDS
-        if is_slow or connections[_alias()].connection is None:
+        if is_slow or connections[alias].connection is None:
             _outage.begin()
         return otherwise
     _outage.end()
     return result
-
-
-def _ask(ask: Callable[[], Result]) -> Result:
-    alias = _alias()
-    connection = connections[alias]
-    if connection.vendor != "postgresql":
-        return ask()
-    is_within = connection.in_atomic_block or not connection.get_autocommit()
-    # A query that fails spoils all of a transaction, of a page for one, except within a savepoint.
-    with transaction.atomic(using=alias):
-        if not is_within:
-            with connection.cursor() as cursor:
-                cursor.execute(f"SET LOCAL lock_timeout = {LOCKED_MILLISECONDS}")
-        return ask()
 
 
 def _alias() -> str:
@@ -213,9 +217,14 @@ def _record(description: Description) -> Original:
         name=description.reference.name,
         defaults={
             "fingerprint": description.fingerprint,
-            "checked_at": datetime.fromtimestamp(description.checked_at, UTC),
+            "checked_at": _moment(description.checked_at),
             **header._asdict(),
             "format": header.format.name,
         },
     )
     return row
+
+
+def _moment(seconds: float) -> datetime:
+    """As the project has its dates: with USE_TZ False, in its own time and without a zone."""
+    return datetime.fromtimestamp(seconds, UTC if settings.USE_TZ else None)

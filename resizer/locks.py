@@ -14,6 +14,7 @@ from django.core.cache import caches
 
 from resizer import lockfiles
 from resizer.conf import get_settings
+from resizer.databases import careful_cache
 from resizer.waiting import Pauses
 
 if TYPE_CHECKING:
@@ -113,10 +114,11 @@ class _Lease:
         """Whether to go on: as its holder, or because the cache does not answer."""
         seconds = get_settings().LOCK_SECONDS
         try:
-            self._is_ours = self._cache.add(self._name, self._token, seconds)
-            if not self._is_ours and self._is_left():
-                self._cache.set(self._name, self._token, seconds)
-                self._is_ours = True
+            with careful_cache(self._cache):
+                self._is_ours = self._cache.add(self._name, self._token, seconds)
+                if not self._is_ours and self._is_left():
+                    self._cache.set(self._name, self._token, seconds)
+                    self._is_ours = True
         except Exception as error:
             # A cache's library raises classes of its own, of which we know nothing. Without it work may be done twice.
             logger.warning(
@@ -134,9 +136,10 @@ class _Lease:
         if not self._is_ours:
             return
         try:
-            # It may have ended meanwhile, and be another's.
-            if self._cache.get(self._name) == self._token:
-                self._cache.delete(self._name)
+            with careful_cache(self._cache):
+                # It may have ended meanwhile, and be another's.
+                if self._cache.get(self._name) == self._token:
+                    self._cache.delete(self._name)
         except Exception as error:
             logger.warning(
                 "A lease is left to end by itself: %s: %.500r", type(error).__name__, str(error)

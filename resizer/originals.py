@@ -39,7 +39,9 @@ from resizer.errors import (
 from resizer.models import Original
 from resizer.names import escape_name
 from resizer.sources import Stat, get_source, get_sources
+from resizer.sources.deadline import is_in_request
 from resizer.variant import DEFAULT_SOURCE
+from resizer.waiting import release_connections
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -147,6 +149,9 @@ def current_version(reference: Reference) -> str:
 def _check(reference: Reference, stat: Stat | None = None) -> Description:
     try:
         known = index.find(reference)
+        if is_in_request():
+            # A page may be in the middle of a query.
+            release_connections()
         if stat is None:
             source = get_source(reference.source)
             stat = source.stat(reference.name, known.fingerprint if known else None)

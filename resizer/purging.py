@@ -86,15 +86,20 @@ def look(choice: Choice, *, from_storage: bool = False) -> Findings:
     return findings
 
 
-def remove(findings: Findings) -> None:
-    """Delete files, rows and what the cache remembers of them. Raises StoreFailed; what is left can be tried again."""
+def remove(findings: Findings) -> bool:
+    """Delete files, rows and what the cache remembers of them; False if the database failed, and rows may be left.
+
+    Raises StoreFailed. What is left can be tried again.
+    """
+    is_done = True
     names = [one.name for one in findings.variants]
     for start in range(0, len(names), BATCH):
         some = names[start : start + BATCH]
         store.delete_files(some)
-        index.forget_variants(some)
-    index.forget_variants(findings.rows)
+        is_done &= index.forget_variants(some)
+    is_done &= index.forget_variants(findings.rows)
     store.delete_files(one.name for one in findings.unfinished)
+    return is_done
 
 
 def _choose(files: list[Stored], choice: Choice, findings: Findings) -> Iterator[Stored]:

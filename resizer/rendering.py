@@ -23,6 +23,7 @@ from resizer.errors import (
 )
 from resizer.sources import get_source
 from resizer.variant import write_recipe
+from resizer.waiting import release_connections
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -89,6 +90,8 @@ def _render(
 ) -> Generator[tuple[Variant, Made]]:
     name, header = description.reference.name, description.header
     source = get_source(description.reference.source)
+    # Fetching and rendering may take seconds, in which a database may come to hang, and others need the connection.
+    release_connections()
     started_at = time.perf_counter()
     with source.open(name) as file:
         # One that cannot change while it is read tells which it is; the others are asked for before and after, or

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import random
 import time
+from contextlib import suppress
 
+from django.core.exceptions import SynchronousOnlyOperation
 from django.db import connections
 
 from resizer.errors import Busy
@@ -44,4 +46,6 @@ def release_connections() -> None:
     """Close this thread's connections to databases, unless a transaction needs them: they are few."""
     for connection in connections.all(initialized_only=True):
         if not connection.in_atomic_block:
-            connection.close()
+            # In an async view there are none of its own.
+            with suppress(SynchronousOnlyOperation):
+                connection.close()

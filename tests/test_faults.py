@@ -14,7 +14,7 @@ import signal
 import sqlite3
 import subprocess
 import time
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,18 +32,19 @@ from django.db.backends.postgresql.base import DatabaseWrapper as PostgreSQL
 from django.db.backends.sqlite3.base import DatabaseWrapper as SQLite
 
 from config.gallery.models import Photo
-from resizer import cache, index, originals, picture, publishing, store
+from resizer import cache, index, originals, picture, publishing, rendering, store
 from resizer.descriptions import Reference
 from resizer.engines import get_engine
 from resizer.models import CachedVariant, Original
 from tests.conftest import CountingEngine, files, save
 from tests.pictures import TOLERANCE, decode, difference, draw, encode, photograph
+from tests.processes import tree
 from tests.servers import moto_server, postgresql_server, redis_server
 from tests.test_originals import raising  # noqa: F401  # a fixture
 from tests.wire import Fault, Wire, wire_to
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from django.test import Client
     from freezegun.api import FrozenDateTimeFactory
@@ -731,24 +732,68 @@ def postgresql(database: Path) -> Iterator[ExitStack]:
     use_database(SQLite, **usual)
 
 
+@contextmanager
+def hanging() -> Iterator[Callable[[], None]]:
+    """What makes PostgreSQL hang, with all that it has open, until the end."""
+    with connections["default"].cursor() as cursor:
+        cursor.execute("SHOW data_directory")
+        (directory,) = cursor.fetchone()
+    server = int((Path(directory) / "postmaster.pid").read_text().split()[0])
+    stopped: set[int] = set()
+
+    def send(number: signal.Signals) -> None:
+        for pid in stopped:
+            # Those that serve a connection end with it.
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
+
+    def stop() -> None:
+        stopped.update(tree(server))
+        send(signal.SIGSTOP)
+
+    try:
+        yield stop
+    finally:
+        send(signal.SIGCONT)
+
+
 @pytest.mark.service("postgresql")
 def test_postgresql_that_hangs(
     client: Client, postgresql: ExitStack, caplog: pytest.LogCaptureFixture
 ) -> None:
     save("a.jpg")
     url = address()
-    with connections["default"].cursor() as cursor:
-        cursor.execute("SHOW data_directory")
-        (directory,) = cursor.fetchone()
-    process = int((Path(directory) / "postmaster.pid").read_text().split()[0])
-    # As at the end of a request.
-    connections["default"].close()
-    os.kill(process, signal.SIGSTOP)
-    try:
+    with hanging() as hang:
+        # As at the end of a request.
+        connections["default"].close()
+        hang()
         assert_without_rows(client, url)
         assert len(messages(caplog)) == 1
-    finally:
-        os.kill(process, signal.SIGCONT)
+    index._outage.end()
+    caches["default"].clear()
+    assert_repaired(client, url)
+
+
+@pytest.mark.service("postgresql")
+def test_postgresql_that_hangs_while_an_original_is_fetched(
+    client: Client,
+    postgresql: ExitStack,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    save("a.jpg")
+    url = address()
+    real = rendering._fetch
+    with hanging() as hang, monkeypatch.context() as patch:
+
+        def fetch(file: Any) -> None:
+            hang()
+            real(file)
+
+        patch.setattr(rendering, "_fetch", fetch)
+        assert_shown(client.get(url), is_kept=True)
+        (told,) = messages(caplog)
+        assert "is kept but not recorded" in told
     index._outage.end()
     caches["default"].clear()
     assert_repaired(client, url)
@@ -793,16 +838,39 @@ def test_postgresql_that_is_locked_is_waited_for_once(
 
 
 @pytest.mark.service("postgresql")
-def test_index_that_fails_leaves_the_transaction_of_a_page_alone(
+def test_page_waits_a_moment_for_what_is_locked_and_keeps_its_own_limit(
     postgresql: ExitStack, caplog: pytest.LogCaptureFixture
+) -> None:
+    save("a.jpg")
+    other = PostgreSQL(connections["default"].settings_dict, "other")
+    with closing(other), transaction.atomic(), connections["default"].cursor() as cursor:
+        cursor.execute("SET LOCAL lock_timeout = '7s'")
+        with other.cursor() as locking:
+            locking.execute("BEGIN; LOCK TABLE resizer_original IN ACCESS EXCLUSIVE MODE")
+            assert address().startswith("/img/")
+            assert "canceling statement due to lock timeout" in "".join(messages(caplog))
+            locking.execute("COMMIT")
+        index._outage.end()
+        assert index.find(REFERENCE) is None
+        cursor.execute("SHOW lock_timeout")
+        assert cursor.fetchone() == ("7s",)
+
+
+@pytest.mark.service("postgresql")
+def test_index_or_cache_that_fails_leaves_the_transaction_of_a_page_alone(
+    postgresql: ExitStack, settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     save("a.jpg")
     with connections["default"].cursor() as cursor:
         cursor.execute("DROP TABLE resizer_cachedvariant, resizer_original")
+    broken = {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "no_such_table"}
+    settings.CACHES = {**settings.CACHES, "broken": broken}
+    settings.RESIZER = {"CACHE": "broken"}
     with transaction.atomic(), connections["default"].cursor() as cursor:
         cursor.execute("CREATE TABLE visits (number integer)")
         assert address().startswith("/img/")
         assert "resizer_original" in "".join(messages(caplog))
+        assert "no_such_table" in caplog.text
         cursor.execute("INSERT INTO visits VALUES (1)")
     with connections["default"].cursor() as cursor:
         cursor.execute("SELECT number FROM visits")

@@ -252,6 +252,7 @@ def test_other_events_pass_through(handler: Any, capsys: pytest.CaptureFixture[s
     assert "no issues" in capsys.readouterr().out
 
 
+@pytest.mark.django_db(transaction=True)
 def test_schedule_removes_variants_that_no_address_leads_to(
     handler: Any, call: Callable[..., dict[str, Any]], variants: Path
 ) -> None:

@@ -9,6 +9,8 @@ from django.core.cache import caches
 from django.core.files.base import ContentFile
 from django.core.files.storage import InMemoryStorage, storages
 from django.core.management import CommandError, call_command
+from django.db import OperationalError
+from django.db.models import QuerySet
 
 from resizer import originals, picture, publishing, purging, store
 from resizer.models import CachedVariant, Original
@@ -164,6 +166,24 @@ def test_rows_without_a_file_go(
     assert len(rows()) == 3
     assert "2 rows without a file" in purge(capsys)
     assert rows() == kept() == [keys[2]]
+
+
+def test_rows_that_could_not_be_deleted_are_told(
+    capsys: pytest.CaptureFixture[str], make: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save("a.jpg")
+    key = make("a.jpg")
+
+    def refuse(*_: Any) -> Any:
+        raise OperationalError("permission denied")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(QuerySet, "delete", refuse)
+        with pytest.raises(CommandError, match="rows may be left: the database failed"):
+            purge(capsys, "--all")
+    assert (kept(), rows()) == ([], [key])
+    assert "1 row without a file" in purge(capsys, "--all")
+    assert rows() == []
 
 
 def test_unrecorded_files_are_found_in_the_listing(

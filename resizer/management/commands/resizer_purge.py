@@ -69,14 +69,17 @@ class Command(BaseCommand):
         )
         try:
             findings = purging.look(choice, from_storage=options["from_storage"])
-            if not options["dry_run"]:
-                purging.remove(findings)
+            is_done = options["dry_run"] or purging.remove(findings)
         except StoreFailed as error:
             raise CommandError(
                 f"The variants storage failed: {error}. Please try again."
             ) from error
         if not findings.variants and source and source not in get_settings().SOURCES:
             raise CommandError(f"There is no source {source!r}, and no variant of it.")
+        if not is_done:
+            raise CommandError(
+                "The files are removed, but rows may be left: the database failed. Please try again."
+            )
         self._tell(findings, options)
         if findings.unclear:
             some = ", ".join(sorted(":".join(one) for one in findings.unclear)[:3])
