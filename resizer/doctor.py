@@ -14,16 +14,17 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from zlib import compress, crc32
 
+from django.conf import settings as django_settings
 from django.core.cache import caches
 from django.core.cache.backends.dummy import DummyCache
 from django.core.cache.backends.locmem import LocMemCache
 from django.core.checks import ERROR, WARNING, run_checks
 from django.core.exceptions import ImproperlyConfigured
 from django.core.files.storage import FileSystemStorage
+from django.db import DEFAULT_DB_ALIAS, connections, router
 from django.db import Error as DatabaseProblem
-from django.db import connections, router
 from django.db.migrations.executor import MigrationExecutor
-from django.urls import NoReverseMatch, Resolver404, resolve
+from django.urls import NoReverseMatch, Resolver404, get_script_prefix, resolve
 
 from resizer import index, lockfiles, publishing, store
 from resizer.conf import get_settings
@@ -31,7 +32,7 @@ from resizer.engines import get_engine, load_engine
 from resizer.errors import OriginalNotFound, ResizerError, StoreFailed
 from resizer.formats import FALLBACKS, PNG
 from resizer.locks import locking_cache
-from resizer.models import Original
+from resizer.models import CachedVariant, Original
 from resizer.mount import url_for
 from resizer.signing import sign
 from resizer.sources import get_sources
@@ -127,7 +128,8 @@ def _address() -> Finding:
     _variant, key = _probe()
     try:
         address = url_for(key)
-        match = resolve(address)
+        # As a server hands it on.
+        match = resolve("/" + address.removeprefix(get_script_prefix()))
     except (NoReverseMatch, Resolver404) as error:
         text = f"No address leads to the app ({type(error).__name__}). Include resizer.urls in the root URLconf."
         return Finding(Mark.BROKEN, "addresses", text)
@@ -235,19 +237,25 @@ def _database() -> Finding:
     if not index.is_configured():
         text = "there is none, and pictures need none; only the admin's lists do."
         return Finding(Mark.FINE, part, text)
-    connection = connections[router.db_for_write(Original)]
+    alias = router.db_for_write(Original)
+    connection = connections[alias]
     try:
         executor = MigrationExecutor(connection)
         targets = [node for node in executor.loader.graph.leaf_nodes() if node[0] == "resizer"]
         missing = executor.migration_plan(targets)
+        tables = set(connection.introspection.table_names())
     except (DatabaseProblem, ImproperlyConfigured) as problem:
         said = " ".join(str(problem).split())
         text = (
             f"it does not answer: {said}. Pictures work without it. Start it, or look at DATABASES."
         )
         return Finding(Mark.BROKEN, part, text)
-    if missing:
-        return Finding(Mark.BROKEN, part, "our tables are missing or old. Run manage.py migrate.")
+    if missing or not {Original._meta.db_table, CachedVariant._meta.db_table} <= tables:
+        option = "" if alias == DEFAULT_DB_ALIAS else f" --database {alias}"
+        text = f"our tables are missing or old. Run manage.py migrate{option}."
+        if django_settings.DATABASE_ROUTERS:
+            text += " DATABASE_ROUTERS have to let resizer in."
+        return Finding(Mark.BROKEN, part, text)
     return Finding(Mark.FINE, part, f"{connection.display_name} has our tables.")
 
 

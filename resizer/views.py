@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from django.contrib.auth.decorators import login_not_required
-from django.db import transaction
 from django.http import HttpResponse, HttpResponseRedirect
 from django.utils.cache import get_conditional_response
 from django.utils.http import http_date, quote_etag
@@ -69,9 +68,8 @@ SECURITY_HEADERS = {
 
 
 # Who has the address of a picture may see it, as with any media file; a signature stands for the permission of the
-# page that printed it. A render must not hold the transaction of ATOMIC_REQUESTS.
+# page that printed it.
 @login_not_required
-@transaction.non_atomic_requests
 @require_safe
 @one_request()
 def serve(request: HttpRequest, path: str) -> HttpResponseBase:

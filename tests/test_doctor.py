@@ -6,9 +6,10 @@ import pytest
 from django.core.cache.backends.locmem import LocMemCache
 from django.core.files.storage import InMemoryStorage, storages
 from django.core.management import CommandError, call_command
-from django.db import connection
+from django.db import connection, connections
+from django.db.backends.sqlite3.base import DatabaseWrapper as SQLite
 from django.db.migrations.recorder import MigrationRecorder
-from django.urls import include, path
+from django.urls import clear_script_prefix, include, path, set_script_prefix
 from django.views.generic import RedirectView
 
 from resizer.doctor import Mark, examine
@@ -157,6 +158,14 @@ def test_addresses_are_tried(settings: Settings, urlconf: str, text: str) -> Non
     assert text in told
 
 
+def test_prefix_that_visitors_see_is_none_of_the_address_that_is_tried() -> None:
+    set_script_prefix("/pictures/")
+    try:
+        assert finding("addresses") == (Mark.FINE, "/pictures/img/… leads to the app.")
+    finally:
+        clear_script_prefix()
+
+
 def test_large_variants_of_local_files_are_left_to_the_web_server(settings: Settings) -> None:
     settings.RESIZER = {"MAX_ANSWER_BYTES": 4_500_000}
     mark, text = finding("large variants")
@@ -220,6 +229,33 @@ def test_migrations_are_looked_at() -> None:
     mark, text = finding("database")
     assert mark is Mark.BROKEN
     assert "Run manage.py migrate." in text
+
+
+class KeepingOut:
+    """As a router that has been forgotten: the migration counts as done, and made nothing."""
+
+    def db_for_write(self, model: Any, **_: Any) -> str:
+        return "second"
+
+    db_for_read = db_for_write
+
+    def allow_migrate(self, db: str, app_label: str, **_: Any) -> bool | None:
+        return False if app_label == "resizer" else None
+
+
+def test_tables_that_a_router_keeps_out_are_missing(settings: Settings, tmp_path: Path) -> None:
+    settings.DATABASE_ROUTERS = [KeepingOut()]
+    second = {**connection.settings_dict, "NAME": str(tmp_path / "second.sqlite3")}
+    connections["second"] = SQLite(second, "second")
+    try:
+        call_command("migrate", "resizer", database="second", verbosity=0)
+        mark, text = finding("database")
+    finally:
+        connections["second"].close()
+        del connections["second"]
+    assert mark is Mark.BROKEN
+    assert "manage.py migrate --database second." in text
+    assert "DATABASE_ROUTERS have to let resizer in." in text
 
 
 def test_project_without_a_database_is_healthy(database: str) -> None:  # noqa: F811  # the fixture

@@ -99,6 +99,16 @@ def test_fingerprint_changes_with_a_file_of_the_same_size(source: Source) -> Non
     assert source.stat("a.jpg").fingerprint != before
 
 
+def test_storage_that_keeps_no_times_tells_files_by_their_length(settings: Settings) -> None:
+    timeless = {"BACKEND": "tests.test_store.TimelessStorage"}
+    settings.STORAGES = {**settings.STORAGES, "default": timeless}
+    save("a.jpg", b"content")
+    before = StorageSource().stat("a.jpg")
+    assert before.bytes == 7
+    save("a.jpg", b"longer content")
+    assert StorageSource().stat("a.jpg").fingerprint != before.fingerprint
+
+
 @pytest.mark.parametrize(
     "name", ["missing.jpg", "../secret.jpg", "/etc/passwd", "a\0b.jpg", "x" * 5000]
 )

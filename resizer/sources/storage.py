@@ -43,17 +43,21 @@ class StorageSource:
         return bool(storage == self.storage)
 
     def stat(self, name: str, known: str | None = None) -> Stat:
-        # Of others it is also asked by who has a file open, and its place with that.
-        place = self._one_fetch() if bucket_of(self.storage) else nullcontext()
-        with place, storage_errors(name):
+        bucket = bucket_of(self.storage)
+        if bucket is not None:
+            with self._one_fetch(), storage_errors(name):
+                facts = bucket.stat(name)
+            return Stat(facts.length, facts.fingerprint)
+        with storage_errors(name):
             if isinstance(self.storage, FileSystemStorage):
                 return stat_file(self.storage.path(name), self._bound(self.storage))
-            bucket = bucket_of(self.storage)
-            if bucket is not None:
-                facts = bucket.stat(name)
-                return Stat(facts.length, facts.fingerprint)
+            # Whoever reads a file of any other storage asks this as well, and has a place already.
             size = self.storage.size(name)
-            modified_at = self.storage.get_modified_time(name).timestamp()
+            try:
+                modified_at = self.storage.get_modified_time(name).timestamp()
+            except NotImplementedError:
+                # Django's word for a storage that keeps no times: a file of the same length passes for the former one.
+                return Stat(size, str(size))
             return Stat(size, f"{size}-{modified_at}")
 
     @contextmanager
