@@ -52,7 +52,7 @@ def hostile_files() -> Iterator[HostileFile]:
                 frozenset({REFUSED}),
                 partial(_cut, name, tenths),
             )
-            if extension == "jpg":
+            if extension == "jpg" and tenths == 5:
                 yield HostileFile(
                     f"{stem}-closed-{tenths}.jpg",
                     frozenset({REFUSED}),

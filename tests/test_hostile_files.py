@@ -151,7 +151,7 @@ def _marks(directory: Path) -> list[str]:
 def test_there_are_many_and_they_are_small() -> None:
     built = [file.build() for file in hostile_files()]
     assert len(built) >= 100
-    assert sum(map(len, built)) <= 25_000_000
+    assert sum(map(len, built)) <= 20_000_000
 
 
 def test_script_writes_them(tmp_path: Path) -> None:
