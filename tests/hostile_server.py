@@ -38,6 +38,16 @@ class Talk:
         except OSError as error:
             raise Stopped from error
 
+    @property
+    def is_over(self) -> bool:
+        """Whether the client has gone."""
+        try:
+            return not self._connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+
     def wait(self, seconds: float) -> None:
         """Until they have passed, or the test is over."""
         if self._is_over.wait(seconds):
