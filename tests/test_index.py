@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.core.cache import caches
+from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection, connections
 from django.db.backends.dummy.base import DatabaseWrapper as NoDatabase
 from django.db.backends.sqlite3.base import DatabaseWrapper as SQLite
@@ -73,6 +74,19 @@ def test_pictures_work_without_a_database(
     assert 'srcset="/img/a.jpg/' in str(picture.build("a.jpg", alt=""))
     assert engine.renders == 1
     store.forget(REFERENCE)
+    assert files(variants) == []
+
+
+def test_variants_are_purged_without_a_database(
+    client: Client, database: str, variants: Path
+) -> None:
+    save("a.jpg")
+    client.get(picture.url("a.jpg", width=320))
+    if database == "none":
+        call_command("resizer_purge", "--all", verbosity=0)
+    else:
+        with pytest.raises(CommandError, match="rows may be left: the database failed"):
+            call_command("resizer_purge", "--all", verbosity=0)
     assert files(variants) == []
 
 
