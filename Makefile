@@ -36,7 +36,7 @@ test: $(VENV)/.test services
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -W error manage.py makemigrations --check --dry-run
-	$(BIN)/python -m pytest --cov --numprocesses auto --maxprocesses 4 --dist loadfile
+	$(BIN)/python -m pytest --cov --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 services:
 	@sh .ci/install-services

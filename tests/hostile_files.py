@@ -38,8 +38,13 @@ class HostileFile(NamedTuple):
 Row: TypeAlias = "tuple[str, int | set[int], Callable[[], bytes]]"
 
 
-def hostile_files() -> Iterator[HostileFile]:
-    """All of them. What is not tiny is built when its content is asked for."""
+@cache
+def hostile_files() -> tuple[HostileFile, ...]:
+    """All of them. What is not tiny is built when its content is first asked for."""
+    return tuple(file._replace(build=cache(file.build)) for file in _hostile_files())
+
+
+def _hostile_files() -> Iterator[HostileFile]:
     for rows in (PNGS, JPEGS, GIFS, WEBPS, AVIFS, TIFFS, OTHERS):
         for name, status, build in rows:
             statuses = {status} if isinstance(status, int) else status

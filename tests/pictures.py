@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from functools import cache
 from typing import Any
 
 from PIL import Image, ImageChops, ImageDraw, ImageStat
@@ -10,6 +11,11 @@ from PIL import Image, ImageChops, ImageDraw, ImageStat
 
 def draw(size: tuple[int, int] = (1600, 1200), mode: str = "RGB") -> Image.Image:
     """A picture of which every corner, side and channel can be told from the others."""
+    return _drawn(size, mode).copy()
+
+
+@cache
+def _drawn(size: tuple[int, int], mode: str) -> Image.Image:
     width, height = size
     red = Image.linear_gradient("L").rotate(90).resize(size)
     green = Image.linear_gradient("L").resize(size)
@@ -35,7 +41,12 @@ def encode(image: Image.Image, format: str = "JPEG", **options: Any) -> bytes:
 
 def photograph(size: tuple[int, int] = (1600, 1200), **options: Any) -> bytes:
     """A JPEG."""
-    return encode(draw(size), quality=92, **options)
+    return encode(draw(size), quality=92, **options) if options else _photographed(size)
+
+
+@cache
+def _photographed(size: tuple[int, int]) -> bytes:
+    return encode(draw(size), quality=92)
 
 
 def decode(content: bytes) -> Image.Image:

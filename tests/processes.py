@@ -52,7 +52,7 @@ def watched(pid: int) -> Iterator[Watched]:
     is_over = threading.Event()
 
     def watch() -> None:
-        while not is_over.wait(0.01):
+        while not is_over.wait(0.03):
             present = tree(pid)
             seen.most = max(seen.most, len(present))
             seen.peaks.update({one: peak(one) or seen.peaks.get(one, 0) for one in present})

@@ -9,6 +9,7 @@ import struct
 import subprocess
 import sys
 import zlib
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -662,8 +663,10 @@ def test_photograph_of_several_pictures_shows_the_first(engine: Engine) -> None:
     assert difference(render_one(engine, content, variant(320)), expected) < TOLERANCE
 
 
-def drawing(size: tuple[int, int] = (1600, 1200), mode: str = "RGB") -> Image.Image:
+@cache
+def drawing(mode: str = "RGB") -> Image.Image:
     """Flat areas and letters."""
+    size = (1600, 1200)
     image = Image.new(mode, size, "white" if mode == "RGB" else (255, 255, 255, 0))
     pen = ImageDraw.Draw(image)
     choice = random.Random(5)
@@ -675,11 +678,17 @@ def drawing(size: tuple[int, int] = (1600, 1200), mode: str = "RGB") -> Image.Im
     return image
 
 
+@cache
+def palette(colours: int, mode: str = "RGB") -> bytes:
+    """The same as a PNG of so many colours."""
+    return encode(drawing(mode).quantize(colours), "PNG", optimize=True)
+
+
 @pytest.mark.parametrize(
     ("content", "is_graphic"),
     [
         (encode(drawing(), "PNG"), True),
-        (encode(drawing().quantize(64), "PNG"), True),
+        (palette(64), True),
         (encode(drawing(), "GIF"), True),
         (encode(draw((400, 300)).quantize(256), "PNG"), True),
         (encode(Image.effect_noise((400, 300), 60).convert("RGB"), "PNG"), False),
@@ -704,8 +713,7 @@ def test_graphic_is_told_from_a_photograph(
 def test_variant_of_a_palette_is_no_larger_than_its_original(
     engine: Engine, target: Format, mode: str, width: int
 ) -> None:
-    original = drawing(mode=mode)
-    content = encode(original.quantize(256), "PNG", optimize=True)
+    original, content = drawing(mode), palette(256, mode)
     (rendered,) = render(engine, content, variant(width, target))
     assert len(rendered.content) <= len(content)
     expected = original.resize((width, width * 3 // 4), Image.Resampling.LANCZOS)
@@ -728,7 +736,7 @@ def test_variant_is_no_larger_than_an_original_of_low_quality(
 @pytest.mark.parametrize("target", WRITTEN, ids=lambda target: target.name)
 @pytest.mark.parametrize("original", ["photograph", "palette"])
 def test_wider_variants_are_larger_files(engine: Engine, original: str, target: Format) -> None:
-    content = photograph() if original == "photograph" else encode(drawing().quantize(64), "PNG")
+    content = photograph() if original == "photograph" else palette(64)
     widths = [160, 320, 480, 640, 800]
     wanted = [variant(width, target) for width in widths]
     sizes = [len(one.content) for one in render(engine, content, *wanted)]
