@@ -7,10 +7,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from django.apps import AppConfig, apps
+from django.core.signals import setting_changed
 from django.db import transaction
 from django.db.models import ImageField, Model
 from django.db.models.signals import post_save
 from django.utils.translation import gettext_lazy as _
+
+from resizer.conf import get_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,12 +31,18 @@ class ResizerConfig(AppConfig):
     def ready(self) -> None:
         from resizer import checks  # noqa: F401  # registers the system checks
 
+        setting_changed.connect(forget_settings, dispatch_uid="resizer.forget_settings")
         for model in apps.get_models():
             if any(isinstance(field, ImageField) for field in model._meta.get_fields()):
                 post_save.connect(look_at_files, sender=model, dispatch_uid="resizer.look_at_files")
 
 
-# The one signal of the app: nobody calls us when another app's model is saved.
+def forget_settings(**_: object) -> None:
+    """What is built from settings is cached by the Settings object, so that any change renews all of it."""
+    get_settings.cache_clear()
+
+
+# Nobody calls us when another app's model is saved.
 def look_at_files(
     sender: type[Model],
     instance: Model,

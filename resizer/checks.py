@@ -23,10 +23,11 @@ from django.utils.encoding import force_str
 
 from resizer import lockfiles
 from resizer.buckets import bucket_of
-from resizer.conf import get_settings, read_settings, signing_keys
+from resizer.conf import get_settings, read_settings
 from resizer.engines import load_engine
 from resizer.locks import locking_cache
 from resizer.mount import mount_path
+from resizer.signing import signing_keys
 from resizer.sources import StorageSource, get_sources
 from resizer.store import FALLBACK_DIRECTORY, variants_storage
 

@@ -7,15 +7,18 @@ bounded by the allow-lists of widths and formats.
 from __future__ import annotations
 
 import base64
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
+from django.conf import settings
 from django.utils.crypto import constant_time_compare, salted_hmac
 
-from resizer.conf import signing_keys
+from resizer.conf import get_settings
 from resizer.errors import InvalidSignature
 from resizer.variant import write_prefix, write_recipe
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from resizer.variant import Variant
 
 SALT = "resizer.key"
@@ -33,6 +36,15 @@ def verify(variant: Variant, signature: str) -> None:
     matches = [constant_time_compare(_sign(variant, key), signature) for key in signing_keys()]
     if not any(matches):
         raise InvalidSignature(f"{signature!r} does not sign {variant.name[:200]!r}")
+
+
+def signing_keys() -> tuple[str, ...]:
+    """The key that signs, then those that are still accepted."""
+    values = get_settings()
+    if values.SIGNING_KEY is not None:
+        return (values.SIGNING_KEY, *values.SIGNING_KEY_FALLBACKS)
+    fallbacks = cast("Iterable[str]", settings.SECRET_KEY_FALLBACKS)
+    return (settings.SECRET_KEY, *values.SIGNING_KEY_FALLBACKS, *fallbacks)
 
 
 def _sign(variant: Variant, key: str) -> str:

@@ -8,7 +8,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from resizer import conf
-from resizer.conf import SourceSettings, get_settings, read_settings, signing_keys
+from resizer.conf import SourceSettings, get_settings, read_settings
 from resizer.formats import AVIF, WEBP
 
 if TYPE_CHECKING:
@@ -99,15 +99,6 @@ def test_a_level_of_quality_is_completed_from_the_default() -> None:
     values, _problems = read_settings({"QUALITIES": {"tiny": {"avif": 20}, "high": {"jpeg": 90}}})
     assert values.QUALITIES["tiny"] == {**values.QUALITIES["medium"], "avif": 20}
     assert values.QUALITIES["high"] == {"avif": 72, "webp": 88, "jpeg": 90}
-
-
-def test_secret_key_signs_unless_there_is_a_signing_key(settings: Settings) -> None:
-    settings.SECRET_KEY = "new secret"
-    settings.SECRET_KEY_FALLBACKS = ["old secret"]
-    settings.RESIZER = {"SIGNING_KEY_FALLBACKS": ["before that"]}
-    assert signing_keys() == ("new secret", "before that", "old secret")
-    settings.RESIZER = {"SIGNING_KEY": "own", "SIGNING_KEY_FALLBACKS": ["old"]}
-    assert signing_keys() == ("own", "old")
 
 
 def test_readme_has_every_setting_with_its_default() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from resizer.errors import InvalidSignature
 from resizer.formats import AVIF, JPEG
-from resizer.signing import SIGNATURE_CHARACTERS, sign, verify
+from resizer.signing import SIGNATURE_CHARACTERS, sign, signing_keys, verify
 from resizer.variant import Recipe, Variant
 
 if TYPE_CHECKING:
@@ -64,3 +64,12 @@ def test_signing_key_outlives_the_secret_key(settings: Settings) -> None:
     signature = sign(VARIANT)
     settings.SECRET_KEY = "another"
     assert sign(VARIANT) == signature
+
+
+def test_secret_key_signs_unless_there_is_a_signing_key(settings: Settings) -> None:
+    settings.SECRET_KEY = "new secret"
+    settings.SECRET_KEY_FALLBACKS = ["old secret"]
+    settings.RESIZER = {"SIGNING_KEY_FALLBACKS": ["before that"]}
+    assert signing_keys() == ("new secret", "before that", "old secret")
+    settings.RESIZER = {"SIGNING_KEY": "own", "SIGNING_KEY_FALLBACKS": ["old"]}
+    assert signing_keys() == ("own", "old")

@@ -430,6 +430,28 @@ def test_child_that_does_not_end_is_killed(monkeypatch: pytest.MonkeyPatch) -> N
     assert not child.is_alive
 
 
+RENDER = """
+import io, pickle, sys
+from resizer.conf import adopt_settings, read_settings
+from resizer.engines import child, load_engine
+from tests.engines.rendering import render_one, variant
+from tests.pictures import photograph
+adopt_settings(pickle.dumps(read_settings({})[0]))
+print(render_one(load_engine("auto"), photograph(), variant()).size, "django" in sys.modules)
+"""
+
+
+@pytest.mark.parametrize("library", ["pyvips", "PIL"])
+def test_rendering_needs_no_django(library: str) -> None:
+    script = (
+        RENDER if library == "pyvips" else f"import sys; sys.modules['pyvips'] = None\n{RENDER}"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "(320, 240) False\n"
+
+
 @pytest.mark.parametrize("path", ["/no/such/python3", "python-that-is-not-there"])
 def test_without_children_pictures_are_busy(monkeypatch: pytest.MonkeyPatch, path: str) -> None:
     monkeypatch.setattr(sys, "executable", path)
