@@ -139,4 +139,5 @@ def test_no_descriptor_is_left_open(settings: Settings) -> None:
         pytest.raises(Busy),
     ):
         render()
-    assert len(os.listdir("/dev/fd")) == before
+    # What other tests have left may go meanwhile.
+    assert len(os.listdir("/dev/fd")) <= before

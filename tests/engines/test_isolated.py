@@ -262,7 +262,8 @@ def test_what_goes_wrong_in_a_child_ends_there(name: str, expected: type[Resizer
     assert type(raised.value) is expected
     assert decode(render()).size == (320, 240)
     children.end()
-    assert len(os.listdir("/dev/fd")) == before
+    # What other tests have left may go meanwhile.
+    assert len(os.listdir("/dev/fd")) <= before
 
 
 @pytest.mark.parametrize(
@@ -294,7 +295,8 @@ def test_files_that_a_child_sends_are_not_taken() -> None:
     for _ in range(3):
         with pytest.raises(UndecodableOriginal):
             isolated("Returning").read_header(io.BytesIO(PHOTO))
-    assert len(os.listdir("/dev/fd")) == before
+    # What other tests have left may go meanwhile.
+    assert len(os.listdir("/dev/fd")) <= before
 
 
 @pytest.mark.parametrize("name", ["Afterwards", "SayingAfterTheEnd", "SleepingAfterwards"])
