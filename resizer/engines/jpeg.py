@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from resizer.errors import TooMuchWork
+from resizer.errors import TooMuchWork, UndecodableOriginal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,9 +23,11 @@ MAX_SEGMENTS = 100_000
 #: Pillow joins what is in several segments, and reads all numbers of a tag: 43 MB take 35 s. One segment has 64 KB.
 MAX_EXIF_BYTES = 1_000_000
 
-_SCAN, _APP1 = b"\xda", b"\xe1"
+_SCAN, _APP0, _APP1 = b"\xda", b"\xe0", b"\xe1"
 #: Frames of which the pixels come out as they go in, unless they come in several scans.
-_SEQUENTIAL = {b"\xc0", b"\xc1", b"\xc9"}
+_SEQUENTIAL = {b"\xc0", b"\xc1"}
+#: Frames that no browser shows; of those that are cut, libjpeg says nothing.
+_ARITHMETIC = {bytes([0xC9 + number]) for number in range(7)} - {b"\xcc"}
 _FRAMES = {bytes([0xC0 + number]) for number in range(16)} - {b"\xc4", b"\xc8", b"\xcc"}
 #: What follows the first byte of a marker where no segment begins.
 _BARE = {b"\0", b"\x01", b"\xff", *(bytes([0xD0 + number]) for number in range(9))}
@@ -51,9 +53,13 @@ def is_buffered(file: BinaryIO) -> bool:
 
 
 def refuse_segments(file: BinaryIO) -> None:
-    """Raises TooMuchWork for floods of segments before the first scan, and of EXIF in them."""
-    for _ in _header_segments(file):
-        pass
+    """Raises TooMuchWork for floods of segments before the first scan, and of EXIF in them.
+
+    Raises UndecodableOriginal for arithmetic coding.
+    """
+    for kind, _ in _header_segments(file):
+        if kind in _ARITHMETIC:
+            raise UndecodableOriginal("arithmetic coding")
 
 
 def refuse_scans(file: BinaryIO) -> None:
@@ -68,6 +74,32 @@ def refuse_scans(file: BinaryIO) -> None:
     # Nearly always that settles it: a scan has no other beginning.
     if content.count(b"\xff" + _SCAN) > most and _count_scans(content) > most:
         raise TooMuchWork(f"more than {most} scans of {pixels} px")
+
+
+def bare(content: bytes) -> bytes:
+    """The same pixels, without what a decoder may warn of though it harms none: texts, profiles, bytes between segments.
+
+    Nor with the selection of coefficients that some cameras write for a sequential scan, which has all of them.
+    """
+    parts = [content[:2]]
+    position = 2
+    is_sequential = False
+    while (found := _SEGMENT.search(content, position)) and found[1] != _END:
+        kind = found[1]
+        position = found.end() + max(2, int.from_bytes(content[found.end() : found.end() + 2]))
+        segment = content[found.start() : position]
+        if kind in _FRAMES:
+            is_sequential = kind in _SEQUENTIAL
+        if kind == _SCAN:
+            following = _SEGMENT.search(content, position)
+            end = following.start() if following else len(content)
+            if is_sequential:
+                segment = segment[:-3] + b"\x00\x3f\x00"
+            segment += content[position:end]
+            position = end
+        if kind < _APP0:
+            parts.append(segment)
+    return b"".join([*parts, content[position:]])
 
 
 def _header_segments(file: BinaryIO) -> Iterator[tuple[bytes, bytes]]:

@@ -10,6 +10,7 @@ from PIL import Image
 
 from resizer.conf import MAX_FRAMES
 from resizer.engines.encoding import encode_lossy, is_worth_effort, most_bytes
+from resizer.engines.jpeg import bare
 from resizer.engines.parts import refuse_floods
 from resizer.engines.pillow import PillowEngine
 from resizer.engines.pillow.animation import render_animation
@@ -41,8 +42,8 @@ pyvips.concurrency_set(1)
 # AVIF originals are missing: libheif decodes them with libaom, at 2.4 times the cost of Pillow's dav1d.
 # GIF originals are missing: of one that is cut and has an end all the same, libvips shows what there is.
 _LOADERS = {JPEG: "jpegload", PNG: "pngload", WEBP: "webpload"}
-#: What libjpeg warns of when it fills a picture up with grey (jerror.h); its other warnings are of what harms none.
-_CORRUPT = ("remature end of", "bad Huffman code", "instead of RST")
+#: What libjpeg warns of when the pixels are whole, and something is between them and their end (jerror.h).
+_PADDED = "extraneous bytes before marker 0xd9"
 # How a loader is told to shrink by a whole factor while it decodes.
 _SHRINKING: dict[Format, Callable[[int], dict[str, float]]] = {
     JPEG: lambda factor: {"shrink": factor},
@@ -128,13 +129,11 @@ def _render(
             yield rendered
             done += 1
     except pyvips.Error as error:
-        if not is_strict or _is_corrupt(error):
+        if not is_strict:
             raise UndecodableOriginal(str(error)) from error
+        if _PADDED not in str(error):
+            _refuse_corrupt(file)
         yield from _render(file, header, variants[done:], is_strict=False)
-
-
-def _is_corrupt(error: pyvips.Error) -> bool:
-    return any(one in str(error) for one in _CORRUPT)
 
 
 def _reads(file: BinaryIO, header: Header) -> bool:
@@ -153,13 +152,24 @@ def _reads(file: BinaryIO, header: Header) -> bool:
         raise UndecodableOriginal("the size is not that of the header")
     if whole.interpretation != "cmyk":
         return True
-    try:
-        # Pillow shows what there is of a JPEG that is cut and has an end all the same.
-        _open(file, header.format, 8, is_strict=True).avg()
-    except pyvips.Error as error:
-        if _is_corrupt(error):
-            raise UndecodableOriginal(str(error)) from error
+    # Pillow shows what there is of a JPEG that is cut and has an end all the same.
+    _refuse_corrupt(file)
     return False
+
+
+def _refuse_corrupt(file: BinaryIO) -> None:
+    """Raises UndecodableOriginal for a JPEG of which pixels are missing, whatever else a decoder has to say of it.
+
+    libjpeg tells its first warning alone, so there must be no harmless one before.
+    """
+    file.seek(0)
+    try:
+        pyvips.Image.jpegload_buffer(
+            bare(file.read()), access="sequential", fail_on="warning", shrink=8
+        ).avg()
+    except pyvips.Error as error:
+        if _PADDED not in str(error):
+            raise UndecodableOriginal(str(error)) from error
 
 
 def _decode(

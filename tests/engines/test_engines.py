@@ -366,14 +366,57 @@ def test_cut_jpeg_that_was_closed_is_refused(
         render(LibvipsEngine(), content[: len(content) * 3 // 5] + b"\xff\xd9", variant(width))
 
 
+#: Of each, libjpeg warns, and then of nothing else.
+HARMLESS = {
+    "newer JFIF": lambda content: content.replace(b"JFIF\0\1", b"JFIF\0\2", 1),
+    "bytes between segments": lambda content: content.replace(
+        b"\xff\xdb", bytes(4) + b"\xff\xdb", 1
+    ),
+    "few coefficients": lambda content: content.replace(b"\0\x3f\0", b"\0\0\0", 1),
+}
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+@pytest.mark.parametrize("fault", HARMLESS)
+@pytest.mark.parametrize("options", [{}, {"restart_marker_rows": 1}])
+def test_cut_jpeg_is_refused_whatever_comes_before(
+    mode: str, fault: str, options: dict[str, Any]
+) -> None:
+    content = HARMLESS[fault](encode(draw((1000, 750), mode), quality=90, **options))
+    with pytest.raises(UndecodableOriginal, match="premature end"):
+        render(LibvipsEngine(), content[: len(content) * 3 // 5] + b"\xff\xd9", variant(100))
+
+
+@pytest.mark.parametrize("fault", HARMLESS)
+def test_cut_progressive_jpeg_is_refused_whatever_comes_before(fault: str) -> None:
+    content = HARMLESS[fault](encode(draw((1000, 750)), quality=90, progressive=True))
+    with pytest.raises(UndecodableOriginal, match="premature end"):
+        render(LibvipsEngine(), content[: len(content) * 3 // 5] + b"\xff\xd9", variant(100))
+
+
+def test_arithmetic_coding_is_refused(engine: Engine) -> None:
+    content = encode(draw((64, 48))).replace(b"\xff\xc0", b"\xff\xc9", 1)
+    with pytest.raises(UndecodableOriginal, match="arithmetic"):
+        engine.read_header(io.BytesIO(content))
+
+
 @pytest.mark.parametrize(
-    ("fault", "words"), [("lost", "instead of RST"), ("ones", "bad Huffman code")]
+    ("fault", "words"),
+    [
+        ("lost", "instead of RST"),
+        ("ones", "bad Huffman code"),
+        ("too many", "extraneous bytes before marker 0xd5"),
+    ],
 )
 def test_jpeg_with_a_broken_interval_is_refused(fault: str, words: str) -> None:
     content = encode(draw((1000, 750)), quality=90, restart_marker_rows=1)
     places = restarts(content)
     start, end = places[20] + 2, places[21] + 2
-    instead = b"" if fault == "lost" else b"\xff\0" * 20 + content[start + 40 : end]
+    instead = {
+        "lost": b"",
+        "ones": b"\xff\0" * 20 + content[start + 40 : end],
+        "too many": content[start : end - 2] + bytes(100) + content[end - 2 : end],
+    }[fault]
     with pytest.raises(UndecodableOriginal, match=words):
         render(LibvipsEngine(), content[:start] + instead + content[end:], variant(1000))
 
@@ -389,12 +432,14 @@ def test_cut_gif_that_was_closed_is_refused(engine: Engine) -> None:
 
 
 @pytest.mark.parametrize("mode", ["RGB", "CMYK"])
-def test_jpeg_with_harmless_faults_is_rendered(engine: Engine, mode: str) -> None:
+@pytest.mark.parametrize("fault", [*HARMLESS, "bytes before the end"])
+def test_jpeg_with_harmless_faults_is_rendered(engine: Engine, mode: str, fault: str) -> None:
     picture = draw((1600, 1200), mode)
-    content = encode(picture, quality=90, restart_marker_rows=1)
-    # Before the last intervals, which the upper part of the picture does not need.
-    place = restarts(content)[-10]
-    faulty = content[:place] + bytes(100) + content[place:]
+    content = encode(picture, quality=90)
+    faulty = content[:-2] + bytes(100) + content[-2:]
+    if fault in HARMLESS:
+        faulty = HARMLESS[fault](content)
+    # The upper part is whole before a decoder comes to the end.
     upper, whole = variant(40, ratio=(8, 1), focal=(50, 0)), variant(640)
     images = [decode(rendered.content) for rendered in render(engine, faulty, upper, whole)]
     assert [image.size for image in images] == [(40, 5), (640, 480)]
