@@ -4,6 +4,7 @@ ResizerError
 ├── InvalidOption        400  a URL or an option that is not in the allow-lists
 ├── InvalidSignature     403  a key that nobody here has signed
 ├── OriginalNotFound     404  no such original, or none that may be shown
+├── MethodNotAllowed     405  a request that would change something
 ├── TooManyBytes         413  the original's file is too large
 ├── UnsupportedFormat    415  the original is not of a format that we open
 ├── TooManyPixels        422  the original, or the variant, is too large a picture
@@ -52,6 +53,12 @@ class InvalidSignature(ResizerError):
 class OriginalNotFound(ResizerError):
     status = 404
     public_message = "There is no picture at this address."
+
+
+class MethodNotAllowed(ResizerError):
+    status = 405
+    public_message = "Pictures can be read, and nothing else."
+    cache_seconds = 0
 
 
 class TooManyBytes(ResizerError):

@@ -12,7 +12,6 @@ from django.contrib.auth.decorators import login_not_required
 from django.http import HttpResponse, HttpResponseRedirect
 from django.utils.cache import get_conditional_response
 from django.utils.http import http_date, quote_etag
-from django.views.decorators.http import require_safe
 
 from resizer import originals, store
 from resizer.addresses import parse_short, write_short
@@ -21,6 +20,7 @@ from resizer.descriptions import Reference
 from resizer.errors import (
     Busy,
     InvalidOption,
+    MethodNotAllowed,
     OriginalChanged,
     OriginalNotFound,
     ResizerError,
@@ -53,6 +53,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+SAFE_METHODS = ("GET", "HEAD")
+#: They keep writers from overwriting what they have not seen (RFC 9110 §13.1); of a reader's answer they would make an error.
+CONDITIONS_OF_WRITERS = ("HTTP_IF_MATCH", "HTTP_IF_UNMODIFIED_SINCE")
 #: How long a redirect may be kept, seconds: the original can be replaced again.
 REDIRECT_SECONDS = 60
 #: Says in an address that we have led there, because the variant is too large for an answer of ours.
@@ -70,10 +73,15 @@ SECURITY_HEADERS = {
 # Who has the address of a picture may see it, as with any media file; a signature stands for the permission of the
 # page that printed it.
 @login_not_required
-@require_safe
 @one_request()
 def serve(request: HttpRequest, path: str) -> HttpResponseBase:
     """Answer a key, or a short address of an open source."""
+    if request.method not in SAFE_METHODS:
+        response = _refuse(path, MethodNotAllowed(str(request.method)))
+        response.headers["Allow"] = ", ".join(SAFE_METHODS)
+        return response
+    for condition in CONDITIONS_OF_WRITERS:
+        request.META.pop(condition, None)
     try:
         parsed = parse_key(path)
         if parsed is not None:
