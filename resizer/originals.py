@@ -81,8 +81,7 @@ def locate(file: File) -> Reference:
     if isinstance(file, str):
         alias, colon, name = file.partition(":")
         if colon and alias in get_sources():
-            # An address is a name with one slash after its scheme: a key has no two in a row.
-            return Reference(alias, name.replace("://", ":/", 1))
+            return Reference(alias, get_source(alias).spell(name))
         return Reference(DEFAULT_SOURCE, file)
     raise TypeError(f"An original is a model's file or a name, not {file!r}.")
 

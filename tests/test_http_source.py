@@ -10,6 +10,7 @@ import time
 from contextlib import ExitStack
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import quote
 
 import pytest
 from django.core.cache import caches
@@ -18,6 +19,7 @@ from django.core.management import CommandError, call_command
 from django.template import Context, Template
 
 from resizer import lockfiles, machine, originals, picture
+from resizer.descriptions import Reference
 from resizer.errors import Busy, OriginalNotFound, SourceFailed, SourceTimedOut, TooManyBytes
 from resizer.models import Original
 from resizer.sources import HttpSource, bulkhead, get_source
@@ -131,6 +133,36 @@ def test_tag_takes_a_whole_address(
     assert "/a.jpg" not in server.paths
 
 
+#: Of http://127.0.0.1:1234/photos/löwe.jpg
+OTHER_SPELLINGS = [
+    "HTTP:/127.0.0.1:{port}/photos/löwe.jpg",
+    "http:/127.0.0.1:{port}/photos/l%C3%B6we.jpg",
+    "http:/127.0.0.1:{port}/photos/l%c3%b6we.jpg",
+    "http:/127.0.0.1:{port}/photos/l%C3%B6w%65.jpg",
+    "http:/127.0.0.1:{port}/photos/löwe%2ejpg",
+    "http:/127.0.0.1:{port}/photos/löwe.jpg?",
+]
+
+
+@pytest.mark.parametrize("other", OTHER_SPELLINGS)
+def test_address_has_one_name(
+    client: Client, server: HostileServer, settings: Settings, variants: Path, other: str
+) -> None:
+    """Else a stranger makes as many variants as there are spellings."""
+    options = {"allowed_urls": [f"{server.url}photos/*"], "networks": [LOOPBACK]}
+    entry = {"BACKEND": "resizer.sources.HttpSource", "OPTIONS": options, "OPEN": True}
+    settings.RESIZER = {"SOURCES": {"web": entry}}
+    server.put("/photos/l%C3%B6we.jpg", PHOTO)
+    name = f"http:/127.0.0.1:{server.port}/photos/löwe.jpg"
+    spelled = other.format(port=server.port)
+    assert originals.locate(f"web:{spelled}") == Reference("web", name)
+    assert originals.locate(f"web:{spelled.replace(':/', '://', 1)}") == Reference("web", name)
+    assert client.get(f"/img/320/_web/{quote(spelled)}").status_code == 404
+    assert server.paths == []
+    assert client.get(f"/img/320/_web/{quote(name)}").status_code == 200
+    assert len(files(variants)) == 1
+
+
 def test_only_a_header_is_fetched_to_describe_a_picture(web: HostileServer) -> None:
     rest = threading.Event()
 
@@ -157,6 +189,29 @@ def test_file_is_read_from_any_place(web: HostileServer) -> None:
         assert file.read() == content[200_101:]
         with pytest.raises(OSError, match="descriptor"):
             file.fileno()
+
+
+@pytest.mark.parametrize(("location", "status"), [("/l\xc3\xb6we.jpg", 200), ("/l\xf6we.jpg", 502)])
+def test_redirect_beyond_ascii_is_utf_8(
+    client: Client, web: HostileServer, location: str, status: int
+) -> None:
+    web.on("/a.jpg", redirect(location))
+    web.put("/l%C3%B6we.jpg", PHOTO)
+    assert get(client, "a.jpg").status_code == status
+
+
+def test_body_in_parts_is_no_harm(client: Client, web: HostileServer) -> None:
+    web.put("/a.jpg", PHOTO, Content_Type="multipart/mixed; boundary=x")
+    assert get(client, "a.jpg").status_code == 200
+
+
+@pytest.mark.parametrize("known", ["", "480000-1760000000.5", "1|2|3", "x||", "|||"])
+def test_fingerprint_of_another_source_is_no_condition(web: HostileServer, known: str) -> None:
+    """A source may become one on the web, and keep its alias and its rows."""
+    web.put("/a.jpg", PHOTO)
+    assert get_source("web").stat("a.jpg", known).bytes == len(PHOTO)
+    assert "if-none-match" not in web.talks[0].headers
+    assert "if-modified-since" not in web.talks[0].headers
 
 
 def test_redirects_are_followed_three_times(client: Client, web: HostileServer) -> None:
@@ -479,12 +534,16 @@ def test_server_that_nobody_runs_is_one_sentence(client: Client, settings: Setti
 def test_query_with_a_secret_is_not_logged(
     client: Client, web: HostileServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    for number, behaviour in enumerate([send(b""), send(b"X\nY"), redirect("//x\ny/?secret")]):
+    odd = head(No="colon").replace(b"No:", b"No") + PHOTO
+    for number, behaviour in enumerate(
+        [send(b""), send(b"X\nY"), redirect("//x\ny/?secret"), send(odd)]
+    ):
         web.on(f"/{number}.jpg", redirect(f"/to/{number}?secret"))
         web.on(f"/to/{number}", behaviour)
         assert get(client, f"{number}.jpg").status_code == 502
-    logged = [record.getMessage() for record in caplog.records if record.name == "resizer.views"]
-    assert len(logged) == 3
+    # Django adds the status to each.
+    logged = [one.getMessage() for one in caplog.records if one.name != "django.request"]
+    assert len(logged) == 4
     assert not any("secret" in line or "\n" in line for line in logged)
 
 

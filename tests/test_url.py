@@ -119,6 +119,11 @@ def test_address_that_is_accepted_is_read_alike_by_all(rest: str) -> None:
         ("https://cdn.example.com/", "https://cdn.example.com/a.jpg?b=1", False),
         ("https://cdn.example.com/*?v=*", "https://cdn.example.com/a.jpg?v=1", True),
         ("https://cdn.example.com/*?v=*", "https://cdn.example.com/a.jpg", False),
+        ("https://cdn.example.com/*-*.jpg", "https://cdn.example.com/a-b-c.jpg", True),
+        ("https://cdn.example.com/*-*.jpg", "https://cdn.example.com/ab.jpg", False),
+        ("https://cdn.example.com/*-*-*.jpg", "https://cdn.example.com/a-b.jpg", False),
+        ("https://cdn.example.com/*a*ba", "https://cdn.example.com/aba", True),
+        ("https://cdn.example.com/*a*ba", "https://cdn.example.com/ba", False),
         ("https://*.example.com/", "https://a.b.example.com/a.jpg", True),
         ("https://*.example.com/", "https://example.com/a.jpg", False),
         ("https://*.example.com/", "https://evilexample.com/a.jpg", False),
@@ -126,6 +131,32 @@ def test_address_that_is_accepted_is_read_alike_by_all(rest: str) -> None:
 )
 def test_pattern_matches_what_was_parsed(pattern: str, text: str, *, matches: bool) -> None:
     assert parse_pattern(pattern).matches(parse(text)) is matches
+
+
+def test_pattern_with_many_stars_is_compared_in_one_go() -> None:
+    """Tried in every way, a number of stars takes the length of an address to the power of that number."""
+    pattern = parse_pattern(f"https://cdn.example.com/{'*-' * 20}x")
+    assert not pattern.matches(parse(f"https://cdn.example.com/{'-' * 60_000}"))
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("https://cdn.example.com/a.jpg", "https:/cdn.example.com/a.jpg"),
+        ("https://cdn.example.com/l%C3%B6we.jpg?b=//c", "https:/cdn.example.com/löwe.jpg?b=//c"),
+        ("https://cdn.example.com/%E4%B8%AD%2F", "https:/cdn.example.com/中%2F"),
+        ("https://cdn.example.com/l%F6we.jpg", "https:/cdn.example.com/l%F6we.jpg"),
+        # What looks like nothing, or like a slash of its own, stays encoded.
+        (
+            "https://cdn.example.com/%C2%A0%E2%80%AE%C2%85",
+            "https:/cdn.example.com/%C2%A0%E2%80%AE%C2%85",
+        ),
+        ("https://cdn.example.com/%EF%BF%BD", "https:/cdn.example.com/%EF%BF%BD"),
+    ],
+)
+def test_address_has_one_name(text: str, name: str) -> None:
+    assert parse(text).name == name
+    assert str(parse(name.replace(":/", "://", 1))) == text
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 import ssl
 from contextlib import ExitStack, contextmanager
+from email.errors import MultipartInvariantViolationDefect, StartBoundaryNotFoundDefect
 from functools import cached_property, partial
-from http.client import HTTPException
+from http.client import HTTPException, HTTPResponse
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import requests
@@ -39,6 +40,8 @@ HEADERS = {
 _REDIRECTS = {301, 302, 303, 307, 308}
 _GONE = {404, 410}
 _LENGTH = re.compile(r"[0-9]{1,15}")
+#: What Python says of all headers that announce a body in parts, because it reads no body.
+_OF_BODIES = (MultipartInvariantViolationDefect, StartBoundaryNotFoundDefect)
 #: What requests, urllib3 and Python raise.
 _FAILURES = (requests.RequestException, HTTPError, HTTPException, OSError, ValueError)
 
@@ -60,7 +63,18 @@ class _BoundTLSSocket(ssl.SSLSocket):
             return super().recv_into(*arguments)
 
 
+class _Response(HTTPResponse):
+    def begin(self) -> None:
+        super().begin()
+        # urllib3 would go on without the headers behind a line that is none, and log the whole address, with its query.
+        for defect in self.msg.defects:
+            if not isinstance(defect, _OF_BODIES):
+                raise HTTPException(f"headers with a {type(defect).__name__}")
+
+
 class _Connection(HTTPConnection):
+    response_class = _Response
+
     def __init__(self, *arguments: Any, dial: Callable[[], BoundSocket], **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._dial = dial
@@ -70,6 +84,8 @@ class _Connection(HTTPConnection):
 
 
 class _TLSConnection(HTTPSConnection):
+    response_class = _Response
+
     def __init__(self, *arguments: Any, dial: Callable[[], BoundSocket], **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._dial = dial
@@ -187,7 +203,8 @@ class Fetcher:
     def _follow(self, url: URL, answer: Answer) -> URL:
         location = answer.headers.get("Location", "")
         try:
-            target = url.join(location)
+            # Headers are read as Latin-1; what is beyond ASCII is UTF-8, as in any address.
+            target = url.join(location.encode("latin-1").decode())
         except ValueError as error:
             raise SourceFailed(f"{url.without_query!r} redirects badly: {error}") from error
         if not self._may_get(target):

@@ -13,7 +13,7 @@ from tempfile import SpooledTemporaryFile
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from resizer.conf import get_settings
-from resizer.errors import InvalidOption, OriginalNotFound, TooManyBytes
+from resizer.errors import OriginalNotFound, TooManyBytes
 from resizer.formats import HEAD_BYTES
 from resizer.names import escape_name
 from resizer.sources.gate import Gate
@@ -34,8 +34,9 @@ SPOOL_BYTES = 8_000_000
 # RFC 9110 §8.8.2, §8.8.3. Anything else is not sent back: it might be more than a validator.
 _DATE = re.compile(r"[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2} GMT")
 _ETAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e]{0,64}"')
-#: An absolute address as a name: a key has no two slashes in a row.
-_ABSOLUTE = re.compile(r"(https?):/(?=[^/])")
+_FINGERPRINT = re.compile(rf"([0-9]*)\|((?:{_DATE.pattern})?)\|(.*)")
+#: An absolute address as a name, or as it is written elsewhere.
+_ABSOLUTE = re.compile(r"(https?)://?(?=[^/])", re.IGNORECASE)
 
 
 class _Validators(NamedTuple):
@@ -57,8 +58,9 @@ class _Validators(NamedTuple):
 
     @classmethod
     def parse(cls, fingerprint: str) -> _Validators:
-        length, modified, etag = fingerprint.split("|", 2)
-        return cls(length, modified, etag)
+        """All empty for what another source, or none, has told."""
+        match = _FINGERPRINT.fullmatch(fingerprint)
+        return cls(*match.groups()) if match else cls("", "", "")
 
     @property
     def fingerprint(self) -> str:
@@ -117,13 +119,16 @@ class HttpSource:
     def claims(self, storage: Storage) -> bool:
         return False
 
+    def spell(self, name: str) -> str:
+        try:
+            return self._parse(name).name if self._is_absolute(name) else name
+        except ValueError:
+            return name
+
     def stat(self, name: str, known: str | None = None) -> Stat:
-        validators = _Validators.parse(known) if known else None
-        conditions = validators.conditions if validators else {}
-        with self._fetcher.get(self._find(name), conditions) as answer:
-            if validators and answer.status == 304:
-                return validators.stat
-            return _Validators.of(answer).stat
+        validators = _Validators.parse(known or "")
+        with self._fetcher.get(self._find(name), validators.conditions) as answer:
+            return (validators if answer.status == 304 else _Validators.of(answer)).stat
 
     @contextmanager
     def open(self, name: str) -> Iterator[BinaryIO]:
@@ -144,18 +149,25 @@ class HttpSource:
 
     def _find(self, name: str) -> URL:
         """Raises OriginalNotFound, for an address that is not allowed as well."""
-        name = name.replace("://", ":/", 1)
         try:
             escape_name(name)
-            absolute = _ABSOLUTE.match(name) if self._allowed else None
-            if absolute is None and self._base is not None:
+            if self._base is not None and not self._is_absolute(name):
                 return self._base.below(name)
-            url = parse(_ABSOLUTE.sub(r"\1://", name, count=1))
-        except (InvalidOption, ValueError) as error:
+            url = self._parse(name)
+            if url.name != name:
+                raise ValueError("an address has one spelling")
+        except ValueError as error:
             raise OriginalNotFound(f"{name[:200]!r}: {error}") from error
         if not self._may_get(url):
             raise OriginalNotFound(f"{url.without_query[:200]!r} is not among allowed_urls")
         return url
+
+    def _is_absolute(self, name: str) -> bool:
+        return bool(self._allowed and _ABSOLUTE.match(name))
+
+    def _parse(self, name: str) -> URL:
+        """Raises ValueError."""
+        return parse(_ABSOLUTE.sub(r"\1://", name, count=1))
 
     def _may_get(self, url: URL) -> bool:
         base = self._base

@@ -30,6 +30,13 @@ class Source(Protocol):
         """Whether a file of a model field in this storage is an original of this source."""
         ...
 
+    def spell(self, name: str) -> str:
+        """The one spelling of a name that a template may write otherwise; what is no name stays as it is.
+
+        The other methods take this spelling alone: each other one would be an original more. This one raises nothing.
+        """
+        ...
+
     def stat(self, name: str, known: str | None = None) -> Stat:
         """`known` is a fingerprint that this source told before: it may ask whether that still holds."""
         ...

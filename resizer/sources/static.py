@@ -29,6 +29,9 @@ class StaticSource:
     def claims(self, storage: Storage) -> bool:
         return self._collected.claims(storage)
 
+    def spell(self, name: str) -> str:
+        return name
+
     def stat(self, name: str, known: str | None = None) -> Stat:
         if not django_settings.DEBUG:
             return self._collected.stat(name)

@@ -42,6 +42,9 @@ class StorageSource:
         # Compared from the right: Django's lazy default storage unwraps itself to be compared.
         return bool(storage == self.storage)
 
+    def spell(self, name: str) -> str:
+        return name
+
     def stat(self, name: str, known: str | None = None) -> Stat:
         bucket = bucket_of(self.storage)
         if bucket is not None:
