@@ -72,7 +72,9 @@ def refuse_scans(file: BinaryIO) -> None:
     file.seek(0)
     content = file.read()
     # Nearly always that settles it: a scan has no other beginning.
-    if content.count(b"\xff" + _SCAN) > most and _count_scans(content) > most:
+    if content.count(b"\xff" + _SCAN) <= most:
+        return
+    if sum(kind == _SCAN for kind, _, _ in _segments(content)) > most:
         raise TooMuchWork(f"more than {most} scans of {pixels} px")
 
 
@@ -80,26 +82,22 @@ def bare(content: bytes) -> bytes:
     """The same pixels, without what a decoder may warn of though it harms none: texts, profiles, bytes between segments.
 
     Nor with the selection of coefficients that some cameras write for a sequential scan, which has all of them.
+    Raises TooMuchWork for a flood of segments.
     """
     parts = [content[:2]]
-    position = 2
     is_sequential = False
-    while (found := _SEGMENT.search(content, position)) and found[1] != _END:
-        kind = found[1]
-        position = found.end() + max(2, int.from_bytes(content[found.end() : found.end() + 2]))
-        segment = content[found.start() : position]
+    segments = list(_segments(content))
+    starts = [start for _, start, _ in segments]
+    for (kind, start, end), following in zip(segments, [*starts[1:], len(content)], strict=True):
         if kind in _FRAMES:
             is_sequential = kind in _SEQUENTIAL
+        if kind == _SCAN and is_sequential:
+            parts += [content[start : end - 3], b"\x00\x3f\x00"]
+        elif kind < _APP0:
+            parts.append(content[start:end])
         if kind == _SCAN:
-            following = _SEGMENT.search(content, position)
-            end = following.start() if following else len(content)
-            if is_sequential:
-                segment = segment[:-3] + b"\x00\x3f\x00"
-            segment += content[position:end]
-            position = end
-        if kind < _APP0:
-            parts.append(segment)
-    return b"".join([*parts, content[position:]])
+            parts.append(content[end:following])
+    return b"".join([*parts, b"\xff", _END])
 
 
 def _header_segments(file: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
@@ -126,11 +124,16 @@ def _header_segments(file: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
     raise TooMuchWork(f"more than {MAX_SEGMENTS} segments, or bytes between them")
 
 
-def _count_scans(content: bytes) -> int:
-    """Those of the picture itself: not of another within a segment, nor of one behind the end."""
-    scans = 0
+def _segments(content: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """Each segment of the picture itself, not of another within a segment or behind the end: kind, beginning, end.
+
+    The bytes of a scan, which follow its segment, belong to none.
+    """
     position = 2
-    while (found := _SEGMENT.search(content, position)) and found[1] != _END:
-        scans += found[1] == _SCAN
+    for _ in range(MAX_SEGMENTS):
+        found = _SEGMENT.search(content, position)
+        if found is None or found[1] == _END:
+            return
         position = found.end() + max(2, int.from_bytes(content[found.end() : found.end() + 2]))
-    return scans
+        yield found[1], found.start(), position
+    raise TooMuchWork(f"more than {MAX_SEGMENTS} segments")

@@ -35,11 +35,12 @@ from tests.colours import (
     rgb_profile,
 )
 from tests.engines.rendering import WRITTEN, render, render_one, variant
+from tests.hostile_files import segment
 from tests.pictures import TOLERANCE, decode, difference, draw, encode, photograph
 from tests.servers import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
     from typing import BinaryIO
 
@@ -367,12 +368,23 @@ def test_cut_jpeg_that_was_closed_is_refused(
 
 
 #: Of each, libjpeg warns, and then of nothing else.
-HARMLESS = {
+HARMLESS: dict[str, Callable[[bytes], bytes]] = {
     "newer JFIF": lambda content: content.replace(b"JFIF\0\1", b"JFIF\0\2", 1),
     "bytes between segments": lambda content: content.replace(
         b"\xff\xdb", bytes(4) + b"\xff\xdb", 1
     ),
     "few coefficients": lambda content: content.replace(b"\0\x3f\0", b"\0\0\0", 1),
+}
+
+#: The same at the end.
+ENDS: dict[str, Callable[[bytes], bytes]] = {
+    "bytes": lambda content: content[:-2] + bytes(100) + content[-2:],
+    "bytes between segments and bytes": lambda content: HARMLESS["bytes between segments"](
+        ENDS["bytes"](content)
+    ),
+    "a comment behind bytes between segments": lambda content: HARMLESS["bytes between segments"](
+        content[:-2] + segment(0xFE, b"bye") + content[-2:]
+    ),
 }
 
 
@@ -432,13 +444,12 @@ def test_cut_gif_that_was_closed_is_refused(engine: Engine) -> None:
 
 
 @pytest.mark.parametrize("mode", ["RGB", "CMYK"])
-@pytest.mark.parametrize("fault", [*HARMLESS, "bytes before the end"])
+@pytest.mark.parametrize("fault", [*HARMLESS, *ENDS])
 def test_jpeg_with_harmless_faults_is_rendered(engine: Engine, mode: str, fault: str) -> None:
     picture = draw((1600, 1200), mode)
-    content = encode(picture, quality=90)
-    faulty = content[:-2] + bytes(100) + content[-2:]
-    if fault in HARMLESS:
-        faulty = HARMLESS[fault](content)
+    # A decoder comes to the end of a progressive one before it gives pixels.
+    content = encode(picture, quality=90, progressive=fault not in HARMLESS)
+    faulty = HARMLESS[fault](content) if fault in HARMLESS else ENDS[fault](content)
     # The upper part is whole before a decoder comes to the end.
     upper, whole = variant(40, ratio=(8, 1), focal=(50, 0)), variant(640)
     images = [decode(rendered.content) for rendered in render(engine, faulty, upper, whole)]

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 import pytest
 from PIL import Image
 
-from resizer.engines.jpeg import MAX_SCANS, is_buffered
+from resizer.engines.jpeg import MAX_SCANS, MAX_SEGMENTS, is_buffered
+from resizer.engines.libvips import LibvipsEngine
 from resizer.errors import TooMuchWork, UndecodableOriginal
 from tests.engines.rendering import render, render_one, variant
 from tests.hostile_files import baseline_jpeg, progressive_jpeg, segment
@@ -50,6 +51,20 @@ def test_large_picture_may_have_as_many_scans_as_real_ones_and_no_more(engine: E
 )
 def test_scans_of_something_else_do_not_count(engine: Engine, content: bytes) -> None:
     assert render_one(engine, content, variant(32)).size == (32, 24)
+
+
+@pytest.mark.parametrize("place", ["scans", "a newer JFIF"])
+def test_flood_of_segments_behind_a_scan_is_refused(place: str) -> None:
+    """Where somebody has to look at each of them."""
+    content = progressive_jpeg(64, MAX_SCANS + 1)
+    if place == "a newer JFIF":
+        content = photograph((64, 48), progressive=True).replace(b"JFIF\0\1", b"JFIF\0\2", 1)
+    last = content.rindex(b"\xff\xda")
+    if place == "scans":
+        last = content.index(b"\xff\xda", content.index(b"\xff\xda") + 2)
+    flooded = content[:last] + b"\xff\xfe\0\2" * (MAX_SEGMENTS + 1) + content[last:]
+    with pytest.raises(TooMuchWork, match="segments"):
+        render(LibvipsEngine(), flooded, variant(32))
 
 
 @pytest.mark.parametrize(
