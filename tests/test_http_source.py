@@ -128,7 +128,12 @@ def test_tag_takes_a_whole_address(
     response = client.get(url)
     assert decode(response.content).size == (800, 600)
     # What is not on the list is neither fetched nor named.
-    for other in (f"{server.url}a.jpg", "http://evil.example/photos/a.jpg", "javascript:alert(1)"):
+    for other in (
+        f"{server.url}a.jpg",
+        "http://evil.example/photos/a.jpg",
+        "http://me@127.0.0.1/photos/a.jpg",
+        "javascript:alert(1)",
+    ):
         assert template.render(Context({"original": f"web:{other}"})) == ""
     assert "/a.jpg" not in server.paths
 
