@@ -78,7 +78,7 @@ def refuse_scans(file: BinaryIO) -> None:
         raise TooMuchWork(f"more than {most} scans of {pixels} px")
 
 
-def bare(content: bytes) -> bytes:
+def only_pixels(content: bytes) -> bytes:
     """The same pixels, without what a decoder may warn of though it harms none: texts, profiles, bytes between segments.
 
     Nor with the selection of coefficients that some cameras write for a sequential scan, which has all of them.
@@ -91,12 +91,13 @@ def bare(content: bytes) -> bytes:
     for (kind, start, end), following in zip(segments, [*starts[1:], len(content)], strict=True):
         if kind in _FRAMES:
             is_sequential = kind in _SEQUENTIAL
-        if kind == _SCAN and is_sequential:
-            parts += [content[start : end - 3], b"\x00\x3f\x00"]
-        elif kind < _APP0:
-            parts.append(content[start:end])
+        segment = content[start:end]
         if kind == _SCAN:
-            parts.append(content[end:following])
+            if is_sequential:
+                segment = segment[:-3] + b"\x00\x3f\x00"
+            segment += content[end:following]
+        if kind < _APP0:
+            parts.append(segment)
     return b"".join([*parts, b"\xff", _END])
 
 

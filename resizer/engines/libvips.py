@@ -10,7 +10,7 @@ from PIL import Image
 
 from resizer.conf import MAX_FRAMES
 from resizer.engines.encoding import encode_lossy, is_worth_effort, most_bytes
-from resizer.engines.jpeg import bare
+from resizer.engines.jpeg import only_pixels
 from resizer.engines.parts import refuse_floods
 from resizer.engines.pillow import PillowEngine
 from resizer.engines.pillow.animation import render_animation
@@ -165,7 +165,7 @@ def _refuse_corrupt(file: BinaryIO) -> None:
     file.seek(0)
     try:
         pyvips.Image.jpegload_buffer(
-            bare(file.read()), access="sequential", fail_on="warning", shrink=8
+            only_pixels(file.read()), access="sequential", fail_on="warning", shrink=8
         ).avg()
     except pyvips.Error as error:
         if _PADDED not in str(error):
