@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import html
 import logging
+import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from django.utils.functional import Promise
 from django.utils.safestring import SafeString, mark_safe
 
 from resizer import originals
@@ -39,6 +41,11 @@ logger = logging.getLogger(__name__)
 PLAIN_WIDTH = 800
 #: An original's own width replaces a listed one that is less than this factor below it.
 NEAR = 1.1
+
+#: A browser reads it as one name (HTML §13.1.2.3); `=`, a space or a quote would end it.
+_ATTRIBUTE_NAME = re.compile(r"[^\s\x00-\x1f\x7f-\x9f\"'<>/=]+")
+#: What would end an attribute or begin a tag. An entity stays: in HTML, `&amp;` is meant.
+_BREAKING = str.maketrans({'"': "&quot;", "<": "&lt;", ">": "&gt;"})
 
 
 class Candidates(NamedTuple):
@@ -68,6 +75,11 @@ class Picture:
     alt: str = ""
     #: Further attributes of the `img` element. True prints a bare name, None and False print nothing.
     attributes: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in self.attributes:
+            if not _ATTRIBUTE_NAME.fullmatch(name):
+                raise ValueError(f"{name!r} is not the name of an attribute.")
 
     def __html__(self) -> SafeString:
         sizes = self.sizes or None
@@ -106,7 +118,7 @@ class Picture:
 def build(
     file: File,
     *,
-    alt: str,
+    alt: object,
     sizes: str | None = None,
     formats: str | Iterable[str] | None = None,
     priority: bool = False,
@@ -118,6 +130,7 @@ def build(
     An original that cannot be resized is shown as it is, and logged: a page never fails because of a picture.
     Raises ValueError for a wrong option.
     """
+    alt = _read_alt(alt)
     choice = Options.read(**options)
     modern = read_formats(formats)
     all_attributes = _loading(priority=priority) | dict(attributes or {})
@@ -187,6 +200,14 @@ def url(file: File, *, format: str | None = None, **options: object) -> str:
     return f"{_stem(description, recipe)}{width}.{target.extension}"
 
 
+def _read_alt(value: object) -> str:
+    """Text, or HTML without quotes: `{{ picture.alt }}` may stand in an attribute, too."""
+    if value is None:
+        return ""
+    text = value if isinstance(value, str) else str(value)
+    return mark_safe(escape(text)) if hasattr(text, "__html__") else text
+
+
 def _element(name: str, attributes: Mapping[str, Any]) -> str:
     """An HTML start tag. Django's `flatatt` would take half of the time that a picture takes."""
     parts = [name]
@@ -196,10 +217,21 @@ def _element(name: str, attributes: Mapping[str, Any]) -> str:
         if value is True:
             parts.append(attribute)
             continue
-        # What a template holds literally is HTML already.
-        text = value if isinstance(value, SafeString) else html.escape(str(value))
-        parts.append(f'{attribute}="{text}"')
+        parts.append(f'{attribute}="{escape(value)}"')
     return f"<{' '.join(parts)}>"
+
+
+def escape(value: object) -> str:
+    """A value as HTML, which cannot leave the quotes of an attribute.
+
+    HTML is not escaped again. But a literal of a template, a translation and a safe string count as HTML, and may hold quotes.
+    """
+    if isinstance(value, Promise):
+        # A translation is HTML only once it is a string.
+        value = str(value)
+    if hasattr(value, "__html__"):
+        return str(value.__html__()).translate(_BREAKING)
+    return html.escape(str(value))
 
 
 def _stem(description: Description, recipe: Recipe) -> str:

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
 import re
+from html import unescape
+from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.core.files.storage import storages
 from django.utils.safestring import mark_safe
+from django.utils.translation import gettext_lazy
+from markupsafe import Markup
 from PIL import Image
 
 from resizer import picture
@@ -223,6 +227,72 @@ def test_html_of_the_default() -> None:
 def test_what_is_html_already_is_not_escaped_again() -> None:
     assert 'alt="Tom &amp; Jerry"' in str(build((500, 400), alt=mark_safe("Tom &amp; Jerry")))
     assert 'alt="Tom &amp; Jerry"' in str(build((500, 400), alt="Tom & Jerry"))
+
+
+QUOTED = 'The "Bean" <b>&amp;</b> x" onload="alert(1)'
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [mark_safe, Markup, gettext_lazy, lambda text: gettext_lazy(mark_safe(text))],
+    ids=["safe", "markup", "translation", "safe translation"],
+)
+@pytest.mark.parametrize("is_saved", [True, False], ids=["resized", "as it is"])
+def test_nothing_leaves_the_quotes_of_an_attribute(wrap: Any, is_saved: bool) -> None:
+    if is_saved:
+        save("a.jpg")
+    value = wrap(QUOTED)
+    made = picture.build(
+        "a.jpg",
+        alt=value,
+        sizes=value,
+        attributes={"title": value, "data-x": value, "class": value, "loading": value},
+    )
+    page = Page(str(made))
+    allowed = {"src", "srcset", "sizes", "type", "width", "height", "alt", "decoding"}
+    assert page.names <= {*allowed, "title", "data-x", "class", "loading"}
+    assert set(page.tags) <= {"picture", "source", "img"}
+    for name in ("alt", "title", "data-x", "class", "loading"):
+        # What is HTML already is read once, what is text stays as it is.
+        plain = unescape(QUOTED) if hasattr(str(value), "__html__") or wrap is Markup else QUOTED
+        assert page.image[name] == plain
+
+
+class Page(HTMLParser):
+    """What a browser reads."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.names: set[str] = set()
+        self.image: dict[str, str | None] = {}
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.names |= {name for name, _ in attributes}
+        if tag == "img":
+            self.image = dict(attributes)
+
+
+def test_sizes_of_a_safe_string_are_no_html() -> None:
+    assert 'sizes="(width &gt; 600px) 50vw, 100vw"' in str(
+        build(sizes=mark_safe("(width > 600px) 50vw, 100vw"), priority=True)
+    )
+
+
+@pytest.mark.parametrize("value", [None, 7, gettext_lazy("A cat")])
+def test_alternative_text_may_be_any_value(value: object) -> None:
+    text = "" if value is None else str(value)
+    made = build((500, 400), alt=value)
+    assert made.alt == text
+    assert f'alt="{text}"' in str(made)
+
+
+@pytest.mark.parametrize("name", ['x" onload="alert(1)', "a b", "a=b", "a>", "a/", "", "a\n", "'"])
+def test_name_of_an_attribute_is_one_name(name: str) -> None:
+    with pytest.raises(ValueError, match="is not the name of an attribute"):
+        build(attributes={name: "x"})
 
 
 def test_one_format_needs_no_picture_element() -> None:

@@ -5,13 +5,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.template import Context, Template, TemplateSyntaxError
 from django.utils.html import strip_tags
+from django.utils.safestring import mark_safe
 
 from resizer import originals
 from tests.conftest import save
 from tests.test_originals import raising  # noqa: F401  # a fixture
 
 if TYPE_CHECKING:
-    from pytest_django import DjangoAssertNumQueries
+    from pytest_django import DjangoAssertNumQueries, Settings
 
     from config.gallery.models import Photo
 
@@ -73,6 +74,46 @@ def test_values_are_escaped(photo: Photo) -> None:
     assert html.count("&lt;script&gt;") >= 3
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        """'The "Bean"'""",
+        """_('The "Bean"')""",
+        "safe|striptags",
+        "safe",
+        """'The "Bean"'|default:''""",
+    ],
+)
+def test_quotes_do_not_end_an_attribute(photo: Photo, value: str) -> None:
+    html = render(
+        f"{{% resized_img photo.image alt={value} title={value} data-x={value} class={value} %}}",
+        photo=photo,
+        safe=mark_safe('The "Bean"'),
+    )
+    for name in ("alt", "title", "data-x", "class"):
+        assert f'{name}="The &quot;Bean&quot;"' in html
+
+
+def test_alternative_text_of_a_variable_stands_in_an_attribute(photo: Photo) -> None:
+    html = render(
+        """{% resized_img photo.image alt='The "Bean" &amp; I' as it %}<b title="{{ it.alt }}">""",
+        photo=photo,
+    )
+    assert html == '<b title="The &quot;Bean&quot; &amp; I">'
+
+
+def test_address_of_a_storage_is_escaped(settings: Settings) -> None:
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "default": {
+            "BACKEND": "django.core.files.storage.InMemoryStorage",
+            "OPTIONS": {"base_url": mark_safe('/m/"onload=x&a=1/')},
+        },
+    }
+    assert render('{% resized_url "a.jpg" %}') == "/m/&quot;onload=x&amp;a=1/a.jpg"
+    assert 'src="/m/&quot;onload=x&amp;a=1/a.jpg"' in render('{% resized_img "a.jpg" alt="" %}')
+
+
 def test_result_in_a_variable(photo: Photo) -> None:
     html = render(
         '{% resized_img photo.image alt="A" width=600 as cat %}'
@@ -128,6 +169,7 @@ def test_address_of_one_variant(photo: Photo) -> None:
         ('resized_img photo.image alt="" alt="x"', "has alt twice"),
         ('resized_img photo.image alt="" src="x"', "sets src itself"),
         ('resized_img photo.image alt="" srcset="x"', "sets srcset itself"),
+        ('resized_img photo.image alt="" SRC="x"', "sets SRC itself"),
         (
             "resized_url photo.image withd=3",
             "has no option withd; they are animated, fit, focal, format",

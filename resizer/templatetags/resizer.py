@@ -12,7 +12,6 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from django import template
-from django.utils.html import conditional_escape
 
 from resizer import picture
 from resizer.options import Options
@@ -63,7 +62,7 @@ class ResizedNode(template.Node):
         if self.variable is not None:
             context[self.variable] = result
             return ""
-        return conditional_escape(result)
+        return result.__html__() if isinstance(result, picture.Picture) else picture.escape(result)
 
 
 @register.tag
@@ -74,8 +73,9 @@ def resized_img(parser: Parser, token: Token) -> ResizedNode:
         raise template.TemplateSyntaxError(
             'resized_img needs alt="…": what the picture shows, or alt="" if it is decoration.'
         )
-    for name in _OWN_ATTRIBUTES & set(node.values):
-        raise template.TemplateSyntaxError(f"resized_img sets {name} itself.")
+    for name in node.values:
+        if name.lower() in _OWN_ATTRIBUTES:
+            raise template.TemplateSyntaxError(f"resized_img sets {name} itself.")
     return node
 
 
@@ -93,8 +93,6 @@ def resized_url(parser: Parser, token: Token) -> ResizedNode:
 def _build(original: Any, **values: Any) -> picture.Picture:
     options = {name: value for name, value in values.items() if name in IMG_OPTIONS}
     attributes = {name: value for name, value in values.items() if name not in IMG_OPTIONS}
-    # A missing alternative text in the data is not the page's failure.
-    options["alt"] = "" if options["alt"] is None else str(options["alt"])
     return picture.build(original, attributes=attributes, **options)
 
 
