@@ -41,8 +41,13 @@ def parse_short(path: str) -> ShortAddress:
     return ShortAddress(match["source"] or DEFAULT_SOURCE, match["name"], width)
 
 
+def quote_path(path: str) -> str:
+    """Percent-encode a path, but for the characters that a key may have."""
+    return quote(path, safe="/,=")
+
+
 def write_short(address: ShortAddress) -> str:
-    """Spell a short address, for a URL's path: percent-encoded."""
+    """Spell a short address, for a URL's path."""
     width = "" if address.width is None else f"{address.width}/"
     source = "" if address.source == DEFAULT_SOURCE else f"_{address.source}/"
-    return f"{width}{source}{quote(address.name)}"
+    return f"{width}{source}{quote_path(address.name)}"

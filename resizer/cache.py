@@ -53,6 +53,11 @@ def write_many(values: Mapping[str, object], seconds: int | None) -> None:
     _try(lambda cache: cache.set_many(dict(values), seconds), [])
 
 
+def claim(key: str, seconds: int) -> bool:
+    """Whether nobody has claimed the key for so many seconds; True also where the cache does not answer."""
+    return _try(lambda cache: bool(cache.add(key, True, seconds)), True)
+
+
 def drop(key: str) -> None:
     _try(lambda cache: cache.delete(key), False)
 

@@ -260,6 +260,10 @@ class Settings:
         """`FORMATS`; but only WebP moves, and only WebP is small without loss."""
         return self.FORMATS if recipe.suits(JPEG) else (WEBP,)
 
+    def has_quality(self, quality: str | int | None) -> bool:
+        """Whether a recipe's quality means anything here; a level may have left `QUALITIES`."""
+        return not isinstance(quality, str) or quality in {*self.QUALITIES, AUTO, LOSSLESS}
+
     def may_write(self, target: Format, recipe: Recipe = Recipe()) -> bool:  # noqa: B008  # it is frozen
         allowed = (*self.modern_formats(recipe), *FALLBACKS)
         return target in allowed and recipe.suits(target)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from resizer.conf import Settings, get_settings
 from resizer.engines import Header
-from resizer.formats import BY_NAME
+from resizer.formats import BY_NAME, JPEG, PNG, WEBP
 from resizer.variant import RECIPE_VERSION, Variant
 
 if TYPE_CHECKING:
@@ -48,16 +48,22 @@ class Description:
         """Upright (width, height), px."""
         return self.header.width, self.header.height
 
-    @property
-    def version(self) -> str:
-        return version_of(self.fingerprint)
+    def version_of(self, recipe: Recipe) -> str:
+        """The present version of the variants of a recipe."""
+        return version_of(self.fingerprint, recipe)
+
+    def fallback(self, recipe: Recipe) -> Format:
+        """The format for browsers that know no modern one; WebP where no other format can hold the recipe."""
+        if recipe.animated:
+            return WEBP
+        return PNG if self.header.has_alpha or not recipe.suits(JPEG) else JPEG
 
     def variant(self, recipe: Recipe, width: int, target: Format) -> Variant:
         """One of its variants, in its present version."""
         return Variant(
             source=self.reference.source,
             name=self.reference.name,
-            version=self.version,
+            version=self.version_of(recipe),
             recipe=recipe,
             width=width,
             format=target,
@@ -68,9 +74,9 @@ class Description:
         return time.time() - self.checked_at < get_settings().FRESH_SECONDS
 
 
-def version_of(fingerprint: str) -> str:
-    """Eight hexadecimal digits that change with the file, and with what recipes mean."""
-    text = f"{_rendering(get_settings())}\n{fingerprint}"
+def version_of(fingerprint: str, recipe: Recipe) -> str:
+    """Eight hexadecimal digits that change with the original, and with what the recipe means."""
+    text = f"{_meaning(get_settings(), recipe.quality)}\n{fingerprint}"
     return hashlib.blake2s(text.encode(), digest_size=4).hexdigest()
 
 
@@ -116,9 +122,11 @@ def unpack(reference: Reference, packed: Sequence[Any]) -> Description:
     )
 
 
-@functools.lru_cache(maxsize=1)
-def _rendering(settings: Settings) -> str:
-    """What the bytes of a recipe depend on beside the original, as a text."""
-    text = f"{RECIPE_VERSION} {json.dumps(settings.QUALITIES, sort_keys=True)}"
-    # The default says nothing, as before there was a choice: addresses stay.
-    return text if settings.METADATA == "none" else f"{text} {settings.METADATA}"
+@functools.lru_cache(maxsize=256)
+def _meaning(settings: Settings, quality: str | int | None) -> str:
+    """What the bytes of a recipe depend on beside the original, as a text.
+
+    Of the levels only the recipe's own counts: a new level leaves the URLs of all other variants alone.
+    """
+    numbers = settings.QUALITIES.get(str(quality or "medium"))
+    return json.dumps([RECIPE_VERSION, settings.METADATA, numbers], sort_keys=True)

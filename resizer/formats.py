@@ -111,11 +111,6 @@ def _row(name: str) -> Format:
     return BY_NAME[name]
 
 
-def fallback(*, has_alpha: bool) -> Format:
-    """The format for browsers that know none of the modern ones."""
-    return PNG if has_alpha else JPEG
-
-
 def sniff(head: bytes) -> Format | None:
     """Tell the format by a file's first `SNIFF_BYTES` bytes; names and declared types are not trusted."""
     for row in FORMATS:

@@ -22,7 +22,6 @@ from resizer.descriptions import (
     from_row,
     pack,
     unpack,
-    version_of,
 )
 from resizer.engines import get_engine
 from resizer.engines.memory import decoded_megabytes
@@ -54,6 +53,8 @@ MAX_SIDE = 65_535
 FAILURE_SECONDS = 60
 #: How long no page waits for another original of a source that was too slow for one, seconds.
 SLOW_SECONDS = 10
+#: How often a source is asked whether an original has changed, however many requests doubt it, seconds.
+RECHECK_SECONDS = 5
 #: Failures that say nothing about the original.
 _OF_SOURCES = (SourceFailed.__name__, SourceTimedOut.__name__)
 
@@ -125,15 +126,23 @@ def check(reference: Reference) -> Description:
     return _check(reference)
 
 
-def current_version(reference: Reference) -> str:
-    """An original's version, asking its source if that was long ago. Raises any ResizerError.
+def recheck(reference: Reference) -> Description:
+    """`check` for requests that doubt what is known: anybody can send many, so the source is asked now and then.
 
-    An original of which nothing is known is not opened for it: who only wants to know whether a cached variant is
-    still right need not wait for that.
+    Raises any ResizerError.
+    """
+    return check(reference) if _may_ask(reference) else refresh(reference)
+
+
+def current_fingerprint(reference: Reference) -> str:
+    """What a source says of an original, asking it if that was long ago. Raises any ResizerError.
+
+    An original of which nothing is known is not opened: to tell whether a cached variant is still right, that is
+    not needed.
     """
     known = _recall(reference, asks_again=True)
     if known is not None:
-        return (known if known.is_fresh else check(reference)).version
+        return (known if known.is_fresh else check(reference)).fingerprint
     stat = _sighted(reference)
     if stat is None:
         try:
@@ -142,7 +151,7 @@ def current_version(reference: Reference) -> str:
             _remember_failure(reference, error)
             raise
         cache.write(_sighting_key(reference), tuple(stat), get_settings().FRESH_SECONDS)
-    return version_of(stat.fingerprint)
+    return stat.fingerprint
 
 
 def _check(reference: Reference, stat: Stat | None = None) -> Description:
@@ -255,6 +264,7 @@ def _recall(reference: Reference, *, asks_again: bool = False) -> Description | 
         name, _, fingerprint = remembered.partition("|")
         if not (asks_again and _may_be_over(reference, name, fingerprint)):
             raise errors.BY_NAME.get(name, OriginalNotFound)(f"{reference} failed a moment ago")
+        cache.drop(_cache_key(reference))
     known = _last_known(reference, remembered)
     if known is not None and not isinstance(remembered, tuple | list):
         _remember(known)
@@ -263,12 +273,18 @@ def _recall(reference: Reference, *, asks_again: bool = False) -> Description | 
 
 def _may_be_over(reference: Reference, failure: str, fingerprint: str) -> bool:
     """Whether a failure is the source's, or that of a file that has been replaced. Raises what the source does."""
+    if not _may_ask(reference):
+        return False
     if failure in _OF_SOURCES:
         return True
     if not fingerprint:
         return False
     source = get_source(reference.source)
     return source.stat(reference.name, fingerprint).fingerprint != fingerprint
+
+
+def _may_ask(reference: Reference) -> bool:
+    return cache.claim(cache.key_of("asked", "\n".join(reference)), RECHECK_SECONDS)
 
 
 def _last_known(reference: Reference, remembered: Any) -> Description | None:

@@ -20,7 +20,7 @@ from django.utils.safestring import SafeString, mark_safe
 from resizer import originals
 from resizer.conf import get_settings
 from resizer.errors import ResizerError
-from resizer.formats import JPEG, WEBP, fallback
+from resizer.formats import JPEG
 from resizer.geometry import height_of, widest
 from resizer.mount import url_for
 from resizer.options import Options, read_format, read_formats
@@ -148,7 +148,7 @@ def build(
     plain = next((width for width in ladder.widths if width >= plain_width), widest_offered)
     still = replace(recipe, animated=False)
     still_stem = _stem(description, still)
-    standby = _standby(description, still)
+    standby = description.fallback(still)
     candidates = []
     if recipe.animated:
         # Who asks for less motion sees the picture that stands still (Media Queries 5 §12.1).
@@ -194,7 +194,7 @@ def url(file: File, *, format: str | None = None, **options: object) -> str:
     recipe, css_width = choice.settle(description)
     limit = widest(description.size, recipe)
     width = min(get_settings().listed_width(css_width or limit), limit)
-    target = asked or _standby(description, recipe)
+    target = asked or description.fallback(recipe)
     if not recipe.suits(target):
         raise ValueError(f"format {target.name!r} does not suit animated or lossless pictures.")
     return f"{_stem(description, recipe)}{width}.{target.extension}"
@@ -238,13 +238,6 @@ def _stem(description: Description, recipe: Recipe) -> str:
     """The address up to its width; the width and format of the variant that carries it do not matter."""
     variant = description.variant(recipe, 1, description.header.format)
     return url_for(write_stem(variant, sign(variant)))
-
-
-def _standby(description: Description, recipe: Recipe) -> Format:
-    """The format for browsers that know none of the modern ones; WebP for what no other can hold."""
-    if recipe.animated:
-        return WEBP
-    return fallback(has_alpha=description.header.has_alpha or not recipe.suits(JPEG))
 
 
 def _plain_url(reference: Reference) -> str:

@@ -104,7 +104,7 @@ def remove(findings: Findings) -> bool:
 
 def _choose(files: list[Stored], choice: Choice, findings: Findings) -> Iterator[Stored]:
     @functools.lru_cache(maxsize=10_000)
-    def present_version(reference: Reference) -> str | None:
+    def present_fingerprint(reference: Reference) -> str | None:
         """None if the original is gone; raises if that cannot be told."""
         try:
             stat = get_source(reference.source).stat(reference.name)
@@ -113,7 +113,7 @@ def _choose(files: list[Stored], choice: Choice, findings: Findings) -> Iterator
                 # S3 says so of a missing key too; but who has lost a permission must not lose all variants.
                 raise SourceFailed(str(error)) from error
             return None
-        return version_of(stat.fingerprint)
+        return stat.fingerprint
 
     for file in files:
         variant = _parse(file.name)
@@ -126,7 +126,8 @@ def _choose(files: list[Stored], choice: Choice, findings: Findings) -> Iterator
             if reference in findings.unclear:
                 continue
             try:
-                if present_version(reference) == variant.version:
+                present = present_fingerprint(reference)
+                if present is not None and version_of(present, variant.recipe) == variant.version:
                     continue
             except (SourceFailed, SourceTimedOut, Busy):
                 findings.unclear.add(reference)

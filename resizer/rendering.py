@@ -52,7 +52,7 @@ def render(description: Description, variant: Variant, deadline: Deadline) -> Ma
     _refuse_too_large(description, variant)
     try:
         made: Made = batches.share(
-            (description.reference, description.version, variant.recipe),
+            (description.reference, variant.version, variant.recipe),
             variant,
             partial(_render, description, deadline),
             deadline,

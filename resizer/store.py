@@ -179,7 +179,7 @@ def _ensure_row(key: str, answer: Answer) -> bool:
         description = originals.describe(Reference(variant.source, variant.name))
     except ResizerError:
         return False
-    return description.version == variant.version and index.record_variant(
+    return description.version_of(variant.recipe) == variant.version and index.record_variant(
         description, variant, key, answer.length, answer.modified_at
     )
 

@@ -16,7 +16,7 @@ from django.utils.http import http_date, quote_etag
 from resizer import originals, store
 from resizer.addresses import parse_short, write_short
 from resizer.conf import get_settings
-from resizer.descriptions import Reference
+from resizer.descriptions import Reference, version_of
 from resizer.errors import (
     Busy,
     InvalidOption,
@@ -31,13 +31,12 @@ from resizer.errors import (
     TooMuchWork,
     UndecodableOriginal,
 )
-from resizer.formats import fallback
 from resizer.geometry import height_of, widest
 from resizer.mount import url_for
 from resizer.publishing import FOREVER
 from resizer.signing import sign, verify
 from resizer.sources.deadline import one_request
-from resizer.variant import AUTO, LOSSLESS, ParsedKey, Recipe, parse_key, write_key
+from resizer.variant import ParsedKey, Recipe, parse_key, write_key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -63,6 +62,8 @@ LED = "led"
 #: Longer than any browser's `Accept`.
 MAX_ACCEPT_CHARACTERS = 1000
 QUALITY_VALUE = re.compile(r"(?:0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)")
+#: Escapes of characters that a path holds as they are: each makes a second spelling, and a second copy in a CDN.
+NEEDLESS_ESCAPE = re.compile(r"%(?:2[CDEF]|3[0-9D]|[46][1-9A-F]|[57][0-9A]|5F|7E)", re.IGNORECASE)
 SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     # Whatever a browser might take it for, it runs nothing and loads nothing.
@@ -100,21 +101,28 @@ def serve(request: HttpRequest, path: str) -> HttpResponseBase:
 def _serve_key(request: HttpRequest, key: str, parsed: ParsedKey) -> HttpResponseBase:
     variant = parsed.variant
     verify(variant, parsed.signature)
-    _refuse_unavailable(variant)
+    if _is_respelled(request):
+        return _redirect(key)
     reference = Reference(variant.source, variant.name)
     try:
-        version = originals.current_version(reference)
-        if version != variant.version:
-            # Perhaps it is we who have not heard of a new version yet.
-            version = originals.check(reference).version
+        is_current = _is_current(variant, reference)
     except (SourceFailed, SourceTimedOut, Busy):
         # What has been made can be shown without the original.
         response = _find(request, variant, key)
         if response is None:
             raise
         return response
-    response = _find(request, variant, key) if version == variant.version else None
+    response = _find(request, variant, key) if is_current else None
     return response or _make(request, originals.refresh(reference), variant, key)
+
+
+def _is_current(variant: Variant, reference: Reference) -> bool:
+    """Whether a variant is of the present version. Raises any ResizerError."""
+    known = version_of(originals.current_fingerprint(reference), variant.recipe)
+    if known == variant.version:
+        return True
+    # Perhaps this process has not heard of a new version yet.
+    return originals.recheck(reference).version_of(variant.recipe) == variant.version
 
 
 def _serve_short(request: HttpRequest, address: ShortAddress) -> HttpResponseBase:
@@ -122,6 +130,8 @@ def _serve_short(request: HttpRequest, address: ShortAddress) -> HttpResponseBas
     source = settings.SOURCES.get(address.source)
     if source is None or not source.OPEN:
         raise OriginalNotFound(f"source {address.source!r} is not open")
+    if _is_respelled(request):
+        return _redirect(write_short(address))
     if address.width is not None:
         if address.width == 0:
             raise InvalidOption("width 0")
@@ -133,7 +143,7 @@ def _serve_short(request: HttpRequest, address: ShortAddress) -> HttpResponseBas
     width, height = description.size
     width = min(address.width or width, width)
     height = height_of(width, description.size, Recipe())
-    target = _negotiate(request, max(width, height), has_alpha=description.header.has_alpha)
+    target = _negotiate(request, max(width, height), description.fallback(Recipe()))
     variant = description.variant(Recipe(), width, target)
     key = write_key(variant, sign(variant))
     headers = {
@@ -158,46 +168,57 @@ def _make(
     key: str,
     headers: Mapping[str, str] | None = None,
 ) -> HttpResponseBase:
-    if description.version != variant.version:
-        return _redirect_to_current(description, variant)
-    limit = widest(description.size, variant.recipe)
-    if variant.width != limit and variant.width not in get_settings().listed_widths:
-        raise InvalidOption(f"width {variant.width} is not listed")
-    if variant.width > limit:
-        return _redirect_to_current(description, variant)
+    offered = _offered(description, variant)
+    if offered != variant:
+        return _redirect(write_key(offered, sign(offered)))
     try:
         answer = store.make(description, variant, key)
     except (OriginalChanged, OriginalNotFound, TooManyBytes, TooMuchWork, UndecodableOriginal):
         # Remembers that it is gone or too large, or finds what has taken its place.
-        description = originals.check(description.reference)
-        if description.version == variant.version:
+        offered = _offered(originals.recheck(description.reference), variant)
+        if offered == variant:
             raise
-        return _redirect_to_current(description, variant)
+        return _redirect(write_key(offered, sign(offered)))
     response = _respond(request, answer, key, variant.format, headers)
     if response is None:
         raise Busy(f"{key!r} is gone again")
     return response
 
 
-def _refuse_unavailable(variant: Variant) -> None:
-    """A key may have been signed under other settings. Raises InvalidOption."""
+def _offered(description: Description, variant: Variant) -> Variant:
+    """The nearest variant that a page of today can ask for: this one, or what has taken its place.
+
+    Pages and settings change, and pages that others have kept still ask for former versions, widths, formats and
+    levels. A candidate that fails would show nothing.
+    """
     settings = get_settings()
-    quality = variant.recipe.quality
-    if isinstance(quality, str) and quality not in {*settings.QUALITIES, AUTO, LOSSLESS}:
-        raise InvalidOption(f"quality {quality!r} is not among QUALITIES")
-    if not settings.may_write(variant.format, variant.recipe):
-        raise InvalidOption(
-            f"format {variant.format.name!r} is not among FORMATS, or does not suit"
-        )
+    recipe = variant.recipe
+    if not settings.has_quality(recipe.quality):
+        recipe = replace(recipe, quality=None)
+    target = variant.format
+    if not settings.may_write(target, recipe):
+        target = description.fallback(recipe)
+    width = limit = widest(description.size, recipe)
+    if variant.width != limit:
+        width = min(settings.listed_width(variant.width), limit)
+    return description.variant(recipe, width, target)
 
 
-def _negotiate(request: HttpRequest, side: int, *, has_alpha: bool) -> Format:
+def _is_respelled(request: HttpRequest) -> bool:
+    """Whether a path came with escapes that it does not need, where the server tells how it came."""
+    scope = getattr(request, "scope", None) or {}
+    raw = scope.get("raw_path", b"").decode("latin-1")
+    # gunicorn's word, then that of uWSGI and mod_wsgi; both with the query.
+    raw = raw or request.META.get("RAW_URI") or request.META.get("REQUEST_URI", "")
+    return NEEDLESS_ESCAPE.search(raw.partition("?")[0]) is not None
+
+
+def _negotiate(request: HttpRequest, side: int, standby: Format) -> Format:
     """The format that the browser likes best of those that it names and that can have a side of so many px.
 
     Wildcards do not count: they are also sent by those who know no modern format.
     """
     named = _accepted(request.headers.get("Accept", ""))
-    standby = fallback(has_alpha=has_alpha)
     offered = [one for one in get_settings().FORMATS if side <= one.max_side]
 
     def liking(one: Format) -> float:
@@ -289,13 +310,6 @@ def _timing(answer: Answer) -> str:
     """What the browser's developer tools show (Server Timing §3): a hit or a miss, milliseconds by step."""
     steps = [f"{step};dur={seconds * 1000:.1f}" for step, seconds in answer.timings.items()]
     return ", ".join([f'resizer;desc="{"miss" if steps else "hit"}"', *steps])
-
-
-def _redirect_to_current(description: Description, variant: Variant) -> HttpResponseBase:
-    limit = widest(description.size, variant.recipe)
-    width = min(get_settings().listed_width(variant.width), limit)
-    current = replace(variant, version=description.version, width=width)
-    return _redirect(write_key(current, sign(current)))
 
 
 def _redirect(path: str) -> HttpResponseBase:

@@ -23,19 +23,28 @@ TEMPLATE = ROOT / "config" / "edge" / "cloudfront.yaml"
 
 #: How the module of nginx's JavaScript calls a CloudFront Function.
 CALL = """
-function accept(r) {
+function call(r) {
     const headers = r.headersIn.Accept === undefined ? {} : { accept: { value: r.headersIn.Accept } };
     const request = { method: r.method, uri: r.variables.path, querystring: {}, headers: headers, cookies: {} };
-    const answer = handler({ version: "1.0", request: request });
+    return handler({ version: "1.0", request: request });
+}
+function accept(r) {
+    const answer = call(r);
     return answer.headers.accept ? answer.headers.accept.value : "";
 }
-export default { accept };
+function moved(r) {
+    const answer = call(r);
+    return answer.statusCode ? answer.headers.location.value : "";
+}
+export default { accept, moved };
 """
 
 HTTP = """
 js_path {directory};
 js_import edge from edge.js;
 js_set $accept edge.accept;
+js_set $moved edge.moved;
+absolute_redirect off;
 map $request_uri $path {{ "~^(?<before_query>[^?]*)" $before_query; }}
 map $args $query {{ "~(?<passed_on>(?:^|&)(?:{queries})(?:=[^&]*)?)(?:&|$)" "?$passed_on"; }}
 map $upstream_cache_status $origins {{ HIT ""; default $upstream_addr; }}
@@ -47,6 +56,7 @@ proxy_cache_path {directory}/cache-{port} keys_zone=edge-{port}:1m;
 server {{
     listen 127.0.0.1:{port};
     if ($request_method !~ "^({methods})$") {{ return 403; }}
+    if ($moved) {{ return 301 $moved; }}
 
     proxy_set_header Cookie "";
     proxy_set_header Accept $accept;

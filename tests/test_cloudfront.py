@@ -156,6 +156,12 @@ def test_unlisted_width_leads_to_a_picture(service: Service) -> None:
     assert ask(service.near + moved.headers["Location"]).status == 200
 
 
+def test_other_spelling_of_a_key_is_no_second_copy(service: Service) -> None:
+    key = service.key("cat.jpg", "320.avif")
+    reply = ask(service.near + key.replace("cat", "%63at"))
+    assert (reply.status, reply.headers["Location"]) == (301, key)
+
+
 def test_neither_query_nor_cookie_makes_another_picture(service: Service) -> None:
     path = service.key("hen.jpg", "320.avif")
     first = ask(f"{service.near}{path}?utm_source=mail", headers={"Cookie": "sessionid=1"})

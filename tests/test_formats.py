@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from resizer.formats import BY_NAME, FALLBACKS, FORMATS, SNIFF_BYTES, fallback, sniff
+from resizer.formats import BY_NAME, FORMATS, SNIFF_BYTES, sniff
 from tests.pictures import draw, encode
 
 
@@ -41,12 +41,6 @@ def test_format_is_told_by_any_of_its_marks(head: bytes, name: str) -> None:
 )
 def test_anything_else_is_no_format(head: bytes) -> None:
     assert sniff(head) is None
-
-
-def test_fallback_keeps_transparency() -> None:
-    assert fallback(has_alpha=True).has_alpha
-    assert not fallback(has_alpha=False).has_alpha
-    assert {fallback(has_alpha=True), fallback(has_alpha=False)} == set(FALLBACKS)
 
 
 def test_rows_are_distinct() -> None:

@@ -307,11 +307,11 @@ def test_remote_failure_keeps_description_and_variants(
 ) -> None:
     web.put("/a.jpg", PHOTO, ETag='"one"')
     good = get(client)
-    version = originals.describe("web:a.jpg").version
+    version = originals.describe("web:a.jpg").fingerprint
     web.on("/a.jpg", lambda talk: talk.answer(status="500 Internal Server Error"))
     clock.tick(timedelta(seconds=301))
     assert get(client).content == good.content
-    assert originals.describe("web:a.jpg").version == version
+    assert originals.describe("web:a.jpg").fingerprint == version
 
 
 def test_missing_picture_is_remembered_for_a_minute(
@@ -467,9 +467,8 @@ def test_hostile_answer_has_its_status_and_leaves_nothing(
     assert response.content.count(b".") == 1
     assert b"127" not in response.content
     assert files(variants) == []
-    if status == 404:
-        # That is what is remembered, for a minute.
-        caches["default"].clear()
+    # A failure is remembered for a minute, or for the seconds until the source is asked again.
+    caches["default"].clear()
     web.put("/a.jpg", PHOTO, ETag='"good"')
     use(settings, web.url)
     answer = client.get("/img/320/_web/a.jpg", follow=True)
@@ -682,19 +681,19 @@ def test_what_is_known_of_a_busy_host_is_shown(
     web.put("/a.jpg", PHOTO, ETag='"one"')
     url = picture.url("web:a.jpg", width=320)
     content = client.get(url).content
-    version = originals.describe("web:a.jpg").version
+    version = originals.describe("web:a.jpg").fingerprint
     clock.tick(timedelta(seconds=301))
     with get_source("web").open("a.jpg"):
         assert get(client).status_code == 200
         assert client.get(url).content == content
-        assert originals.check(originals.locate("web:a.jpg")).version == version
+        assert originals.check(originals.locate("web:a.jpg")).fingerprint == version
         # Even if nothing is known of its original any more.
         caches["default"].clear()
         Original.objects.all().delete()
         assert client.get(url).content == content
         assert client.get(url.replace("/320.", "/640.")).status_code == 503
         with pytest.raises(Busy):
-            originals.current_version(originals.locate("web:a.jpg"))
+            originals.current_fingerprint(originals.locate("web:a.jpg"))
     assert client.get(url.replace("/320.", "/640.")).status_code == 200
 
 

@@ -218,10 +218,26 @@ def test_refusals_of_django_are_passed_on(site: Site) -> None:
     picture = site.key(PHOTO, "640.avif").removesuffix("/640.avif")
     forged = ask(f"{picture[:-14]}{'A' * 14}/640.avif")
     assert (forged.status, forged.headers["Cache-Control"]) == (403, "no-store")
-    assert ask(f"{picture}/641.avif").status == 400
+    assert ask(f"{picture}/sepia/640.avif").status == 400
     missing = ask(f"{site.address}/img/640/photos/none.jpg")
     assert (missing.status, missing.headers["Cache-Control"]) == (404, "public, max-age=60")
     assert missing.headers["X-Content-Type-Options"] == "nosniff"
+
+
+@pytest.mark.parametrize("name", [PHOTO, FOREIGN])
+def test_other_spelling_of_a_key_leads_to_the_one_spelling(site: Site, name: str) -> None:
+    url = site.key(name, "480.avif")
+    path = url.removeprefix(site.address)
+    ask(url)
+    head, _, tail = path.rpartition("/")
+    spellings = (f"{head}/%34{tail[1:]}", f"{head}%2F{tail}", f"{head}//{tail}", f"{head}/./{tail}")
+    for spelling in spellings:
+        led = ask(f"{site.address}{spelling}?x=1")
+        assert (led.status, led.headers["Location"]) == (301, f"{path}?x=1")
+    assert ask(url).status == 200
+    # Before it is on the disk, too.
+    led = ask(site.address + path.replace("480", "%38%30%30"))
+    assert led.headers["Location"] == path.replace("480", "800")
 
 
 def test_pages_and_static_files_are_served_beside_pictures(site: Site) -> None:

@@ -28,6 +28,7 @@ from resizer.errors import (
 )
 from resizer.formats import JPEG
 from resizer.models import Original
+from resizer.variant import Recipe
 from tests.conftest import CountingEngine, save
 from tests.pictures import draw, encode, photograph
 
@@ -68,7 +69,7 @@ def test_first_description_reads_the_header_and_writes_a_row(engine: type[Counti
     description = originals.describe("a.jpg")
     assert description.size == (640, 480)
     assert description.header.format is JPEG
-    assert len(description.version) == 8
+    assert len(description.version_of(Recipe())) == 8
     row = Original.objects.get()
     assert (str(row), row.width, row.height, row.format) == ("a.jpg", 640, 480, "jpeg")
     assert row.bytes == description.header.bytes > 0
@@ -93,7 +94,7 @@ def test_lost_cache_costs_one_query_and_no_storage_call(
     caches["default"].clear()
     raising()
     with django_assert_num_queries(1):
-        assert originals.describe("a.jpg").version == first.version
+        assert originals.describe("a.jpg").fingerprint == first.fingerprint
     with django_assert_num_queries(0):
         originals.describe("a.jpg")
 
@@ -103,7 +104,7 @@ def test_lost_row_is_written_again(engine: type[CountingEngine]) -> None:
     first = originals.describe("a.jpg")
     Original.objects.all().delete()
     caches["default"].clear()
-    assert originals.describe("a.jpg").version == first.version
+    assert originals.describe("a.jpg").fingerprint == first.fingerprint
     assert Original.objects.count() == 1
 
 
@@ -128,7 +129,7 @@ def test_replaced_original_has_another_version(engine: type[CountingEngine]) -> 
     assert originals.describe("a.jpg") == before
     after = originals.check(Reference("default", "a.jpg"))
     assert after.size == (800, 600)
-    assert after.version != before.version
+    assert after.fingerprint != before.fingerprint
     assert originals.describe("a.jpg") == after
     assert Original.objects.get().width == 800
 
@@ -136,7 +137,7 @@ def test_replaced_original_has_another_version(engine: type[CountingEngine]) -> 
 def test_unchanged_original_is_not_read_again(engine: type[CountingEngine]) -> None:
     save("a.jpg")
     before = originals.describe("a.jpg")
-    assert originals.check(Reference("default", "a.jpg")).version == before.version
+    assert originals.check(Reference("default", "a.jpg")).fingerprint == before.fingerprint
     assert engine.headers == 1
 
 
@@ -153,24 +154,26 @@ def test_forgotten_original_that_has_not_changed_keeps_its_version() -> None:
     save("a.jpg")
     before = originals.describe("a.jpg")
     originals.forget(before.reference)
-    assert originals.describe("a.jpg").version == before.version
+    assert originals.describe("a.jpg").fingerprint == before.fingerprint
     assert Original.objects.get().checked_at is not None
 
 
-def test_version_changes_with_what_a_quality_means(settings: Settings) -> None:
-    save("a.jpg")
-    before = originals.describe("a.jpg").version
-    settings.RESIZER = {"QUALITIES": {"medium": {"avif": 60}}}
-    assert originals.describe("a.jpg").version != before
+def test_version_changes_with_what_its_own_quality_means(settings: Settings) -> None:
+    qualities = (None, "low", "high", "auto", "lossless", 30)
+    recipes = [Recipe(quality=quality) for quality in qualities]
+    before = [version_of("a fingerprint", recipe) for recipe in recipes]
+    settings.RESIZER = {"QUALITIES": {"medium": {"avif": 60}, "tiny": {"avif": 20}}}
+    after = [version_of("a fingerprint", recipe) for recipe in recipes]
+    assert after[0] != before[0]
+    assert after[1:] == before[1:]
 
 
 def test_version_changes_with_what_is_kept_of_metadata(settings: Settings) -> None:
-    before = version_of("a fingerprint")
+    before = version_of("a fingerprint", Recipe())
     settings.RESIZER = {"METADATA": "copyright"}
-    assert version_of("a fingerprint") != before
+    assert version_of("a fingerprint", Recipe()) != before
     settings.RESIZER = {"METADATA": "none"}
-    # What it was before there was a choice.
-    assert version_of("a fingerprint") == before == "e05bbe05"
+    assert version_of("a fingerprint", Recipe()) == before
 
 
 def test_description_grows_old(clock: FrozenDateTimeFactory) -> None:
@@ -264,10 +267,10 @@ def test_stale_is_better_than_broken(raising: Any, caplog: pytest.LogCaptureFixt
     save("a.jpg")
     before = originals.describe("a.jpg")
     raising()
-    assert originals.check(before.reference).version == before.version
+    assert originals.check(before.reference).fingerprint == before.fingerprint
     assert "is taken to be unchanged" in caplog.text
     caches["default"].clear()
-    assert originals.check(before.reference).version == before.version
+    assert originals.check(before.reference).fingerprint == before.fingerprint
 
 
 def test_source_that_is_down_is_asked_once_a_minute(
@@ -294,7 +297,7 @@ def test_new_version_that_another_process_has_found_is_printed(
     raising()
     assert originals.describe("a.jpg") == before
     clock.tick(timedelta(seconds=301))
-    assert originals.describe("a.jpg").version != before.version
+    assert originals.describe("a.jpg").fingerprint != before.fingerprint
 
 
 def test_deleted_original_stays_deleted(clock: FrozenDateTimeFactory) -> None:
@@ -350,9 +353,9 @@ def test_original_by_its_row(django_assert_num_queries: DjangoAssertNumQueries) 
     row = Original.objects.get()
     caches["default"].clear()
     with django_assert_num_queries(0):
-        assert originals.describe(row).version == description.version
+        assert originals.describe(row).fingerprint == description.fingerprint
     row.checked_at = None
-    assert originals.describe(row).version == description.version
+    assert originals.describe(row).fingerprint == description.fingerprint
 
 
 def test_anything_else_is_no_original() -> None:

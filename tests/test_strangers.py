@@ -24,6 +24,7 @@ from resizer.conf import get_settings
 from resizer.descriptions import version_of
 from resizer.models import Original
 from resizer.sources import Stat, get_source
+from resizer.variant import Recipe
 from tests.conftest import files, save
 from tests.hostile_files import progressive_jpeg
 from tests.pictures import photograph
@@ -489,7 +490,7 @@ def replace(content: bytes) -> None:
 
 
 def invalid_option(settings: Settings, url: str) -> str:
-    return forge(url, width=17)
+    return url.replace("/16.", "/sepia/16.")
 
 
 def invalid_signature(settings: Settings, url: str) -> str:
@@ -575,7 +576,7 @@ def variants_down(settings: Settings, url: str) -> str:
 
 def current(url: str) -> str:
     """The key of the version that the file has now, whatever is in it."""
-    return forge(url, version=version_of(get_source("default").stat(NAME).fingerprint))
+    return forge(url, version=version_of(get_source("default").stat(NAME).fingerprint, Recipe()))
 
 
 class Provocation(NamedTuple):

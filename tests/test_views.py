@@ -9,21 +9,25 @@ import pytest
 from django.core.cache import caches
 from django.core.files.storage import InMemoryStorage, storages
 from django.db import connection
+from django.test import AsyncRequestFactory
 from django.urls import clear_script_prefix, set_script_prefix
 from django.utils.http import http_date
 
 from resizer import errors, originals, picture, store, views
 from resizer.conf import get_settings
 from resizer.descriptions import Reference
-from resizer.errors import Busy, OriginalChanged, ResizerError
+from resizer.errors import Busy, OriginalChanged, ResizerError, SourceFailed
 from resizer.models import CachedVariant, Original
+from resizer.originals import RECHECK_SECONDS
 from resizer.signing import sign
-from resizer.variant import parse_key, write_key
+from resizer.sources import Stat, get_source
+from resizer.variant import Recipe, parse_key, write_key
 from tests.conftest import CountingEngine, files, save
 from tests.pictures import TOLERANCE, decode, difference, draw, encode, photograph
 from tests.test_originals import raising  # noqa: F401  # a fixture
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from django.http import HttpResponse
@@ -159,47 +163,165 @@ def test_wider_request_is_led_to_the_originals_own_width(client: Client, variant
     assert decode(client.get(response["Location"]).content).size == (1000, 750)
 
 
-@pytest.mark.parametrize("width", [500, 17, 4001])
-def test_unlisted_width_is_refused(client: Client, variants: Path, width: int) -> None:
+@pytest.mark.parametrize(("width", "nearest"), [(500, 640), (17, 24), (4001, 1600), (99_999, 1600)])
+def test_width_that_is_not_offered_leads_to_the_nearest(
+    client: Client, variants: Path, width: int, nearest: int
+) -> None:
     save("a.jpg")
     response = client.get(forge(address(), width=width))
-    assert response.status_code == 400
     assert files(variants) == []
+    assert response.headers["Location"] == address(nearest)
+    assert client.get(address(nearest)).status_code == 200
 
 
-def test_format_that_is_not_offered_is_refused(client: Client, variants: Path) -> None:
+def test_width_that_has_left_the_list_is_shown_where_it_was_made(
+    client: Client, settings: Settings
+) -> None:
+    settings.RESIZER = {"WIDTHS": [320, 500]}
     save("a.jpg")
-    response = client.get(address().removesuffix("jpg") + "webp")
-    assert response.status_code == 400
-    assert files(variants) == []
+    made, other = address(500), address(500, quality="high")
+    content = client.get(made).content
+    settings.RESIZER = {}
+    assert client.get(made).content == content
+    response = client.get(other)
+    assert response.headers["Location"] == address(640, quality="high")
 
 
 @pytest.mark.parametrize(
     ("options", "answers"),
     [
-        ({"animated": True}, {"webp": 200, "avif": 400, "jpg": 400, "png": 400}),
-        ({"quality": "lossless"}, {"webp": 200, "avif": 400, "jpg": 400, "png": 200}),
-        ({"quality": "auto"}, {"webp": 400, "avif": 200, "jpg": 200, "png": 200}),
+        ({"animated": True}, {"webp": 200, "avif": "webp", "jpg": "webp", "png": "webp"}),
+        ({"quality": "lossless"}, {"webp": 200, "avif": "png", "jpg": "png", "png": 200}),
+        ({"quality": "auto"}, {"webp": "jpg", "avif": 200, "jpg": 200, "png": 200}),
+        ({}, {"webp": "jpg"}),
     ],
 )
-def test_formats_that_do_not_suit_are_refused(
-    client: Client, options: dict[str, Any], answers: dict[str, int]
+def test_format_that_is_not_offered_leads_to_one_that_every_browser_shows(
+    client: Client, options: dict[str, Any], answers: dict[str, int | str]
 ) -> None:
     frames = [draw((640, 480)), draw((640, 480)).rotate(90)]
     save("a.jpg", encode(frames[0], "GIF", save_all=True, append_images=frames[1:]))
     stem = picture.url("a.jpg", width=320, **options).rpartition(".")[0]
-    statuses = {extension: client.get(f"{stem}.{extension}").status_code for extension in answers}
-    assert statuses == answers
+    for extension, expected in answers.items():
+        response = client.get(f"{stem}.{extension}")
+        led = response.headers.get("Location", "").removeprefix(f"{stem}.")
+        assert (led or response.status_code) == expected
 
 
-def test_quality_that_is_no_longer_configured_is_refused(
-    client: Client, settings: Settings
+def test_level_that_is_no_longer_configured_leads_to_the_usual_one(
+    client: Client, settings: Settings, variants: Path
 ) -> None:
     save("a.jpg")
     settings.RESIZER = {"QUALITIES": {"tiny": {"avif": 20}}}
     url = address(quality="tiny")
     settings.RESIZER = {}
-    assert client.get(url).status_code == 400
+    assert client.get(url).headers["Location"] == address()
+    assert files(variants) == []
+
+
+def test_new_level_changes_no_url(client: Client, settings: Settings) -> None:
+    save("a.jpg")
+    urls = [address(quality=quality) for quality in ("low", "medium", "high", "auto", 40)]
+    settings.RESIZER = {"QUALITIES": {"tiny": {"avif": 20}, "high": {"avif": 90}}}
+    after = [address(quality=quality) for quality in ("low", "medium", "high", "auto", 40)]
+    assert [one == other for one, other in zip(urls, after, strict=True)] == [
+        True,
+        True,
+        False,
+        True,
+        True,
+    ]
+    assert client.get(urls[2]).headers["Location"] == after[2]
+
+
+def test_doubts_of_strangers_ask_the_source_now_and_then(
+    client: Client,
+    clock: FrozenDateTimeFactory,
+    monkeypatch: pytest.MonkeyPatch,
+    django_assert_num_queries: Any,
+) -> None:
+    save("a.jpg")
+    former = forge(address(), version="00000000")
+    client.get(former)
+    stats = []
+    source = get_source("default")
+    stat = source.stat
+
+    def count(*given: Any) -> Stat:
+        stats.append(given)
+        return stat(*given)
+
+    monkeypatch.setattr(source, "stat", count)
+    clock.tick(RECHECK_SECONDS + 1)
+    assert client.get(former).headers["Location"] == address()
+    assert len(stats) == 1
+    with django_assert_num_queries(0):
+        for _ in range(5):
+            assert client.get(former).headers["Location"] == address()
+    assert len(stats) == 1
+    clock.tick(RECHECK_SECONDS + 1)
+    client.get(former)
+    assert len(stats) == 2
+
+
+def test_source_that_fails_is_asked_now_and_then(
+    client: Client, clock: FrozenDateTimeFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save("a.jpg")
+    url = address()
+    caches["default"].clear()
+    Original.objects.all().delete()
+    asked = []
+
+    def fail(*given: object) -> Stat:
+        asked.append(given)
+        raise SourceFailed("down")
+
+    source = get_source("default")
+    stat = source.stat
+    monkeypatch.setattr(source, "stat", fail)
+    for _ in range(5):
+        assert client.get(url).status_code == 502
+    assert len(asked) <= 2
+    monkeypatch.setattr(source, "stat", stat)
+    clock.tick(RECHECK_SECONDS + 1)
+    assert client.get(url).status_code == 200
+
+
+RAW_PATHS: dict[str, Callable[[str], dict[str, Any]]] = {
+    "gunicorn": lambda raw: {"RAW_URI": raw},
+    "uWSGI": lambda raw: {"REQUEST_URI": raw},
+}
+
+
+@pytest.mark.parametrize("server", RAW_PATHS)
+def test_other_spelling_of_a_path_leads_to_the_one_spelling(
+    client: Client, settings: Settings, server: str
+) -> None:
+    settings.RESIZER = OPEN
+    tell = RAW_PATHS[server]
+    save("a b,c.jpg")
+    url = address(name="a b,c.jpg", ratio="1/1", fit="fill")
+    for one, other in (("/", "%2F"), ("c", "%63"), ("=", "%3d"), (",", "%2C"), ("-", "%2d")):
+        before, between, after = url.rpartition(one)
+        assert between
+        response = client.get(url, **tell(f"{before}{other}{after}"))
+        assert response.headers["Location"] == url
+    assert client.get(url, **tell(f"{url}?again=%63")).status_code == 200
+    assert client.get(url).status_code == 200
+    short = "/img/640/a%20b,c.jpg"
+    response = client.get(short, **tell(short.replace("c", "%63")))
+    assert response.headers["Location"] == short
+    assert client.get(short, **tell(short)).status_code == 200
+
+
+def test_other_spelling_of_a_path_leads_to_the_one_spelling_under_asgi() -> None:
+    save("a.jpg")
+    url = address()
+    for raw, status in ((url.replace("a.jpg", "%61.jpg"), 302), (url, 200)):
+        request = AsyncRequestFactory().get(url)
+        request.scope = {**request.scope, "raw_path": raw.encode()}
+        assert views.serve(request, url.removeprefix("/img/")).status_code == status
 
 
 @pytest.mark.parametrize("place", range(14))
@@ -407,7 +529,7 @@ def test_hostile_original_is_refused_and_nothing_is_kept(
 ) -> None:
     settings.RESIZER = OPEN
     save("a.jpg")
-    url = forge(address(), version=originals.describe("a.jpg").version)
+    url = forge(address(), version=originals.describe("a.jpg").version_of(Recipe()))
     settings.RESIZER = {**OPEN, "MAX_BYTES": 200_000, "MAX_PIXELS": 2_000_000}
     save("a.jpg", content)
     for path in (url, "/img/640/a.jpg"):

@@ -9,6 +9,15 @@ const QUALITY = /^q=(0(\.[0-9]{0,3})?|1(\.0{0,3})?)$/;
 
 function handler(event) {
     const request = event.request;
+    const path = decode(request.uri);
+    if (path !== request.uri && KEY.test(path)) {
+        // Each further spelling of a key would be a further copy of its variant.
+        return {
+            statusCode: 301,
+            statusDescription: "Moved Permanently",
+            headers: { location: { value: path } },
+        };
+    }
     const accept = request.headers.accept;
     delete request.headers.accept;
     if (accept && !KEY.test(request.uri)) {
@@ -18,6 +27,14 @@ function handler(event) {
         }
     }
     return request;
+}
+
+function decode(uri) {
+    try {
+        return decodeURIComponent(uri);
+    } catch (error) {
+        return uri;
+    }
 }
 
 // One of six spellings: none of OFFERED, one of them, or both in either order of liking.
