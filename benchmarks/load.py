@@ -1,18 +1,23 @@
 """What a visitor waits for a picture that is there, while others have many made: `make bench-load`.
 
-Milliseconds of a hit, the median, the 95th percentile and the slowest: of an idle server, and while 250 clients ask
-for 500 variants that nobody has asked for before, until they have them. gunicorn as the guide recommends it, without
-nginx before it.
+Milliseconds of a hit, the median, the 95th percentile and the slowest: of an idle server; while 250 clients ask for
+500 variants that nobody has asked for before, until they have them; and while 60 and 500 clients ask for one each at
+the same moment, 1080 px wide and in AVIF, once. gunicorn as the guide recommends it, without nginx before it.
 """
 
 from __future__ import annotations
 
+import selectors
+import socket
 import statistics
 import tempfile
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from collections import Counter
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from resizer import machine
 from tests.nginx import ask
@@ -23,6 +28,10 @@ CLIENTS = 250
 WIDTHS = (128, 192, 256, 320, 480, 640, 800, 1080, 1200, 1366)
 NAMES = [f"{number}.jpg" for number in range(50)]
 IDLE_HITS = 500
+#: How many ask at the same moment.
+RUSHES = (60, 500)
+#: For how long hits are timed at least, once they have asked, seconds.
+RUSH_SECONDS = 5
 
 
 def main() -> None:
@@ -44,6 +53,9 @@ def main() -> None:
             seconds = time.perf_counter() - started
             show(f"storm of {seconds:.0f} s, {refused} times refused", storm)
             print(f"{statistics.median(storm) / statistics.median(idle):.1f} times the idle median")
+            for clients in RUSHES:
+                hits, statuses = time_rush(address, warm, clients)
+                show(f"rush of {clients} clients, answered {dict(statuses)}", hits)
 
 
 def fill(directory: Path) -> dict[str, str]:
@@ -58,6 +70,10 @@ def fill(directory: Path) -> dict[str, str]:
     (directory / "originals").mkdir()
     for name in (*NAMES, "warm.jpg"):
         (directory / "originals" / name).write_bytes(photograph((1600, 1200)))
+    large = photograph((4000, 3000))
+    for clients in RUSHES:
+        for number in range(clients):
+            (directory / "originals" / f"rush-{clients}-{number}.jpg").write_bytes(large)
     return environment
 
 
@@ -96,6 +112,39 @@ def time_storm(address: str, warm: str) -> tuple[list[float], int]:
             is_over.set()
         hitting.result()
     return hits, refused
+
+
+def time_rush(address: str, warm: str, clients: int) -> tuple[list[float], Counter[int]]:
+    """Hits while others ask all at once, each for a variant that nobody has asked for; how those were answered."""
+    paths = [f"/img/1080/rush-{clients}-{number}.jpg" for number in range(clients)]
+    # In a process of its own: so many clients in this one would keep the hits waiting for themselves.
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as rush:
+        statuses = rush.submit(ask_at_once, address, paths)
+        begun = time.perf_counter()
+        hits = []
+        while not statuses.done() or time.perf_counter() - begun < RUSH_SECONDS:
+            hits.append(time_hit(warm))
+        return hits, statuses.result()
+
+
+def ask_at_once(address: str, paths: list[str]) -> Counter[int]:
+    """Ask for all paths at the same moment, and count what is answered."""
+    host, port = urlsplit(address).netloc.split(":")
+    waiting = selectors.DefaultSelector()
+    statuses: Counter[int] = Counter()
+    connections = [socket.create_connection((host, int(port))) for _ in paths]
+    for connection, path in zip(connections, paths, strict=True):
+        head = f"GET {path} HTTP/1.1\r\nHost: {host}\r\nAccept: image/avif\r\nConnection: close\r\n\r\n"
+        connection.sendall(head.encode())
+        waiting.register(connection, selectors.EVENT_READ)
+    while waiting.get_map():
+        for key, _ in waiting.select():
+            connection = key.fileobj
+            assert isinstance(connection, socket.socket)
+            statuses[int(connection.recv(12).split()[1])] += 1
+            waiting.unregister(connection)
+            connection.close()
+    return statuses
 
 
 def show(name: str, milliseconds: list[float]) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
+import time
 from concurrent.futures import Future
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from resizer import threads
 from resizer.errors import Busy
 from resizer.locks import lock_hosts, lock_machine
 from resizer.waiting import release_connections
@@ -22,6 +24,9 @@ Result = TypeVar("Result")
 PATIENCE_SECONDS = 2.0
 #: … no more threads of a process wait for one thing: the rest of them are needed for others.
 MAX_PATIENT = 4
+#: All threads of a process may wait for one thing until it has been in the making for so many seconds: many visitors
+#: who ask for a new picture at once all get it, and hits hardly notice.
+GRACE_SECONDS = 0.2
 
 _guard = threading.Lock()
 _flights: dict[str, _Flight] = {}
@@ -31,6 +36,14 @@ class _Flight:
     def __init__(self) -> None:
         self.future: Future[Any] = Future()
         self.waiters = 0
+        self._grace_ends_at = time.monotonic() + GRACE_SECONDS
+
+    def wait_briefly(self, key: str) -> Any:
+        """What comes of it, for a thread that has to be free again soon. Raises Busy."""
+        try:
+            return self.future.result(timeout=max(0, self._grace_ends_at - time.monotonic()))
+        except TimeoutError as error:
+            raise Busy(f"no more threads of this process wait for {key!r}") from error
 
     def wait(self, key: str, deadline: Deadline) -> Any:
         """What comes of it. Raises Busy."""
@@ -66,17 +79,34 @@ def share(
 ) -> Result:
     """Do the work, or wait for the thread that does it under the same key; both get its result or its error.
 
-    `look` finds what a host has made that was faster. Raises Busy at the deadline, or before it where too many wait: a
-    waiter never begins the work that another is at.
+    `look` finds what a host has made that was faster. Raises Busy at the deadline, or before it where too many wait, for
+    this or for anything: a waiter never begins the work that another is at.
     """
-    with _guard:
-        flight = _flights.get(key)
-        is_leader = flight is None
+    with ExitStack() as taken:
+        thread = threads.take()
+        if thread is not None:
+            taken.callback(thread)
+        with _guard:
+            flight = _flights.get(key)
+            mine = _Flight() if flight is None and thread is not None else None
+            if mine is not None:
+                _flights[key] = mine
+        if mine is not None:
+            return _fly(key, mine, work, look, deadline)
         if flight is None:
-            flight = _flights[key] = _Flight()
-    if not is_leader:
+            raise Busy(f"no more threads of this process make {key!r}")
         release_connections()
-        return flight.wait(key, deadline)  # type: ignore[no-any-return]  # one key, one kind of work
+        shared: Result = flight.wait_briefly(key) if thread is None else flight.wait(key, deadline)
+        return shared
+
+
+def _fly(
+    key: str,
+    flight: _Flight,
+    work: Callable[[], Result],
+    look: Callable[[], Result | None],
+    deadline: Deadline,
+) -> Result:
     try:
         result = _lead(key, work, look, deadline)
     except Exception as error:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import logging
 import time
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from django.db.models.fields.files import FieldFile
 
-from resizer import cache, errors, index
+from resizer import cache, errors, index, threads
 from resizer.conf import get_settings
 from resizer.descriptions import (
     PACK_VERSION,
@@ -113,9 +114,11 @@ def _look(reference: Reference) -> Description:
 def refresh(reference: Reference) -> Description:
     """What is known of an original, asking its source if that was long ago. Raises any ResizerError."""
     known = _recall(reference, asks_again=True)
-    if known is not None and known.is_fresh:
-        return known
-    return _check(reference, None if known else _sighted(reference))
+    if known is not None:
+        return known if known.is_fresh else _check(reference)
+    # At once where nothing is known that could be shown instead: many may ask, and refusals are to cost little.
+    with threads.one_thread():
+        return _check(reference, _sighted(reference))
 
 
 def check(reference: Reference) -> Description:
@@ -146,7 +149,8 @@ def current_fingerprint(reference: Reference) -> str:
     stat = _sighted(reference)
     if stat is None:
         try:
-            stat = get_source(reference.source).stat(reference.name)
+            with threads.one_thread():
+                stat = get_source(reference.source).stat(reference.name)
         except ResizerError as error:
             _remember_failure(reference, error)
             raise
@@ -157,13 +161,15 @@ def current_fingerprint(reference: Reference) -> str:
 def _check(reference: Reference, stat: Stat | None = None) -> Description:
     try:
         known = index.find(reference)
-        if is_in_request():
-            # A page may be in the middle of a query.
-            release_connections()
-        if stat is None:
-            source = get_source(reference.source)
-            stat = source.stat(reference.name, known.fingerprint if known else None)
-        description = _inspect(reference, stat, known)
+        with ExitStack() as taken:
+            if is_in_request():
+                # A page, which prints many pictures, is refused none; and it may be in the middle of a query.
+                taken.enter_context(threads.one_thread())
+                release_connections()
+            if stat is None:
+                source = get_source(reference.source)
+                stat = source.stat(reference.name, known.fingerprint if known else None)
+            description = _inspect(reference, stat, known)
     except (SourceFailed, SourceTimedOut, Busy) as error:
         last = _last_known(reference, cache.read(_cache_key(reference)))
         if last is None:

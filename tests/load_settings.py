@@ -23,6 +23,8 @@ RESIZER |= {  # noqa: F405
     "MAX_RENDERS": 2,
     "MAX_WAITING": int(os.environ.get("TESTS_WAITING", "0")) or None,
 }
+if os.environ.get("TESTS_THREADS"):
+    RESIZER["MAX_WAITING_PER_PROCESS"] = int(os.environ["TESTS_THREADS"])
 if os.environ.get("TESTS_FETCHES"):
     RESIZER["MAX_FETCHES"] = int(os.environ["TESTS_FETCHES"])
 if os.environ.get("TESTS_BUCKET"):

@@ -16,6 +16,8 @@ from tests.conftest import wait_until
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pytest_django import Settings
+
 
 def ask(key: str, work: Callable[[], str], *, seconds: float = 10) -> str:
     return share(key, work, look=lambda: None, deadline=Deadline(seconds))
@@ -50,7 +52,8 @@ def lead_and_wait(pool: ThreadPoolExecutor, work: Work) -> tuple[Future[str], Fu
     return leader, waiter
 
 
-def test_many_who_ask_at_once_share_one_result() -> None:
+def test_many_who_ask_at_once_share_one_result(settings: Settings) -> None:
+    settings.RESIZER = {"MAX_WAITING_PER_PROCESS": 20}
     work = Work()
     with ThreadPoolExecutor(20) as pool:
         answers = [pool.submit(ask, "key", work) for _ in range(20)]
@@ -110,6 +113,54 @@ def test_no_more_than_a_few_threads_wait_long_for_one_thing(
         (waiter,) = patient
         work.may_end.set()
         assert (leader.result(), waiter.result()) == ("made", "made")
+
+
+def test_thread_beyond_the_bound_begins_nothing(settings: Settings) -> None:
+    settings.RESIZER = {"MAX_WAITING_PER_PROCESS": 1}
+    work, other = Work(), Work()
+    with ThreadPoolExecutor(1) as pool:
+        leader = pool.submit(ask, "key", work)
+        work.has_begun.wait(10)
+        with pytest.raises(Busy, match="no more threads of this process make 'other'"):
+            ask("other", other)
+        work.may_end.set()
+        assert leader.result() == "made"
+    assert other.runs == 0
+    other.may_end.set()
+    assert ask("other", other) == "made"
+
+
+def test_threads_beyond_the_bound_wait_briefly_for_what_is_new(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.RESIZER = {"MAX_WAITING_PER_PROCESS": 1}
+    monkeypatch.setattr(flights, "GRACE_SECONDS", 60)
+    waits = threading.Event()
+    monkeypatch.setattr(flights, "release_connections", waits.set)
+    work = Work()
+    with ThreadPoolExecutor(2) as pool:
+        leader = pool.submit(ask, "key", work)
+        work.has_begun.wait(10)
+        waiter = pool.submit(ask, "key", work)
+        assert waits.wait(10)
+        work.may_end.set()
+        assert (leader.result(), waiter.result()) == ("made", "made")
+    assert work.runs == 1
+
+
+def test_threads_beyond_the_bound_do_not_wait_for_what_takes_long(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.RESIZER = {"MAX_WAITING_PER_PROCESS": 1}
+    monkeypatch.setattr(flights, "GRACE_SECONDS", 0)
+    work = Work()
+    with ThreadPoolExecutor(1) as pool:
+        leader = pool.submit(ask, "key", work)
+        work.has_begun.wait(10)
+        with pytest.raises(Busy, match="no more threads of this process wait for 'key'"):
+            ask("key", work)
+        work.may_end.set()
+        assert leader.result() == "made"
 
 
 @pytest.mark.django_db(transaction=True)

@@ -222,6 +222,39 @@ def test_many_variants_at_once_are_made_in_turn_or_refused(project: Project) -> 
     assert most == 2
 
 
+@pytest.mark.parametrize("names", ["{}.jpg", "same.jpg"], ids=["originals", "widths"])
+def test_threads_that_wait_leave_others_for_what_is_there(
+    project: Project, tmp_path: Path, names: str
+) -> None:
+    content = photograph((400, 300))
+    hold = tmp_path / "hold"
+    widths = (16, 24, 32, 48, 64, 96, 128, 192, 256, 320)
+    cold = sorted({(names.format(number), width) for number in range(4) for width in widths})
+    for name in {"warm.jpg", *(name for name, _ in cold)}:
+        project.save(name, content)
+    project.environment.update(TESTS_HOLD=str(hold), TESTS_THREADS="2")
+    with (
+        gunicorn_server(project.environment, processes=2) as (address, _process),
+        ThreadPoolExecutor(len(cold)) as pool,
+    ):
+        warm = f"{address}/img/320/warm.jpg"
+        assert ask(warm).status == 200
+        hold.touch()
+        asked = [pool.submit(ask, f"{address}/img/{width}/{name}") for name, width in cold]
+        try:
+            # All of them but two in each process; no render goes on, so those keep their threads.
+            wait_until(lambda: sum(not one.done() for one in asked) <= 4)
+            hits = [ask(warm).status for _ in range(50)]
+            refused = [one.result() for one in asked if one.done()]
+        finally:
+            hold.unlink()
+        replies = [one.result() for one in asked]
+    assert set(hits) == {200}
+    assert len(refused) >= len(cold) - 4
+    assert {(one.status, one.headers["Retry-After"]) for one in refused} == {(503, "1")}
+    assert Counter(one.status for one in replies)[200] >= 1
+
+
 @pytest.mark.parametrize("kind", ["TESTS_WEB", "TESTS_BUCKET"], ids=["web", "S3"])
 @pytest.mark.parametrize("sent", [20, 2_000, 80_000], ids=["headers", "starts", "bodies"])
 def test_source_that_is_slow_does_not_take_all_threads(

@@ -6,7 +6,7 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
-from resizer import lockfiles, machine, places
+from resizer import lockfiles, machine, places, threads
 from resizer.conf import get_settings
 from resizer.errors import Busy
 from resizer.sources.deadline import is_in_request
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
     from resizer.places import Leave
 
-#: How many, unless settings say otherwise: for each core of the machine, and in one process. A server takes
-#: connections for a process though all its threads are busy: some have to stay free in each.
+#: How many, unless settings say otherwise: for each core of the machine, and in one process, where other pictures are
+#: to be made meanwhile.
 FETCHES_PER_CORE = 8
-FETCHES_PER_PROCESS = 8
+FETCHES_PER_PROCESS = 4
 #: How long a request waits for one of them to end, seconds …
 PATIENCE_SECONDS = 1
 #: … and how many of a process do.
@@ -33,15 +33,15 @@ COUNTS = 64
 def one_fetch_from(remote: str) -> Iterator[None]:
     """Be one of those from a host or a storage.
 
-    Raises Busy where there are many already: who waited for long would hold a thread as well, and one that hangs
-    would soon hold them all.
+    Raises Busy where there are many already, or where this process has no more threads for it: who waited for long would
+    hold a thread as well, and one that hangs would soon hold them all.
     """
     name = f"remote-{lockfiles.slot(remote) % COUNTS}"
     most = get_settings().MAX_FETCHES
     counted = [(places.enter, name, most or FETCHES_PER_CORE * machine.cores())]
     if most is None:
         counted.append((places.enter_process, f"process-{name}", FETCHES_PER_PROCESS))
-    with ExitStack() as held:
+    with threads.one_thread(), ExitStack() as held:
         for enter, kind, number in counted:
             what = f"one of {number} fetches from {remote!r}"
             held.callback(enter(kind, number) or _wait(partial(enter, kind, number), kind, what))
