@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from decimal import ROUND_HALF_UP, Decimal
+from fractions import Fraction
+from typing import TYPE_CHECKING, cast
 
 from resizer.conf import get_settings
 from resizer.formats import BY_NAME
-from resizer.geometry import widest
-from resizer.variant import AUTO, CENTRE, LOSSLESS, Fit, Recipe
+from resizer.geometry import height_of, widest
+from resizer.variant import AUTO, CENTRE, LOSSLESS, MAX_RATIO_SIDE, Fit, Recipe
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,6 +22,11 @@ if TYPE_CHECKING:
 #: Tag only: the whole picture inside the box. It crops nothing, so it is no recipe, just a smaller width.
 CONTAIN = "contain"
 FITS = (*Fit, CONTAIN)
+
+#: Empty fields, undefined variables and 0, as texts.
+_NOTHING = re.compile(r"(?:0*\.?0*|none|false)", re.IGNORECASE)
+#: A number may come from a field, or from arithmetic in a template.
+_NUMBER = r"[0-9]{1,5}(?:\.[0-9]{1,30})?"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,23 +52,37 @@ class Options:
         fit: object = None,
         focal: object = None,
         quality: object = None,
-        linear: object = False,
-        animated: object = False,
+        linear: object = None,
+        animated: object = None,
     ) -> Options:
-        if None not in (width, height, ratio):
+        """Data may be empty: None, "", 0 and False are as if they were not given."""
+        side_width, side_height = _read_side("width", width), _read_side("height", height)
+        pair = _read_ratio(ratio)
+        if None not in (side_width, side_height, pair):
             raise ValueError("width, height and ratio are too much: two of them give the third.")
-        if fit is not None and fit not in FITS:
+        if not is_nothing(fit) and fit not in FITS:
             raise ValueError(f"fit={fit!r} is none of {', '.join(FITS)}.")
         return cls(
-            width=_read_side("width", width),
-            height=_read_side("height", height),
-            ratio=None if ratio is None else _read_ratio(ratio),
-            fit=str(fit or Fit.COVER),
-            focal=CENTRE if focal is None else _read_focal(focal),
+            width=side_width,
+            height=side_height,
+            ratio=pair,
+            fit=Fit.COVER if is_nothing(fit) else str(fit),
+            focal=_read_focal(focal),
             quality=_read_quality(quality),
-            linear=_read_flag("linear", linear),
-            animated=_read_flag("animated", animated),
+            linear=read_flag("linear", linear),
+            animated=read_flag("animated", animated),
         )
+
+    def box(self) -> tuple[int | None, int | None]:
+        """Width and height in the layout, CSS px, of an original of which nothing is known; None for what only that tells."""
+        if self.ratio is None:
+            return self.width, self.height
+        width = self._width_of_height(self.ratio) or self.width or get_settings().WIDTHS[-1]
+        most = (MAX_RATIO_SIDE, MAX_RATIO_SIDE)
+        return width, height_of(width, most, Recipe(ratio=self.ratio))
+
+    def _width_of_height(self, ratio: tuple[int, int]) -> int | None:
+        return max(1, round(self.height * ratio[0] / ratio[1])) if self.height else None
 
     def settle(self, description: Description) -> tuple[Recipe, int | None]:
         """The recipe for an original, and the width in the layout, CSS px."""
@@ -71,8 +92,7 @@ class Options:
         if self.width and self.height:
             ratio = (self.width, self.height)
         elif self.height:
-            across, down = ratio or size
-            width = max(1, round(self.height * across / down))
+            width = self._width_of_height(ratio or size)
         if self.fit == CONTAIN and ratio and width:
             # Height of the box x the original's ratio, where that is narrower than the box.
             width = max(1, min(width, round(width * ratio[1] / ratio[0] * size[0] / size[1])))
@@ -89,57 +109,86 @@ class Options:
         return recipe, width and min(width, widest(size, recipe))
 
 
-def _read_side(option: str, value: object) -> int | None:
-    if value is None:
+def is_nothing(value: object) -> bool:
+    """Whether a value is as if it were not given, such as an empty field or an undefined variable."""
+    return not value or _NOTHING.fullmatch(str(value).strip()) is not None
+
+
+def read_flag(option: str, value: object) -> bool:
+    if is_nothing(value):
+        return False
+    if str(value).strip().lower() not in {"true", "1"}:
+        raise ValueError(f"{option}={value!r} is neither True nor False.")
+    return True
+
+
+def _read_number(value: object) -> int | None:
+    """The nearest whole number; None for no number. Halves round up."""
+    text = str(value).strip()
+    if not re.fullmatch(_NUMBER, text):
         return None
-    if not re.fullmatch(r"[1-9][0-9]{0,4}", str(value)):
-        raise ValueError(f"{option}={value!r} is not a whole number of CSS pixels.")
-    return int(str(value))
+    return int(Decimal(text).quantize(Decimal(1), ROUND_HALF_UP))
 
 
-def _read_pair(option: str, value: object, separator: str, example: str) -> tuple[int, int]:
-    text = separator.join(map(str, value)) if isinstance(value, (tuple, list)) else str(value)
-    match = re.fullmatch(rf"([0-9]{{1,5}}){separator}([0-9]{{1,5}})", text.replace(" ", ""))
-    if match is None:
+def _read_side(option: str, value: object) -> int | None:
+    if is_nothing(value):
+        return None
+    side = _read_number(value)
+    if side is None:
+        raise ValueError(f"{option}={value!r} is not a number of CSS pixels.")
+    return max(1, side)
+
+
+def _read_pair(option: str, value: object, separator: str, example: str) -> list[str] | None:
+    """The texts of two numbers; None if one of them is missing."""
+    if is_nothing(value):
+        return None
+    parts = value if isinstance(value, (tuple, list)) else str(value).split(separator)
+    texts = ["" if part is None else str(part).strip() for part in parts]
+    if isinstance(value, (tuple, list)) and len(texts) == 2 and "" in texts:
+        return None
+    if len(texts) != 2 or not all(re.fullmatch(_NUMBER, text) for text in texts):
         raise ValueError(f'{option}={value!r} is not a pair such as "{example}".')
-    return int(match[1]), int(match[2])
+    return texts
 
 
-def _read_ratio(value: object) -> tuple[int, int]:
-    across, down = _read_pair("ratio", value, "/", "16/9")
+def _read_ratio(value: object) -> tuple[int, int] | None:
+    pair = _read_pair("ratio", value, "/", "16/9")
+    if pair is None:
+        return None
+    across, down = map(Fraction, pair)
     if not across or not down:
         raise ValueError(f"ratio={value!r} has a side of nothing.")
-    return across, down
+    return (across / down).as_integer_ratio()
 
 
 def _read_focal(value: object) -> tuple[int, int]:
-    focal = _read_pair("focal", value, ",", "62,35")
-    if max(focal) > 100:
+    pair = _read_pair("focal", value, ",", "62,35")
+    if pair is None:
+        return CENTRE
+    if max(map(Decimal, pair)) > 100:
         raise ValueError(f"focal={value!r} is not two percentages from 0 to 100.")
-    return focal
-
-
-def _read_flag(option: str, value: object) -> bool:
-    if not isinstance(value, bool):
-        raise ValueError(f"{option}={value!r} is neither True nor False.")
-    return value
+    across, down = (cast("int", _read_number(text)) for text in pair)
+    return across, down
 
 
 def _read_quality(value: object) -> str | int | None:
     levels = [*get_settings().QUALITIES, AUTO, LOSSLESS]
-    if value is None or (isinstance(value, str) and value in levels):
+    if is_nothing(value):
+        return None
+    if isinstance(value, str) and value in levels:
         return value
-    if not re.fullmatch(r"[1-9][0-9]?|100", str(value)):
+    number = _read_number(value)
+    if number is None or not 1 <= number <= 100:
         raise ValueError(f"quality={value!r} is neither 1 to 100 nor one of {', '.join(levels)}.")
-    return int(str(value))
+    return number
 
 
 def read_formats(value: str | Iterable[str] | None) -> tuple[Format, ...]:
-    """Raises ValueError for a format that the view would refuse."""
-    offered = get_settings().FORMATS
-    if value is None:
-        return offered
-    names = value.replace(",", " ").split() if isinstance(value, str) else list(value)
+    """An empty text or list is no format at all. Raises ValueError for a format that the view would refuse."""
+    if not isinstance(value, (str, list, tuple)) and is_nothing(value):
+        return get_settings().FORMATS
+    names = value.replace(",", " ").split() if isinstance(value, str) else list(value or ())
     return tuple(read_format(name) for name in names)
 
 

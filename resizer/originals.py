@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from django.core.files.base import File as DjangoFile
 from django.db.models.fields.files import FieldFile
 
 from resizer import cache, errors, index, threads
@@ -60,19 +61,22 @@ RECHECK_SECONDS = 5
 _OF_SOURCES = (SourceFailed.__name__, SourceTimedOut.__name__)
 
 
-#: What names an original wherever one is asked for.
-File: TypeAlias = "FieldFile | Original | Reference | str"
+#: What names an original wherever one is asked for; an empty field names none.
+File: TypeAlias = "DjangoFile[Any] | Original | Reference | str | None"
 
 
 def locate(file: File) -> Reference:
     """Tell which original a model's file, an original's row, or "name" or "alias:name", is.
 
+    Without a file the name is empty: of an empty field, and of an upload that is not saved, whose name may be another's.
     Raises ValueError for a file in a storage that no source claims, TypeError for anything else.
     """
     if isinstance(file, Reference):
         return file
     if isinstance(file, Original):
         return Reference(file.source, file.name)
+    if not file or not getattr(file, "_committed", not isinstance(file, DjangoFile)):
+        return Reference(DEFAULT_SOURCE, "")
     if isinstance(file, FieldFile):
         for alias, source in get_sources().items():
             if source.claims(file.storage):
@@ -190,8 +194,9 @@ def prefetch(files: Iterable[FieldFile]) -> None:
     """Attach to each file what is known of it: one call of the cache, and one query for what that lacks."""
     wanted: dict[Reference, list[FieldFile]] = {}
     for file in files:
-        if file:
-            wanted.setdefault(locate(file), []).append(file)
+        reference = locate(file)
+        if reference.name:
+            wanted.setdefault(reference, []).append(file)
     if not wanted:
         return
     keys = {_cache_key(reference): reference for reference in wanted}

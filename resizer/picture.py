@@ -23,7 +23,7 @@ from resizer.errors import ResizerError
 from resizer.formats import JPEG
 from resizer.geometry import height_of, widest
 from resizer.mount import url_for
-from resizer.options import Options, read_format, read_formats
+from resizer.options import Options, is_nothing, read_flag, read_format, read_formats
 from resizer.signing import sign
 from resizer.sources import get_source
 from resizer.variant import Recipe, write_stem
@@ -69,7 +69,7 @@ class Picture:
     candidates: tuple[Candidates, ...] = ()
     #: The `sizes` attribute; empty where candidates differ by density, not by width.
     sizes: str = ""
-    #: CSS px; None if the original is not known.
+    #: CSS px; None if neither the original nor the options tell.
     width: int | None = None
     height: int | None = None
     alt: str = ""
@@ -82,6 +82,8 @@ class Picture:
                 raise ValueError(f"{name!r} is not the name of an attribute.")
 
     def __html__(self) -> SafeString:
+        if not self:
+            return mark_safe("")
         sizes = self.sizes or None
         image = _element(
             "img",
@@ -114,32 +116,50 @@ class Picture:
     def __str__(self) -> str:
         return self.__html__()
 
+    def __bool__(self) -> bool:
+        """False for the picture of an empty field."""
+        return self != NOTHING
+
+
+#: Prints nothing.
+NOTHING = Picture(url="")
+
 
 def build(
     file: File,
     *,
     alt: object,
-    sizes: str | None = None,
+    sizes: object = None,
     formats: str | Iterable[str] | None = None,
-    priority: bool = False,
+    priority: object = False,
     attributes: Mapping[str, Any] | None = None,
     **options: object,
 ) -> Picture:
     """Make the picture of an original; `options` are those of `Options`.
 
-    An original that cannot be resized is shown as it is, and logged: a page never fails because of a picture.
-    Raises ValueError for a wrong option.
+    An empty field gives nothing. An original that cannot be resized is shown as it is, and logged: a page never fails
+    because of a picture. Raises ValueError for a wrong option.
     """
     alt = _read_alt(alt)
     choice = Options.read(**options)
     modern = read_formats(formats)
-    all_attributes = _loading(priority=priority) | dict(attributes or {})
+    loading = _loading(priority=read_flag("priority", priority))
+    all_attributes = loading | dict(attributes or {})
     reference = originals.locate(file)
+    if not reference.name:
+        return NOTHING
     try:
         description = originals.describe(file)
     except ResizerError as error:
         logger.warning("%.1000r is shown as it is: %.500r", reference, error)
-        return Picture(url=_plain_url(reference), alt=alt, attributes=all_attributes)
+        width, height = choice.box()
+        return Picture(
+            url=_plain_url(reference),
+            width=width,
+            height=height,
+            alt=alt,
+            attributes=all_attributes,
+        )
     recipe, css_width = choice.settle(description)
     ladder = _ladder(css_width, widest(description.size, recipe))
     widest_offered = ladder.widths[-1]
@@ -181,11 +201,14 @@ def build(
 def url(file: File, *, format: str | None = None, **options: object) -> str:
     """The address of one variant: of the next listed width up, at most the original's own.
 
-    An original that cannot be resized gives its own address, and is logged. Raises ValueError for a wrong option.
+    An empty field has none. An original that cannot be resized gives its own address, and is logged. Raises ValueError
+    for a wrong option.
     """
     choice = Options.read(**options)
-    asked = None if format is None else read_format(format)
+    asked = None if is_nothing(format) else read_format(str(format))
     reference = originals.locate(file)
+    if not reference.name:
+        return ""
     try:
         description = originals.describe(file)
     except ResizerError as error:
@@ -298,9 +321,11 @@ def _loading(*, priority: bool) -> dict[str, Any]:
     return {"loading": "lazy", "decoding": "async"}
 
 
-def _sizes(given: str | None, css_width: int | None, attributes: Mapping[str, Any]) -> str:
-    sizes = given or get_settings().SIZES
-    if given is None and css_width is not None:
+def _sizes(given: object, css_width: int | None, attributes: Mapping[str, Any]) -> str:
+    sizes = get_settings().SIZES
+    if not is_nothing(given):
+        sizes = str(given)
+    elif css_width is not None:
         sizes = f"(min-width: {css_width}px) {css_width}px, 100vw"
     # Browsers that know "auto" take the width of the layout, the others the rest of the list; it is
     # valid for lazy images only (HTML §4.8.4.2.2).

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from html import unescape
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ import pytest
 from django.core.files.storage import storages
 from django.utils.safestring import mark_safe
 from django.utils.translation import gettext_lazy
+from jinja2 import Undefined
 from markupsafe import Markup
 from PIL import Image
 
@@ -139,12 +141,48 @@ def recipe_of(made: Picture) -> str:
         ({"quality": "auto"}, "q-auto", (2560, 1920)),
         ({"linear": True}, "linear", (2560, 1920)),
         ({"linear": False}, "", (2560, 1920)),
+        ({"linear": "True", "width": "600.0"}, "linear", (600, 450)),
+        ({"linear": 1, "width": 600.0}, "linear", (600, 450)),
+        ({"width": Decimal("600.00"), "height": 400.4}, "3x2", (600, 400)),
+        ({"width": 0.3}, "", (1, 1)),
+        ({"quality": 60.0}, "q-60", (2560, 1920)),
+        ({"ratio": "1/1", "focal": "62.5,35"}, "1x1,fp63-35", (2560, 2560)),
+        ({"ratio": "1 / 1", "focal": "62.4, 35.0"}, "1x1,fp62-35", (2560, 2560)),
+        ({"ratio": "1/1", "focal": (Decimal("62.49"), 0.0)}, "1x1,fp62-0", (2560, 2560)),
+        ({"ratio": "1/1", "focal": (0, 0)}, "1x1,fp0-0", (2560, 2560)),
+        ({"ratio": "1.91/1", "width": 382}, "191x100", (382, 200)),
+        ({"ratio": (16.0, 9.0)}, "16x9", (2560, 1440)),
     ],
 )
 def test_recipe(options: dict[str, Any], recipe: str, size: tuple[int, int]) -> None:
     made = build(**options)
     assert recipe_of(made) == recipe
     assert (made.width, made.height) == size
+
+
+@pytest.mark.parametrize("nothing", [None, "", " ", 0, "0", 0.0, "0.00", False, Undefined()])
+def test_option_without_a_value_is_not_given(nothing: Any) -> None:
+    names = ("sizes", "width", "height", "ratio", "fit", "focal", "quality", "linear", "animated")
+    plain = build()
+    for name in (*names, "priority"):
+        assert build(**{name: nothing}) == plain
+    assert build(width=300, height=nothing, ratio="2/1") == build(width=300, ratio="2/1")
+    assert build(width=300, sizes=nothing) == build(width=300)
+    assert picture.url("a.jpg", format=nothing, width=nothing) == picture.url("a.jpg")
+    if not isinstance(nothing, str):
+        assert build(formats=nothing) == plain
+
+
+@pytest.mark.parametrize("pair", [(None, None), (None, 35), ("", "")])
+def test_pair_without_a_number_is_not_given(pair: Any) -> None:
+    assert build(width=300, focal=pair, ratio=pair) == build(width=300)
+
+
+@pytest.mark.parametrize(
+    ("given", "is_first"), [("False", False), ("false", False), ("True", True), (1, True)]
+)
+def test_priority_may_be_a_text(given: object, is_first: bool) -> None:
+    assert ("fetchpriority" in str(build(priority=given))) is is_first
 
 
 def test_large_numbers_of_a_ratio_are_reduced() -> None:
@@ -168,19 +206,24 @@ def test_crop_has_no_more_pixels_than_the_original() -> None:
     ("options", "message"),
     [
         ({"width": 600, "height": 400, "ratio": "3/2"}, "two of them give the third"),
-        ({"width": "wide"}, "width='wide' is not a whole number"),
-        ({"width": 0}, "width=0"),
+        ({"width": "wide"}, "width='wide' is not a number"),
+        ({"width": "1e3"}, "width='1e3' is not a number"),
+        ({"width": float("nan")}, "width=nan is not a number"),
         ({"height": -5}, "height=-5"),
         ({"ratio": "wide"}, 'is not a pair such as "16/9"'),
         ({"ratio": "0/1"}, "ratio='0/1' has a side of nothing"),
         ({"ratio": "16/0", "height": 100}, "ratio='16/0' has a side of nothing"),
-        ({"quality": 0}, "1 to 100"),
+        ({"quality": -1}, "1 to 100"),
+        ({"quality": "0.4"}, "1 to 100"),
+        ({"ratio": 1.5}, 'is not a pair such as "16/9"'),
+        ({"focal": (1, 2, None)}, 'is not a pair such as "62,35"'),
         ({"focal": "1,2,3"}, 'is not a pair such as "62,35"'),
         ({"ratio": "1/1", "focal": "101,0"}, "percentages"),
         ({"fit": "stretch"}, "none of cover, fill, contain"),
         ({"quality": "superb"}, "low, medium, high, auto, lossless"),
         ({"linear": "yes"}, "linear='yes' is neither True nor False"),
-        ({"animated": 1}, "animated=1 is neither True nor False"),
+        ({"animated": 2}, "animated=2 is neither True nor False"),
+        ({"priority": "soon"}, "priority='soon' is neither True nor False"),
         ({"quality": 101}, "1 to 100"),
         ({"formats": "tiff"}, "none of avif, jpeg, png"),
         ({"formats": "webp"}, "none of avif, jpeg, png"),
@@ -199,7 +242,7 @@ def test_formats_are_offered_best_first(settings: Settings) -> None:
         "image/webp",
         "image/avif",
     ]
-    assert build(formats="").candidates == ()
+    assert build(formats="").candidates == build(formats=[]).candidates == ()
 
 
 def test_format_that_cannot_be_so_tall_is_left_out() -> None:
@@ -359,6 +402,44 @@ def test_original_that_cannot_be_resized_is_shown_as_it_is(
     )
     assert "is shown as it is" in caplog.text
     assert picture.url("a.svg") == "/originals/a.svg"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        None,
+        b"<svg xmlns='http://www.w3.org/2000/svg'/>",
+        encode(draw((64, 48)), "BMP"),
+        b"\xff\xd8\xff\xe0 broken",
+    ],
+    ids=["missing", "svg", "bmp", "broken"],
+)
+@pytest.mark.parametrize(
+    ("options", "box"),
+    [
+        ({"width": 600, "height": 400}, (600, 400)),
+        ({"width": 600, "height": 400, "fit": "contain"}, (600, 400)),
+        ({"width": 600, "ratio": "16/9"}, (600, 338)),
+        ({"height": 100, "ratio": "16/9"}, (178, 100)),
+        ({"height": 100, "ratio": "1/3"}, (33, 99)),
+        ({"ratio": "16/9"}, (2560, 1440)),
+        ({"width": 600}, (600, None)),
+        ({"height": 48}, (None, 48)),
+        ({}, (None, None)),
+    ],
+)
+def test_original_that_cannot_be_resized_keeps_its_box(
+    content: bytes | None, options: dict[str, Any], box: tuple[int | None, int | None]
+) -> None:
+    if content:
+        save("box", content)
+    made = picture.build("box", alt="", **options)
+    assert (made.width, made.height) == box
+    for name, side in zip(("width", "height"), box, strict=True):
+        assert (f'{name}="{side}"' in str(made)) is (side is not None)
+    if None not in box and "fit" not in options:
+        good = build(**options)
+        assert (good.width, good.height) == box
 
 
 def test_original_without_an_address_shows_its_alternative_text(settings: Settings) -> None:

@@ -2,19 +2,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import jinja2
 import pytest
+from django.core.files.storage import storages
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.forms import modelform_factory
 from django.template import Context, Template, TemplateSyntaxError
 from django.utils.html import strip_tags
 from django.utils.safestring import mark_safe
 
-from resizer import originals
+import resizer
+from config.gallery.models import Photo
+from resizer import originals, picture, store
+from resizer.errors import OriginalNotFound
+from resizer.templatetags.resizer import IMG_OPTIONS, URL_OPTIONS
 from tests.conftest import save
+from tests.pictures import photograph
 from tests.test_originals import raising  # noqa: F401  # a fixture
 
 if TYPE_CHECKING:
     from pytest_django import DjangoAssertNumQueries, Settings
-
-    from config.gallery.models import Photo
 
 pytestmark = pytest.mark.django_db
 
@@ -135,6 +142,108 @@ def test_empty_field_prints_nothing(photo: Photo, tag: str) -> None:
         render("{% " + tag + " as it %}{% if it %}yes{% else %}no{% endif %}", photo=photo) == "no"
     )
     assert render("{% " + tag + " %}") == ""
+
+
+PhotoForm = modelform_factory(Photo, fields=["title", "image", "alt"])
+
+
+@pytest.fixture
+def refused() -> Any:
+    """A form that was not saved, with an upload that has another picture's name."""
+    save("test.jpg")
+    originals.describe("test.jpg")
+    upload: Any = {"image": SimpleUploadedFile("test.jpg", photograph())}
+    form = PhotoForm({"title": ""}, upload)
+    assert not form.is_valid()
+    assert str(form.instance.image) == "test.jpg"
+    return form
+
+
+@pytest.mark.parametrize(
+    "upload", ["form.instance.image", "form.cleaned_data.image", "form.image.value"]
+)
+def test_upload_that_is_not_saved_prints_nothing(refused: Any, upload: str) -> None:
+    html = render(f'{{% resized_img {upload} alt="" %}}{{% resized_url {upload} %}}', form=refused)
+    assert html == ""
+
+
+def test_upload_that_is_not_saved_is_no_original(refused: Any) -> None:
+    image = refused.instance.image
+    made = picture.build(image, alt="A cat")
+    assert (str(made), bool(made), made.url, made.width) == ("", False, "", None)
+    assert picture.url(image, width=320) == ""
+    resizer.prefetch([refused.instance], "image")
+    for ask in (originals.describe, lambda file: originals.check(originals.locate(file))):
+        with pytest.raises(OriginalNotFound):
+            ask(image)
+    with pytest.raises(ValueError, match="'' is not a path"):
+        store.forget(originals.locate(image))
+    # What has that name is still known.
+    assert originals.describe("test.jpg").size == (1600, 1200)
+
+
+def test_upload_prints_its_picture_once_it_is_saved(refused: Any) -> None:
+    photo = refused.instance
+    photo.save()
+    assert "/img/photographs/test.jpg/" in render('{% resized_img p.image alt="" %}', p=photo)
+
+
+@pytest.mark.parametrize(
+    "original", ['""', "nothing", "zero", '"other:"', '"other:"|add:blank', "undefined.image"]
+)
+def test_nothing_is_printed_of_no_name(settings: Settings, original: str) -> None:
+    settings.RESIZER = {"SOURCES": {"other": {"OPTIONS": {"storage": "resizer"}}}}
+    html = render(
+        f'{{% resized_img {original} alt="x" %}}{{% resized_url {original} %}}',
+        nothing=None,
+        zero=0,
+        blank="",
+    )
+    assert html == ""
+
+
+def test_empty_field_in_a_storage_that_is_no_source_prints_nothing() -> None:
+    photo = Photo()
+    photo.image.storage = storages["resizer"]
+    assert render('{% resized_img photo.image alt="x" %}', photo=photo) == ""
+
+
+def test_undefined_variables_are_options_that_are_not_given(photo: Photo) -> None:
+    names = sorted(IMG_OPTIONS - {"alt"})
+    undefined = " ".join(f"{name}=undefined.{name}" for name in names)
+    blank = " ".join(f"{name}=blank" for name in names)
+    plain = render('{% resized_img photo.image alt="" %}', photo=photo)
+    assert "image/avif" in plain
+    for options in (undefined, blank):
+        html = render(f"{{% resized_img photo.image alt=no {options} %}}", photo=photo, blank="")
+        assert html == plain
+    options = " ".join(f"{name}=undefined" for name in sorted(URL_OPTIONS))
+    assert render(f"{{% resized_url photo.image {options} %}}", photo=photo) == render(
+        "{% resized_url photo.image %}", photo=photo
+    )
+
+
+def test_literal_that_is_empty_offers_no_modern_format(photo: Photo) -> None:
+    html = render('{% resized_img photo.image alt="" formats="" title="" %}', photo=photo)
+    assert html.startswith("<img ")
+    assert ' title=""' in html
+
+
+def test_jinja_prints_pictures_and_nothing_of_empty_fields(photo: Photo) -> None:
+    jinja = jinja2.Environment(autoescape=True)
+    jinja.globals.update(resized_img=picture.build, resized_url=picture.url)
+
+    def render_jinja(text: str, **context: Any) -> str:
+        return jinja.from_string(text).render(context)
+
+    call = """{{ resized_img(photo.image, alt='The "Bean"', width=no, formats=photo.no) }}"""
+    html = render_jinja(call, photo=photo)
+    assert html.startswith('<picture><source type="image/avif" srcset="/img/photographs/test.jpg/')
+    assert 'alt="The &quot;Bean&quot;"'
+    empties: tuple[Any, ...] = (Photo(), None, {})
+    for empty in empties:
+        nothing = render_jinja(f"{call}{{{{ resized_url(photo.image) }}}}", photo=empty)
+        assert nothing == ""
 
 
 def test_missing_alternative_text_in_the_data_is_empty(photo: Photo) -> None:

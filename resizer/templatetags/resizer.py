@@ -56,9 +56,8 @@ class ResizedNode(template.Node):
 
     def render(self, context: Context) -> str:
         original = self.original.resolve(context)
-        values = {name: value.resolve(context) for name, value in self.values.items()}
-        # An empty file field is no mistake: there is no picture to show.
-        result = self.make(original, **values) if original else ""
+        values = {name: _resolve(name, value, context) for name, value in self.values.items()}
+        result = self.make(original, **values)
         if self.variable is not None:
             context[self.variable] = result
             return ""
@@ -88,6 +87,13 @@ def resized_url(parser: Parser, token: Token) -> ResizedNode:
             f"resized_url has no option {name}; they are {', '.join(sorted(URL_OPTIONS))}."
         )
     return node
+
+
+def _resolve(name: str, expression: FilterExpression, context: Context) -> object:
+    """An option's value: None of an undefined variable and an empty field. `formats=""` in the template is meant."""
+    value = expression.resolve(context)
+    is_empty = name in IMG_OPTIONS | URL_OPTIONS and value == "" and expression.is_var
+    return None if is_empty else value
 
 
 def _build(original: Any, **values: Any) -> picture.Picture:
