@@ -1,8 +1,11 @@
-"""The function's entry on AWS Lambda: Zappa's handler, corrected.
+"""The function's entry on AWS Lambda: Zappa's handler, corrected and closed.
 
 Zappa 0.63 decodes the path of an HTTP API twice, takes `/devices` for the stage `dev` and `/evices`, encodes queries
 of a load balancer twice, sends cookies twice, decodes text that is not UTF-8, needs a Content-Type, answers HEAD with
 a body, and believes any X-Forwarded-For. So what a request asks for is read from the event again, here.
+
+Zappa also runs any code and any function that an event names. So only HTTP requests and the functions in `SCHEDULED`
+pass; commands pass when the caller names the alias `commands`, which an operator makes and removes (docs/lambda.md).
 """
 
 from __future__ import annotations
@@ -21,6 +24,12 @@ if TYPE_CHECKING:
 BODILESS = {HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED}
 #: werkzeug, which Zappa reads answers with, invents a type for what has none.
 NO_TYPE = "application/x-none"
+#: What runs by the clock: `events` in zappa_settings.json, and what Zappa's `keep_warm` calls.
+SCHEDULED = {"config.schedule.purge", "handler.keep_warm_callback"}
+#: The events of `zappa invoke`, `zappa invoke --raw` and `zappa manage`.
+COMMANDS = ("command", "raw_command", "manage")
+#: They must name this alias. A permission to invoke the function does not cover its aliases.
+ALIAS = "commands"
 
 
 class Application:
@@ -41,6 +50,34 @@ class Application:
             return start_response(status, headers, exc_info)
 
         return self.django(environ, start)
+
+
+class EventRefused(Exception):
+    """The function does not do what the event asks for."""
+
+
+def refuse(event: Any, invoked_arn: str) -> None:
+    """Raises EventRefused, unless the event is an HTTP request, is scheduled, or is a command that comes by the alias.
+
+    The order is Zappa's: the first test that an event passes decides what Zappa does with it.
+    """
+    if not isinstance(event, dict):
+        raise EventRefused(f"Events are objects, not {type(event).__name__}.")
+    if event.get("version") == "2.0" or event.get("httpMethod"):
+        return
+    if event.get("detail-type") == "Scheduled Event":
+        # Of a rule named PROJECT-STAGE-FUNCTION.
+        function = event["resources"][0].rpartition("/")[2].rpartition("-")[2]
+        if function not in SCHEDULED:
+            raise EventRefused(f"{function} does not run by the clock: SCHEDULED does not name it.")
+        return
+    if (event.get("requestContext") or {}).get("eventType") or not any(map(event.get, COMMANDS)):
+        raise EventRefused("This function answers HTTP requests only.")
+    # arn:aws:lambda:REGION:ACCOUNT:function:NAME, then the alias or the version that the caller has named.
+    if invoked_arn.split(":")[7:] != [ALIAS]:
+        raise EventRefused(
+            f"Commands come through the alias {ALIAS!r}: make it, then add --qualifier {ALIAS}."
+        )
 
 
 def read_path(event: dict[str, Any]) -> tuple[str, str]:
@@ -105,7 +142,10 @@ _zappa.wsgi_app = Application(_zappa.wsgi_app.application)
 _zappa._text_mimetypes = ()
 
 
-def lambda_handler(event: dict[str, Any], context: Any) -> Any:
+def lambda_handler(event: Any, context: Any) -> Any:
+    refuse(event, getattr(context, "invoked_function_arn", ""))
+    # Zappa would make them environment variables of this process.
+    event.pop("stageVariables", None)
     answer = LambdaHandler.lambda_handler(event, context)
     if isinstance(answer, dict) and "statusCode" in answer:
         http = (event.get("requestContext") or {}).get("http", {})

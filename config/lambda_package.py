@@ -11,7 +11,6 @@ path, outside the project: hence one module, which imports nothing of ours.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import re
 import shutil
@@ -23,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
 ROOT = Path(__file__).resolve().parent.parent
 REQUIREMENTS = ROOT / "requirements" / "lambda.txt"
@@ -50,6 +49,7 @@ OUR_SUFFIXES = {".py", ".html", ".css", ".js", ".svg", ".txt", ".mo"}
 OUR_DROPS = (
     "config/edge",
     "config/policies",
+    "config/deployment.py",
     "config/lambda_package.py",
     "config/gallery/photographs",
     "config/gallery/management",
@@ -88,8 +88,6 @@ DROPS = (
 )
 #: The services that botocore knows in the function; all of them are ten times the rest of it.
 AWS_SERVICES = {"s3", "sts"}
-#: What users replace in zappa_settings.json and in the policy.
-PLACEHOLDER = "change-me"
 #: The handler of Zappa reads a module of this name; a deployment has its stage in it.
 ZAPPA_SETTINGS = """\
 EXCEPTION_HANDLER = None
@@ -332,30 +330,6 @@ def _refuse_large(directory: Path) -> None:
         raise PackageError(
             f"The package has {_megabytes(size)} unpacked, Lambda takes {_megabytes(MAX_BYTES)}: leave something out."
         )
-
-
-def check_stage(zappa: Any) -> None:
-    """Zappa's callback `settings`: stop before anything is made on AWS, where the stage could not run."""
-    for problem in _problems(zappa.stage_config):
-        sys.exit(f"The stage {zappa.api_stage} in zappa_settings.json {problem}")
-
-
-def _problems(stage: dict[str, Any]) -> Iterator[str]:
-    if PLACEHOLDER in json.dumps(stage):
-        yield f"still says {PLACEHOLDER}: replace each with a value of your own."
-    variables = stage.get("aws_environment_variables", {})
-    policy = stage.get("attach_policy")
-    allowed = Path(policy).read_text(encoding="utf-8") if policy else ""
-    for variable, value in variables.items():
-        if policy and variable.endswith("_BUCKET") and f"arn:aws:s3:::{value}/" not in allowed:
-            yield f"has {variable} {value}: allow it in {policy} as well."
-    package = stage.get("package", {})
-    unknown = ", ".join(sorted(set(package) - {"engines", "postgresql"}))
-    if unknown:
-        yield f"has {unknown} in package: its keys are engines and postgresql."
-    has_postgresql = package.get("postgresql", True)
-    if variables.get("DATABASE_URL", "").startswith("postgres") and not has_postgresql:
-        yield "has a PostgreSQL database: set postgresql in package to true."
 
 
 def fill(zappa: Any) -> None:

@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import sys
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
@@ -22,6 +23,7 @@ from resizer.variant import parse_key
 from tests.aws.events import ADDRESS, STAGE, Request, write_event
 from tests.conftest import files, save
 from tests.pictures import photograph
+from tests.servers import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -79,7 +81,7 @@ def call(handler: Any, settings: Settings) -> Iterator[Callable[..., dict[str, A
         kind, host, other_stage = WAYS[way]
         path = f"/{stage}{address}" if way in STAGED else address
         event = write_event(kind, Request(path=path, **request), host, stage=other_stage or stage)
-        answer = handler.lambda_handler(json.loads(event), None)
+        answer = handler.lambda_handler(json.loads(event), context())
         given = answer.get("multiValueHeaders") or {
             name: [value] for name, value in answer["headers"].items()
         }
@@ -247,9 +249,99 @@ def test_admin_asks_for_a_password_below_the_stage(call: Callable[..., dict[str,
     assert answer["headers"]["location"] == ["/dev/admin/login/?next=/dev/admin/"]
 
 
-def test_other_events_pass_through(handler: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    assert handler.lambda_handler({"manage": "check"}, None) == {}
+ARN = "arn:aws:lambda:eu-west-1:123456789012:function:resizer-dev"
+
+
+def context(qualifier: str = "") -> SimpleNamespace:
+    """What Lambda says of a call; the caller may have named a version or an alias."""
+    return SimpleNamespace(invoked_function_arn=f"{ARN}:{qualifier}" if qualifier else ARN)
+
+
+def test_command_runs_through_the_alias(handler: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    assert handler.lambda_handler({"manage": "check"}, context("commands")) == {}
     assert "no issues" in capsys.readouterr().out
+    assert handler.lambda_handler({"command": "os.getcwd"}, context("commands")) == os.getcwd()
+    handler.lambda_handler({"raw_command": "print(6 * 7)"}, context("commands"))
+    assert "42" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("qualifier", ["", "$LATEST", "3", "live", "Commands", "commands2"])
+@pytest.mark.parametrize("command", ["command", "raw_command", "manage"])
+def test_command_by_any_other_way_is_refused(handler: Any, command: str, qualifier: str) -> None:
+    with pytest.raises(handler.EventRefused, match="Commands come through the alias 'commands'"):
+        handler.lambda_handler({command: "nonsense"}, context(qualifier))
+
+
+def test_functions_of_any_name_do_not_deceive(handler: Any) -> None:
+    named = SimpleNamespace(invoked_function_arn="arn:aws:lambda:eu-west-1:1:function:commands")
+    with pytest.raises(handler.EventRefused):
+        handler.lambda_handler({"manage": "check"}, named)
+
+
+#: What else Zappa runs functions for, and what is nothing at all.
+OTHERS: dict[str, Any] = {
+    "SNS": {"Records": [{"Sns": {"Message": '{"command": "os.getcwd"}', "TopicArn": "arn"}}]},
+    "S3": {"Records": [{"s3": {"configurationId": "resizer-dev:os.getcwd"}}]},
+    "SQS": {"Records": [{"eventSource": "aws:sqs", "eventSourceARN": "arn"}]},
+    "Lex": {"bot": {"name": "bot"}, "currentIntent": {"name": "intent"}},
+    "authorizer": {"type": "TOKEN", "authorizationToken": "allow"},
+    "Cognito": {"triggerSource": "PreSignUp_SignUp"},
+    "logs": {"awslogs": {"data": ""}},
+    "WebSocket": {"requestContext": {"eventType": "CONNECT", "domainName": "a.example.com"}},
+    "WebSocket command": {"requestContext": {"eventType": "CONNECT"}, "manage": "check"},
+    "empty": {},
+    "list": [],
+    "text": "raw_command",
+}
+
+
+@pytest.mark.parametrize("qualifier", ["", "commands"])
+@pytest.mark.parametrize("kind", OTHERS)
+def test_other_events_are_refused(handler: Any, kind: str, qualifier: str) -> None:
+    before = dict(os.environ)
+    with pytest.raises(handler.EventRefused):
+        handler.lambda_handler(OTHERS[kind], context(qualifier))
+    assert dict(os.environ) == before
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_http_request_that_names_a_command_is_a_request(
+    handler: Any, call: Callable[..., dict[str, Any]], urls: None, kind: str
+) -> None:
+    name, host, stage = WAYS[kind]
+    path = f"/{STAGE}/show" if kind in STAGED else "/show"
+    event = json.loads(write_event(name, Request(path=path), host, stage=stage or STAGE))
+    given = {**event, "raw_command": "1 / 0", "manage": "nonsense"}
+    answer = handler.lambda_handler(given, context())
+    assert base64.b64decode(answer["body"]).startswith(b"/show|")
+
+
+def test_stage_variables_do_not_become_environment_variables(
+    handler: Any, call: Callable[..., dict[str, Any]], urls: None
+) -> None:
+    event = json.loads(write_event("rest", Request(path=f"/{STAGE}/show")))
+    event["stageVariables"] = {"DJANGO_SETTINGS_MODULE": "theirs"}
+    assert handler.lambda_handler(event, context())["statusCode"] == 200
+    assert os.environ["DJANGO_SETTINGS_MODULE"] != "theirs"
+
+
+def scheduled(function: str) -> dict[str, Any]:
+    rule = f"arn:aws:events:eu-west-1:123456789012:rule/resizer-dev-{function}"
+    return {"detail-type": "Scheduled Event", "resources": [rule]}
+
+
+def test_what_the_settings_schedule_is_allowed_and_nothing_else(handler: Any) -> None:
+    stages = json.loads((ROOT / "zappa_settings.json").read_text())
+    named = {one["function"] for stage in stages.values() for one in stage.get("events", ())}
+    assert named | {"handler.keep_warm_callback"} == handler.SCHEDULED
+    for function in ("os.getcwd", "config.schedule.other", "shutil.rmtree"):
+        with pytest.raises(handler.EventRefused, match="does not run by the clock"):
+            handler.lambda_handler(scheduled(function), context())
+
+
+def test_call_that_keeps_the_function_warm_does_nothing(handler: Any) -> None:
+    event = scheduled("handler.keep_warm_callback")
+    assert handler.lambda_handler(event, context()) is None
 
 
 @pytest.mark.django_db(transaction=True)
@@ -260,8 +352,7 @@ def test_schedule_removes_variants_that_no_address_leads_to(
         save(name, photograph((64, 48)))
         assert call("url", f"/img/64/{name}")["status"] == 200
     storages["default"].delete("gone.jpg")
-    rule = "arn:aws:events:eu-west-1:123456789012:rule/resizer-dev-config.schedule.purge"
-    handler.lambda_handler({"detail-type": "Scheduled Event", "resources": [rule]}, None)
+    handler.lambda_handler(scheduled("config.schedule.purge"), context())
     (kept,) = files(variants)
     assert kept.startswith("stays.jpg/")
 

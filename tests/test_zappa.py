@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import zipfile
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.aws.deployment import NAME
+from tests.aws.deployment import NAME, stranger
 from tests.aws.runtime import REGION
 from tests.pictures import TOLERANCE, decode, difference, photograph
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.aws.deployment import Deployment
@@ -21,6 +23,15 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.function
 
 LION = "l%C3%B6we%201.jpg"
+
+
+@contextmanager
+def commands_open(deployment: Deployment) -> Iterator[None]:
+    """As docs/lambda.md says: the alias is made, and removed again."""
+    aws = deployment.client("lambda")
+    aws.create_alias(FunctionName=NAME, Name="commands", FunctionVersion="$LATEST")
+    yield
+    aws.delete_alias(FunctionName=NAME, Name="commands")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -65,14 +76,78 @@ def test_role_has_our_policy_and_no_other(deployment: Deployment) -> None:
     assert iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"] == []
 
 
-def test_commands_run_in_the_function(deployment: Deployment) -> None:
-    assert "no issues" in deployment.zappa("manage", "check")
-    findings = deployment.zappa("manage", "resizer_doctor")
-    assert "✓ variants storage: " in findings
-    assert "✗" not in findings
-    # Zappa hands the arguments over as one text.
-    assert "Would remove" in deployment.zappa("manage", "resizer_purge --all --dry-run")
-    assert "{'answer': 42}" in deployment.zappa("invoke", "print({'answer': 6 * 7})", "--raw")
+def test_commands_run_through_the_alias_that_an_operator_makes(deployment: Deployment) -> None:
+    with commands_open(deployment):
+        assert "no issues" in deployment.command("manage", "check")
+        findings = deployment.command("manage", "resizer_doctor")
+        assert "✓ variants storage: " in findings
+        assert "✗" not in findings
+        # Zappa hands the arguments over as one text.
+        assert "Would remove" in deployment.command("manage", "resizer_purge --all --dry-run")
+        answer = deployment.command("invoke", "print({'answer': 6 * 7})", "--raw")
+        assert "{'answer': 42}" in answer
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("manage", "check"), ("invoke", "print(6 * 7)", "--raw"), ("invoke", "os.getcwd")],
+    ids=" ".join,
+)
+def test_commands_without_the_alias_are_refused(
+    deployment: Deployment, arguments: tuple[str, ...]
+) -> None:
+    done = deployment.run(*arguments)
+    assert done.returncode == 1
+    assert "Commands come through the alias 'commands'" in done.stdout
+    # An alias that nobody has made is none.
+    done = deployment.run(*arguments, "--qualifier", "commands")
+    assert done.returncode != 0
+    assert "ResourceNotFound" in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("event", [{"raw_command": "print(6 * 7)"}, {"manage": "check"}], ids=str)
+def test_other_account_runs_nothing_in_an_open_stage(
+    deployment: Deployment, event: dict[str, str]
+) -> None:
+    client, name = stranger(deployment.endpoint), deployment.arn
+    payload = json.dumps(event)
+    with commands_open(deployment):
+        for arn in (name, f"{name}:commands"):
+            with pytest.raises(ClientError, match="AccessDenied"):
+                client.invoke(FunctionName=arn, Payload=payload)
+    assert deployment.fetch("/").status == 200
+
+
+def test_other_account_runs_nothing_where_the_permission_is_open_too(
+    deployment: Deployment,
+) -> None:
+    aws = deployment.client("lambda")
+    aws.add_permission(
+        FunctionName=NAME, StatementId="open", Action="lambda:InvokeFunction", Principal="*"
+    )
+    try:
+        answer = stranger(deployment.endpoint).invoke(
+            FunctionName=deployment.arn, Payload=json.dumps({"raw_command": "print(6 * 7)"})
+        )
+    finally:
+        aws.remove_permission(FunctionName=NAME, StatementId="open")
+    assert answer["FunctionError"] == "Unhandled"
+    assert json.load(answer["Payload"])["errorType"] == "EventRefused"
+
+
+def test_function_url_keeps_its_permissions_through_an_update(
+    deployment: Deployment, tmp_path: Path
+) -> None:
+    before = deployment.policy()
+    invoke = before["FunctionURLAllowPublicAccessInvoke"]
+    assert invoke["Condition"] == {"Bool": {"lambda:InvokedViaFunctionUrl": "true"}}
+    package = tmp_path / "update.zip"
+    deployment.save_package(package)
+    deployment.zappa("update", "--zip", str(package))
+    after = deployment.policy()
+    for name in ("FunctionURLAllowPublicAccess", "FunctionURLAllowPublicAccessInvoke"):
+        assert after[name] == before[name]
+    assert deployment.fetch("/").status == 200
 
 
 def test_variants_of_a_replaced_picture_are_purged_by_the_clock(deployment: Deployment) -> None:
@@ -110,11 +185,13 @@ def test_update_replaces_the_code_and_rollback_brings_it_back(
     question = "import importlib.util; print('news:', bool(importlib.util.find_spec('news')))"
 
     assert "live" in deployment.zappa("update", "--zip", str(package))
-    assert "news: True" in deployment.zappa("invoke", question, "--raw")
+    with commands_open(deployment):
+        assert "news: True" in deployment.command("invoke", question, "--raw")
     assert deployment.fetch(f"/img/320/{LION}").status == 200
 
     deployment.zappa("rollback", "--num-rollback", "1")
-    assert "news: False" in deployment.zappa("invoke", question, "--raw")
+    with commands_open(deployment):
+        assert "news: False" in deployment.command("invoke", question, "--raw")
     assert deployment.fetch(f"/img/320/{LION}").status == 200
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import http.client
+import json
 import os
 import platform
 import subprocess
@@ -18,7 +19,7 @@ from urllib.parse import urlsplit
 import boto3
 
 from tests.aws.events import Response
-from tests.aws.runtime import REGION
+from tests.aws.runtime import ACCOUNT, REGION
 from tests.servers import ROOT, moto_server
 
 if TYPE_CHECKING:
@@ -41,15 +42,22 @@ class Deployment:
 
     def zappa(self, command: str, *arguments: str) -> str:
         """What a command for the stage `dev` prints."""
-        settings = str(self.directory / "zappa_settings.json")
-        with _alone():
-            done = self._run(command, *arguments, "--settings_file", settings)
+        done = self.run(command, *arguments)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
+    def command(self, *arguments: str) -> str:
+        """What a command that runs in the function prints."""
+        return self.zappa(*arguments, "--qualifier", "commands")
+
+    def run(self, command: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        with _alone():
+            return self._run(command, *arguments)
+
     def _run(self, command: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        settings = str(self.directory / "zappa_settings.json")
         return subprocess.run(
-            [str(ZAPPA), command, "dev", *arguments],
+            [str(ZAPPA), command, "dev", *arguments, "--settings_file", settings],
             cwd=ROOT,
             env={
                 # A developer's own account stays out of it.
@@ -68,6 +76,15 @@ class Deployment:
 
     def client(self, service: str) -> Any:
         return boto3.client(service, endpoint_url=self.endpoint, region_name=REGION, **CREDENTIALS)
+
+    @property
+    def arn(self) -> str:
+        return f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{NAME}"
+
+    def policy(self) -> dict[str, Any]:
+        """The statements on who may call the function, by their names."""
+        policy = self.client("lambda").get_policy(FunctionName=NAME)["Policy"]
+        return {one["Sid"]: one for one in json.loads(policy)["Statement"]}
 
     def address(self) -> str:
         """The Function URL, without a slash at its end."""
@@ -90,6 +107,21 @@ class Deployment:
         code = self.client("lambda").get_function(FunctionName=NAME)["Code"]
         with urllib.request.urlopen(code["Location"]) as answer:
             path.write_bytes(answer.read())
+
+
+def stranger(endpoint: str) -> Any:
+    """A client of Lambda for an administrator of another account."""
+    sts = boto3.client("sts", endpoint_url=endpoint, region_name=REGION, **CREDENTIALS)
+    role = {"RoleArn": "arn:aws:iam::999999999999:role/admin", "RoleSessionName": "stranger"}
+    given = sts.assume_role(**role)["Credentials"]
+    return boto3.client(
+        "lambda",
+        endpoint_url=endpoint,
+        region_name=REGION,
+        aws_access_key_id=given["AccessKeyId"],
+        aws_secret_access_key=given["SecretAccessKey"],
+        aws_session_token=given["SessionToken"],
+    )
 
 
 @contextmanager

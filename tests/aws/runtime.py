@@ -38,6 +38,7 @@ RUNTIME = (
     *("boto3", "botocore", "s3transfer", "jmespath", "python-dateutil", "six", "urllib3"),
 )
 REGION = "eu-west-1"
+ACCOUNT = "123456789012"
 #: Goes before a command: root, too, may then write only where a file's mode permits it.
 WITHOUT_ROOT = (
     ("setpriv", "--bounding-set", "-dac_override,-dac_read_search") if os.geteuid() == 0 else ()
@@ -58,6 +59,7 @@ class FunctionFailed(Exception):
 
 class Work(NamedTuple):
     request_id: str
+    invoked_arn: str
     payload: bytes
     deadline: float  # POSIX seconds
 
@@ -95,14 +97,20 @@ class Function:
         file = self.directory / "log"
         return file.read_text(encoding="utf-8") if file.exists() else ""
 
-    def call(self, payload: bytes) -> bytes:
+    def arn(self, qualifier: str | None = None) -> str:
+        """As a caller names the function: with an alias or a version, or without."""
+        parts = ("arn:aws:lambda", REGION, ACCOUNT, "function", self.name)
+        return ":".join((*parts, qualifier) if qualifier else parts)
+
+    def call(self, payload: bytes, qualifier: str | None = None) -> bytes:
         """Raises FunctionFailed."""
         if len(payload) > MAX_PAYLOAD_BYTES:
             raise FunctionFailed(_error("RequestEntityTooLarge", f"{len(payload)} bytes"))
         with self.turn:
             if not self.environments or not self.environments[-1].is_alive:
                 self.environments.append(self._start())
-            outcome = self.environments[-1].run(payload, self.timeout_seconds)
+            environment = self.environments[-1]
+            outcome = environment.run(payload, self.timeout_seconds, self.arn(qualifier))
         if outcome.failed:
             raise FunctionFailed(outcome.payload)
         return outcome.payload
@@ -180,10 +188,10 @@ class Environment:
     def is_alive(self) -> bool:
         return self._process.poll() is None
 
-    def run(self, payload: bytes, timeout_seconds: float) -> Outcome:
+    def run(self, payload: bytes, timeout_seconds: float, invoked_arn: str) -> Outcome:
         """Give the process an event, and wait for what becomes of it."""
         seconds = timeout_seconds if self._is_started.wait(START_SECONDS) else 0
-        self._work.put(Work(str(uuid.uuid4()), payload, time.time() + seconds))
+        self._work.put(Work(str(uuid.uuid4()), invoked_arn, payload, time.time() + seconds))
         try:
             outcome = self._outcomes.get(timeout=seconds)
         except queue.Empty:
@@ -239,7 +247,7 @@ class RuntimeAPI(BaseHTTPRequestHandler):
         headers = {
             "Lambda-Runtime-Aws-Request-Id": work.request_id,
             "Lambda-Runtime-Deadline-Ms": str(int(work.deadline * 1000)),
-            "Lambda-Runtime-Invoked-Function-Arn": f"arn:aws:lambda:{REGION}:123456789012:function:function",
+            "Lambda-Runtime-Invoked-Function-Arn": work.invoked_arn,
             "Lambda-Runtime-Trace-Id": "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700",
         }
         self._answer(200, work.payload, headers)

@@ -1,15 +1,16 @@
 """A local AWS: moto's server, and what it lacks without Docker. `python -m tests.aws.server -p PORT DIRECTORY`
 
-Invoke                   runs the uploaded package under AWS's own runtime client
-Function URLs            answer under their own host names
+Invoke                   runs the uploaded package under AWS's own runtime client; other accounts need a permission
+Function URLs            answer under their own host names, to those whom a permission lets in
 ListFunctionUrlConfigs   is there
 GetFunction              takes `function:NAME:VERSION`, and points to code that can be fetched
-AddPermission            answers 201
+AddPermission            answers 201, writes conditions as AWS does, and refuses a second statement of the same name
 """
 
 from __future__ import annotations
 
 import argparse
+import base64
 import hashlib
 import json
 import signal
@@ -55,13 +56,15 @@ class Functions:
         self._running: dict[str, tuple[str, Function]] = {}
         self._lock = threading.Lock()
 
-    def call(self, model: LambdaFunction, payload: bytes) -> tuple[bytes, bool, str]:
+    def call(
+        self, model: LambdaFunction, payload: bytes, qualifier: str | None = None
+    ) -> tuple[bytes, bool, str]:
         """The answer, whether the function has failed, and what was printed."""
         with self._lock:
             function = self._function(model)
         printed = len(function.log)
         try:
-            answer, failed = function.call(payload), False
+            answer, failed = function.call(payload, qualifier), False
         except FunctionFailed as failure:
             answer, failed = failure.payload, True
         log = function.log[printed:]
@@ -101,9 +104,22 @@ class Functions:
 def extend(functions: Functions) -> None:
     """Teach moto what it lacks."""
 
-    def invoke(self: LambdaFunction, event: object = None) -> tuple[str, bool, str]:
-        answer, failed, log = functions.call(self, json.dumps(event).encode())
-        return answer.decode(), failed, log
+    def invoke(self: LambdaResponse) -> tuple[int, dict[str, str], bytes]:
+        name = unquote(self.path.split("/")[-2])
+        qualifier = self.querystring.get("Qualifier", [None])[0]
+        caller = self.current_account
+        owner = name.split(":")[4] if name.startswith("arn:") else caller
+        model = lambda_backends[owner][self.region].get_function(name, qualifier)
+        # Whoever is of the account has its administrator's rights here.
+        if caller != owner and not is_permitted(model, "lambda:InvokeFunction", qualifier):
+            refusal = {"Message": f"{caller} is not authorized to perform: lambda:InvokeFunction"}
+            headers = {"x-amzn-errortype": "AccessDeniedException"}
+            return 403, {**headers, "status": "403"}, json.dumps(refusal).encode()
+        answer, failed, log = functions.call(model, self.body.encode(), qualifier)
+        headers = {"x-amz-log-result": base64.b64encode(log.encode()).decode()}
+        if failed:
+            headers["x-amz-function-error"] = "Unhandled"
+        return 200, headers, answer
 
     def get_code(self: LambdaFunction) -> dict[str, Any]:
         location = f"{functions.endpoint}{CODE}{self.code_sha_256}"
@@ -119,8 +135,16 @@ def extend(functions: Functions) -> None:
         configs = [function.url_config.to_dict()] if function.url_config else []
         return json.dumps({"FunctionUrlConfigs": configs})
 
-    def created_permission(self: LambdaResponse) -> tuple[int, dict[str, int], str]:
-        return 201, {"status": 201}, add_permission(self)
+    def created_permission(self: LambdaResponse) -> tuple[int, dict[str, Any], str]:
+        statement = json.loads(self.body)
+        model = self.backend.get_function(unquote(self.path.split("/")[-2]))
+        if any(one["Sid"] == statement["StatementId"] for one in model.policy.statements):
+            headers = {"status": 409, "x-amzn-errortype": "ResourceConflictException"}
+            return 409, headers, json.dumps({"Message": "The statement id is taken."})
+        add_permission(self)
+        made = model.policy.statements[-1]
+        write_conditions(made)
+        return 201, {"status": 201}, json.dumps({"Statement": json.dumps(made)})
 
     def log_group(self: LogsResponse) -> str:
         # As AWS names it where it refuses: `… on resource: arn:aws:logs:eu-west-1:…:log-group:NAME:log-stream:NAME`.
@@ -133,7 +157,7 @@ def extend(functions: Functions) -> None:
     path = r"{0}/(?P<api_version>[^/]+)/functions/(?P<function_name>[\w_:%-]+)/urls/?$"
     urls.url_paths[path] = LambdaResponse.dispatch
     for owner, name, replacement in (
-        (LambdaFunction, "_invoke_lambda", invoke),
+        (LambdaResponse, "invoke", invoke),
         (LambdaFunction, "get_code", get_code),
         (LambdaBackend, "get_function", get_function),
         (LambdaResponse, "list_function_url_configs", list_function_url_configs),
@@ -141,6 +165,38 @@ def extend(functions: Functions) -> None:
         (LogsResponse, "_determine_resource", log_group),
     ):
         setattr(owner, name, replacement)
+
+
+def write_conditions(statement: dict[str, Any]) -> None:
+    """Turn the parameters for Function URLs into the conditions that AWS makes of them."""
+    conditions = statement.get("Condition", {})
+    if auth_type := statement.pop("FunctionUrlAuthType", None):
+        conditions["StringEquals"] = {"lambda:FunctionUrlAuthType": auth_type}
+    if statement.pop("InvokedViaFunctionUrl", False):
+        conditions["Bool"] = {"lambda:InvokedViaFunctionUrl": "true"}
+    if conditions:
+        statement["Condition"] = conditions
+
+
+def is_permitted(
+    model: LambdaFunction, action: str, qualifier: str | None = None, **facts: str
+) -> bool:
+    """Whether the function's own policy lets everybody do this, without more conditions than these facts meet."""
+    place = f"{model.region}:{model.account_id}:function"
+    name = ":".join(filter(None, ("arn:aws:lambda", place, model.function_name, qualifier)))
+    for statement in model.policy.statements:
+        conditions = statement.get("Condition", {}).values()
+        if (
+            (statement["Principal"], statement["Action"]) == ("*", action)
+            and statement["Resource"] == name
+            and all(
+                facts.get(key.removeprefix("lambda:")) == value
+                for one in conditions
+                for key, value in one.items()
+            )
+        ):
+            return True
+    return False
 
 
 class Front:
@@ -165,6 +221,13 @@ class Front:
     def _answer(self, host: str, request: HTTPRequest) -> HTTPResponse:
         configs = (model.url_config for model in _models())
         config = next(one for one in configs if one and one.url == f"https://{host}")
+        facts = {"FunctionUrlAuthType": config.config["AuthType"], "InvokedViaFunctionUrl": "true"}
+        # Nobody signs requests here.
+        if not all(
+            is_permitted(config.function, f"lambda:{action}", **facts)
+            for action in ("InvokeFunctionUrl", "InvokeFunction")
+        ):
+            return HTTPResponse('{"Message":"Forbidden"}', 403)
         path, _, query = request.environ["REQUEST_URI"].partition("?")
         event = write_event(
             "url",
