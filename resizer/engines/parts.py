@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from resizer.engines import jpeg
+from resizer.engines.gif import frames_of
 from resizer.errors import TooMuchWork
 from resizer.formats import AVIF, GIF, HEIC, JPEG, PNG, TIFF, WEBP
 
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
 
 #: Pillow takes up to 5 microseconds for a chunk. A PNG of 50 MB has 6000, of the 8 KB that libpng writes.
 MAX_CHUNKS = 100_000
-#: Parts of a GIF, and blocks of up to 255 bytes in them: a file of 50 MB has 200,000.
-MAX_BLOCKS = 300_000
 #: libavif looks for each item among those before it: 2 MB of them take 5 s. A grid of 1000 tiles takes 50 KB.
 MAX_ITEM_BYTES = 65_536
 #: What one tag of a TIFF lists: the strips of 65,535 rows, in three planes.
@@ -28,7 +27,6 @@ MAX_NUMBERS = 3 * 65_535
 _HOLDERS = {b"iprp": 0, b"meta": 4, b"moov": 0, b"trak": 0}
 #: Boxes that name items.
 _OF_ITEMS = {b"iinf", b"iloc", b"ipma", b"iref"}
-_EXTENSION, _IMAGE = b"\x21", b"\x2c"
 #: Types of a tag that stay bytes: BYTE, ASCII, UNDEFINED (TIFF 6.0 §2).
 _BYTES = {1, 2, 7}
 
@@ -46,42 +44,7 @@ def _refuse_jpeg(file: BinaryIO, whole: bool) -> None:
 
 def _refuse_blocks(file: BinaryIO, _whole: bool) -> None:
     file.seek(0)
-    count_gif_frames(file.read())
-
-
-def count_gif_frames(content: bytes) -> int:
-    """Walk through the blocks of a GIF (GIF89a §18 to §27). What is cut or strange ends the walk, and so do very many.
-
-    Raises TooMuchWork if there are very many before the first frame.
-    """
-    frames = 0
-    position = 13 + _table_bytes(content, 10)
-    is_data = False
-    for _ in range(MAX_BLOCKS):
-        first = content[position : position + 1]
-        if is_data:
-            # Blocks of data are preceded by their length; the last one is empty.
-            length = int.from_bytes(first)
-            position += 1 + length
-            is_data = length > 0
-        elif first == _IMAGE:
-            frames += 1
-            position += 11 + _table_bytes(content, position + 9)
-            is_data = True
-        elif first == _EXTENSION:
-            position += 2
-            is_data = True
-        else:
-            return max(1, frames)
-    if not frames:
-        raise TooMuchWork(f"more than {MAX_BLOCKS} blocks before the first frame")
-    return frames
-
-
-def _table_bytes(content: bytes, position: int) -> int:
-    """The length of the colour table that the flags at a position announce."""
-    flags = int.from_bytes(content[position : position + 1])
-    return 3 << (flags & 7) + 1 if flags & 0x80 else 0
+    next(frames_of(file.read()), None)
 
 
 def _refuse_chunks(file: BinaryIO, whole: bool) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from typing import TYPE_CHECKING, Any
 
 from resizer.conf import get_settings
 from resizer.engines.encoding import encode_lossy
-from resizer.engines.parts import count_gif_frames
-from resizer.engines.pillow.decoding import correct_transparency, refuse_other, resizable
+from resizer.engines.gif import frames_of
+from resizer.engines.pillow.decoding import correct_transparency, opaque, refuse_other, resizable
 from resizer.engines.pillow.files import open_image, save
+from resizer.engines.pillow.layers import layers
 from resizer.engines.pillow.resizing import resize
 from resizer.engines.protocol import Rendered
 from resizer.engines.scoring import find_quality
@@ -45,7 +47,7 @@ def count_frames(file: BinaryIO, image: Image.Image, found: Format) -> int:
     if found is GIF:
         # Pillow's own count takes 2.5 microseconds a frame: 7 s for a file of 50 MB with nothing but tiny ones.
         file.seek(0)
-        return count_gif_frames(file.read())
+        return max(1, sum(1 for _ in frames_of(file.read())))
     frames: int = image.n_frames  # type: ignore[attr-defined]  # all of these plug-ins have it
     return min(MAX_COUNTED, frames)
 
@@ -59,9 +61,9 @@ def render_animation(file: BinaryIO, header: Header, variant: Variant, exif: byt
     with open_image(file) as (image, found):
         refuse_other(image, header)
         frames, milliseconds = [], []
-        for frame in _frames(image, header.frames):
+        for frame, duration in _frames(file, image, found, header.frames):
             frames.append(resize(frame, wanted, header.orientation))
-            milliseconds.append(_duration(image))
+            milliseconds.append(duration if duration >= LEAST_MILLISECONDS else USUAL_MILLISECONDS)
         plays = _plays(image, found)
     decoded_at = time.perf_counter()
 
@@ -112,20 +114,22 @@ def _declare_alpha(content: bytes) -> bytes:
     return content[:flags] + bytes([content[flags] | 0x10]) + content[flags + 1 :]
 
 
-def _frames(image: Any, count: int) -> Iterator[Image.Image]:
-    """As many as were counted, and found to be few enough, whatever the file says now."""
+def _frames(
+    file: BinaryIO, image: Any, found: Format, count: int
+) -> Iterator[tuple[Image.Image, int]]:
+    """As many as were counted, and found to be few enough, whatever the file says now; and their milliseconds."""
+    if found is GIF:
+        file.seek(0)
+        for layer, milliseconds in itertools.islice(layers(file.read(), image.size), count):
+            yield opaque(layer), milliseconds
+        return
     correct_transparency(image)
     # An APNG may begin with a picture for those who cannot show what moves.
     first = 1 if image.info.get("default_image") else 0
     for index in range(first, count):
         image.seek(index)
         image.load()
-        yield resizable(image)
-
-
-def _duration(image: Image.Image) -> int:
-    duration = round(image.info.get("duration", 0))
-    return duration if duration >= LEAST_MILLISECONDS else USUAL_MILLISECONDS
+        yield resizable(image), round(image.info.get("duration", 0))
 
 
 def _plays(image: Image.Image, found: Format) -> int:

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 from PIL import Image, ImageChops, PngImagePlugin
 
 from resizer.engines.pillow.files import open_image
+from resizer.engines.pillow.layers import first_layer
 from resizer.errors import UndecodableOriginal
+from resizer.formats import GIF
 from resizer.geometry import upright
 
 if TYPE_CHECKING:
@@ -18,8 +20,11 @@ if TYPE_CHECKING:
 
 def decode(file: BinaryIO, header: Header, scale: int) -> Image.Image:
     """Decode the whole picture, at 1/scale where the format can, in a mode that can be resized."""
-    with open_image(file) as (image, _):
+    with open_image(file) as (image, found):
         refuse_other(image, header)
+        if found is GIF:
+            file.seek(0)
+            return resizable(first_layer(file.read(), image.size))
         correct_transparency(image)
         if scale > 1:
             image.draft(None, (image.width // scale, image.height // scale))
@@ -53,6 +58,12 @@ def resizable(image: Image.Image) -> Image.Image:
     if image.mode == "CMYK":
         return image
     return in_mode(image, "RGBA" if has_alpha else "RGB")
+
+
+def opaque(image: Image.Image) -> Image.Image:
+    """RGBA as RGB where every pixel is opaque."""
+    least, _ = image.getchannel("A").getextrema()
+    return image.convert("RGB") if least == 255 else image
 
 
 def in_mode(image: Image.Image, mode: str) -> Image.Image:

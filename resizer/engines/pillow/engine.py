@@ -12,6 +12,7 @@ from resizer.engines.pillow.animation import count_frames, render_animation
 from resizer.engines.pillow.decoding import decode
 from resizer.engines.pillow.encoding import encode
 from resizer.engines.pillow.files import has_heic, open_image
+from resizer.engines.pillow.layers import shows_ground
 from resizer.engines.pillow.resizing import resize
 from resizer.engines.pillow.rights import kept_exif
 from resizer.engines.protocol import Header
@@ -49,7 +50,7 @@ class PillowEngine:
                 width=width,
                 height=height,
                 orientation=orientation,
-                has_alpha=image.has_transparency_data,
+                has_alpha=image.has_transparency_data or shows_ground(file, image, found),
                 is_shrinkable=found is JPEG and not is_buffered(file),
                 is_graphic=found in {GIF, PNG} and length < GRAPHIC_BYTES * width * height,
                 has_palette=image.mode in {"1", "P"},

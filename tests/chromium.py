@@ -1,0 +1,75 @@
+"""A browser without a window: Chromium, and what it draws of a picture."""
+
+from __future__ import annotations
+
+import base64
+import io
+import shutil
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from PIL import Image
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Browser, Page
+
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    # Whatever screen the machine has.
+    "--force-color-profile=srgb",
+]
+#: Decoders of moving pictures are there for secure pages only; nothing is fetched of this one.
+_PAGE = "https://oracle.invalid/"
+_DRAW = """async ([content, type, frame]) => {
+    const bytes = await (await fetch(`data:${type};base64,${content}`)).arrayBuffer();
+    let image;
+    if (frame === null) {
+        image = new Image();
+        image.src = URL.createObjectURL(new Blob([bytes], {type}));
+        await image.decode();
+    } else {
+        const decoder = new ImageDecoder({data: bytes, type});
+        image = (await decoder.decode({frameIndex: frame})).image;
+    }
+    const canvas = document.createElement("canvas");
+    canvas.width = image.naturalWidth ?? image.displayWidth;
+    canvas.height = image.naturalHeight ?? image.displayHeight;
+    canvas.getContext("2d").drawImage(image, 0, 0);
+    return canvas.toDataURL("image/png").split(",")[1];
+}"""
+
+
+@contextmanager
+def open_browser() -> Iterator[Browser]:
+    from playwright.sync_api import sync_playwright
+
+    program = shutil.which("chromium") or shutil.which("chromium-browser")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+class Canvas:
+    """Draws pictures as Chromium sees them."""
+
+    def __init__(self, browser: Browser) -> None:
+        self._page: Page = browser.new_page()
+        self._page.route(
+            "**/*", lambda route: route.fulfill(body="<!doctype html>", content_type="text/html")
+        )
+        self._page.goto(_PAGE)
+
+    def draw(self, content: bytes, content_type: str, frame: int | None = None) -> Image.Image:
+        """RGBA, in sRGB, of 8 bits. Without a `frame` what an img element shows first."""
+        text = base64.b64encode(content).decode()
+        drawn = self._page.evaluate(_DRAW, [text, content_type, frame])
+        with Image.open(io.BytesIO(base64.b64decode(drawn))) as image:
+            return image.convert("RGBA")
