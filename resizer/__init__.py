@@ -14,7 +14,6 @@ def prefetch(objects: Iterable[Any], field: str) -> None:
     """Warm the originals of a file field on many model instances: one cache call, at most one query.
 
     Originals that nobody has described yet are left to the tag that prints them.
-    Raises ValueError for a field of which no source claims the storage.
     """
     # Models cannot be imported before Django has loaded the apps, and this module is imported by that.
     from resizer import originals

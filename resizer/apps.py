@@ -56,6 +56,7 @@ def look_at_files(
     A storage that overwrites gives a new file an old name.
     """
     from resizer import originals
+    from resizer.errors import OriginalNotFound
 
     for field in sender._meta.get_fields():
         is_saved = not raw and (update_fields is None or field.name in update_fields)
@@ -63,7 +64,7 @@ def look_at_files(
             continue
         try:
             reference = originals.locate(getattr(instance, field.name))
-        except ValueError:
+        except OriginalNotFound:
             # Files in a storage that is no source are none of our business.
             continue
         # Before, others would read the former row again; and its failure is not the saver's.

@@ -29,6 +29,7 @@ from resizer.locks import locking_cache
 from resizer.mount import mount_path
 from resizer.signing import signing_keys
 from resizer.sources import StorageSource, get_sources
+from resizer.sources.identity import share_place
 from resizer.store import FALLBACK_DIRECTORY, variants_storage
 
 if TYPE_CHECKING:
@@ -133,7 +134,7 @@ def _check_storage() -> Iterator[CheckMessage]:
                 id="resizer.E005",
             )
             continue
-        if _location(beside) == _location(storage):
+        if share_place(beside, storage):
             yield Error(
                 f"Variants and the originals of source {name!r} share a place.",
                 hint="A variant's directory has its original's name: give STORAGES[…] another location.",
@@ -148,14 +149,6 @@ def _has_unsigned_addresses(storage: Storage) -> bool:
     return not getattr(storage, "custom_domain", None) and not getattr(
         storage, "querystring_auth", True
     )
-
-
-def _location(storage: Storage) -> object:
-    """What tells a storage's place from that of any other."""
-    if isinstance(storage, FileSystemStorage):
-        return storage.location
-    bucket = getattr(storage, "bucket_name", None)
-    return (bucket, getattr(storage, "location", "")) if bucket else id(storage)
 
 
 def _storage_sources() -> Iterator[tuple[str, StorageSource]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -39,7 +39,7 @@ from resizer.errors import (
 )
 from resizer.models import Original
 from resizer.names import escape_name
-from resizer.sources import Stat, get_source, get_sources
+from resizer.sources import Stat, alias_of, find_source, get_source
 from resizer.sources.deadline import is_in_request
 from resizer.variant import DEFAULT_SOURCE
 from resizer.waiting import release_connections
@@ -69,7 +69,7 @@ def locate(file: File) -> Reference:
     """Tell which original a model's file, an original's row, or "name" or "alias:name", is.
 
     Without a file the name is empty: of an empty field, and of an upload that is not saved, whose name may be another's.
-    Raises ValueError for a file in a storage that no source claims, TypeError for anything else.
+    Raises OriginalNotFound for a file in a storage that is no source, TypeError for anything else.
     """
     if isinstance(file, Reference):
         return file
@@ -78,16 +78,17 @@ def locate(file: File) -> Reference:
     if not file or not getattr(file, "_committed", not isinstance(file, DjangoFile)):
         return Reference(DEFAULT_SOURCE, "")
     if isinstance(file, FieldFile):
-        for alias, source in get_sources().items():
-            if source.claims(file.storage):
-                return Reference(alias, str(file.name))
-        raise ValueError(
-            f"No source claims the storage of {file.field}: add one for it to RESIZER['SOURCES']."
-        )
+        claimed = alias_of(file.storage)
+        if claimed is None:
+            raise OriginalNotFound(
+                f"No source claims the storage of {file.field}: add one for it to RESIZER['SOURCES']."
+            )
+        return Reference(claimed, str(file.name))
     if isinstance(file, str):
         alias, colon, name = file.partition(":")
-        if colon and alias in get_sources():
-            return Reference(alias, get_source(alias).spell(name))
+        source = find_source(alias) if colon else None
+        if source is not None:
+            return Reference(alias, source.spell(name))
         return Reference(DEFAULT_SOURCE, file)
     raise TypeError(f"An original is a model's file or a name, not {file!r}.")
 
@@ -194,9 +195,11 @@ def prefetch(files: Iterable[FieldFile]) -> None:
     """Attach to each file what is known of it: one call of the cache, and one query for what that lacks."""
     wanted: dict[Reference, list[FieldFile]] = {}
     for file in files:
-        reference = locate(file)
-        if reference.name:
-            wanted.setdefault(reference, []).append(file)
+        # The tag that prints a file of no source says so.
+        with suppress(OriginalNotFound):
+            reference = locate(file)
+            if reference.name:
+                wanted.setdefault(reference, []).append(file)
     if not wanted:
         return
     keys = {_cache_key(reference): reference for reference in wanted}

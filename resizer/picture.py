@@ -14,6 +14,7 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from django.db.models.fields.files import FieldFile
 from django.utils.functional import Promise
 from django.utils.safestring import SafeString, mark_safe
 
@@ -25,13 +26,14 @@ from resizer.geometry import height_of, widest
 from resizer.mount import url_for
 from resizer.options import Options, is_nothing, read_flag, read_format, read_formats
 from resizer.signing import sign
-from resizer.sources import get_source
+from resizer.sources import alias_of, get_source
+from resizer.sources.files import storage_errors
 from resizer.variant import Recipe, write_stem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from resizer.descriptions import Description, Reference
+    from resizer.descriptions import Description
     from resizer.formats import Format
     from resizer.originals import File
 
@@ -145,16 +147,15 @@ def build(
     modern = read_formats(formats)
     loading = _loading(priority=read_flag("priority", priority))
     all_attributes = loading | dict(attributes or {})
-    reference = originals.locate(file)
-    if not reference.name:
-        return NOTHING
     try:
+        if not originals.locate(file).name:
+            return NOTHING
         description = originals.describe(file)
     except ResizerError as error:
-        logger.warning("%.1000r is shown as it is: %.500r", reference, error)
+        logger.warning("%.1000r is shown as it is: %.500r", file, error)
         width, height = choice.box()
         return Picture(
-            url=_plain_url(reference),
+            url=_plain_url(file),
             width=width,
             height=height,
             alt=alt,
@@ -206,14 +207,13 @@ def url(file: File, *, format: str | None = None, **options: object) -> str:
     """
     choice = Options.read(**options)
     asked = None if is_nothing(format) else read_format(str(format))
-    reference = originals.locate(file)
-    if not reference.name:
-        return ""
     try:
+        if not originals.locate(file).name:
+            return ""
         description = originals.describe(file)
     except ResizerError as error:
-        logger.warning("%.1000r is linked as it is: %.500r", reference, error)
-        return _plain_url(reference)
+        logger.warning("%.1000r is linked as it is: %.500r", file, error)
+        return _plain_url(file)
     recipe, css_width = choice.settle(description)
     limit = widest(description.size, recipe)
     width = min(get_settings().listed_width(css_width or limit), limit)
@@ -263,8 +263,14 @@ def _stem(description: Description, recipe: Recipe) -> str:
     return url_for(write_stem(variant, sign(variant)))
 
 
-def _plain_url(reference: Reference) -> str:
+def _plain_url(file: File) -> str:
+    """Where a browser finds an original as it is; empty where it cannot."""
     try:
+        if isinstance(file, FieldFile) and alias_of(file.storage) is None:
+            # Browsers may reach a storage that is no source.
+            with storage_errors(str(file.name)):
+                return str(file.url)
+        reference = originals.locate(file)
         return get_source(reference.source).url(reference.name)
     except ResizerError:
         return ""

@@ -363,9 +363,9 @@ def test_anything_else_is_no_original() -> None:
         originals.locate(7)  # type: ignore[arg-type]  # that is the point
 
 
-def test_field_in_another_storage_is_the_developers_mistake(photo: Photo) -> None:
+def test_field_in_a_storage_of_no_source_has_no_original(photo: Photo) -> None:
     photo.image.storage = storages["resizer"]
-    with pytest.raises(ValueError, match=r"add one for it to RESIZER\['SOURCES'\]"):
+    with pytest.raises(OriginalNotFound, match=r"add one for it to RESIZER\['SOURCES'\]"):
         originals.locate(photo.image)
 
 

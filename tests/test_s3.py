@@ -18,10 +18,12 @@ from botocore.awsrequest import AWSResponse
 from botocore.config import Config
 from botocore.response import StreamingBody
 from django.core.cache import caches
+from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 from django.core.management import CommandError, call_command
 from storages.backends.s3 import S3Storage
 
+from config.gallery.models import Photo
 from resizer import buckets, index, originals, picture, publishing, rendering, store
 from resizer.buckets import SPOOL_BYTES
 from resizer.descriptions import Reference
@@ -115,6 +117,32 @@ def server(request: pytest.FixtureRequest, use: Callable[..., None]) -> str:
 @pytest.fixture
 def moto(use: Callable[..., None]) -> None:
     use("moto")
+
+
+def test_field_with_a_bucket_of_its_own_is_a_source(
+    client: Client, moto: None, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def forget() -> None:
+        caches["default"].clear()
+        Original.objects.all().delete()
+
+    options = settings.STORAGES["default"]["OPTIONS"]
+    field = Photo._meta.get_field("image")
+    addresses = []
+    for location in ("albums", "albums/", "press"):
+        monkeypatch.setattr(field, "storage", QuickStorage(**{**options, "location": location}))
+        photo = Photo(title="a", image="a.jpg")
+        photo.image.storage.delete("a.jpg")
+        photo.image.storage.save("a.jpg", ContentFile(photograph((640, 480))))
+        forget()
+        addresses.append(picture.url(photo.image, width=320))
+        forget()
+        assert decode(client.get(addresses[-1]).content).size == (320, 240)
+    aliases = [address.split("/")[2] for address in addresses]
+    assert all(alias.startswith("_storage-") for alias in aliases)
+    assert aliases[0] == aliases[1] != aliases[2]
+    monkeypatch.setattr(field, "storage", QuickStorage(**options))
+    assert originals.locate(Photo(image="a.jpg").image) == Reference("default", "a.jpg")
 
 
 def api(alias: str) -> Any:

@@ -9,7 +9,9 @@ from django.utils.module_loading import import_string
 
 from resizer.conf import Settings, get_settings
 from resizer.errors import OriginalNotFound
+from resizer.sources.fields import field_sources
 from resizer.sources.http import HttpSource
+from resizer.sources.identity import OWN, own_alias
 from resizer.sources.protocol import Source, Stat
 from resizer.sources.static import StaticSource
 from resizer.sources.storage import StorageSource
@@ -17,28 +19,56 @@ from resizer.sources.storage import StorageSource
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from django.core.files.storage import Storage
+
 __all__ = [
     "HttpSource",
     "Source",
     "Stat",
     "StaticSource",
     "StorageSource",
+    "alias_of",
+    "find_source",
     "get_source",
     "get_sources",
 ]
 
 
 def get_sources() -> Mapping[str, Source]:
-    """The configured sources, by alias."""
-    return _build(get_settings())
+    """The sources by alias: those configured, then the storages of model fields that none of these claims."""
+    configured = _build(get_settings())
+    rest = {
+        alias: source
+        for alias, source in field_sources().items()
+        if not any(one.claims(source.storage) for one in configured.values())
+    }
+    return {**configured, **rest}
+
+
+def find_source(alias: str) -> Source | None:
+    configured = _build(get_settings()).get(alias)
+    if configured is not None or not alias.startswith(OWN):
+        return configured
+    # Also where a setting names its storage by now: the addresses of old pages go on working.
+    return field_sources().get(alias)
 
 
 def get_source(alias: str) -> Source:
     """Raises OriginalNotFound: an unknown source answers like a missing original."""
-    try:
-        return get_sources()[alias]
-    except KeyError as error:
-        raise OriginalNotFound(f"there is no source {alias!r}") from error
+    source = find_source(alias)
+    if source is None:
+        raise OriginalNotFound(f"there is no source {alias!r}")
+    return source
+
+
+def alias_of(storage: Storage) -> str | None:
+    """The alias of the source that the files of a storage are originals of; None if there is none."""
+    for alias, source in _build(get_settings()).items():
+        if source.claims(storage):
+            return alias
+    alias_of_field = own_alias(storage)
+    # One that no field has would be found in this process alone, which has its object.
+    return alias_of_field if alias_of_field in field_sources() else None
 
 
 @functools.lru_cache(maxsize=1)

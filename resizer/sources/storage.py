@@ -12,6 +12,7 @@ from resizer.conf import get_settings
 from resizer.errors import TooManyBytes
 from resizer.sources.bulkhead import one_fetch_from
 from resizer.sources.files import Reader, open_file, stat_file, storage_errors
+from resizer.sources.identity import is_same, own_alias
 from resizer.sources.protocol import Stat
 
 if TYPE_CHECKING:
@@ -21,26 +22,27 @@ if TYPE_CHECKING:
 
 
 class StorageSource:
-    """`storage` is an alias in `STORAGES`.
+    """`storage` is an alias in `STORAGES`, or a storage itself.
 
     In a directory, links are followed as long as they stay within it; `follow_symlinks` follows all.
     """
 
-    def __init__(self, storage: str = "default", *, follow_symlinks: bool = False) -> None:
+    def __init__(
+        self, storage: str | Storage = "default", *, follow_symlinks: bool = False
+    ) -> None:
         # Not "False", which is true, and would open what is meant to be closed.
         if not isinstance(follow_symlinks, bool):
             raise TypeError(f"follow_symlinks is True or False, not {follow_symlinks!r}")
-        self._alias = storage
+        self._storage = storage
         self._follows_all = follow_symlinks
 
     @property
     def storage(self) -> Storage:
         # Asked for each time, because Django rebuilds its storages when settings change.
-        return storages[self._alias]
+        return storages[self._storage] if isinstance(self._storage, str) else self._storage
 
     def claims(self, storage: Storage) -> bool:
-        # Compared from the right: Django's lazy default storage unwraps itself to be compared.
-        return bool(storage == self.storage)
+        return is_same(storage, self.storage)
 
     def spell(self, name: str) -> str:
         return name
@@ -83,7 +85,8 @@ class StorageSource:
     def _one_fetch(self) -> AbstractContextManager[None]:
         if isinstance(self.storage, FileSystemStorage):
             return nullcontext()
-        return one_fetch_from(f"storage {self._alias!r}")
+        name = self._storage if isinstance(self._storage, str) else own_alias(self._storage)
+        return one_fetch_from(f"storage {name!r}")
 
     def _open_file(self, name: str, stack: ExitStack) -> BinaryIO:
         if isinstance(self.storage, FileSystemStorage):

@@ -11,8 +11,8 @@ from django.core.management.base import BaseCommand, CommandError
 from django.template.defaultfilters import filesizeformat
 
 from resizer import purging
-from resizer.conf import get_settings
 from resizer.errors import StoreFailed
+from resizer.sources import find_source
 
 if TYPE_CHECKING:
     from django.core.management.base import CommandParser
@@ -74,7 +74,7 @@ class Command(BaseCommand):
             raise CommandError(
                 f"The variants storage failed: {error}. Please try again."
             ) from error
-        if not findings.variants and source and source not in get_settings().SOURCES:
+        if not findings.variants and source and find_source(source) is None:
             raise CommandError(f"There is no source {source!r}, and no variant of it.")
         if not is_done:
             raise CommandError(
