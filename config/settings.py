@@ -67,7 +67,7 @@ def _databases() -> dict[str, dict[str, Any]]:
         except ValueError as error:
             # Its value is a secret, and not shown.
             raise ImproperlyConfigured(f"DATABASE_URL is wrong. {error}") from None
-        if database["ENGINE"] == "django.db.backends.postgresql":
+        if database["ENGINE"].rpartition(".")[2] in {"postgresql", "mysql"}:
             # Pictures do without a database that does not answer, but only after this long, seconds.
             database.setdefault("OPTIONS", {}).setdefault("connect_timeout", 3)
         return {"default": database}

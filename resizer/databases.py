@@ -1,42 +1,39 @@
 """Queries of ours in a project's database: one that fails spoils no transaction, and none waits long for a lock.
 
-Both need care on PostgreSQL alone: an error there ends all of a transaction but for its savepoints, and a lock is waited
-for as long as it is held (PostgreSQL 17 §13.3, "lock_timeout").
+Each database has its own name for the longest wait: PostgreSQL `lock_timeout` (17 §19.11), MySQL and MariaDB
+`innodb_lock_wait_timeout` for rows and `lock_wait_timeout` for tables, SQLite `busy_timeout`. Oracle has none for rows.
 """
 
 from __future__ import annotations
 
-from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING
+from contextlib import ExitStack, closing, contextmanager, suppress
+from typing import TYPE_CHECKING, Any
 
 from django.core.cache.backends.db import BaseDatabaseCache
+from django.db import Error as DatabaseProblem
 from django.db import connections, router, transaction
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from django.core.cache import BaseCache
+    from django.db.models import Model, QuerySet
 
 #: How long a query waits for what another transaction has locked.
 LOCKED_MILLISECONDS = 2000
 
 
 @contextmanager
-def careful(alias: str) -> Iterator[None]:
-    """For queries of one database."""
-    connection = connections[alias]
-    if connection.vendor != "postgresql":
+def careful(alias: str, *, writes: bool = False) -> Iterator[None]:
+    """For queries of one database. PostgreSQL needs a savepoint for those that read as well."""
+    connection: Any = connections[alias]
+    wait_briefly = _WAITS.get(connection.vendor)
+    with ExitStack() as stack:
+        if wait_briefly:
+            stack.enter_context(wait_briefly(connection))
+        if writes and connection.in_atomic_block and connection.vendor != "postgresql":
+            stack.enter_context(transaction.atomic(using=alias))
         yield
-        return
-    with transaction.atomic(using=alias), connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT current_setting('lock_timeout'), set_config('lock_timeout', %s, true)",
-            [str(LOCKED_MILLISECONDS)],
-        )
-        former, _ = cursor.fetchone()
-        yield
-        # The transaction may be a page's. Where a query has failed, its savepoint takes this back.
-        cursor.execute("SELECT set_config('lock_timeout', %s, true)", [former])
 
 
 @contextmanager
@@ -48,3 +45,81 @@ def careful_cache(cache: BaseCache) -> Iterator[None]:
             for alias in sorted({router.db_for_read(model), router.db_for_write(model)}):
                 stack.enter_context(careful(alias))
         yield
+
+
+def write_row(row: Model, *, unique: str, alias: str) -> None:
+    """Insert a row, or overwrite the one with the same value in the unique field.
+
+    By one statement, as far as the database has one: a transaction that reads before it writes cannot wait for another
+    writer of SQLite, and fails at once with "database is locked".
+    """
+    rows: QuerySet[Model] = type(row)._base_manager.using(alias)
+    features = connections[alias].features
+    names = [field.name for field in row._meta.concrete_fields if not field.primary_key]
+    names.remove(unique)
+    if not features.supports_update_conflicts:
+        fields: dict[str, Any] = {name: getattr(row, name) for name in names}
+        rows.update_or_create(**{unique: getattr(row, unique)}, defaults=fields)
+        return
+    rows.bulk_create(
+        [row],
+        update_conflicts=True,
+        update_fields=names,
+        # MySQL takes any unique key, and refuses to be told which.
+        unique_fields=[unique] if features.supports_update_conflicts_with_target else None,
+    )
+
+
+def is_undone_by_deadlocks(alias: str) -> bool:
+    """Whether a query of ours may cost a page what its transaction has done: InnoDB ends a deadlock by undoing all of one."""
+    connection = connections[alias]
+    return connection.vendor == "mysql" and connection.in_atomic_block
+
+
+@contextmanager
+def _on_postgresql(connection: Any) -> Iterator[None]:
+    with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT current_setting('lock_timeout'), set_config('lock_timeout', %s, true)",
+            [str(LOCKED_MILLISECONDS)],
+        )
+        former, _ = cursor.fetchone()
+        yield
+        # The transaction may be a page's. Where a query has failed, its savepoint takes this back.
+        cursor.execute("SELECT set_config('lock_timeout', %s, true)", [former])
+
+
+@contextmanager
+def _on_mysql(connection: Any) -> Iterator[None]:
+    seconds = LOCKED_MILLISECONDS // 1000
+    command = "SET SESSION innodb_lock_wait_timeout = %s, SESSION lock_wait_timeout = %s"
+    connection.ensure_connection()
+    # Not Django's cursor, which refuses to work once a transaction is broken: these outlive it.
+    with connection.wrap_database_errors, closing(connection.connection.cursor()) as cursor:
+        cursor.execute("SELECT @@SESSION.innodb_lock_wait_timeout, @@SESSION.lock_wait_timeout")
+        former = cursor.fetchone()
+        cursor.execute(command, [min(seconds, one) for one in former])
+        try:
+            yield
+        finally:
+            # A connection that is lost has nothing to restore.
+            with suppress(DatabaseProblem), connection.wrap_database_errors:
+                cursor.execute(command, former)
+
+
+@contextmanager
+def _on_sqlite(connection: Any) -> Iterator[None]:
+    connection.ensure_connection()
+    # Not Django's cursor: these ask nothing of the file, and count as no queries of a page.
+    file = connection.connection
+    ((former,),) = file.execute("PRAGMA busy_timeout")
+    file.execute(f"PRAGMA busy_timeout = {min(former, LOCKED_MILLISECONDS)}")
+    try:
+        yield
+    finally:
+        # A connection that is closed has nothing to restore.
+        with suppress(DatabaseProblem), connection.wrap_database_errors:
+            file.execute(f"PRAGMA busy_timeout = {former}")
+
+
+_WAITS = {"postgresql": _on_postgresql, "mysql": _on_mysql, "sqlite": _on_sqlite}

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from resizer.variant import Recipe
 
 #: Part of the cache's keys: raise it when `pack` begins to write something else, so that no release reads another's.
-PACK_VERSION = 2
+PACK_VERSION = 3
 
 
 class Reference(NamedTuple):

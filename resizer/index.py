@@ -9,7 +9,8 @@ import logging
 import time
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from itertools import islice
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured, SynchronousOnlyOperation
@@ -17,15 +18,15 @@ from django.db import Error as DatabaseProblem
 from django.db import connections, router
 from django.db.models import Q
 
-from resizer.databases import careful
+from resizer.databases import careful, is_undone_by_deadlocks, write_row
 from resizer.descriptions import Description, Reference, from_row
 from resizer.geometry import plan
-from resizer.models import CachedVariant, Original
+from resizer.models import CachedVariant, Original, digest_of
 from resizer.outages import Outage
 from resizer.variant import write_recipe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from django.db.models import QuerySet
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
+Value = TypeVar("Value")
 
 #: How long a database that could not be connected to, or was locked for long, is left alone, seconds.
 DOWN_SECONDS = 30
@@ -54,28 +56,24 @@ def is_configured() -> bool:
 
 def find(reference: Reference) -> Description | None:
     """An original as its row has it; `checked_at` is 0 where the file may have changed."""
-    row = _read("An original is not looked up", lambda: _rows(reference).first(), None)
-    return None if row is None else from_row(row)
+    found = _find([reference], Q())
+    return found[0] if found else None
 
 
 def find_many(references: Iterable[Reference]) -> list[Description]:
-    """Those that have rows, unless their files may have changed, by one query."""
-    names: dict[str, list[str]] = {}
-    for reference in references:
-        names.setdefault(reference.source, []).append(reference.name)
-    if not names:
-        return []
-    condition = Q()
-    for source, source_names in names.items():
-        condition |= Q(source=source, name__in=source_names)
-    rows = Original.objects.filter(condition, checked_at__isnull=False)
-    return _read("Originals are not looked up", lambda: [from_row(row) for row in rows], [])
+    """Those that have rows, unless their files may have changed, by one query for each 500 of them."""
+    return _find(references, Q(checked_at__isnull=False))
 
 
-def record(description: Description) -> None:
-    """Write an original's row."""
+def record(description: Description, former: Description | None = None) -> None:
+    """Write an original's row, unless it has said the same before: `former` is what `find` has told of it.
+
+    That the file was looked at again is no news: any visitor can have that happen.
+    """
+    if former is not None and former.checked_at and _facts(former) == _facts(description):
+        return
     what = f"{description.reference} is not recorded"
-    _write(what, lambda: _record(description), None)
+    _upsert(what, lambda: _record(description), None)
 
 
 def has_variant(key: str) -> bool | None:
@@ -85,7 +83,7 @@ def has_variant(key: str) -> bool | None:
     """
     if not is_configured():
         return True
-    rows = CachedVariant.objects.filter(key=key)
+    rows = CachedVariant.objects.filter(digest=digest_of(key))
     return _read("A variant is not looked up", rows.exists, None)
 
 
@@ -101,42 +99,39 @@ def record_variant(
     width, height = plan(description.size, variant.recipe, variant.width).size
 
     def write() -> bool:
-        rows = _rows(description.reference).using(_alias())
-        original = rows.first() or _record(description)
-        CachedVariant.objects.update_or_create(
+        original = _primary_key(description.reference)
+        if original is None:
+            _record(description)
+            original = _primary_key(description.reference)
+        row = CachedVariant(
+            original_id=cast("int", original),
             key=key,
-            defaults={
-                "original": original,
-                "recipe": write_recipe(variant.recipe),
-                "width": width,
-                "height": height,
-                "format": variant.format.name,
-                "bytes": length,
-                "created_at": _moment(made_at),
-            },
+            recipe=write_recipe(variant.recipe),
+            width=width,
+            height=height,
+            format=variant.format.name,
+            bytes=length,
+            created_at=_moment(made_at),
         )
+        write_row(row, unique="digest", alias=_alias())
         return True
 
-    return _write(f"{key!r} is kept but not recorded", write, False)
+    return _upsert(f"{key!r} is kept but not recorded", write, False)
 
 
 def forget(reference: Reference) -> None:
     """Note that an original's file may have changed."""
     rows = _rows(reference).using(_alias()).filter(checked_at__isnull=False)
 
-    def write() -> None:
-        # Asked first: names that strangers try should write nothing.
-        if rows.exists():
-            rows.update(checked_at=None)
-
-    _write(f"{reference} is not forgotten", write, None)
+    what = f"{reference} is not forgotten"
+    # Asked first: names that strangers try should write nothing.
+    if _try(_alias(), what, rows.exists, False):
+        _write(what, lambda: rows.update(checked_at=None), 0)
 
 
 def forget_variants_of(reference: Reference) -> None:
     """Delete the rows of an original's cached variants."""
-    rows = CachedVariant.objects.filter(
-        original__source=reference.source, original__name=reference.name
-    )
+    rows = CachedVariant.objects.filter(original__digest=digest_of(*reference))
     _write(f"The variants of {reference} are not forgotten", rows.delete, None)
 
 
@@ -144,14 +139,15 @@ def forget_variants(keys: Iterable[str]) -> bool:
     """Delete the rows of cached variants; False if some may be left."""
     if not is_configured():
         return True
-    keys = list(keys)
 
     def delete(some: list[str]) -> bool:
-        CachedVariant.objects.filter(key__in=some).delete()
+        CachedVariant.objects.filter(digest__in=map(digest_of, some)).delete()
         return True
 
-    batches = [keys[start : start + BATCH] for start in range(0, len(keys), BATCH)]
-    done = [_write("Variants are not forgotten", partial(delete, some), False) for some in batches]
+    done = [
+        _write("Variants are not forgotten", partial(delete, some), False)
+        for some in _batches(keys)
+    ]
     return all(done)
 
 
@@ -162,8 +158,13 @@ def list_variants(source: str | None) -> list[tuple[str, int, float]]:
         rows = rows.filter(original__source=source)
 
     def ask() -> list[tuple[str, int, float]]:
-        found = rows.values_list("key", "bytes", "created_at")
-        return [(key, length, created_at.timestamp()) for key, length, created_at in found]
+        found = rows.values_list("key", "bytes", "created_at", "original__source")
+        return [
+            (key, length, created_at.timestamp())
+            for key, length, created_at, row_source in found
+            # A collation may take "press" and "Press" for one.
+            if source in {None, row_source}
+        ]
 
     return _read("The index is not read", ask, [])
 
@@ -178,15 +179,22 @@ def _read(what: str, ask: Callable[[], Result], otherwise: Result) -> Result:
 
 
 def _write(what: str, ask: Callable[[], Result], otherwise: Result) -> Result:
-    return _try(_alias(), what, ask, otherwise)
+    return _try(_alias(), what, ask, otherwise, writes=True)
 
 
-def _try(alias: str, what: str, ask: Callable[[], Result], otherwise: Result) -> Result:
+def _upsert(what: str, ask: Callable[[], Result], otherwise: Result) -> Result:
+    """For what need not be written now: the next one who finds it missing writes it."""
+    return otherwise if is_undone_by_deadlocks(_alias()) else _write(what, ask, otherwise)
+
+
+def _try(
+    alias: str, what: str, ask: Callable[[], Result], otherwise: Result, *, writes: bool = False
+) -> Result:
     if not is_configured() or not _outage.may_try():
         return otherwise
     asked_at = time.monotonic()
     try:
-        with careful(alias):
+        with careful(alias, writes=writes):
             result = ask()
     except SynchronousOnlyOperation as problem:
         # An async view that renders its template itself; Django asks its databases from sync code alone.
@@ -206,23 +214,46 @@ def _alias() -> str:
     return router.db_for_write(Original)
 
 
-def _rows(reference: Reference) -> QuerySet[Original]:
-    return Original.objects.filter(source=reference.source, name=reference.name)
+def _rows(*references: Reference) -> QuerySet[Original]:
+    return Original.objects.filter(digest__in=[digest_of(*one) for one in references])
 
 
-def _record(description: Description) -> Original:
+def _find(references: Iterable[Reference], condition: Q) -> list[Description]:
+    def ask(some: list[Reference]) -> list[Description]:
+        found = [from_row(row) for row in _rows(*some).filter(condition)]
+        # Somebody may have changed a row's name without its digest.
+        return [one for one in found if one.reference in some]
+
+    what = "Originals are not looked up"
+    nothing: list[Description] = []
+    found = [_read(what, partial(ask, some), nothing) for some in _batches(references)]
+    return [one for some in found for one in some]
+
+
+def _primary_key(reference: Reference) -> int | None:
+    return _rows(reference).using(_alias()).values_list("pk", flat=True).first()
+
+
+def _record(description: Description) -> None:
     header = description.header
-    row, _ = Original.objects.update_or_create(
+    row = Original(
         source=description.reference.source,
         name=description.reference.name,
-        defaults={
-            "fingerprint": description.fingerprint,
-            "checked_at": _moment(description.checked_at),
-            **header._asdict(),
-            "format": header.format.name,
-        },
+        fingerprint=description.fingerprint,
+        checked_at=_moment(description.checked_at),
+        **{**header._asdict(), "format": header.format.name},
     )
-    return row
+    write_row(row, unique="digest", alias=_alias())
+
+
+def _facts(description: Description) -> tuple[object, ...]:
+    return description.fingerprint, description.header
+
+
+def _batches(values: Iterable[Value]) -> Iterator[list[Value]]:
+    iterator = iter(values)
+    while some := list(islice(iterator, BATCH)):
+        yield some
 
 
 def _moment(seconds: float) -> datetime:

@@ -244,7 +244,7 @@ def _inspect(reference: Reference, stat: Stat, known: Description | None) -> Des
         checked_at=time.time(),
     )
     _refuse_too_many_pixels(description)
-    index.record(description)
+    index.record(description, known)
     return description
 
 

@@ -40,6 +40,7 @@ hypothesis.settings.load_profile("shared machine")
 #: What a test marked `service("chromium")` starts, by name or by path.
 SERVICES = {
     "chromium": ("chromium", "chromium-browser"),
+    "mariadb": servers.MARIADB,
     "nginx": nginx.PROGRAMS,
     "nginx-javascript": (nginx.JAVASCRIPT_MODULE,),
     "node": ("node", "nodejs"),

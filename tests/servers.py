@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg
+import pymysql
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parent.parent
 #: Debian has it where no PATH leads.
 POSTGRESQL = (*glob.glob("/usr/lib/postgresql/*/bin/postgres"), "postgres")
+MARIADB = ("mariadbd", "/usr/sbin/mariadbd")
 
 
 def free_port() -> int:
@@ -58,7 +60,7 @@ def running(
             assert process.poll() is None, "the server has stopped"
             try:
                 ask()
-            except (OSError, psycopg.OperationalError):
+            except (OSError, psycopg.OperationalError, pymysql.OperationalError):
                 assert time.monotonic() < deadline, "the server does not answer"
                 time.sleep(0.05)
             else:
@@ -187,3 +189,32 @@ def postgresql_server() -> Iterator[str]:
             user=user.pw_uid,
         ):
             yield address
+
+
+@contextmanager
+def mariadb_server(character_set: str = "utf8mb4") -> Iterator[str]:
+    """A MariaDB with an empty database; gives its address, as DATABASE_URL has it."""
+    port = free_port()
+    program = next(filter(None, map(shutil.which, MARIADB)))
+    with tempfile.TemporaryDirectory(prefix="resizer-mariadb-", dir="/tmp") as directory:
+        options = [
+            *("--no-defaults", f"--datadir={directory}/data", "--innodb-log-file-size=4M"),
+            f"--user={pwd.getpwuid(os.geteuid()).pw_name}",
+        ]
+        subprocess.run(
+            ["mariadb-install-db", *options, "--auth-root-authentication-method=normal"],
+            check=True,
+            capture_output=True,
+            cwd=directory,
+        )
+        command = [
+            *(program, *options, f"--port={port}", "--bind-address=127.0.0.1"),
+            *(f"--socket={directory}/socket", f"--pid-file={directory}/pid"),
+            # Nobody pulls the plug of a test.
+            *("--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=16M"),
+        ]
+        connect = partial(pymysql.connect, host="127.0.0.1", port=port, user="root")
+        with running(command, lambda: connect().close(), seconds=30, cwd=directory):
+            with connect() as connection, connection.cursor() as cursor:
+                cursor.execute(f"CREATE DATABASE tests CHARACTER SET {character_set}")
+            yield f"mysql://root@127.0.0.1:{port}/tests"

@@ -209,11 +209,11 @@ def test_query_that_fails_is_no_outage(
 def test_rows_are_deleted_by_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(index, "BATCH", 2)
     save("a.jpg")
-    description = originals.describe("a.jpg")
+    originals.describe("a.jpg")
     keys = [f"{number}" for number in range(5)]
     for key in keys:
         CachedVariant.objects.create(
-            original=index._record(description),
+            original=Original.objects.get(),
             key=key,
             width=1,
             height=1,

@@ -12,7 +12,7 @@ from django.core.files.storage import InMemoryStorage, InvalidStorageError
 from django.core.management import call_command
 from django.db import OperationalError, connection
 
-from resizer import batches, flights, lockfiles, originals, publishing, rendering, store
+from resizer import batches, flights, index, lockfiles, originals, publishing, rendering, store
 from resizer.admission import admit
 from resizer.descriptions import Reference
 from resizer.engines import get_engine
@@ -277,11 +277,11 @@ def test_variant_that_cannot_be_kept_is_shown_all_the_same(
 def test_variant_that_cannot_be_recorded_is_kept(
     variants: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def refuse(**_: Any) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
         raise OperationalError("database is locked")
 
     save("a.jpg")
-    monkeypatch.setattr(CachedVariant.objects, "update_or_create", refuse)
+    monkeypatch.setattr(index, "write_row", refuse)
     key, answer = make()
     assert answer.is_kept
     assert files(variants) == [key]

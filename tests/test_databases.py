@@ -1,0 +1,347 @@
+"""The databases that we support, each as a server of its own: pictures, their index, and the admin."""
+
+from __future__ import annotations
+
+import re
+import time
+from contextlib import ExitStack, closing, contextmanager
+from datetime import UTC, datetime
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import dj_database_url
+import pymysql
+import pytest
+import requests
+from django.core.cache import caches
+from django.db import connections, transaction
+from django.db.backends.postgresql.base import DatabaseWrapper as PostgreSQL
+from django.db.backends.sqlite3.base import DatabaseWrapper as SQLite
+from django.db.migrations.executor import MigrationExecutor
+
+from config.gallery.models import Photo
+from resizer import databases, index, originals, picture, store
+from resizer.descriptions import Reference
+from resizer.models import CachedVariant, Original, digest_of
+from tests.conftest import save
+from tests.pictures import decode, photograph
+from tests.servers import ROOT, django_server, manage, mariadb_server, postgresql_server
+from tests.test_faults import (
+    REFERENCE,
+    address,
+    assert_repaired,
+    database,  # noqa: F401  # a fixture
+    make_tables,
+    messages,
+    use_database,
+)
+
+digests = import_module("resizer.migrations.0002_digests")
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from django.test import Client
+
+pymysql.install_as_MySQLdb()
+from django.db.backends.mysql.base import DatabaseWrapper as MySQL  # noqa: E402  # after that
+
+needs_mariadb = pytest.mark.service("mariadb")
+needs_postgresql = pytest.mark.service("postgresql")
+
+SERVERS = [
+    pytest.param(postgresql_server, "PostgreSQL", marks=needs_postgresql),
+    pytest.param(mariadb_server, "MariaDB", marks=needs_mariadb),
+]
+
+
+@pytest.mark.parametrize(("server", "name"), SERVERS)
+def test_admin_lists_what_pages_have_had_made(
+    tmp_path: Path, server: Callable[[], AbstractContextManager[str]], name: str
+) -> None:
+    with server() as address:
+        environment = {
+            "DATABASE_URL": address,
+            "RESIZER_DATA_DIR": str(tmp_path),
+            "DJANGO_DEBUG": "1",
+            "DJANGO_SETTINGS_MODULE": "tests.mysql_settings",
+        }
+        manage(ROOT, environment, "migrate", "--verbosity", "0")
+        manage(ROOT, environment, "load_gallery")
+        assert f"{name} has our tables" in manage(ROOT, environment, "resizer_doctor")
+        with django_server(ROOT, environment) as url, requests.Session() as visitor:
+            page = visitor.get(f"{url}/").text
+            paths = re.findall(r'src="(/img/[^"]+)"', page)[:3]
+            answers = [visitor.get(url + path) for path in paths]
+            assert [answer.status_code for answer in answers] == [200, 200, 200]
+            login = f"{url}/admin/login/?next=/admin/resizer/cachedvariant/"
+            visitor.get(login)
+            form = {"username": "admin", "password": "admin"}
+            token = visitor.cookies["csrftoken"]
+            listed = visitor.post(login, {**form, "csrfmiddlewaretoken": token})
+            assert listed.status_code == 200
+            assert "3 cached variants" in listed.text
+        removed = manage(ROOT, environment, "resizer_purge", "--all")
+        assert removed.startswith("Removed 3 cached variants")
+
+
+# --- MySQL and MariaDB
+
+
+@pytest.fixture(scope="module")
+def mariadb_address() -> Iterator[str]:
+    with mariadb_server() as address:
+        yield address
+
+
+@pytest.fixture
+def mariadb(database: Path, mariadb_address: str) -> Iterator[None]:  # noqa: F811
+    """A MariaDB with our tables, and then SQLite again."""
+    usual = connections["default"].settings_dict
+    options = {"connect_timeout": 2}
+    use_database(MySQL, **{**dj_database_url.parse(mariadb_address), "OPTIONS": options})
+    make_tables()
+    yield
+    with connections["default"].schema_editor() as editor:
+        for model in (CachedVariant, Original):
+            editor.delete_model(model)
+    use_database(SQLite, **usual)
+
+
+#: Equal to MariaDB, whose collations ignore case, accents and trailing spaces.
+TWINS = [
+    ("IMG_1.JPG", "IMG_1.jpg"),
+    ("résumé.jpg", "resume.jpg"),
+    ("straße.jpg", "strasse.jpg"),
+    ("a.jpg ", "a.jpg"),
+]
+
+
+@needs_mariadb
+@pytest.mark.parametrize("names", TWINS)
+def test_names_that_a_collation_takes_for_one_are_two(
+    client: Client, mariadb: None, names: tuple[str, str]
+) -> None:
+    sizes = dict(zip(names, [(400, 300), (300, 400)], strict=True))
+    for name, size in sizes.items():
+        save(name, photograph(size))
+        assert originals.describe(name).size == size
+    for _ in range(2):
+        caches["default"].clear()
+        for name, size in sizes.items():
+            assert originals.describe(name).size == size
+            response = client.get(picture.url(name, width=16, format="jpeg"))
+            assert decode(response.content).size == (16, 16 * size[1] // size[0])
+        assert sorted(Original.objects.values_list("name", flat=True)) == sorted(names)
+        assert CachedVariant.objects.count() == 2
+    store.forget(Reference("default", names[0]))
+    assert CachedVariant.objects.get().original.name == names[1]
+    assert Original.objects.get(checked_at=None).name == names[0]
+
+
+@needs_mariadb
+@pytest.mark.parametrize("names", TWINS)
+def test_list_of_pictures_shows_none_in_the_shape_of_its_twin(
+    mariadb: None, names: tuple[str, str]
+) -> None:
+    for name, size in zip(names, [(400, 300), (300, 400)], strict=True):
+        save(name, photograph(size))
+    originals.describe(names[0])
+    caches["default"].clear()
+    photos = [Photo(image=name) for name in names]
+    originals.prefetch(photo.image for photo in photos)
+    assert [originals.describe(photo.image).size for photo in photos] == [(400, 300), (300, 400)]
+
+
+@needs_mariadb
+def test_sources_that_a_collation_takes_for_one_are_two(mariadb: None) -> None:
+    for source in ("press", "Press"):
+        original = Original(source=source, name="a.jpg", width=1, height=1, format="png", bytes=1)
+        original.save()
+        CachedVariant.objects.create(
+            original=original, key=source, width=1, height=1, format="png", bytes=1,
+            created_at=datetime.now(UTC),
+        )  # fmt: skip
+    assert [key for key, *_ in index.list_variants("Press")] == ["Press"]
+    assert len(index.list_variants(None)) == 2
+    assert index.forget_variants(["press"])
+    assert CachedVariant.objects.get().key == "Press"
+
+
+@needs_mariadb
+def test_mariadb_that_has_a_row_locked_is_waited_for_once(
+    client: Client, mariadb: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    save("a.jpg")
+    client.get(address())
+    save("a.jpg", photograph((800, 600)))
+    caches["default"].clear()
+    other = MySQL(connections["default"].settings_dict, "other")
+    started_at = time.monotonic()
+    with closing(other), other.cursor() as cursor:
+        cursor.execute("BEGIN")
+        cursor.execute("SELECT * FROM resizer_original FOR UPDATE")
+        description = originals.check(REFERENCE)
+        assert description.size == (800, 600)
+        for width in (320, 480, 640):
+            assert client.get(address(width)).status_code == 200
+        (told,) = messages(caplog)
+        assert "Lock wait timeout exceeded" in told
+    # MariaDB's own limit is 50 seconds.
+    assert time.monotonic() - started_at < 40
+    index._outage.end()
+    originals.check(REFERENCE)
+    assert Original.objects.get().width == 800
+
+
+@needs_mariadb
+def test_mariadb_that_has_a_table_locked_is_waited_for_once(
+    client: Client, mariadb: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    save("a.jpg")
+    url = address()
+    other = MySQL(connections["default"].settings_dict, "other")
+    with closing(other), other.cursor() as cursor:
+        cursor.execute("LOCK TABLES resizer_cachedvariant WRITE")
+        for width in (320, 480, 640):
+            assert client.get(address(width)).status_code == 200
+        (told,) = messages(caplog)
+        assert "Lock wait timeout exceeded" in told
+    index._outage.end()
+    store.forget(REFERENCE)
+    assert_repaired(client, url)
+
+
+@needs_mariadb
+def test_limits_of_mariadb_are_a_connections_own_again(mariadb: None) -> None:
+    with connections["default"].cursor() as cursor:
+
+        def limits() -> tuple[int, ...]:
+            cursor.execute("SELECT @@innodb_lock_wait_timeout, @@lock_wait_timeout")
+            return tuple(cursor.fetchone())
+
+        cursor.execute("SET SESSION innodb_lock_wait_timeout = 1, lock_wait_timeout = 77")
+        with databases.careful("default"):
+            # A project that waits for less keeps that.
+            assert limits() == (1, 2)
+        assert limits() == (1, 77)
+    with databases.careful("default"):
+        connections["default"].close()
+    assert index.find(REFERENCE) is None
+
+
+@needs_mariadb
+def test_page_in_a_transaction_of_mariadb_writes_nothing(client: Client, mariadb: None) -> None:
+    """A deadlock would undo all that the page has done."""
+    save("a.jpg")
+    with transaction.atomic():
+        url = address()
+        assert not Original.objects.exists()
+    assert_repaired(client, url)
+
+
+# --- SQLite
+
+
+def test_sqlite_waits_no_longer_than_it_would_and_two_seconds(database: Path) -> None:  # noqa: F811
+    with connections["default"].cursor() as cursor:
+
+        def limit() -> int:
+            cursor.execute("PRAGMA busy_timeout")
+            return int(cursor.fetchone()[0])
+
+        for own, ours in ((5000, 2000), (700, 700)):
+            cursor.execute(f"PRAGMA busy_timeout = {own}")
+            with databases.careful("default"):
+                assert limit() == ours
+            assert limit() == own
+    with databases.careful("default"):
+        connections["default"].close()
+    assert index.find(REFERENCE) is None
+
+
+# --- tables of a former release
+
+
+def migrate(name: str) -> None:
+    executor: Any = MigrationExecutor(connections["default"])
+    # 0001 alone is in no new project any more.
+    executor.loader.replace_migrations = False
+    executor.loader.build_graph()
+    executor.migrate([("resizer", name)])
+
+
+@contextmanager
+def former_database(server: str) -> Iterator[None]:
+    """An empty database, of the kind that could hold the tables of 0001."""
+    usual = connections["default"].settings_dict
+    with ExitStack() as stack:
+        if server == "SQLite":
+            with connections["default"].schema_editor() as editor:
+                for model in (CachedVariant, Original):
+                    editor.delete_model(model)
+        elif server == "PostgreSQL":
+            found = dj_database_url.parse(stack.enter_context(postgresql_server()))
+            use_database(PostgreSQL, **{**found, "OPTIONS": {}})
+        else:
+            # Three bytes a character: so its keys are just short enough.
+            found = dj_database_url.parse(stack.enter_context(mariadb_server("utf8mb3")))
+            use_database(MySQL, **{**found, "OPTIONS": {"charset": "utf8mb3"}})
+        yield
+        use_database(SQLite, **usual)
+
+
+@pytest.mark.parametrize(
+    "server",
+    [
+        "SQLite",
+        pytest.param("PostgreSQL", marks=needs_postgresql),
+        pytest.param("MariaDB", marks=needs_mariadb),
+    ],
+)
+def test_rows_of_a_former_release_are_found_after_migrating(
+    database: Path,  # noqa: F811
+    server: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(digests, "BATCH", 2)
+    row = "(source, name, fingerprint, width, height, orientation, format, has_alpha, is_shrinkable, is_graphic, has_palette, frames, bytes, checked_at) VALUES"
+    facts = "'12-34', 800, 600, 1, %s, '0', '1', '0', '0', 1, 1234, '2026-11-22 12:00:00'"
+    formats = {"a.jpg": "jpeg", "b.png": "png", "c.gif": "gif", "d.webp": "webp", "é.jpg": "jpeg"}
+    with former_database(server):
+        migrate("0001_initial")
+        with connections["default"].cursor() as cursor:
+            for name, kind in formats.items():
+                cursor.execute(
+                    f"INSERT INTO resizer_original {row} ('default', %s, {facts})", [name, kind]
+                )
+            cursor.execute("SELECT id FROM resizer_original WHERE name = 'a.jpg'")
+            (original,) = cursor.fetchone()
+            for key in ("a.jpg/1/320.jpg", "a.jpg/1/480.jpg", "a.jpg/1/640.jpg"):
+                cursor.execute(
+                    'INSERT INTO resizer_cachedvariant (original_id, "key", recipe, width, height, format, bytes, created_at)'.replace(
+                        '"', "`" if server == "MariaDB" else '"'
+                    )
+                    + " VALUES (%s, %s, '', 1, 1, 'jpeg', 1, '2026-11-22 12:00:00')",
+                    [original, key],
+                )
+        migrate("0002_digests")
+        for name, kind in formats.items():
+            found = index.find(Reference("default", name))
+            assert found is not None
+            # Whether it has transparency is to be found out again.
+            is_known = kind not in {"gif", "webp"}
+            assert (found.fingerprint, bool(found.checked_at)) == (
+                ("12-34" if is_known else ""),
+                is_known,
+            )
+        assert index.has_variant("a.jpg/1/480.jpg")
+        with connections["default"].cursor() as cursor:
+            cursor.execute("SELECT digest FROM resizer_original WHERE name = 'a.jpg'")
+            assert cursor.fetchone() == (digest_of("default", "a.jpg"),)
+        # Rows that go by the old keys are no longer in the way of others.
+        Original(name="É.JPG", width=1, height=1, format="jpeg", bytes=1).save()
+        executor = MigrationExecutor(connections["default"])
+        assert executor.migration_plan(executor.loader.graph.leaf_nodes("resizer")) == []
