@@ -9,12 +9,13 @@ import pyvips
 from PIL import Image
 
 from resizer.conf import MAX_FRAMES
+from resizer.engines.ancillary import open_clean
 from resizer.engines.encoding import encode_lossy, is_worth_effort, most_bytes
 from resizer.engines.jpeg import only_pixels
-from resizer.engines.parts import refuse_floods
 from resizer.engines.pillow import PillowEngine
 from resizer.engines.pillow.animation import render_animation
 from resizer.engines.pillow.rights import kept_exif
+from resizer.engines.profiles import is_usable
 from resizer.engines.scoring import find_quality
 from resizer.engines.sharing import render_shared
 from resizer.errors import UndecodableOriginal
@@ -101,11 +102,12 @@ class LibvipsEngine:
     def render(
         self, file: BinaryIO, header: Header, variants: Sequence[Variant]
     ) -> Generator[Rendered]:
-        if _Fork.is_broken or not _reads(file, header):
-            yield from self._pillow.render(file, header, variants)
-            return
-        _Fork.has_rendered = True
-        yield from _render(file, header, variants, is_strict=header.format is JPEG)
+        with open_clean(file) as (clean, _):
+            if _Fork.is_broken or not _reads(clean, header):
+                yield from self._pillow.render(clean, header, variants)
+                return
+            _Fork.has_rendered = True
+            yield from _render(clean, header, variants, is_strict=header.format is JPEG)
 
 
 def _render(
@@ -137,10 +139,9 @@ def _render(
 
 
 def _reads(file: BinaryIO, header: Header) -> bool:
-    """Whether libvips is the one to decode an original. Raises UndecodableOriginal, TooMuchWork."""
+    """Whether libvips is the one to decode an original. Raises UndecodableOriginal."""
     if header.format not in _LOADERS:
         return False
-    refuse_floods(file, header.format, whole=True)
     if header.format is WEBP and header.frames > MAX_FRAMES:
         # It looks for each frame among those before it, though one is wanted: 1 s for 20,000, and 25 s for 100,000.
         return False
@@ -241,9 +242,12 @@ def _crop(image: pyvips.Image, plan: Plan, scale: int) -> pyvips.Image:
 
 
 def _to_srgb(image: pyvips.Image, *, is_grey: bool) -> pyvips.Image:
-    if "icc-profile-data" not in image.get_fields():
+    if not image.get_typeof("icc-profile-data"):
         return image
-    # A broken profile, or one for another number of channels, counts as none.
+    channels = image.bands - int(image.hasalpha())
+    if not is_usable(image.get("icc-profile-data"), channels):
+        return image
+    # A broken profile counts as none.
     image = image.icc_transform("srgb", embedded=True, intent="relative")
     return image.colourspace("b-w") if is_grey else image
 

@@ -20,7 +20,7 @@ from resizer.engines import load_engine
 from resizer.engines.encoding import encode_lossy
 from resizer.engines.libvips import LibvipsEngine
 from resizer.engines.pillow import PillowEngine
-from resizer.engines.pillow.colours import MAX_PROFILE_BYTES
+from resizer.engines.profiles import MAX_PROFILE_BYTES
 from resizer.errors import TooManyPixels, UndecodableOriginal, UnsupportedFormat
 from resizer.formats import AVIF, GIF, JPEG, PNG, WEBP
 from resizer.variant import Fit

@@ -7,8 +7,8 @@ import io
 
 from PIL import Image, ImageCms
 
-#: A profile that is larger is ignored: honest ones have up to 2 MB, and some are remembered.
-MAX_PROFILE_BYTES = 4_000_000
+from resizer.engines.profiles import is_usable
+
 #: Light is counted in so many steps.
 LIGHT_STEPS = 65_535
 
@@ -18,12 +18,12 @@ def to_srgb(image: Image.Image, profile: object) -> Image.Image:
     alpha = image.getchannel("A") if image.mode in {"LA", "RGBA"} else None
     colours = image.convert({"LA": "L", "RGBA": "RGB"}[image.mode]) if alpha else image
     # A text of a PNG may bear the name under which Pillow has the profile.
-    if isinstance(profile, bytes) and 0 < len(profile) <= MAX_PROFILE_BYTES:
+    if isinstance(profile, bytes) and is_usable(profile, len(colours.getbands())):
         try:
             transform = _transform(profile, colours.mode)
             converted = ImageCms.applyTransform(colours, transform)
         except (ImageCms.PyCMSError, OSError, ValueError):
-            # A broken profile, or one for another number of channels: browsers ignore it as well.
+            # A broken profile: browsers ignore it as well.
             converted = None
         if converted is not None:
             colours = converted.convert("L") if colours.mode == "L" else converted

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from PIL import ExifTags, Image, features
 
+from resizer.engines.ancillary import open_clean
 from resizer.engines.jpeg import MAX_EXIF_BYTES, is_buffered
 from resizer.engines.pillow.animation import count_frames, render_animation
 from resizer.engines.pillow.decoding import decode
@@ -61,16 +62,17 @@ class PillowEngine:
     def render(
         self, file: BinaryIO, header: Header, variants: Sequence[Variant]
     ) -> Generator[Rendered]:
-        exif = kept_exif(file)
-        return render_shared(
-            header,
-            variants,
-            shrinks=header.format is JPEG,
-            decode=lambda scale, _: decode(file, header, scale),
-            resize=lambda image, wanted: resize(image, wanted, header.orientation),
-            encode=lambda image, variant: encode(image, variant, header, exif),
-            animate=lambda variant: render_animation(file, header, variant, exif),
-        )
+        with open_clean(file) as (clean, _):
+            exif = kept_exif(clean)
+            yield from render_shared(
+                header,
+                variants,
+                shrinks=header.format is JPEG,
+                decode=lambda scale, _: decode(clean, header, scale),
+                resize=lambda image, wanted: resize(image, wanted, header.orientation),
+                encode=lambda image, variant: encode(image, variant, header, exif),
+                animate=lambda variant: render_animation(clean, header, variant, exif),
+            )
 
 
 def _orientation(image: Image.Image) -> int:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
-from resizer.engines.parts import refuse_floods
-from resizer.engines.recognition import recognise
+from resizer.engines.ancillary import open_clean
+from resizer.engines.profiles import MAX_PROFILE_BYTES
 from resizer.engines.scratch import open_scratch
 from resizer.errors import ResizerError, TooManyPixels, UndecodableOriginal, UnsupportedFormat
 from resizer.formats import HEIC
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
     from resizer.formats import Format
 
+# Pillow refuses a PNG with a longer profile or text. Those that are too long for us never reach it.
+PngImagePlugin.MAX_TEXT_CHUNK = MAX_PROFILE_BYTES
+
 
 @contextmanager
 def open_image(file: BinaryIO, *, whole: bool = True) -> Iterator[tuple[Image.Image, Format]]:
@@ -26,12 +29,12 @@ def open_image(file: BinaryIO, *, whole: bool = True) -> Iterator[tuple[Image.Im
 
     Not `whole`, no more than its header may be read. Raises TooMuchWork for floods of parts.
     """
-    found = recognise(file)
-    refuse_floods(file, found, whole=whole)
-    file.seek(0)
     try:
-        # Never Pillow's whole list of decoders: one of them starts Ghostscript.
-        with Image.open(file, formats=[_plugin(found)]) as image:
+        with (
+            open_clean(file, whole=whole) as (clean, found),
+            # Never Pillow's whole list of decoders: one of them starts Ghostscript.
+            Image.open(clean, formats=[_plugin(found)]) as image,
+        ):
             yield image, found
     except ResizerError:
         raise

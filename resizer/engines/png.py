@@ -1,0 +1,186 @@
+"""The chunks of a PNG (PNG 3 §5, §11): those that make its picture, without any that a decoder can trip over.
+
+A long text, a wrong checksum or a short chunk makes decoders refuse the picture beside it. Browsers ignore such chunks.
+"""
+
+from __future__ import annotations
+
+import os
+import zlib
+from typing import TYPE_CHECKING, NamedTuple
+
+from resizer.engines.profiles import MAX_PROFILE_BYTES
+from resizer.errors import UndecodableOriginal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import BinaryIO
+
+#: Set in the first letter of a chunk that a decoder may skip (PNG 3 §5.4).
+_ANCILLARY = 0x20
+#: What the colours mean.
+_COLOUR_BYTES = {b"cHRM": 32, b"cICP": 4, b"gAMA": 4, b"iCCP": 0, b"sRGB": 1}
+#: The frames of an APNG (PNG 3 §11.3.6), and the least length of each.
+_FRAME_BYTES = {b"fcTL": 26, b"fdAT": 4}
+#: Ancillary chunks before the pixels that are read, and how long each is; 0 is any length but none.
+_BYTES = {**_COLOUR_BYTES, b"acTL": 8, b"eXIf": 0, b"fcTL": 26, b"iTXt": 0, b"tRNS": 0}
+_XMP = b"XML:com.adobe.xmp"
+#: A longer name of a profile is not valid (PNG 3 §11.3.2.3).
+_MAX_NAME_BYTES = 79
+#: A colour type, and the bytes of a transparent colour in others (PNG 3 §11.3.1.1).
+_PALETTE = 3
+_TRANSPARENT_BYTES = {0: 2, 2: 6}
+
+
+class _Chunk(NamedTuple):
+    name: bytes
+    #: Where its content begins in the file.
+    start: int
+    #: Of its content, bytes.
+    length: int
+
+    @property
+    def end(self) -> int:
+        return self.start + self.length
+
+    @property
+    def stretch(self) -> range:
+        """The whole chunk in the file."""
+        return range(self.start - 8, self.end + 4)
+
+
+def clean(file: BinaryIO, whole: bool) -> list[bytes | range]:
+    """The picture as stretches of the file, and bytes that replace others.
+
+    If not `whole`, nothing is read beyond the first byte of the pixels. Raises UndecodableOriginal for chunks that no
+    decoder may skip and none knows.
+    """
+    file_end = file.seek(0, os.SEEK_END)
+    before: list[_Chunk] = []
+    chunks = _chunks(file, file_end)
+    for chunk in chunks:
+        if chunk.name == b"IDAT":
+            pieces = list(_header(file, before))
+            if not whole:
+                return [*pieces, range(chunk.start - 8, chunk.start)]
+            moves = b"acTL" in {one.name for one in before}
+            return [*pieces, *_data(file, [chunk, *chunks], file_end, moves=moves)]
+        before.append(chunk)
+    # Without pixels it is the decoder that says what is wrong.
+    return [range(file_end)]
+
+
+def _chunks(file: BinaryIO, file_end: int) -> Iterator[_Chunk]:
+    """Up to the end of the picture. The last one may be longer than the file."""
+    position, name = 8, b""
+    while position + 8 <= file_end and name != b"IEND":
+        file.seek(position)
+        head = file.read(8)
+        name = head[4:]
+        chunk = _Chunk(name, position + 8, int.from_bytes(head[:4]))
+        yield chunk
+        position = chunk.end + 4
+
+
+def _header(file: BinaryIO, chunks: list[_Chunk]) -> Iterator[bytes | range]:
+    """What precedes the pixels. Browsers read a colour space behind the palette as well, so it goes before."""
+    critical = [one for one in chunks if not one.name[0] & _ANCILLARY]
+    if [one.name for one in critical] not in ([b"IHDR"], [b"IHDR", b"PLTE"]):
+        raise UndecodableOriginal(f"critical chunks are {[one.name for one in critical]!r:.200}")
+    header, *palette = critical
+    # Of several with the same name the first one counts.
+    first = {one.name: one for one in reversed(chunks) if _is_known(file, one)}
+    yield range(header.stretch.stop)
+    for name in _COLOUR_BYTES:
+        if name in first:
+            yield first[name].stretch
+    yield from (one.stretch for one in palette)
+    if b"tRNS" in first:
+        yield _transparency(file, header, palette, first[b"tRNS"])
+    for name in (b"eXIf", b"iTXt"):
+        if name in first:
+            yield first[name].stretch
+    if b"acTL" in first:
+        yield from (first[name].stretch for name in (b"acTL", b"fcTL") if name in first)
+
+
+def _is_known(file: BinaryIO, chunk: _Chunk) -> bool:
+    """Whether anybody here reads it, and can."""
+    expected = _BYTES.get(chunk.name)
+    if expected is None or (expected and expected != chunk.length) or not chunk.length:
+        return False
+    file.seek(chunk.start)
+    content = file.read(chunk.length)
+    if zlib.crc32(chunk.name + content) != int.from_bytes(file.read(4)):
+        return False
+    if chunk.name == b"iCCP":
+        name, _, packed = content.partition(b"\0")
+        return 1 <= len(name) <= _MAX_NAME_BYTES and _unpacks(packed)
+    if chunk.name == b"iTXt":
+        # Of texts only XMP is read: name, whether it is packed, how, language, translated name, text.
+        name, _, rest = content.partition(b"\0")
+        is_packed = rest[:1] == b"\1"
+        return name == _XMP and (
+            not is_packed or _unpacks(rest[1:2] + rest[2:].split(b"\0", 2)[-1])
+        )
+    return chunk.name != b"acTL" or 0 < int.from_bytes(content[:4]) < 1 << 31
+
+
+def _unpacks(packed: bytes) -> bool:
+    """Whether a method and what is packed by it make something whole, and not too long."""
+    unpacker = zlib.decompressobj()
+    try:
+        unpacker.decompress(packed[1:], MAX_PROFILE_BYTES)
+    except zlib.error:
+        return False
+    return packed[:1] == b"\0" and unpacker.eof
+
+
+def _transparency(
+    file: BinaryIO, header: _Chunk, palette: list[_Chunk], chunk: _Chunk
+) -> bytes | range:
+    """No longer than the palette or one colour: of more, browsers take what fits, and libpng nothing."""
+    file.seek(header.start + 9)
+    colour_type = int.from_bytes(file.read(1))
+    least = most = _TRANSPARENT_BYTES.get(colour_type, 0)
+    if colour_type == _PALETTE:
+        # A palette that comes later does not count.
+        least, most = 1, sum(one.length // 3 for one in palette if one.start < chunk.start)
+    if not most or chunk.length < least:
+        return b""
+    if chunk.length <= most:
+        return chunk.stretch
+    file.seek(chunk.start)
+    return _written(b"tRNS", file.read(most))
+
+
+def _data(
+    file: BinaryIO, chunks: list[_Chunk], file_end: int, *, moves: bool
+) -> Iterator[bytes | range]:
+    """Pixels, frames, and the end. Of what is cut off, all but pixels can be written anew."""
+    for chunk in chunks:
+        if chunk.end + 4 > file_end:
+            if chunk.name == b"IDAT":
+                yield _complete(file, chunk, file_end)
+            break
+        if chunk.name == b"IEND":
+            yield chunk.stretch
+            return
+        if chunk.name == b"IDAT" or (
+            moves and chunk.length >= _FRAME_BYTES.get(chunk.name, file_end)
+        ):
+            yield chunk.stretch
+    yield _written(b"IEND", b"")
+
+
+def _complete(file: BinaryIO, chunk: _Chunk, file_end: int) -> bytes:
+    """The last of the pixels with a checksum that is cut off. Raises UndecodableOriginal if more than that is missing."""
+    if chunk.end > file_end:
+        raise UndecodableOriginal("the pixels are cut off")
+    file.seek(chunk.start)
+    return _written(b"IDAT", file.read(chunk.length))
+
+
+def _written(name: bytes, content: bytes) -> bytes:
+    checksum = zlib.crc32(name + content)
+    return len(content).to_bytes(4) + name + content + checksum.to_bytes(4)

@@ -1,0 +1,151 @@
+"""Good pictures beside which something is wrong: each with a healthy file that shows the same."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from functools import cache
+from typing import TYPE_CHECKING, NamedTuple
+
+from PIL import ImageCms
+
+from resizer.engines.profiles import MAX_PROFILE_BYTES
+from tests.colours import DISPLAY_P3, rgb_profile
+from tests.hostile_files import chunk
+from tests.pictures import draw, encode, photograph
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SIZE = (64, 48)
+P3 = rgb_profile(DISPLAY_P3)
+
+
+class Spoiled(NamedTuple):
+    name: str
+    content: bytes
+    #: Shows the same.
+    healthy: bytes
+
+
+@cache
+def spoiled_files() -> tuple[Spoiled, ...]:
+    return tuple(Spoiled(*one) for one in (*_pngs(), *_jpegs()))
+
+
+def with_chunk(content: bytes, extra: bytes, before: bytes = b"IDAT") -> bytes:
+    place = content.index(before) - 4
+    return content[:place] + extra + content[place:]
+
+
+def with_wrong_checksum(one: bytes) -> bytes:
+    return one[:-1] + bytes([one[-1] ^ 1])
+
+
+def packed(content: bytes, name: bytes = b"name") -> bytes:
+    return name + b"\0\0" + zlib.compress(content)
+
+
+def _pngs() -> Iterator[tuple[str, bytes, bytes]]:
+    plain = encode(draw(SIZE), "PNG")
+    wide = with_chunk(plain, chunk(b"iCCP", packed(P3)))
+    palette = encode(draw(SIZE).quantize(16), "PNG")
+    clear = encode(draw(SIZE).quantize(16), "PNG", transparency=bytes([0, 128]))
+    for name, extra in {
+        "a Latin-1 name": chunk(b"tEXt", b"Auteur \xe9\0x"),
+        "a Latin-1 name of a packed text": chunk(b"zTXt", packed(b"x", b"Auteur \xe9")),
+        "a Latin-1 name of a long text": chunk(b"iTXt", b"\xe9\0\0\0\0\0\xe9"),
+        "a packed text of 5 MB": chunk(b"zTXt", packed(bytes(5_000_000))),
+        "a long text of 5 MB": chunk(b"iTXt", b"x\0\1\0\0\0" + zlib.compress(bytes(5_000_000))),
+        "XMP of 5 MB": chunk(
+            b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0" + zlib.compress(bytes(5_000_000))
+        ),
+        "70 texts of 1 MB": chunk(b"zTXt", packed(bytes(1_000_000))) * 70,
+        "a text packed otherwise": chunk(b"zTXt", b"x\0\7x"),
+        "a profile of 5 MB": chunk(b"iCCP", packed(P3 + bytes(MAX_PROFILE_BYTES))),
+        "a profile packed otherwise": chunk(b"iCCP", b"x\0\7" + zlib.compress(P3)),
+        "an empty profile": chunk(b"iCCP"),
+        "a profile that is cut": chunk(b"iCCP", packed(P3)[:-20]),
+        "a profile with another checksum": chunk(b"iCCP", packed(P3)[:-4] + b"abcd"),
+        "a profile of a name that is too long": chunk(b"iCCP", packed(P3, b"x" * 80)),
+        "an animation without frames": chunk(b"acTL", bytes(8)),
+        "a chunk of a name that is none": chunk(b"a1C2", b"x"),
+    }.items():
+        yield f"PNG with {name}", with_chunk(plain, extra), plain
+    for kind, length in {"gAMA": 4, "cHRM": 32, "sRGB": 1, "pHYs": 9, "acTL": 8, "tRNS": 6}.items():
+        short = chunk(kind.encode(), bytes(length - 1))
+        yield f"PNG with a short {kind}", with_chunk(plain, short), plain
+        yield f"PNG with a short {kind} behind", with_chunk(plain, short, b"IEND"), plain
+    for kind in ("abCd", "cICP", "eXIf", "gAMA", "iCCP", "iTXt", "pHYs", "tEXt", "tIME", "zTXt"):
+        wrong = with_wrong_checksum(chunk(kind.encode(), packed(P3)))
+        yield f"PNG with a wrong checksum of {kind}", with_chunk(plain, wrong), plain
+        yield (
+            f"PNG with a wrong checksum of {kind} behind",
+            with_chunk(plain, wrong, b"IEND"),
+            plain,
+        )
+    text = chunk(b"zTXt", packed(bytes(5_000_000)))
+    yield "PNG with a packed text of 5 MB behind", with_chunk(plain, text, b"IEND"), plain
+    yield "PNG that is cut in a text behind", with_chunk(plain, text, b"IEND")[:-30], plain
+    yield "PNG without an end", plain[:-12], plain
+    yield "PNG that is cut in its last checksum", plain[:-14], plain
+    profile = struct.pack(">I", 3_000_000) + P3[4:] + bytes(3_000_000 - len(P3))
+    yield "PNG with a profile of 3 MB", with_chunk(plain, chunk(b"iCCP", packed(profile))), wide
+    yield (
+        "PNG with a profile and what follows it",
+        with_chunk(plain, chunk(b"iCCP", packed(P3 + bytes(2_000_000)))),
+        wide,
+    )
+    yield (
+        "PNG with another profile behind",
+        with_chunk(wide, chunk(b"iCCP", packed(b"x")), b"IEND"),
+        wide,
+    )
+    yield (
+        "PNG with a profile behind the pixels",
+        with_chunk(plain, chunk(b"iCCP", packed(P3)), b"IEND"),
+        plain,
+    )
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    yield "PNG with two profiles", with_chunk(wide, chunk(b"iCCP", packed(srgb))), wide
+    before = with_chunk(palette, chunk(b"iCCP", packed(P3)), b"PLTE")
+    yield (
+        "PNG with a profile behind the palette",
+        with_chunk(palette, chunk(b"iCCP", packed(P3))),
+        before,
+    )
+    transparency = chunk(b"tRNS", bytes([0, 128]))
+    yield (
+        "PNG with transparency before the palette",
+        with_chunk(palette, transparency, b"PLTE"),
+        palette,
+    )
+    yield (
+        "PNG with transparency behind the pixels",
+        with_chunk(palette, transparency, b"IEND"),
+        palette,
+    )
+    yield "PNG with transparency of nothing", with_chunk(palette, chunk(b"tRNS")), palette
+    yield "PNG with transparency twice", with_chunk(clear, chunk(b"tRNS", b"\x80" * 16)), clear
+    long = chunk(b"tRNS", b"\x80" * 40)
+    yield (
+        "PNG with transparency of too many colours",
+        with_chunk(palette, long),
+        with_chunk(palette, chunk(b"tRNS", b"\x80" * 16)),
+    )
+    red = struct.pack(">HHH", 230, 40, 30)
+    yield (
+        "PNG with a transparent colour that is too long",
+        with_chunk(plain, chunk(b"tRNS", red + b"\0")),
+        with_chunk(plain, chunk(b"tRNS", red)),
+    )
+    deep = encode(draw(SIZE, "RGBA"), "PNG")
+    yield "PNG with a transparent colour and alpha", with_chunk(deep, chunk(b"tRNS", red)), deep
+
+
+def _jpegs() -> Iterator[tuple[str, bytes, bytes]]:
+    plain = photograph(SIZE)
+    lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
+    yield "JPEG with a profile of Lab", photograph(SIZE, icc_profile=lab), plain
+    grey = encode(draw(SIZE, "L"))
+    yield "grey JPEG with a profile of RGB", encode(draw(SIZE, "L"), icc_profile=P3), grey

@@ -1,0 +1,65 @@
+"""What stands beside the pixels of a file does not decide about them."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+import pytest
+from PIL import ExifTags, Image
+
+from resizer.errors import UndecodableOriginal
+from resizer.formats import WEBP
+from tests.engines.rendering import render, render_one, variant
+from tests.engines.spoiled import SIZE, spoiled_files, with_chunk, with_wrong_checksum
+from tests.hostile_files import PNG_START, chunk
+from tests.pictures import draw, encode, exact_difference
+
+if TYPE_CHECKING:
+    from resizer.engines import Engine
+    from tests.engines.spoiled import Spoiled
+
+PNG_FILE = encode(draw(SIZE), "PNG")
+APNG_FILE = encode(draw(SIZE), "PNG", save_all=True, append_images=[draw(SIZE).rotate(180)])
+
+
+@pytest.mark.parametrize("one", spoiled_files(), ids=lambda one: one.name)
+def test_picture_is_shown_as_without_what_is_wrong_beside_it(engine: Engine, one: Spoiled) -> None:
+    header = engine.read_header(io.BytesIO(one.content))
+    healthy = engine.read_header(io.BytesIO(one.healthy))
+    # Whether it is a drawing is told from the length of the file.
+    assert header._replace(bytes=0, is_graphic=True) == healthy._replace(bytes=0, is_graphic=True)
+    shown = render_one(engine, one.content, variant(SIZE[0]))
+    assert exact_difference(shown, render_one(engine, one.healthy, variant(SIZE[0]))) < 1
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        with_chunk(PNG_FILE, chunk(b"ABCD")),
+        with_chunk(PNG_FILE, PNG_FILE[8:33]),
+        PNG_FILE[:33] + PNG_FILE[-12:],
+        PNG_START + PNG_FILE[33:],
+        PNG_FILE[:-17],
+    ],
+    ids=["unknown", "two headers", "no pixels", "no header", "cut"],
+)
+def test_png_without_what_it_takes_is_refused(engine: Engine, content: bytes) -> None:
+    with pytest.raises(UndecodableOriginal):
+        render(engine, content, variant(SIZE[0]))
+
+
+def test_frames_of_an_animation_stay(engine: Engine) -> None:
+    content = with_chunk(APNG_FILE, chunk(b"tEXt", b"Auteur \xe9\0x"))
+    assert engine.read_header(io.BytesIO(content)).frames == 2
+    moving = render_one(engine, content, variant(SIZE[0], WEBP, animated=True))
+    assert moving.n_frames == 2  # type: ignore[attr-defined]  # WebP has it
+
+
+def test_orientation_of_a_png_counts_if_its_checksum_is_right(engine: Engine) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    right = chunk(b"eXIf", exif.tobytes()[6:])
+    for extra, size in ((right, SIZE[::-1]), (with_wrong_checksum(right), SIZE)):
+        content = with_chunk(PNG_FILE, chunk(b"tEXt", b"Auteur \xe9\0x") + extra)
+        assert render_one(engine, content, variant(size[0])).size == size
