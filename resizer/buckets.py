@@ -14,18 +14,17 @@ from __future__ import annotations
 import errno
 import os
 from contextlib import closing, contextmanager
-from tempfile import SpooledTemporaryFile
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from django.core.exceptions import SuspiciousFileOperation
+
+from resizer.scratch import Spool, raise_shortage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from django.core.files.storage import Storage
 
-#: What of an original is held in memory; more goes to a temporary file, bytes.
-SPOOL_BYTES = 8_000_000
 #: How much is fetched ahead of who reads, bytes.
 CHUNK_BYTES = 65_536
 #: How many keys one request lists or deletes at most.
@@ -82,7 +81,7 @@ class Bucket:
         """One GET: an object to be read from any place; what nobody reads is not fetched."""
         with _errors():
             answer = self._client.get_object(**self._object(name), **self._reading(name))
-        with closing(answer["Body"]) as body, SpooledTemporaryFile(SPOOL_BYTES) as spool:
+        with closing(answer["Body"]) as body, closing(Spool()) as spool:
             yield Download(body, spool, _facts(answer))
 
     def put(self, name: str, content: bytes, headers: Mapping[str, str]) -> str | None:
@@ -156,10 +155,9 @@ class Bucket:
 class Download:
     """An object that is fetched as far as it is read, and can be read again."""
 
-    def __init__(self, body: Any, spool: SpooledTemporaryFile[bytes], facts: Facts) -> None:
+    def __init__(self, body: Any, spool: Spool, facts: Facts) -> None:
         self._body = body
         self._spool = spool
-        self._fetched = 0
         self._position = 0
         self.facts = facts
 
@@ -175,21 +173,18 @@ class Download:
         end = self.facts.length
         if size is not None and size >= 0:
             end = min(end, self._position + size)
-        with _errors():
-            self._fetch(end)
-        self._spool.seek(self._position)
-        content = self._spool.read(max(0, end - self._position))
+        self._fetch(end)
+        content = self._spool.read(self._position, max(0, end - self._position))
         self._position += len(content)
         return content
 
     def _fetch(self, end: int) -> None:
-        self._spool.seek(self._fetched)
-        while self._fetched < end:
-            chunk = self._body.read(min(CHUNK_BYTES, self.facts.length - self._fetched))
+        while self._spool.length < end:
+            with _errors():
+                chunk = self._body.read(min(CHUNK_BYTES, self.facts.length - self._spool.length))
             if not chunk:
                 raise OSError(errno.EIO, "the answer ends too early")
-            self._spool.write(chunk)
-            self._fetched += len(chunk)
+            self._spool.append(chunk)
 
 
 def bucket_of(storage: Storage) -> Bucket | None:
@@ -220,6 +215,7 @@ def _errors() -> Iterator[None]:
     except SuspiciousFileOperation:
         raise
     except Exception as error:
+        raise_shortage(error)
         code = _code(error)
         if code in _MISSING:
             raise FileNotFoundError(errno.ENOENT, str(error)) from error

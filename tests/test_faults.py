@@ -10,12 +10,16 @@ import errno
 import io
 import logging
 import os
+import resource
 import signal
 import sqlite3
 import subprocess
+import sys
+import tempfile
 import time
 from contextlib import ExitStack, closing, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,14 +36,22 @@ from django.db.backends.postgresql.base import DatabaseWrapper as PostgreSQL
 from django.db.backends.sqlite3.base import DatabaseWrapper as SQLite
 
 from config.gallery.models import Photo
-from resizer import cache, index, originals, picture, publishing, rendering, store
+from resizer import cache, index, originals, picture, publishing, rendering, scratch, store
 from resizer.descriptions import Reference
 from resizer.engines import get_engine
+from resizer.engines.children import children
 from resizer.models import CachedVariant, Original
 from tests.conftest import CountingEngine, files, save
 from tests.pictures import TOLERANCE, decode, difference, draw, encode, photograph
 from tests.processes import tree
-from tests.servers import moto_server, postgresql_server, redis_server
+from tests.servers import (
+    ask_for,
+    free_port,
+    moto_server,
+    postgresql_server,
+    redis_server,
+    running,
+)
 from tests.test_originals import raising  # noqa: F401  # a fixture
 from tests.wire import Fault, Wire, wire_to
 
@@ -91,6 +103,29 @@ def assert_repaired(client: Client, url: str) -> None:
 def use_variants(settings: Settings, backend: str, **options: Any) -> None:
     variants = {"BACKEND": backend, "OPTIONS": options}
     settings.STORAGES = {**settings.STORAGES, "resizer": variants}
+
+
+@pytest.fixture(scope="module")
+def moto() -> Iterator[str]:
+    with moto_server() as moto:
+        yield moto
+
+
+def use_buckets(settings: Settings, url: str) -> None:
+    """Originals and variants are on S3."""
+    number = time.monotonic_ns()
+    for alias in ("default", "resizer"):
+        options = {
+            "endpoint_url": url,
+            "region_name": "us-east-1",
+            "client_config": Config(retries={"total_max_attempts": 1}, read_timeout=5),
+            "bucket_name": f"{alias}-{number}",
+        }
+        storage = {"BACKEND": "tests.test_s3.QuickStorage", "OPTIONS": options}
+        settings.STORAGES = {**settings.STORAGES, alias: storage}
+    for alias in ("default", "resizer"):
+        bucket: Any = storages[alias]
+        bucket.bucket.meta.client.create_bucket(Bucket=bucket.bucket_name)
 
 
 # --- disks
@@ -235,6 +270,115 @@ def test_disk_that_cannot_write_back(
     assert engine.renders == (1 if is_directory else 2)
 
 
+# --- files of our own
+
+
+@contextmanager
+def descriptors(left: int) -> Iterator[None]:
+    """This process may open so many files more, and no others."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    # A new one always has the lowest number that is free.
+    free = [os.open(os.devnull, os.O_RDONLY) for _ in range(left + 1)]
+    for descriptor in free:
+        os.close(descriptor)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free[-1], hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.fixture(params=["directory", "web", "S3"])
+def original(request: pytest.FixtureRequest, settings: Settings, tmp_path: Path) -> Iterator[str]:
+    """Where originals are that `save` saves, as the beginning of a short address; served by another process."""
+    sources: dict[str, Any] = {"default": {"OPEN": True}}
+    settings.RESIZER = {"SOURCES": sources}
+    if request.param == "directory":
+        yield "/img/320"
+        return
+    if request.param == "S3":
+        use_buckets(settings, request.getfixturevalue("moto"))
+        yield "/img/320"
+        return
+    (tmp_path / "originals").mkdir()
+    port = free_port()
+    # A name, which is looked up in a file.
+    sources["web"] = {
+        "BACKEND": "resizer.sources.HttpSource",
+        "OPTIONS": {
+            "base_url": f"http://localhost:{port}/",
+            "networks": ["127.0.0.0/8", "::1/128"],
+        },
+        "OPEN": True,
+    }
+    settings.RESIZER = {"SOURCES": sources}
+    command = [sys.executable, "-m", "http.server", str(port), "-d", str(tmp_path / "originals")]
+    with running(command, partial(ask_for, f"http://localhost:{port}/")):
+        yield "/img/320/_web"
+
+
+def assert_come_back(response: Any) -> None:
+    assert (response.status_code, response["Cache-Control"]) == (503, "no-store"), response
+    assert response["Retry-After"] == "1"
+
+
+def test_no_descriptors_are_no_fault_of_an_original(client: Client, original: str) -> None:
+    save("warm.jpg")
+    # What is imported when it is first used is here.
+    assert client.get(f"{original}/warm.jpg").status_code == 200
+    for left in range(60):
+        save(f"{left}.jpg")
+        url = f"{original}/{left}.jpg"
+        children.end()
+        with descriptors(left):
+            response = client.get(url)
+        if response.status_code == 200:
+            break
+        assert_come_back(response)
+        assert client.get(url).status_code == 200
+    assert left > 3
+
+
+@pytest.mark.parametrize("original", ["web"], indirect=True)
+def test_full_directory_of_temporary_files(
+    client: Client, disk: Disk, original: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(disk.path))
+    monkeypatch.setattr(scratch, "SPOOL_BYTES", 1000)
+    save("a.jpg")
+    disk.fill(leaves=20_000)
+    for _ in range(2):
+        assert_come_back(client.get(f"{original}/a.jpg"))
+    disk.empty()
+    assert client.get(f"{original}/a.jpg").status_code == 200
+
+
+@pytest.mark.parametrize("isolation", [True, False])
+def test_files_in_memory_that_cannot_be_had(
+    client: Client,
+    disk: Disk,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    isolation: bool,
+) -> None:
+    def refuse(_name: str) -> int:
+        raise PermissionError(errno.EPERM, "not in this container")
+
+    # What is in memory has no descriptor, so a child process gets a copy.
+    memory = {"BACKEND": "django.core.files.storage.InMemoryStorage"}
+    settings.STORAGES = {**settings.STORAGES, "default": memory}
+    settings.RESIZER = {"ISOLATION": isolation, "ENGINE": "resizer.engines.pillow.PillowEngine"}
+    monkeypatch.setattr(os, "memfd_create", refuse)
+    monkeypatch.setattr(tempfile, "tempdir", str(disk.path))
+    save("a.jpg")
+    url = address()
+    disk.fill(leaves=4096)
+    for _ in range(2):
+        assert_come_back(client.get(url))
+    disk.empty()
+    assert_repaired(client, url)
+
+
 # --- other storages
 
 
@@ -303,29 +447,11 @@ def test_half_a_file_is_never_answered(
 # --- S3, over connections that are cut
 
 
-@pytest.fixture(scope="module")
-def moto() -> Iterator[str]:
-    with moto_server() as moto:
-        yield moto
-
-
 @pytest.fixture
 def wire(moto: str, settings: Settings) -> Iterator[Wire]:
     """Originals and variants are on S3, at the other end of it."""
     with wire_to(moto) as wire:
-        number = time.monotonic_ns()
-        for alias in ("default", "resizer"):
-            options = {
-                "endpoint_url": wire.url,
-                "region_name": "us-east-1",
-                "client_config": Config(retries={"total_max_attempts": 1}, read_timeout=5),
-                "bucket_name": f"{alias}-{number}",
-            }
-            storage = {"BACKEND": "tests.test_s3.QuickStorage", "OPTIONS": options}
-            settings.STORAGES = {**settings.STORAGES, alias: storage}
-        for alias in ("default", "resizer"):
-            bucket: Any = storages[alias]
-            bucket.bucket.meta.client.create_bucket(Bucket=bucket.bucket_name)
+        use_buckets(settings, wire.url)
         yield wire
 
 

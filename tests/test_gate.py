@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import socket
 import threading
 from contextlib import ExitStack
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from resizer.errors import SourceFailed, SourceTimedOut
+from resizer.errors import Busy, SourceFailed, SourceTimedOut
 from resizer.sources.deadline import FetchDeadline
 from resizer.sources.gate import Gate
 from tests.hostile_server import hostile_server
@@ -174,6 +175,24 @@ def test_host_without_an_address_has_failed(monkeypatch: pytest.MonkeyPatch, hos
         monkeypatch.setattr(socket, "getaddrinfo", resolve)
     with pytest.raises(SourceFailed, match="has no address"):
         Gate().connect(host, 80, FetchDeadline(5), 5)
+
+
+def test_shortage_of_descriptors_is_no_fault_of_a_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    def resolve(*_: object, **__: object) -> list[Any]:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    with pytest.raises(Busy, match="short of something"):
+        Gate().connect("host.example", 80, FetchDeadline(5), 5)
+
+
+def test_thread_that_cannot_be_had_is_no_fault_of_a_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with pytest.raises(Busy, match="no thread can be started"):
+        Gate().connect("host.example", 80, FetchDeadline(5), 5)
 
 
 def test_connection_that_is_not_accepted_is_given_up() -> None:

@@ -25,7 +25,6 @@ from storages.backends.s3 import S3Storage
 
 from config.gallery.models import Photo
 from resizer import buckets, index, originals, picture, publishing, rendering, store
-from resizer.buckets import SPOOL_BYTES
 from resizer.descriptions import Reference
 from resizer.doctor import examine
 from resizer.errors import (
@@ -38,6 +37,7 @@ from resizer.errors import (
 )
 from resizer.formats import AVIF, JPEG
 from resizer.models import CachedVariant, Original
+from resizer.scratch import SPOOL_BYTES
 from resizer.sources import StorageSource
 from resizer.variant import parse_key
 from tests.conftest import CountingEngine, save

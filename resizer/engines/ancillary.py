@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from resizer.engines import png
 from resizer.engines.parts import refuse_floods
 from resizer.engines.recognition import recognise
-from resizer.engines.scratch import open_scratch
 from resizer.formats import PNG
+from resizer.scratch import open_scratch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

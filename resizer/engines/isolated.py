@@ -25,10 +25,10 @@ from resizer.engines.children import END_SECONDS, children
 from resizer.engines.memory import estimate_together
 from resizer.engines.protocol import Header, Rendered
 from resizer.engines.recognition import recognise
-from resizer.engines.scratch import open_scratch
 from resizer.engines.sharing import plan_resizing
 from resizer.errors import Busy, ResizerError, UndecodableOriginal
 from resizer.formats import BY_NAME, HEAD_BYTES, SNIFF_BYTES, sniff
+from resizer.scratch import open_scratch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping, Sequence

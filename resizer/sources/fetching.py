@@ -21,6 +21,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
 
 from resizer.errors import OriginalNotFound, SourceFailed, SourceTimedOut
+from resizer.scratch import raise_shortage
 from resizer.sources.bulkhead import one_fetch_from
 from resizer.sources.deadline import one_fetch
 
@@ -190,8 +191,8 @@ class Fetcher:
             deadline,
             self._limits.connect_seconds,
         )
-        context = self._context if url.scheme == "https" else None
         with _errors(url):
+            context = self._context if url.scheme == "https" else None
             adapter = _Adapter(dial, context)
             stack.callback(adapter.close)
             headers = {**HEADERS, **conditions}
@@ -237,6 +238,7 @@ def _errors(url: URL) -> Iterator[None]:
         yield
     except _FAILURES as error:
         # The first cause: those around it quote the address, and its query may hold a secret.
+        raise_shortage(error)
         cause = _first_cause(error)
         text = f"{url.without_query!r}: {cause!r:.300}"
         if isinstance(cause, TimeoutError):

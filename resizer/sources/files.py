@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from django.core.exceptions import SuspiciousOperation
 
-from resizer.errors import OriginalNotFound, SourceFailed, SourceTimedOut
+from resizer.errors import OriginalNotFound, ResizerError, SourceFailed, SourceTimedOut
+from resizer.scratch import raise_shortage
 from resizer.sources.protocol import Stat
 
 if TYPE_CHECKING:
@@ -84,27 +85,32 @@ class Reader:
         except TimeoutError as error:
             raise SourceTimedOut(f"{self._name!r}: {error}") from error
         except OSError as error:
+            raise_shortage(error)
             raise SourceFailed(f"{self._name!r}: {error}") from error
 
 
 @contextmanager
 def storage_errors(name: str) -> Iterator[None]:
     """Turn what storages raise into our errors."""
-    shown = name[:200]
     try:
         yield
-    except TimeoutError as error:
-        raise SourceTimedOut(f"{shown!r}: {error}") from error
-    except (*_NOT_FOUND, SuspiciousOperation, ValueError) as error:
-        # Traversal, NUL bytes and directories: a name that the storage refuses answers like one that it lacks.
-        raise OriginalNotFound(f"{shown!r}: {error}") from error
-    except OSError as error:
-        if error.errno in {errno.ENAMETOOLONG, errno.ELOOP}:
-            raise OriginalNotFound(f"{shown!r}: {error}") from error
-        raise SourceFailed(f"{shown!r}: {error}") from error
+    except ResizerError:
+        raise
     except Exception as error:
-        # A storage's library raises classes of its own, of which we know nothing.
-        raise SourceFailed(f"{shown!r}: {error}") from error
+        raise_shortage(error)
+        raise _told(error)(f"{name[:200]!r}: {error}") from error
+
+
+def _told(error: Exception) -> type[ResizerError]:
+    """What an error of a storage tells of an original."""
+    if isinstance(error, TimeoutError):
+        return SourceTimedOut
+    # Traversal, NUL bytes and directories: a name that the storage refuses answers like one that it lacks.
+    is_refused = isinstance(error, (*_NOT_FOUND, SuspiciousOperation, ValueError))
+    if is_refused or getattr(error, "errno", None) in {errno.ENAMETOOLONG, errno.ELOOP}:
+        return OriginalNotFound
+    # A storage's library raises classes of its own, of which we know nothing.
+    return SourceFailed
 
 
 def _resolve(path: str, below: str) -> tuple[str, ...]:

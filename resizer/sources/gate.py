@@ -20,7 +20,8 @@ from ipaddress import (
 )
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from resizer.errors import SourceFailed, SourceTimedOut
+from resizer.errors import Busy, SourceFailed, SourceTimedOut
+from resizer.scratch import raise_shortage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -162,11 +163,15 @@ def _resolve(host: str, port: int, deadline: FetchDeadline) -> list[Any]:
         except (OSError, ValueError) as error:
             answers.put(error)
 
-    threading.Thread(target=ask, name="resizer-resolve", daemon=True).start()
+    try:
+        threading.Thread(target=ask, name="resizer-resolve", daemon=True).start()
+    except RuntimeError as error:
+        raise Busy(f"no thread can be started: {error}") from error
     try:
         found = answers.get(timeout=deadline.remaining())
     except queue.Empty as error:
         raise deadline.missed() from error
     if isinstance(found, Exception):
+        raise_shortage(found)
         raise SourceFailed(f"{host!r} has no address: {found!r}") from found
     return found

@@ -6,16 +6,16 @@ import hashlib
 import io
 import os
 import re
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import cached_property
 from importlib.util import find_spec
-from tempfile import SpooledTemporaryFile
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from resizer.conf import get_settings
 from resizer.errors import OriginalNotFound, TooManyBytes
 from resizer.formats import HEAD_BYTES
 from resizer.names import escape_name
+from resizer.scratch import Spool
 from resizer.sources.gate import Gate
 from resizer.sources.protocol import Stat
 from resizer.sources.url import URL, parse, parse_directory, parse_pattern
@@ -27,9 +27,6 @@ if TYPE_CHECKING:
     from django.core.files.storage import Storage
 
     from resizer.sources.fetching import Answer, Fetcher
-
-#: What of an original is held in memory; more goes to a temporary file, bytes.
-SPOOL_BYTES = 8_000_000
 
 # RFC 9110 §8.8.2, §8.8.3. Anything else is not sent back: it might be more than a validator.
 _DATE = re.compile(r"[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2} GMT")
@@ -134,7 +131,7 @@ class HttpSource:
     def open(self, name: str) -> Iterator[BinaryIO]:
         url = self._find(name)
         limit = min(self._max_bytes or get_settings().MAX_BYTES, get_settings().MAX_BYTES)
-        with self._fetcher.get(url, {}) as answer, SpooledTemporaryFile(SPOOL_BYTES) as spool:
+        with self._fetcher.get(url, {}) as answer, closing(Spool()) as spool:
             yield cast("BinaryIO", _Download(answer, spool, limit))
 
     def url(self, name: str) -> str:
@@ -179,14 +176,13 @@ class HttpSource:
 class _Download:
     """A file that is fetched as far as a header goes, or whole, and can be read again."""
 
-    def __init__(self, answer: Answer, spool: SpooledTemporaryFile[bytes], limit: int) -> None:
+    def __init__(self, answer: Answer, spool: Spool, limit: int) -> None:
         """Raises TooManyBytes, as `read` does."""
         self.fingerprint = _Validators.of(answer).fingerprint
         self._answer = answer
         self._spool = spool
         self._limit = limit
         self._length = answer.length
-        self._fetched = 0
         self._position = 0
         self._refuse_too_many(self._length or 0)
 
@@ -210,25 +206,22 @@ class _Download:
             self._fetch_all()
         else:
             self._fetch(HEAD_BYTES)
-        self._spool.seek(self._position)
-        content = self._spool.read(-1 if is_all else size or 0)
+        content = self._spool.read(self._position, -1 if is_all else size or 0)
         self._position += len(content)
         return content
 
     def _fetch_all(self) -> None:
         # One more than may be, to see that there is one.
         self._fetch(self._limit + 1)
-        self._length = self._fetched
+        self._length = self._spool.length
 
     def _fetch(self, end: int) -> None:
-        self._spool.seek(self._fetched)
-        while self._fetched < end:
-            content = self._answer.read(min(HEAD_BYTES, end - self._fetched))
+        while self._spool.length < end:
+            content = self._answer.read(min(HEAD_BYTES, end - self._spool.length))
             if not content:
                 return
-            self._fetched += len(content)
-            self._refuse_too_many(self._fetched)
-            self._spool.write(content)
+            self._refuse_too_many(self._spool.length + len(content))
+            self._spool.append(content)
 
     def _refuse_too_many(self, length: int) -> None:
         if length > self._limit:

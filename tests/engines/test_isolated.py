@@ -28,7 +28,6 @@ from resizer.engines.child import Beginning, Incomplete, Task, serve
 from resizer.engines.children import Child, Children, children
 from resizer.engines.isolated import IsolatedEngine
 from resizer.engines.messages import Message, receive, send
-from resizer.engines.scratch import open_scratch
 from resizer.errors import (
     Busy,
     ResizerError,
@@ -38,6 +37,7 @@ from resizer.errors import (
     UnsupportedFormat,
 )
 from resizer.formats import AVIF, GIF, HEAD_BYTES, JPEG, PNG, WEBP
+from resizer.scratch import open_scratch
 from tests.conftest import files, save, wait_until
 from tests.engines.rendering import variant
 from tests.pictures import decode, draw, encode, photograph

@@ -9,9 +9,9 @@ from PIL import Image, PngImagePlugin
 
 from resizer.engines.ancillary import open_clean
 from resizer.engines.profiles import MAX_PROFILE_BYTES
-from resizer.engines.scratch import open_scratch
 from resizer.errors import ResizerError, TooManyPixels, UndecodableOriginal, UnsupportedFormat
 from resizer.formats import HEIC
+from resizer.scratch import open_scratch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
