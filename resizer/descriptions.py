@@ -56,7 +56,7 @@ class Description:
         """The format for browsers that know no modern one; WebP where no other format can hold the recipe."""
         if recipe.animated:
             return WEBP
-        return PNG if self.header.has_alpha or not recipe.suits(JPEG) else JPEG
+        return PNG if self.header.needs_png or not recipe.suits(JPEG) else JPEG
 
     def variant(self, recipe: Recipe, width: int, target: Format) -> Variant:
         """One of its variants, in its present version."""

@@ -496,11 +496,11 @@ def test_moving_picture_moves_in_webp_and_stands_still_elsewhere(formats: str | 
     made = picture.build("a.gif", alt="", animated=True, formats=formats)
     still, moving = made.candidates
     assert (still.media, moving.media) == ("(prefers-reduced-motion: reduce)", "")
-    assert (still.content_type, moving.content_type) == ("image/jpeg", "image/webp")
+    assert (still.content_type, moving.content_type) == ("image/png", "image/webp")
     assert candidates(moving.srcset)[-1] == "1000.webp 1000w"
     assert recipes(moving.srcset) == {"animated"}
     assert recipes(still.srcset) == recipes(made.srcset) == recipes(made.url) == {""}
-    assert '<source type="image/jpeg" srcset="' in str(made)
+    assert '<source type="image/png" srcset="' in str(made)
     assert ' media="(prefers-reduced-motion: reduce)">' in str(made)
 
 
@@ -547,3 +547,22 @@ def test_url_of_what_only_some_formats_can_hold() -> None:
 def test_url_with_a_recipe() -> None:
     save("a.jpg")
     assert picture.url("a.jpg", width=1200, ratio="1200/630").endswith("/40x21/1200.jpg")
+
+
+def test_drawing_of_few_colours_falls_back_to_png() -> None:
+    drawing = Image.new("RGB", (800, 500), "white")
+    drawing.paste((40, 60, 210), (100, 100, 300, 200))
+    save("a.png", encode(drawing.quantize(4), "PNG"))
+    made = picture.build("a.png", alt="")
+    assert candidates(made.srcset) == [f"{width}.png {width}w" for width in (320, 480, 640, 800)]
+    assert made.url.endswith("/800.png")
+    assert picture.url("a.png").endswith("/800.png")
+    assert candidates(picture.build("a.png", alt="", formats=["avif"]).candidates[0].srcset)[0] == (
+        "320.avif 320w"
+    )
+
+
+def test_photograph_of_few_colours_falls_back_to_jpeg() -> None:
+    noise = Image.effect_noise((400, 300), 90).convert("P")
+    save("a.gif", encode(noise, "GIF"))
+    assert picture.url("a.gif").endswith(".jpg")

@@ -12,6 +12,7 @@ from django.db import connection
 from django.test import AsyncRequestFactory
 from django.urls import clear_script_prefix, set_script_prefix
 from django.utils.http import http_date
+from PIL import Image
 
 from resizer import errors, originals, picture, store, views
 from resizer.conf import get_settings
@@ -192,8 +193,8 @@ def test_width_that_has_left_the_list_is_shown_where_it_was_made(
     [
         ({"animated": True}, {"webp": 200, "avif": "webp", "jpg": "webp", "png": "webp"}),
         ({"quality": "lossless"}, {"webp": 200, "avif": "png", "jpg": "png", "png": 200}),
-        ({"quality": "auto"}, {"webp": "jpg", "avif": 200, "jpg": 200, "png": 200}),
-        ({}, {"webp": "jpg"}),
+        ({"quality": "auto"}, {"webp": "png", "avif": 200, "jpg": 200, "png": 200}),
+        ({}, {"webp": "png"}),
     ],
 )
 def test_format_that_is_not_offered_leads_to_one_that_every_browser_shows(
@@ -729,6 +730,18 @@ def test_format_that_cannot_be_so_tall_is_not_chosen(client: Client) -> None:
         "/img/330/a.png", headers={"Accept": "image/avif,image/webp"}, follow=True
     )
     assert response["Content-Type"] == "image/jpeg"
+
+
+@pytest.mark.usefixtures("is_open")
+def test_short_url_of_a_drawing_of_few_colours_falls_back_to_png(client: Client) -> None:
+    drawing = Image.new("RGB", (400, 300), "white")
+    drawing.paste((40, 60, 210), (100, 100, 300, 200))
+    save("a.png", encode(drawing.quantize(4), "PNG"))
+    response = client.get("/img/320/a.png", headers={"Accept": "image/*,*/*"})
+    assert (response.status_code, response["Content-Type"]) == (200, "image/png")
+    blue = Image.new("RGB", (140, 60), (40, 60, 210))
+    shown = decode(response.content).convert("RGB").crop((90, 90, 230, 150))
+    assert difference(shown, blue) < 1
 
 
 @pytest.mark.usefixtures("is_open")

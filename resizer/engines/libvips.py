@@ -10,7 +10,7 @@ from PIL import Image
 
 from resizer.conf import MAX_FRAMES
 from resizer.engines.ancillary import open_clean
-from resizer.engines.encoding import encode_lossy, is_worth_effort, most_bytes
+from resizer.engines.encoding import encode_lossy, is_tiny, is_worth_effort, most_bytes
 from resizer.engines.jpeg import only_pixels
 from resizer.engines.pillow import PillowEngine
 from resizer.engines.pillow.animation import render_animation
@@ -263,6 +263,8 @@ def _encode(image: pyvips.Image, variant: Variant, header: Header, exif: bytes) 
         return _save(image, PNG, palette=True, dither=0, effort=1, compression=9)
     if image.hasalpha() and not variant.format.has_alpha:
         image = image.flatten(background=255)
+    size = image.width, image.height
+    subsampling = "off" if is_tiny(size) else "on"
     options: dict[str, Any]
     if variant.format is AVIF:
         has_effort = is_worth_effort(header, image.width, has_alpha=image.hasalpha())
@@ -270,13 +272,13 @@ def _encode(image: pyvips.Image, variant: Variant, header: Header, exif: bytes) 
         options = {
             "compression": "av1",
             "effort": 1 if has_effort else 0,
-            "subsample_mode": "on",
+            "subsample_mode": subsampling,
             "bitdepth": 8,
         }
     elif variant.format is WEBP:
         options = {"effort": 4}
     else:
-        options = MOZJPEG
+        options = {**MOZJPEG, "subsample_mode": subsampling, "trellis_quant": not is_tiny(size)}
     if variant.recipe.quality == LOSSLESS:
         return _save(image, variant.format, lossless=True, **options)
 
@@ -288,13 +290,14 @@ def _encode(image: pyvips.Image, variant: Variant, header: Header, exif: bytes) 
 
     return encode_lossy(
         variant,
-        most_bytes(header, image.width * image.height) + len(exif),
+        most_bytes(header, size) + len(exif),
         lambda quality: write(image, quality),
         lambda: find_quality(
             _to_pillow(image),
             variant.format,
             lambda picture, quality: write(_from_pillow(picture), quality),
         ),
+        is_graphic=header.is_graphic,
     )
 
 

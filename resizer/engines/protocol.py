@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from resizer.formats import GIF, PNG
+
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
     from typing import BinaryIO
 
     from resizer.formats import Format
     from resizer.variant import Variant
+
+
+#: A picture of no more is an icon, of which each pixel is seen, px.
+TINY_PIXELS = 64 * 64
+#: A palette of less for a pixel is a drawing; photographs in one take 0.4 and more.
+DRAWING_BYTES = 0.25
 
 
 class Header(NamedTuple):
@@ -33,6 +41,16 @@ class Header(NamedTuple):
     frames: int
     #: The length of the file.
     bytes: int
+
+    @property
+    def needs_png(self) -> bool:
+        """Whether a JPEG would lose its transparency, or blur edges and save no bytes."""
+        if self.has_alpha:
+            return True
+        pixels = self.width * self.height
+        if self.format in {GIF, PNG} and pixels <= TINY_PIXELS:
+            return True
+        return self.has_palette and self.bytes < DRAWING_BYTES * pixels
 
 
 class Rendered(NamedTuple):

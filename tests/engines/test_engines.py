@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import pyvips
-from PIL import Image, ImageCms, ImageDraw, ImageOps, PngImagePlugin
+from PIL import Image, ImageChops, ImageCms, ImageDraw, ImageOps, ImageStat, PngImagePlugin
 
 from resizer.engines import load_engine
 from resizer.engines.encoding import encode_lossy
@@ -815,17 +815,99 @@ def test_smaller_variant_of_a_poor_photograph_is_a_smaller_file(
 
 
 @pytest.mark.parametrize(
-    ("most", "asked"), [(10, [80, 24]), (700, [80, 62]), (999, [80, 72, 64, 56, 48, 40, 32, 24])]
+    ("most", "is_graphic", "asked", "kept"),
+    [
+        (10, False, [80], 80),
+        (260, False, [80], 80),
+        (270, False, [80, 24], 24),
+        (270, True, [80, 24], 80),
+        (700, False, [80, 54], 54),
+        (700, True, [80, 54], 54),
+        (999, False, [80, 72, 64, 56, 48, 40, 32, 24], 24),
+        (999, True, [80, 72, 64, 56, 48, 40, 32, 24], 80),
+    ],
 )
-def test_less_quality_ends_at_a_part_of_it(most: int, asked: list[int]) -> None:
+def test_less_quality_ends_at_a_part_of_it(
+    most: int, is_graphic: bool, asked: list[int], kept: int
+) -> None:
     tried: list[int] = []
 
     def encode_all(quality: int) -> bytes:
         tried.append(quality)
-        return bytes(600 if quality < 80 and most == 700 else 1000)
+        length = 600 if quality < 80 and most == 700 else 1000
+        return bytes([quality]) + bytes(length - 1)
 
-    encode_lossy(variant(quality=80), most, encode_all, find_quality=lambda: 1)
+    content = encode_lossy(
+        variant(320, JPEG, quality=80),
+        most,
+        encode_all,
+        find_quality=lambda: 1,
+        is_graphic=is_graphic,
+    )
     assert tried == asked
+    assert content[0] == kept
+
+
+def chessboard(side: int, field: int, *colours: Any) -> Image.Image:
+    board = Image.new("RGB", (side, side), colours[0])
+    for x in range(side):
+        for y in range(side):
+            if (x // field + y // field) % 2:
+                board.putpixel((x, y), colours[1])
+    return board
+
+
+@pytest.mark.parametrize("target", WRITTEN, ids=lambda target: target.name)
+@pytest.mark.parametrize(
+    ("side", "field", "colours"),
+    [
+        (16, 2, [(0, 0, 0), (255, 255, 255)]),
+        (10, 1, [(0, 0, 0), (255, 255, 255)]),
+        (16, 4, [(200, 30, 30), (30, 60, 200)]),
+        (48, 8, [(200, 30, 30), (240, 230, 60)]),
+    ],
+)
+def test_tiny_graphic_stays_what_it_is(
+    engine: Engine, side: int, field: int, colours: list[Any], target: Format
+) -> None:
+    board = chessboard(side, field, *colours)
+    for content in (encode(board.quantize(2), "PNG", optimize=True), encode(board, "GIF")):
+        image = render_one(engine, content, variant(side, target)).convert("RGB")
+        errors = ImageChops.difference(image, board)
+        # Of WebP each 2 x 2 px have one colour.
+        limit = 40 if target is WEBP else 20
+        assert max(ImageStat.Stat(errors).rms) < limit
+
+
+def diagram() -> bytes:
+    """Boxes, lines and letters in 16 colours, as PNG."""
+    image = Image.new("RGB", (800, 500), "white")
+    pen = ImageDraw.Draw(image)
+    for place, colour in enumerate([(255, 220, 200), (200, 255, 220), (220, 200, 255)] * 2):
+        left = 40 + 120 * place
+        pen.rectangle((left, 60, left + 90, 140), outline="black", width=2, fill=colour)
+        pen.text((left + 10, 90), f"Box {place}", fill="black", font_size=18)
+        pen.line((left + 45, 140, 400, 400), fill=(30, 30, 160))
+    pen.ellipse((350, 380, 450, 460), fill=(250, 240, 90), outline="black")
+    return encode(image.quantize(16), "PNG", optimize=True)
+
+
+def test_graphic_whose_bytes_cannot_be_reached_keeps_its_quality(engine: Engine) -> None:
+    content = diagram()
+    (bounded,) = render(engine, content, variant(800, JPEG))
+    # Of an original that is large enough to bound nothing.
+    (free,) = render(engine, content + bytes(100_000), variant(800, JPEG))
+    assert bounded.content == free.content
+
+
+def test_drawing_of_few_colours_needs_a_png(engine: Engine) -> None:
+    icon = encode(chessboard(10, 1, (200, 30, 30), (30, 60, 200)), "PNG")
+    for content in (diagram(), palette(64), icon):
+        assert engine.read_header(io.BytesIO(content)).needs_png
+    with Image.open(ROOT / "config/gallery/photographs/clock.jpg") as image:
+        assert not engine.read_header(io.BytesIO(encode(image, "GIF"))).needs_png
+    for content in (encode(drawing(), "PNG"), photograph((400, 300)), encode(draw(), "WEBP")):
+        assert not engine.read_header(io.BytesIO(content)).needs_png
 
 
 @pytest.mark.parametrize("width", [640, 320])

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
-from resizer.engines.encoding import encode_lossy, is_worth_effort, most_bytes
+from resizer.engines.encoding import encode_lossy, is_tiny, is_worth_effort, most_bytes
 from resizer.engines.pillow.files import save
 from resizer.engines.scoring import find_quality
 from resizer.formats import AVIF, PNG, WEBP
@@ -29,14 +29,15 @@ def encode(image: Image.Image, variant: Variant, header: Header, exif: bytes) ->
         background = Image.new("RGBA", image.size, "white")
         background.alpha_composite(image.convert("RGBA"))
         image = background.convert("RGB")
+    subsampling = "4:4:4" if is_tiny(image.size) else "4:2:0"
     options: dict[str, Any]
     if variant.format is AVIF:
         effort = is_worth_effort(header, image.width, has_alpha=image.has_transparency_data)
-        options = {"speed": 8 if effort else 9, "subsampling": "4:2:0", "max_threads": 1}
+        options = {"speed": 8 if effort else 9, "subsampling": subsampling, "max_threads": 1}
     elif variant.format is WEBP:
         options = {"method": 4}
     else:
-        options = {"optimize": True, "progressive": True, "subsampling": "4:2:0"}
+        options = {"optimize": True, "progressive": True, "subsampling": subsampling}
     options["exif"] = exif
     if variant.recipe.quality == LOSSLESS:
         return save(image, variant.format, lossless=True, **options)
@@ -46,9 +47,10 @@ def encode(image: Image.Image, variant: Variant, header: Header, exif: bytes) ->
 
     return encode_lossy(
         variant,
-        most_bytes(header, image.width * image.height) + len(exif),
+        most_bytes(header, image.size) + len(exif),
         lambda quality: write(image, quality),
         lambda: find_quality(image, variant.format, write),
+        is_graphic=header.is_graphic,
     )
 
 
