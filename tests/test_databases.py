@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime
 from importlib import import_module
@@ -25,7 +27,14 @@ from resizer.descriptions import Reference
 from resizer.models import CachedVariant, Original, digest_of
 from tests.conftest import save
 from tests.pictures import decode, photograph
-from tests.servers import ROOT, django_server, manage, mariadb_server, postgresql_server
+from tests.servers import (
+    ROOT,
+    django_server,
+    gunicorn_server,
+    manage,
+    mariadb_server,
+    postgresql_server,
+)
 from tests.test_faults import (
     REFERENCE,
     address,
@@ -260,6 +269,30 @@ def test_sqlite_waits_no_longer_than_it_would_and_two_seconds(database: Path) ->
     with databases.careful("default"):
         connections["default"].close()
     assert index.find(REFERENCE) is None
+
+
+def test_first_requests_of_a_new_project_have_their_rows(tmp_path: Path) -> None:
+    """Several processes write at once, into an SQLite as Django has it by default."""
+    environment = {
+        "DATABASE_URL": f"sqlite:///{tmp_path}/db.sqlite3",
+        "RESIZER_DATA_DIR": str(tmp_path),
+        "DJANGO_DEBUG": "1",
+        "DJANGO_SETTINGS_MODULE": "config.settings",
+        "GUNICORN_CMD_ARGS": f"--capture-output --error-logfile {tmp_path}/log",
+    }
+    manage(ROOT, environment, "migrate", "--verbosity", "0")
+    (tmp_path / "originals").mkdir()
+    content = photograph((400, 300))
+    names = [f"{number}.jpg" for number in range(20)]
+    for name in names:
+        (tmp_path / "originals" / name).write_bytes(content)
+    with gunicorn_server(environment) as (url, _process), ThreadPoolExecutor(20) as pool:
+        answers = list(pool.map(requests.get, [f"{url}/img/320/{name}" for name in names]))
+    assert [answer.status_code for answer in answers] == [200] * 20
+    assert "locked" not in (tmp_path / "log").read_text()
+    with closing(sqlite3.connect(tmp_path / "db.sqlite3")) as file:
+        for table in ("resizer_original", "resizer_cachedvariant"):
+            assert file.execute(f"SELECT COUNT(*) FROM {table}").fetchone() == (20,)
 
 
 # --- tables of a former release

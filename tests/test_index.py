@@ -8,16 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.core.cache import caches
+from django.core.files.storage import storages
 from django.core.management import CommandError, call_command
-from django.db import OperationalError, connection, connections
+from django.db import OperationalError, connection, connections, transaction
 from django.db.backends.dummy.base import DatabaseWrapper as NoDatabase
 from django.db.backends.sqlite3.base import DatabaseWrapper as SQLite
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from config.gallery.models import Photo
 from resizer import index, originals, picture, store
 from resizer.descriptions import Reference
 from resizer.models import CachedVariant, Original
 from tests.conftest import CountingEngine, files, save
+from tests.pictures import photograph
 from tests.servers import ROOT
 
 if TYPE_CHECKING:
@@ -26,8 +30,9 @@ if TYPE_CHECKING:
 
     from django.test import Client
     from freezegun.api import FrozenDateTimeFactory
-    from pytest_django import Settings
+    from pytest_django import DjangoAssertNumQueries, Settings
 
+FRESH_SECONDS = 300
 REFERENCE = Reference("default", "a.jpg")
 
 
@@ -223,6 +228,122 @@ def test_rows_are_deleted_by_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
         )
     assert index.forget_variants(keys[1:])
     assert [row.key for row in CachedVariant.objects.all()] == ["0"]
+
+
+def written(queries: CaptureQueriesContext) -> list[str]:
+    """What these queries have written."""
+    reads = ("SELECT", "SAVEPOINT", "RELEASE SAVEPOINT", "ROLLBACK TO SAVEPOINT")
+    return [query["sql"] for query in queries if not query["sql"].startswith(reads)]
+
+
+@pytest.mark.django_db
+def test_visitors_have_nothing_written_that_has_not_changed(
+    client: Client, clock: FrozenDateTimeFactory
+) -> None:
+    save("a.jpg")
+    former = picture.url("a.jpg", width=320)
+    assert client.get(former).status_code == 200
+    save("a.jpg", photograph((800, 600)))
+    originals.check(REFERENCE)
+    caches["default"].clear()
+    present = picture.url("a.jpg", width=320)
+    assert client.get(present).status_code == 200
+    for url, status in ((present, 200), (former, 302)):
+        for empties_cache in (False, True):
+            clock.tick(FRESH_SECONDS + 1)
+            if empties_cache:
+                caches["default"].clear()
+            with CaptureQueriesContext(connection) as queries:
+                assert client.get(url).status_code == status
+            assert written(queries) == []
+
+
+@pytest.mark.django_db
+def test_what_has_changed_is_written_once(client: Client, clock: FrozenDateTimeFactory) -> None:
+    save("a.jpg")
+    url = picture.url("a.jpg", width=320)
+    assert client.get(url).status_code == 200
+    storages["default"].delete("a.jpg")
+    for is_news in (True, False, False):
+        clock.tick(FRESH_SECONDS + 1)
+        with CaptureQueriesContext(connection) as queries:
+            assert client.get(url).status_code == 404
+        assert len(written(queries)) == is_news
+    save("a.jpg", photograph((800, 600)))
+    for is_news in (True, False, False):
+        clock.tick(FRESH_SECONDS + 1)
+        with CaptureQueriesContext(connection) as queries:
+            assert client.get(url).status_code == 302
+        assert len(written(queries)) == is_news
+    assert Original.objects.get().width == 800
+
+
+@pytest.mark.django_db
+def test_many_pictures_are_looked_up_by_the_batch(
+    monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    monkeypatch.setattr(index, "BATCH", 2)
+    names = [save(f"{number}.jpg") for number in range(5)]
+    references = [originals.describe(name).reference for name in names]
+    with django_assert_num_queries(3):
+        assert {one.reference for one in index.find_many(references)} == set(references)
+
+
+@pytest.mark.django_db
+def test_row_whose_name_somebody_has_changed_is_not_used_and_is_mended() -> None:
+    save("a.jpg")
+    known = originals.describe("a.jpg")
+    Original.objects.update(name="b.jpg")
+    assert index.find(REFERENCE) is None
+    index.record(known)
+    assert index.find(REFERENCE) is not None
+    assert Original.objects.get().name == "a.jpg"
+
+
+@pytest.mark.django_db
+def test_row_is_written_by_one_statement(client: Client) -> None:
+    save("a.jpg")
+    with CaptureQueriesContext(connection) as queries:
+        known = originals.check(REFERENCE)
+    assert len(written(queries)) == 1
+    with CaptureQueriesContext(connection) as queries:
+        index.record(known)
+    assert len(queries) == len(written(queries)) + 2  # its savepoint
+
+
+@pytest.mark.django_db
+def test_database_that_cannot_insert_or_update_has_its_rows(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As Oracle."""
+    monkeypatch.setattr(connection.features, "supports_update_conflicts", False)
+    save("a.jpg")
+    url = picture.url("a.jpg", width=320)
+    for _ in range(2):
+        assert client.get(url).status_code == 200
+        originals.check(REFERENCE)
+        caches["default"].clear()
+    save("a.jpg", photograph((800, 600)))
+    originals.check(REFERENCE)
+    assert Original.objects.get().width == 800
+    assert CachedVariant.objects.get().key == url.removeprefix("/img/")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_query_that_fails_leaves_the_transaction_of_a_page_alone(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    save("a.jpg")
+    with transaction.atomic():
+        Photo.objects.create(title="Before")
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE resizer_original RENAME TO hidden")
+        assert picture.url("a.jpg", width=320).startswith("/img/")
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE hidden RENAME TO resizer_original")
+        Photo.objects.create(title="After")
+    assert "no such table" in caplog.text
+    assert Photo.objects.count() == 2
 
 
 def test_project_whose_settings_have_no_database(tmp_path: Path) -> None:
