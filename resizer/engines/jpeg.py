@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,9 @@ MAX_SEGMENTS = 100_000
 #: Pillow joins what is in several segments, and reads all numbers of a tag: 43 MB take 35 s. One segment has 64 KB.
 MAX_EXIF_BYTES = 1_000_000
 
-_SCAN, _APP0, _APP1 = b"\xda", b"\xe0", b"\xe1"
+_SCAN, _APP0, _APP1, _APP2, _APP14 = b"\xda", b"\xe0", b"\xe1", b"\xe2", b"\xee"
+#: Segments, the names that their content begins with, and the least length of it: libjpeg ignores shorter ones.
+_LEAST_BYTES = {(_APP0, b"JFIF"): 14, (_APP2, b"ICC_PROFILE\0"): 14, (_APP14, b"Adobe"): 12}
 #: Frames of which the pixels come out as they go in, unless they come in several scans.
 _SEQUENTIAL = {b"\xc0", b"\xc1"}
 #: Frames that no browser shows; of those that are cut, libjpeg says nothing.
@@ -76,6 +79,65 @@ def refuse_scans(file: BinaryIO) -> None:
         return
     if sum(kind == _SCAN for kind, _, _ in _segments(content)) > most:
         raise TooMuchWork(f"more than {most} scans of {pixels} px")
+
+
+def clean(file: BinaryIO, whole: bool) -> Iterator[bytes | range]:
+    """The picture as stretches of the file, and bytes that replace others: segments that can be read, and an end.
+
+    If not `whole`, nothing is read beyond the segment of the first scan. Raises TooMuchWork for a flood of segments.
+    """
+    position = 0
+    for kind, content in _header_segments(file):
+        if any(
+            kind == segment and content.startswith(name) and len(content) < least
+            for (segment, name), least in _LEAST_BYTES.items()
+        ):
+            yield range(position, file.tell() - len(content) - 4)
+            position = file.tell()
+    if not whole:
+        yield range(position, file.tell())
+        return
+    stop = find_cut(file)
+    if stop is None:
+        yield range(position, file.seek(0, os.SEEK_END))
+    else:
+        yield range(position, stop)
+        yield b"\xff" + _END
+
+
+def find_cut(file: BinaryIO) -> int | None:
+    """Where the end marker of a JPEG is missing; None if it is not. Raises TooMuchWork for a flood of segments."""
+    last = max(0, file.seek(0, os.SEEK_END) - 2)
+    file.seek(last)
+    if file.read() == b"\xff" + _END:
+        return None
+    file.seek(0)
+    content = file.read()
+    data = 2
+    for _, start, end in _segments(content):
+        if end > len(content):
+            return start
+        data = end
+    if _SEGMENT.search(content, data):
+        return None
+    # What may be the first half of the marker, or of a byte that it makes of two.
+    return max(data, len(content.rstrip(b"\xff")))
+
+
+def has_all_scans(content: bytes) -> bool:
+    """Whether the scans of a JPEG tell every coefficient of each component to its last bit (T.81 §G.1.1)."""
+    missing: dict[int, set[int]] = {}
+    for kind, start, end in _segments(content):
+        segment = content[start + 4 : end]
+        if kind in _FRAMES:
+            coefficients = range(1 if kind in _SEQUENTIAL else 64)
+            missing = {component: set(coefficients) for component in segment[6::3]}
+        elif kind == _SCAN and segment and len(segment) == 4 + 2 * segment[0]:
+            first, last, bits = segment[-3:]
+            for component in segment[1:-3:2]:
+                if not bits & 15:
+                    missing.get(component, set()).difference_update(range(first, last + 1))
+    return not any(missing.values())
 
 
 def only_pixels(content: bytes) -> bytes:

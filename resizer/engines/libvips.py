@@ -14,6 +14,7 @@ from resizer.engines.encoding import encode_lossy, is_tiny, is_worth_effort, mos
 from resizer.engines.jpeg import only_pixels
 from resizer.engines.pillow import PillowEngine
 from resizer.engines.pillow.animation import render_animation
+from resizer.engines.pillow.cuts import refuse_cut
 from resizer.engines.pillow.rights import kept_exif
 from resizer.engines.profiles import is_usable
 from resizer.engines.scoring import find_quality
@@ -102,6 +103,7 @@ class LibvipsEngine:
     def render(
         self, file: BinaryIO, header: Header, variants: Sequence[Variant]
     ) -> Generator[Rendered]:
+        refuse_cut(file)
         with open_clean(file) as (clean, _):
             if _Fork.is_broken or not _reads(clean, header):
                 yield from self._pillow.render(clean, header, variants)

@@ -11,7 +11,7 @@ from PIL import ImageCms
 
 from resizer.engines.profiles import MAX_PROFILE_BYTES
 from tests.colours import DISPLAY_P3, rgb_profile
-from tests.hostile_files import chunk
+from tests.hostile_files import baseline_jpeg, chunk, riff, riff_chunk, segment, webp_canvas
 from tests.pictures import draw, encode, photograph
 
 if TYPE_CHECKING:
@@ -30,7 +30,8 @@ class Spoiled(NamedTuple):
 
 @cache
 def spoiled_files() -> tuple[Spoiled, ...]:
-    return tuple(Spoiled(*one) for one in (*_pngs(), *_jpegs()))
+    spoiled = (Spoiled(*one) for one in (*_pngs(), *_jpegs(), *_webps()))
+    return (*spoiled, *unended_jpegs())
 
 
 def with_chunk(content: bytes, extra: bytes, before: bytes = b"IDAT") -> bytes:
@@ -143,9 +144,48 @@ def _pngs() -> Iterator[tuple[str, bytes, bytes]]:
     yield "PNG with a transparent colour and alpha", with_chunk(deep, chunk(b"tRNS", red)), deep
 
 
+def unended_jpegs() -> Iterator[Spoiled]:
+    """JPEGs of which only the end marker is missing."""
+    for name, whole in (*whole_jpegs(), ("JPEG in three scans", baseline_jpeg(64, 3))):
+        yield Spoiled(f"{name} without an end", whole[:-2], whole)
+        yield Spoiled(f"{name} without half of its end", whole[:-1], whole)
+        yield Spoiled(f"{name} with zeros for an end", whole[:-2] + bytes(20), whole)
+        yield Spoiled(f"{name} with a comment for an end", whole[:-2] + segment(0xFE, b"x"), whole)
+        yield Spoiled(f"{name} cut in a comment", whole[:-2] + segment(0xFE, b"x")[:-1], whole)
+        yield Spoiled(f"{name} with a restart for an end", whole[:-2] + b"\xff\xd0", whole)
+
+
+def whole_jpegs() -> Iterator[tuple[str, bytes]]:
+    picture = draw(SIZE)
+    yield "baseline JPEG", encode(picture)
+    yield "progressive JPEG", encode(picture, progressive=True)
+    yield "grey JPEG", encode(draw(SIZE, "L"))
+    yield "CMYK JPEG", encode(picture.convert("CMYK"))
+    yield "JPEG with restarts", encode(picture, restart_marker_blocks=1)
+
+
+def _webps() -> Iterator[tuple[str, bytes, bytes]]:
+    picture = encode(draw(SIZE), "WEBP")[12:]
+    chunks = {"an unknown chunk": (0, b"abcd"), "EXIF": (8, b"EXIF"), "XMP": (4, b"XMP ")}
+    for name, (flags, kind) in chunks.items():
+        whole = riff(webp_canvas(SIZE, flags), picture, riff_chunk(kind, b"odd"))
+        length = struct.pack("<I", len(whole) - 9)
+        yield f"WebP without the last byte of {name}", whole[:-1], whole
+        yield f"WebP that does not count it of {name}", whole[:4] + length + whole[8:-1], whole
+
+
 def _jpegs() -> Iterator[tuple[str, bytes, bytes]]:
     plain = photograph(SIZE)
     lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
     yield "JPEG with a profile of Lab", photograph(SIZE, icc_profile=lab), plain
+    short = {
+        "JFIF": (0xE0, b"JFIF\0"),
+        "Adobe": (0xEE, b"Adobe"),
+        "profile": (0xE2, b"ICC_PROFILE\0"),
+    }
+    for name, (kind, content) in short.items():
+        extra = segment(kind, content)
+        yield f"JPEG with a short {name}", plain[:2] + extra + plain[2:], plain
+        yield f"JPEG with a short {name} later", plain[:20] + extra + plain[20:], plain
     grey = encode(draw(SIZE, "L"))
     yield "grey JPEG with a profile of RGB", encode(draw(SIZE, "L"), icc_profile=P3), grey

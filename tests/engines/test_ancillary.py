@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,9 +12,9 @@ from PIL import ExifTags, Image
 from resizer.errors import UndecodableOriginal
 from resizer.formats import WEBP
 from tests.engines.rendering import render, render_one, variant
-from tests.engines.spoiled import SIZE, spoiled_files, with_chunk, with_wrong_checksum
-from tests.hostile_files import PNG_START, chunk
-from tests.pictures import draw, encode, exact_difference
+from tests.engines.spoiled import SIZE, spoiled_files, whole_jpegs, with_chunk, with_wrong_checksum
+from tests.hostile_files import PNG_START, chunk, riff, riff_chunk, webp_canvas
+from tests.pictures import draw, encode, exact_difference, photograph
 
 if TYPE_CHECKING:
     from resizer.engines import Engine
@@ -63,3 +64,39 @@ def test_orientation_of_a_png_counts_if_its_checksum_is_right(engine: Engine) ->
     for extra, size in ((right, SIZE[::-1]), (with_wrong_checksum(right), SIZE)):
         content = with_chunk(PNG_FILE, chunk(b"tEXt", b"Auteur \xe9\0x") + extra)
         assert render_one(engine, content, variant(size[0])).size == size
+
+
+@pytest.mark.parametrize("whole", list(whole_jpegs()), ids=lambda one: one[0])
+@pytest.mark.parametrize("missing", [1, 2, 3, 5, 9, 40])
+def test_jpeg_without_an_end_that_is_cut_in_its_pixels_is_refused(
+    engine: Engine, whole: tuple[str, bytes], missing: int
+) -> None:
+    """Up to the last byte of its last scan, whether or not a decoder would mind."""
+    with pytest.raises(UndecodableOriginal):
+        render(engine, whole[1][: -2 - missing], variant(32))
+
+
+def test_progressive_jpeg_that_is_cut_between_scans_is_refused(engine: Engine) -> None:
+    content = photograph(SIZE, progressive=True)
+    scans = [found.start() for found in re.finditer(rb"\xff\xda", content)]
+    for start in scans[1:]:
+        with pytest.raises(UndecodableOriginal):
+            render(engine, content[:start], variant(32))
+
+
+def test_webp_is_shown_as_browsers_do_whatever_its_exif_says(engine: Engine) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    for options in ({}, {"lossless": True}):
+        content = encode(draw(SIZE), "WEBP", exif=exif, **options)
+        header = engine.read_header(io.BytesIO(content))
+        assert (header.width, header.height, header.orientation) == (*SIZE, 1)
+        plain = render_one(engine, encode(draw(SIZE), "WEBP", **options), variant(32))
+        assert exact_difference(render_one(engine, content, variant(32)), plain) < 1
+
+
+def test_webp_that_is_cut_is_refused(engine: Engine) -> None:
+    whole = riff(webp_canvas(SIZE), encode(draw(SIZE), "WEBP")[12:], riff_chunk(b"abcd", b"odd"))
+    for content in (whole[:-2], whole[:-20], encode(draw(SIZE), "WEBP")[:-1]):
+        with pytest.raises(UndecodableOriginal):
+            engine.read_header(io.BytesIO(content))

@@ -10,6 +10,7 @@ from PIL import ExifTags, Image, features
 from resizer.engines.ancillary import open_clean
 from resizer.engines.jpeg import MAX_EXIF_BYTES, is_buffered
 from resizer.engines.pillow.animation import count_frames, render_animation
+from resizer.engines.pillow.cuts import refuse_cut
 from resizer.engines.pillow.decoding import decode
 from resizer.engines.pillow.encoding import encode
 from resizer.engines.pillow.files import has_heic, open_image
@@ -19,7 +20,7 @@ from resizer.engines.pillow.rights import kept_exif
 from resizer.engines.protocol import Header
 from resizer.engines.sharing import render_shared
 from resizer.errors import TooMuchWork
-from resizer.formats import GIF, HEIC, JPEG, PNG
+from resizer.formats import GIF, HEIC, JPEG, PNG, WEBP
 from resizer.geometry import upright
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class PillowEngine:
 
     def read_header(self, file: BinaryIO) -> Header:
         with open_image(file, whole=False) as (image, found):
-            orientation = _orientation(image)
+            orientation = _orientation(image, found)
             width, height = upright(image.size, orientation)
             length = file.seek(0, os.SEEK_END)
             return Header(
@@ -62,6 +63,7 @@ class PillowEngine:
     def render(
         self, file: BinaryIO, header: Header, variants: Sequence[Variant]
     ) -> Generator[Rendered]:
+        refuse_cut(file)
         with open_clean(file) as (clean, _):
             exif = kept_exif(clean)
             yield from render_shared(
@@ -75,10 +77,13 @@ class PillowEngine:
             )
 
 
-def _orientation(image: Image.Image) -> int:
+def _orientation(image: Image.Image, found: Format) -> int:
     content = image.info.get("exif") or b""
     if len(content) > MAX_EXIF_BYTES:
         raise TooMuchWork(f"{len(content)} bytes of EXIF")
+    if found is WEBP:
+        # Browsers ignore it there.
+        return 1
     exif = Image.Exif()
     try:
         # Not the image's own method, which takes orientation from XMP as well; browsers do not.
