@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from django.apps import AppConfig, apps
+from django.core.files import File
 from django.core.signals import setting_changed
 from django.db import transaction
 from django.db.models import ImageField, Model
-from django.db.models.signals import post_save
+from django.db.models.signals import post_init, post_save
 from django.utils.translation import gettext_lazy as _
 
 from resizer.conf import get_settings
@@ -18,9 +20,14 @@ from resizer.conf import get_settings
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from django.db.models.fields.files import FieldFile
+
     from resizer.descriptions import Reference
 
 logger = logging.getLogger(__name__)
+
+#: Where an instance has the names of its files as they were loaded or saved.
+_NOTED = "_resizer_files"
 
 
 class ResizerConfig(AppConfig):
@@ -32,9 +39,9 @@ class ResizerConfig(AppConfig):
         from resizer import checks  # noqa: F401  # registers the system checks
 
         setting_changed.connect(forget_settings, dispatch_uid="resizer.forget_settings")
-        for model in apps.get_models():
-            if any(isinstance(field, ImageField) for field in model._meta.get_fields()):
-                post_save.connect(look_at_files, sender=model, dispatch_uid="resizer.look_at_files")
+        for model in filter(_image_fields, apps.get_models()):
+            post_init.connect(note_files, sender=model, dispatch_uid="resizer.note_files")
+            post_save.connect(look_at_files, sender=model, dispatch_uid="resizer.look_at_files")
 
 
 def forget_settings(**_: object) -> None:
@@ -42,10 +49,18 @@ def forget_settings(**_: object) -> None:
     get_settings.cache_clear()
 
 
-# Nobody calls us when another app's model is saved.
+# Nobody calls us when another app's model is loaded or saved.
+def note_files(sender: type[Model], instance: Model, **_kwargs: Any) -> None:
+    """Remember which files a row has, to tell when it is saved whether it has got others."""
+    instance.__dict__[_NOTED] = {
+        field.name: _name_in(instance, field) for field in _image_fields(sender)
+    }
+
+
 def look_at_files(
     sender: type[Model],
     instance: Model,
+    created: bool,
     using: str,
     raw: bool,
     update_fields: Iterable[str] | None,
@@ -53,22 +68,42 @@ def look_at_files(
 ) -> None:
     """Describe images that were saved, so that no page has to, and none shows what they replaced.
 
-    A storage that overwrites gives a new file an old name.
+    A row that is saved with the files it had costs nothing.
     """
+    noted = instance.__dict__.setdefault(_NOTED, {})
+    for field in _image_fields(sender):
+        if update_fields is not None and field.name not in update_fields:
+            continue
+        name = _name_in(instance, field)
+        # The very same text: a storage that overwrites gives a new file an old name, as another text.
+        has_changed = created or name is not noted.get(field.name)
+        noted[field.name] = name
+        if name and has_changed and not raw:
+            _check_soon(getattr(instance, field.name), using)
+
+
+@functools.cache
+def _image_fields(model: type[Model]) -> list[ImageField]:
+    return [field for field in model._meta.get_fields() if isinstance(field, ImageField)]
+
+
+def _name_in(instance: Model, field: ImageField) -> str | None:
+    """Not by the attribute, which may ask the database for a field that was left out."""
+    value = instance.__dict__.get(field.attname)
+    return value.name if isinstance(value, File) else value
+
+
+def _check_soon(file: FieldFile, using: str) -> None:
     from resizer import originals
     from resizer.errors import OriginalNotFound
 
-    for field in sender._meta.get_fields():
-        is_saved = not raw and (update_fields is None or field.name in update_fields)
-        if not is_saved or not isinstance(field, ImageField) or not getattr(instance, field.name):
-            continue
-        try:
-            reference = originals.locate(getattr(instance, field.name))
-        except OriginalNotFound:
-            # Files in a storage that is no source are none of our business.
-            continue
-        # Before, others would read the former row again; and its failure is not the saver's.
-        transaction.on_commit(partial(_check, reference), using=using, robust=True)
+    try:
+        reference = originals.locate(file)
+    except OriginalNotFound:
+        # Files in a storage that is no source are none of our business.
+        return
+    # Before, others would read the former row again; and its failure is not the saver's.
+    transaction.on_commit(partial(_check, reference), using=using, robust=True)
 
 
 def _check(reference: Reference) -> None:

@@ -1,43 +1,99 @@
 from __future__ import annotations
 
+import pickle
 import subprocess
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
 from django.core.files.base import ContentFile
-from django.core.files.storage import storages
+from django.core.files.storage import FileSystemStorage, storages
 
 from config.gallery.models import Photo
 from resizer import originals
 from resizer.apps import look_at_files
 from resizer.errors import UnsupportedFormat
-from tests.conftest import save
+from resizer.models import Original
 from tests.pictures import photograph
 from tests.servers import ROOT, manage
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pytest_django import DjangoAssertNumQueries, DjangoCaptureOnCommitCallbacks
+    from pytest_django import DjangoAssertNumQueries, DjangoCaptureOnCommitCallbacks, Settings
 
     from tests.conftest import CountingEngine
 
 
+class OverwritingStorage(FileSystemStorage):
+    """Gives a second file of a name the same name, as S3 does by default."""
+
+    def get_available_name(self, name: str, max_length: int | None = None) -> str:
+        self.delete(name)
+        return name
+
+
+@pytest.mark.parametrize("is_loaded", [False, True])
 def test_file_saved_under_an_old_name_is_seen_at_once(
+    photo: Photo,
+    settings: Settings,
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+    django_assert_num_queries: DjangoAssertNumQueries,
+    is_loaded: bool,
+) -> None:
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "default": {
+            "BACKEND": "tests.test_apps.OverwritingStorage",
+            "OPTIONS": settings.STORAGES["default"]["OPTIONS"],
+        },
+    }
+    before = originals.describe(photo.image)
+    if is_loaded:
+        photo = Photo.objects.get(pk=photo.pk)
+    with django_capture_on_commit_callbacks(execute=True):
+        photo.image.save("test.jpg", ContentFile(photograph((800, 600))))
+        # Whoever asks before the commit still finds the former row.
+        assert originals.describe(photo.image) == before
+    assert photo.image.name == before.reference.name
+    with django_assert_num_queries(0):
+        assert originals.describe(photo.image).size == (800, 600)
+
+
+def test_upload_that_is_assigned_is_seen_at_once(
+    photo: Photo, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
+) -> None:
+    photo = Photo.objects.get(pk=photo.pk)
+    photo.image = ContentFile(photograph((800, 600)), "other.jpg")
+    with django_capture_on_commit_callbacks() as callbacks:
+        photo.save(update_fields=["title"])
+    assert callbacks == []
+    with django_capture_on_commit_callbacks(execute=True) as callbacks:
+        photo.save()
+        photo.save()
+    assert len(callbacks) == 1
+    assert Original.objects.get(name=photo.image.name).width == 800
+
+
+@pytest.mark.parametrize("way", ["loaded", "created", "without it", "pickled", "looked at"])
+def test_row_saved_with_its_files_asks_for_nothing(
     photo: Photo,
     django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
     django_assert_num_queries: DjangoAssertNumQueries,
+    way: str,
 ) -> None:
-    before = originals.describe(photo.image)
-    save(str(photo.image.name), photograph((800, 600)))
-    assert originals.describe(photo.image) == before
-    with django_capture_on_commit_callbacks(execute=True):
+    if way != "created":
+        photo = Photo.objects.get(pk=photo.pk)
+    if way == "without it":
+        photo = Photo.objects.only("title").get(pk=photo.pk)
+    if way == "pickled":
+        photo = pickle.loads(pickle.dumps(photo))
+    if way == "looked at":
+        assert photo.image.url
+    photo.title = "Other"
+    with django_capture_on_commit_callbacks() as callbacks, django_assert_num_queries(1):
         photo.save()
-        # Whoever asks before the commit still finds the former row.
-        assert originals.describe(photo.image) == before
-    with django_assert_num_queries(0):
-        assert originals.describe(photo.image).size == (800, 600)
+    assert callbacks == []
 
 
 def test_uploaded_picture_is_known_before_a_page_asks(
@@ -57,6 +113,7 @@ def test_uploaded_picture_is_known_before_a_page_asks(
 def test_only_saved_files_are_looked_at(
     photo: Photo, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks, kept: str
 ) -> None:
+    photo.image = "other.jpg"
     with django_capture_on_commit_callbacks() as callbacks:
         photo.save(update_fields=[kept])
     assert len(callbacks) == (kept == "image")
@@ -75,7 +132,7 @@ def test_file_in_a_storage_that_is_no_source_is_left_alone(
 ) -> None:
     photo.image.storage = storages["resizer"]
     with django_capture_on_commit_callbacks() as callbacks:
-        look_at_files(Photo, photo, using="default", raw=False, update_fields=None)
+        look_at_files(Photo, photo, created=True, using="default", raw=False, update_fields=None)
     assert callbacks == []
 
 
@@ -87,9 +144,11 @@ def test_broken_upload_can_be_replaced_at_once(
         photo.image.save("broken.jpg", ContentFile(b"nonsense"))
     with pytest.raises(UnsupportedFormat):
         originals.describe(photo.image)
-    save(str(photo.image.name))
+    name = str(photo.image.name)
+    storages["default"].delete(name)
     with django_capture_on_commit_callbacks(execute=True):
-        photo.save()
+        photo.image.save("broken.jpg", ContentFile(photograph()))
+    assert photo.image.name == name
     assert originals.describe(photo.image).size == (1600, 1200)
 
 
