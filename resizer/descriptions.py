@@ -70,6 +70,11 @@ class Description:
         )
 
     @property
+    def is_broken(self) -> bool:
+        """Its header can be read, its pixels cannot: no frame of it is to be seen."""
+        return self.header.frames == 0
+
+    @property
     def is_fresh(self) -> bool:
         return time.time() - self.checked_at < get_settings().FRESH_SECONDS
 

@@ -82,6 +82,7 @@ class Original(models.Model):
     is_shrinkable = models.BooleanField(_("can be decoded small"), default=False)
     is_graphic = models.BooleanField(_("is a graphic"), default=False)
     has_palette = models.BooleanField(_("has a palette"), default=False)
+    #: 0 if its pixels turned out to be broken, at `checked_at`.
     frames = models.PositiveIntegerField(_("frames"), default=1)
     bytes = models.PositiveBigIntegerField(_("bytes"))
     #: None after the file may have changed: the next one who needs it reads the header again.

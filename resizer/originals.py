@@ -53,6 +53,8 @@ logger = logging.getLogger(__name__)
 MAX_SIDE = 65_535
 #: How long a missing or broken original is remembered as such, seconds.
 FAILURE_SECONDS = 60
+#: How long pages show an original as it is after a variant of it has failed, seconds.
+BROKEN_SECONDS = 7 * 24 * 3600
 #: How long no page waits for another original of a source that was too slow for one, seconds.
 SLOW_SECONDS = 10
 #: How often a source is asked whether an original has changed, however many requests doubt it, seconds.
@@ -98,10 +100,13 @@ def describe(file: File) -> Description:
     if isinstance(file, Original) and file.checked_at is not None:
         return from_row(file)
     reference = locate(file)
-    attached = getattr(file, "_resizer_description", None)
-    if isinstance(attached, Description) and attached.reference == reference:
-        return attached
-    return _recall(reference) or _look(reference)
+    known = getattr(file, "_resizer_description", None)
+    if not isinstance(known, Description) or known.reference != reference:
+        known = _recall(reference)
+    # No browser asks for variants of a broken one, so nobody else looks whether it was replaced.
+    if known is None or (known.is_broken and not known.is_fresh):
+        return _look(reference)
+    return known
 
 
 def _look(reference: Reference) -> Description:
@@ -165,7 +170,7 @@ def current_fingerprint(reference: Reference) -> str:
 
 def _check(reference: Reference, stat: Stat | None = None) -> Description:
     try:
-        known = index.find(reference)
+        known = index.find(reference) or _known_as_broken(reference)
         with ExitStack() as taken:
             if is_in_request():
                 # A page, which prints many pictures, is refused none; and it may be in the middle of a query.
@@ -219,6 +224,16 @@ def prefetch(files: Iterable[FieldFile]) -> None:
             file._resizer_description = description  # type: ignore[attr-defined]
 
 
+def note_broken(description: Description) -> None:
+    """Have pages show an original as it is, until its file is replaced or it is forgotten, but no longer than a week."""
+    if description.is_broken:
+        return
+    logger.warning("%.1000r is broken: pages show it as it is", description.reference)
+    broken = replace(description, header=description.header._replace(frames=0))
+    index.record(broken)
+    _remember(broken)
+
+
 def forget(reference: Reference) -> None:
     """Have the next one who needs an original read its header again."""
     cache.drop(_cache_key(reference))
@@ -230,7 +245,7 @@ def _inspect(reference: Reference, stat: Stat, known: Description | None) -> Des
     if stat.bytes > get_settings().MAX_BYTES:
         raise TooManyBytes(f"{reference} has {stat.bytes} bytes")
     fingerprint = stat.fingerprint
-    if known is not None and known.fingerprint == fingerprint:
+    if known is not None and known.fingerprint == fingerprint and not _is_over(known):
         header = known.header
     else:
         with get_source(reference.source).open(reference.name) as file:
@@ -244,8 +259,14 @@ def _inspect(reference: Reference, stat: Stat, known: Description | None) -> Des
         checked_at=time.time(),
     )
     _refuse_too_many_pixels(description)
+    # What has a row that says the same keeps it, with its time: since then a broken one is known to be broken.
     index.record(description, known)
     return description
+
+
+def _is_over(known: Description) -> bool:
+    """Whether an original that was found broken is tried again. On its way, a file may have been cut."""
+    return known.is_broken and time.time() - known.checked_at >= BROKEN_SECONDS
 
 
 def _refuse_too_many_pixels(description: Description) -> None:
@@ -308,10 +329,18 @@ def _last_known(reference: Reference, remembered: Any) -> Description | None:
     return known if known is not None and known.checked_at else None
 
 
-# Not for ever: another process, with a cache of its own, may have found a new version and recorded it.
+def _known_as_broken(reference: Reference) -> Description | None:
+    """What the cache knows of a broken original, which may have no row for want of a database."""
+    remembered = cache.read(_cache_key(reference))
+    known = unpack(reference, remembered) if isinstance(remembered, tuple | list) else None
+    return known if known is not None and known.is_broken else None
+
+
 def _remember(description: Description) -> None:
-    key = _cache_key(description.reference)
-    cache.write(key, pack(description), get_settings().FRESH_SECONDS)
+    # Not for ever: another process, with a cache of its own, may have found a new version and recorded it.
+    # But without a database nothing else knows that one is broken, and pages look at that again.
+    seconds = BROKEN_SECONDS if description.is_broken else get_settings().FRESH_SECONDS
+    cache.write(_cache_key(description.reference), pack(description), seconds)
 
 
 def _remember_failure(reference: Reference, error: ResizerError, fingerprint: str = "") -> None:

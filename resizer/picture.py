@@ -153,18 +153,14 @@ def build(
         description = originals.describe(file)
     except ResizerError as error:
         logger.warning("%.1000r is shown as it is: %.500r", file, error)
-        width, height = choice.box()
-        return Picture(
-            url=_plain_url(file),
-            width=width,
-            height=height,
-            alt=alt,
-            attributes=all_attributes,
-        )
+        return _as_it_is(file, choice.box(), alt, all_attributes)
     recipe, css_width = choice.settle(description)
     ladder = _ladder(css_width, widest(description.size, recipe))
     widest_offered = ladder.widths[-1]
     shown_width = css_width or widest_offered
+    box = (shown_width, height_of(shown_width, description.size, recipe))
+    if description.is_broken:
+        return _as_it_is(file, box, alt, all_attributes)
     plain_width = css_width or PLAIN_WIDTH
     plain = next((width for width in ladder.widths if width >= plain_width), widest_offered)
     still = replace(recipe, animated=False)
@@ -192,8 +188,8 @@ def build(
         srcset=ladder.srcset(still_stem, standby) if has_choice else "",
         candidates=tuple(candidates),
         sizes=_sizes(sizes, css_width, all_attributes) if has_choice and ladder.is_fluid else "",
-        width=shown_width,
-        height=height_of(shown_width, description.size, recipe),
+        width=box[0],
+        height=box[1],
         alt=alt,
         attributes=all_attributes,
     )
@@ -213,6 +209,8 @@ def url(file: File, *, format: str | None = None, **options: object) -> str:
         description = originals.describe(file)
     except ResizerError as error:
         logger.warning("%.1000r is linked as it is: %.500r", file, error)
+        return _plain_url(file)
+    if description.is_broken:
         return _plain_url(file)
     recipe, css_width = choice.settle(description)
     limit = widest(description.size, recipe)
@@ -261,6 +259,16 @@ def _stem(description: Description, recipe: Recipe) -> str:
     """The address up to its width; the width and format of the variant that carries it do not matter."""
     variant = description.variant(recipe, 1, description.header.format)
     return url_for(write_stem(variant, sign(variant)))
+
+
+def _as_it_is(
+    file: File,
+    box: tuple[int | None, int | None],
+    alt: str,
+    attributes: Mapping[str, Any],
+) -> Picture:
+    width, height = box
+    return Picture(url=_plain_url(file), width=width, height=height, alt=alt, attributes=attributes)
 
 
 def _plain_url(file: File) -> str:

@@ -49,6 +49,10 @@ def render(description: Description, variant: Variant, deadline: Deadline) -> Ma
     for failure, error_class in failures.items():
         if failure in remembered or lockfiles.noted(failure, seconds=originals.FAILURE_SECONDS):
             raise error_class(f"{description.reference} failed a moment ago")
+    if description.is_broken and variant.recipe.animated:
+        raise UndecodableOriginal(
+            f"{description.reference} is broken, and its frames are not known"
+        )
     _refuse_too_large(description, variant)
     try:
         made: Made = batches.share(

@@ -173,10 +173,19 @@ def _make(
         return _redirect(write_key(offered, sign(offered)))
     try:
         answer = store.make(description, variant, key)
-    except (OriginalChanged, OriginalNotFound, TooManyBytes, TooMuchWork, UndecodableOriginal):
+    except (
+        OriginalChanged,
+        OriginalNotFound,
+        TooManyBytes,
+        TooMuchWork,
+        UndecodableOriginal,
+    ) as error:
         # Remembers that it is gone or too large, or finds what has taken its place.
-        offered = _offered(originals.recheck(description.reference), variant)
+        description = originals.recheck(description.reference)
+        offered = _offered(description, variant)
         if offered == variant:
+            if isinstance(error, TooMuchWork | UndecodableOriginal):
+                originals.note_broken(description)
             raise
         return _redirect(write_key(offered, sign(offered)))
     response = _respond(request, answer, key, variant.format, headers)

@@ -15,7 +15,7 @@ from PIL import Image
 
 import resizer
 from config.gallery.models import Photo
-from resizer import originals
+from resizer import originals, picture, store
 from resizer.descriptions import Reference, version_of
 from resizer.errors import (
     OriginalNotFound,
@@ -28,13 +28,19 @@ from resizer.errors import (
 )
 from resizer.formats import JPEG
 from resizer.models import Original
+from resizer.sources import get_source
 from resizer.variant import Recipe
 from tests.conftest import CountingEngine, save
 from tests.pictures import draw, encode, photograph
 
 if TYPE_CHECKING:
+    from django.test import Client
     from freezegun.api import FrozenDateTimeFactory
-    from pytest_django import DjangoAssertNumQueries, Settings
+    from pytest_django import (
+        DjangoAssertNumQueries,
+        DjangoCaptureOnCommitCallbacks,
+        Settings,
+    )
 
 pytestmark = pytest.mark.django_db
 
@@ -465,3 +471,151 @@ def test_failures_are_logged_without_a_trace(
         originals.check(description.reference)
     assert len(caplog.records) == 1
     assert caplog.records[0].exc_info is None
+
+
+#: Its header is whole, its pixels end early.
+CUT = photograph((1000, 750))[:9000]
+
+
+def pages() -> tuple[str, str]:
+    return str(picture.build("a.jpg", alt="")), picture.url("a.jpg", width=320)
+
+
+def fail(client: Client) -> str:
+    """The address of a variant that cannot be made, and was asked for."""
+    save("a.jpg", CUT)
+    html, url = pages()
+    assert "<picture>" in html
+    assert client.get(url).status_code == 422
+    return url
+
+
+PLAIN = (
+    '<img src="/originals/a.jpg" width="1000" height="750" alt="" loading="lazy" decoding="async">'
+)
+
+
+def test_page_shows_a_broken_original_as_it_is_once_a_variant_has_failed(
+    client: Client, clock: FrozenDateTimeFactory
+) -> None:
+    url = fail(client)
+    # Longer than any failure or description is remembered.
+    for seconds in (0, 61, 301, 24 * 3600):
+        clock.tick(timedelta(seconds=seconds))
+        assert pages() == (PLAIN, "/originals/a.jpg")
+        assert client.get(url).status_code == 422
+
+
+def test_page_shows_a_broken_original_as_it_is_though_the_cache_is_lost(client: Client) -> None:
+    fail(client)
+    caches["default"].clear()
+    assert pages() == (PLAIN, "/originals/a.jpg")
+
+
+def test_page_shows_a_broken_original_as_it_is_without_a_database(
+    client: Client, clock: FrozenDateTimeFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("resizer.index.is_configured", lambda: False)
+    fail(client)
+    for seconds in (0, 301, 24 * 3600):
+        clock.tick(timedelta(seconds=seconds))
+        assert pages() == (PLAIN, "/originals/a.jpg")
+
+
+@pytest.mark.parametrize("is_saved", [True, False], ids=["saved", "behind Django's back"])
+def test_page_shows_the_picture_again_once_a_broken_original_is_replaced(
+    client: Client,
+    clock: FrozenDateTimeFactory,
+    is_saved: bool,
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+) -> None:
+    url = fail(client)
+    save("a.jpg", photograph((1000, 750)))
+    if is_saved:
+        with django_capture_on_commit_callbacks(execute=True):
+            Photo.objects.create(title="Mended", image="a.jpg")
+    else:
+        clock.tick(timedelta(seconds=301))
+    html, current = pages()
+    assert "<picture>" in html
+    assert current != url
+    assert client.get(current).status_code == 200
+    assert client.get(url).headers["Location"] == current
+
+
+def test_broken_original_costs_a_page_one_call_of_the_cache(
+    client: Client,
+    monkeypatch: pytest.MonkeyPatch,
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
+    fail(client)
+    calls: list[Any] = []
+    cache_class = type(caches["default"])
+    real = cache_class.get
+
+    def counted(*args: Any) -> Any:
+        calls.append(args)
+        return real(*args)
+
+    monkeypatch.setattr(cache_class, "get", counted)
+    monkeypatch.setattr(get_source("default"), "stat", None)
+    with django_assert_num_queries(0):
+        assert str(picture.build("a.jpg", alt="")) == PLAIN
+    assert len(calls) == 1
+
+
+def test_broken_original_of_a_list_is_shown_as_it_is(
+    client: Client,
+    clock: FrozenDateTimeFactory,
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
+    fail(client)
+    photo = Photo(image="a.jpg")
+    resizer.prefetch([photo], "image")
+    with django_assert_num_queries(0):
+        assert str(picture.build(photo.image, alt="")) == PLAIN
+    save("a.jpg")
+    clock.tick(timedelta(seconds=301))
+    assert "<picture>" in str(picture.build(photo.image, alt=""))
+
+
+def test_broken_original_is_tried_again_after_a_week_and_when_it_is_forgotten(
+    client: Client, clock: FrozenDateTimeFactory
+) -> None:
+    url = fail(client)
+    clock.tick(timedelta(days=7))
+    assert "<picture>" in pages()[0]
+    assert client.get(url).status_code == 422
+    assert pages()[0] == PLAIN
+    store.forget(Reference("default", "a.jpg"))
+    assert "<picture>" in pages()[0]
+
+
+def test_looking_at_a_broken_original_again_writes_nothing(
+    client: Client, clock: FrozenDateTimeFactory
+) -> None:
+    url = fail(client)
+    clock.tick(timedelta(seconds=301))
+    with CaptureQueriesContext(connection) as queries:
+        assert pages() == (PLAIN, "/originals/a.jpg")
+        assert client.get(url).status_code == 422
+    assert all(query["sql"].startswith("SELECT") for query in queries)
+
+
+def test_box_of_a_broken_original_is_that_of_its_picture(client: Client) -> None:
+    fail(client)
+    made = picture.build("a.jpg", alt="", width=2000, ratio="2/1")
+    assert (made.width, made.height) == (1000, 500)
+
+
+def test_frames_of_a_broken_original_are_not_made_one(
+    client: Client, clock: FrozenDateTimeFactory
+) -> None:
+    frames = [draw((640, 480)).rotate(90 * turn) for turn in range(3)]
+    content = encode(frames[0], "PNG", save_all=True, append_images=frames[1:])
+    save("a.jpg", content[: len(content) * 9 // 10])
+    url = picture.url("a.jpg", animated=True)
+    assert "/animated/" in url
+    assert client.get(url).status_code == 422
+    clock.tick(timedelta(seconds=61))
+    assert client.get(url).status_code == 422
