@@ -179,7 +179,7 @@ class Settings:
     ENGINE: str = _setting("auto", _text)
     #: It works in child processes, which can be killed; where the platform isolates requests, that is not needed.
     ISOLATION: bool = _setting(True, _flag)
-    #: How long a header or a variant may take before its child process is killed, seconds.
+    #: How many seconds of a core a header or a variant may take before its child process is killed.
     RENDER_SECONDS: int = _setting(10, _positive)
     #: The alias in `STORAGES` of the storage that keeps the variants.
     STORAGE: str = _setting("resizer", _text)

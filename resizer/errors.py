@@ -14,6 +14,7 @@ ResizerError
 ├── SourceTimedOut       504  … in time
 └── Busy                 503  try again shortly
     ├── OriginalChanged  503  the original is not the one that was described
+    ├── RenderKilled     503  the system has killed the process that was at it, as for want of memory
     └── StoreFailed      503  the variants storage could not be read or written
 
 The text of an exception is for the log and may hold details; only `public_message` reaches visitors.
@@ -107,6 +108,12 @@ class Busy(ResizerError):
 
 class OriginalChanged(Busy):
     """A moment later it is described anew."""
+
+
+class RenderKilled(Busy):
+    """Not tried again before: each try may cost others their memory."""
+
+    retry_seconds = 10
 
 
 class StoreFailed(Busy):

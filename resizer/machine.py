@@ -1,4 +1,4 @@
-"""What this machine, or the container that we are in, has: cores and memory."""
+"""What this machine, or the container that we are in, has, and what a process has had of it: cores and memory."""
 
 from __future__ import annotations
 
@@ -31,6 +31,16 @@ def megabytes() -> int:
     physical = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     limits = [int(text) for text in _limits("memory.max") if text != "max"]
     return min([physical, *limits]) // 1_000_000
+
+
+def processor_seconds(pid: int) -> float | None:
+    """What a process has had of all cores, its threads included; None where the system does not tell."""
+    try:
+        # Behind the name, which may hold anything (proc_pid_stat(5)): utime is the twelfth, stime the next.
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _limits(name: str) -> Iterator[str]:

@@ -31,6 +31,7 @@ from resizer.errors import (
     Busy,
     InvalidOption,
     OriginalNotFound,
+    RenderKilled,
     ResizerError,
     SourceFailed,
     SourceTimedOut,
@@ -344,11 +345,11 @@ def _remember(description: Description) -> None:
 
 
 def _remember_failure(reference: Reference, error: ResizerError, fingerprint: str = "") -> None:
-    if isinstance(error, Busy):
+    if isinstance(error, Busy) and not isinstance(error, RenderKilled):
         return
     cache.drop(_sighting_key(reference))
     text = f"{type(error).__name__}|{fingerprint}"
-    cache.write(_cache_key(reference), text, FAILURE_SECONDS)
+    cache.write(_cache_key(reference), text, error.retry_seconds or FAILURE_SECONDS)
 
 
 def _sighted(reference: Reference) -> Stat | None:

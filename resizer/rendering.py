@@ -16,6 +16,7 @@ from resizer.engines.memory import estimate_together
 from resizer.engines.sharing import in_decoding_order, plan_resizing
 from resizer.errors import (
     OriginalChanged,
+    RenderKilled,
     ResizerError,
     TooManyPixels,
     TooMuchWork,
@@ -43,11 +44,11 @@ class Made(NamedTuple):
 
 
 def render(description: Description, variant: Variant, deadline: Deadline) -> Made:
-    """Raises any ResizerError; one that is the original's fault is raised again for a minute, without another try."""
+    """Raises any ResizerError; one that another try would not change is raised again for a while, without one."""
     failures = _failures(variant)
     remembered = cache.read_many(failures)
     for failure, error_class in failures.items():
-        if failure in remembered or lockfiles.noted(failure, seconds=originals.FAILURE_SECONDS):
+        if failure in remembered or lockfiles.noted(failure, seconds=_seconds(error_class)):
             raise error_class(f"{description.reference} failed a moment ago")
     if description.is_broken and variant.recipe.animated:
         raise UndecodableOriginal(
@@ -65,7 +66,7 @@ def render(description: Description, variant: Variant, deadline: Deadline) -> Ma
     except tuple(failures.values()) as error:
         for failure, error_class in failures.items():
             if isinstance(error, error_class):
-                cache.write(failure, True, originals.FAILURE_SECONDS)
+                cache.write(failure, True, _seconds(error_class))
                 lockfiles.note(failure, "failed")
         raise
 
@@ -78,7 +79,13 @@ def _failures(variant: Variant) -> dict[str, type[ResizerError]]:
     return {
         cache.key_of("failure", original): UndecodableOriginal,
         cache.key_of("too-much", recipe): TooMuchWork,
+        cache.key_of("killed", recipe): RenderKilled,
     }
+
+
+def _seconds(error_class: type[ResizerError]) -> int:
+    """For how long it is remembered."""
+    return error_class.retry_seconds or originals.FAILURE_SECONDS
 
 
 def _refuse_too_large(description: Description, variant: Variant) -> None:

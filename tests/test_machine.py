@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -27,6 +28,16 @@ def limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None
         (tmp_path / "groups" / group / name).write_text(f"{text}\n")
 
     return limit
+
+
+def test_seconds_of_a_core_are_told_of_a_process_that_is_there() -> None:
+    before = machine.processor_seconds(os.getpid())
+    assert before is not None
+    ends_at = time.process_time() + 0.1
+    while time.process_time() < ends_at:
+        pass
+    assert (machine.processor_seconds(os.getpid()) or 0) > before
+    assert machine.processor_seconds(2**30) is None
 
 
 def test_all_that_the_machine_has_where_nothing_limits_it(limit: Callable[..., None]) -> None:

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 #: Who serves what is there goes before who renders.
 NICENESS = 5
+#: What memory it has counts more by this, of 1000 (proc_pid_oom_score_adj(5)).
+OOM_SCORE_ADJUSTMENT = 500
 #: Of what is told of an error.
 MAX_CHARACTERS = 1000
 #: What every task ends with: its words, and the bytes that go with them.
@@ -146,6 +148,9 @@ def main() -> None:  # pragma: no cover  # runs in the child, whose lines nobody
     for one in (signal.SIGINT, signal.SIGTERM):
         signal.signal(one, signal.SIG_IGN)
     os.nice(NICENESS)
+    # Where memory is short, the system ends the server's processes last.
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text(str(OOM_SCORE_ADJUSTMENT))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with socket.socket(fileno=0) as connection:
         serve(connection, _limit)

@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from contextlib import suppress
 from pathlib import Path
 from signal import SIGKILL, SIGXCPU
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, cast
 from resizer import machine
 from resizer.conf import get_settings
 from resizer.engines.messages import Message, receive, send
-from resizer.errors import Busy, ResizerError, TooMuchWork, UndecodableOriginal
+from resizer.errors import Busy, RenderKilled, ResizerError, TooMuchWork, UndecodableOriginal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,6 +34,12 @@ logger = logging.getLogger(__name__)
 START_SECONDS = 10
 #: How long to wait for one while all are at work, seconds.
 BORROW_SECONDS = 10
+#: A child has done too much work once it has had this part of its time of a core: the rest went to others.
+ENOUGH = 0.9
+#: It has been stopped if it has had less than this part when its time is over.
+STOPPED = 0.05
+#: One that has had little goes on for so many times its time on the clock.
+PATIENCE = 2
 #: How long one may take to end by itself, seconds.
 END_SECONDS = 1
 
@@ -89,13 +96,15 @@ class Child:
     def answer(self, task: Task, seconds: float, most_bytes: int) -> tuple[dict[str, Any], bytes]:
         """Its next words on a task, and the bytes that go with them.
 
-        Raises TooMuchWork, UndecodableOriginal for nonsense, Busy where it has gone through no fault of the file.
+        Raises TooMuchWork, UndecodableOriginal for nonsense, RenderKilled, Busy where it has gone through no fault of the
+        file.
         """
         try:
+            self._wait(seconds)
             message = receive(self._connection, seconds=seconds, most_bytes=most_bytes)
             words = json.loads(message.head)
         except TimeoutError as error:
-            raise TooMuchWork(f"not done within {seconds:g} s") from error
+            raise Busy(f"child process {self.pid} stops in the middle of a word") from error
         except (EOFError, OSError) as error:
             raise self._explain_end() from error
         except (RecursionError, ValueError) as error:
@@ -127,6 +136,30 @@ class Child:
         # Its end is not ours to wait for.
         self._process.returncode = 0
 
+    def _wait(self, seconds: float) -> None:
+        """Until it says something, or has ended. Raises TooMuchWork, and Busy where others have had its core."""
+        began_at, had_before = time.monotonic(), machine.processor_seconds(self.pid)
+        pause = seconds
+        while not self._says_something(pause):
+            had_until_now = machine.processor_seconds(self.pid)
+            if had_before is None or had_until_now is None:
+                raise TooMuchWork(f"not done within {seconds:g} s")
+            had = had_until_now - had_before
+            if had >= ENOUGH * seconds:
+                raise TooMuchWork(f"not done within {seconds:g} s of a core")
+            passed = time.monotonic() - began_at
+            if had < STOPPED * seconds or passed >= PATIENCE * seconds:
+                raise Busy(f"child process {self.pid} has had {had:g} s of a core in {passed:g} s")
+            pause = min(seconds, max(0.01, ENOUGH * seconds - had))
+
+    def _says_something(self, seconds: float) -> bool:
+        self._connection.settimeout(seconds)
+        try:
+            self._connection.recv(1, socket.MSG_PEEK)
+        except TimeoutError:
+            return False
+        return True
+
     def _explain_end(self) -> ResizerError:
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(END_SECONDS)
@@ -134,10 +167,11 @@ class Child:
         text = f"child process {self.pid} has ended with {code}"
         if code == -SIGXCPU:
             return TooMuchWork(text)
-        # Not by us: the system was short of memory, or an operator of patience. The file may be as good as any. Nothing
-        # is known where it has not ended at all, or where others collect how processes of this one end.
-        is_known = code not in {None, 0, -SIGKILL}
-        return UndecodableOriginal(text) if is_known else Busy(text)
+        if code == -SIGKILL:
+            # Not by us: the system was short of memory, or an operator of patience. The file may be as good as any.
+            return RenderKilled(text)
+        # Nothing is known where it has not ended at all, or where others collect how processes of this one end.
+        return UndecodableOriginal(text) if code else Busy(text)
 
 
 class Children:

@@ -34,7 +34,9 @@ def send(
     lengths = _LENGTHS.pack(len(message.head), len(message.body))
     socket.send_fds(connection, [lengths], [] if descriptor is None else [descriptor])
     connection.sendall(message.head)
-    connection.sendall(message.body)
+    if message.body:
+        # Nothing cannot be sent to who has heard all and ended since.
+        connection.sendall(message.body)
 
 
 def receive(

@@ -9,6 +9,8 @@ import signal
 import socket
 import struct
 import sys
+import time
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from django.conf import settings as django_settings
@@ -81,6 +83,7 @@ class Knowing(Misbehaving):
             "sources": dict(get_settings().SOURCES),
             "project": django_settings.configured,
             "nice": os.nice(0),
+            "expendable": Path("/proc/self/oom_score_adj").read_text().strip(),
             "core": resource.getrlimit(resource.RLIMIT_CORE)[0],
             "processor": resource.getrlimit(resource.RLIMIT_CPU)[0],
             "addresses": resource.getrlimit(resource.RLIMIT_AS)[0],
@@ -94,6 +97,34 @@ class Killed(Misbehaving):
 
     def misbehave(self) -> None:
         os.kill(os.getpid(), self.signal)
+
+
+class Stopped(Killed):
+    signal = signal.SIGSTOP
+
+
+class Starved(Misbehaving):
+    """Gets little of a core, as if others had it."""
+
+    def misbehave(self) -> None:
+        while True:
+            ends_at = time.thread_time() + 0.02
+            while time.thread_time() < ends_at:
+                pass
+            time.sleep(0.1)
+
+
+class Late(Misbehaving):
+    """Gets nothing for a while, and then does what it should."""
+
+    def misbehave(self) -> None:
+        time.sleep(1.5)
+
+
+class KilledAtTheHeader(PillowEngine):
+    def read_header(self, file: BinaryIO) -> Header:
+        os.kill(os.getpid(), signal.SIGKILL)
+        raise AssertionError
 
 
 class Aborted(Killed):
@@ -170,6 +201,12 @@ class SayingNoJSON(Misbehaving):
 class SayingDeeply(Misbehaving):
     def misbehave(self) -> None:
         tell(b"[" * 99_000)
+        signal.pause()
+
+
+class SayingHalfAWord(Misbehaving):
+    def misbehave(self) -> None:
+        os.write(0, struct.pack("!II", 50, 0))
         signal.pause()
 
 
