@@ -6,20 +6,24 @@ import json
 import shutil
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
+import boto3
 import pytest
+import yaml
 from django.urls import reverse
 
 from resizer.formats import BY_EXTENSION, FALLBACKS, FORMATS
 from resizer.publishing import FOREVER
 from resizer.variant import Fit, Recipe, Variant, parse_key, write_key
 from resizer.views import LED, SECURITY_HEADERS
-from tests.cloudfront import TEMPLATE, load_template
+from tests.aws.deployment import CREDENTIALS
+from tests.aws.runtime import REGION
+from tests.cloudfront import TEMPLATE, Loader, load_template
 from tests.conftest import SERVICES, save
 from tests.pictures import draw, encode, photograph
-from tests.servers import ROOT
+from tests.servers import ROOT, moto_server
 
 if TYPE_CHECKING:
     from django.test import Client
@@ -163,7 +167,8 @@ def test_template_lets_in_nobody_but_its_distribution() -> None:
     distribution = "distribution/${Distribution}"
     (statement,) = resources["VariantsBucketPolicy"]["PolicyDocument"]["Statement"]
     assert statement["Action"] == "s3:GetObject"
-    assert statement["Resource"] == {"Sub": "${VariantsBucket.Arn}/img/*"}
+    bucket = {"Sub": "arn:${AWS::Partition}:s3:::${VariantsBucketName}/img/*"}
+    assert statement["Resource"] == bucket
     assert statement["Condition"]["StringEquals"]["AWS:SourceArn"]["Sub"].endswith(distribution)
     calls = [resources[name] for name in ("CallFunctionUrl", "CallFunction")]
     assert [call["Action"] for call in calls] == [
@@ -174,6 +179,86 @@ def test_template_lets_in_nobody_but_its_distribution() -> None:
         assert call["Principal"] == "cloudfront.amazonaws.com"
         assert call["SourceArn"]["Sub"].endswith(distribution)
     assert all(resources["VariantsBucket"]["PublicAccessBlockConfiguration"].values())
+
+
+def test_bucket_outlives_its_stack_and_is_not_in_the_way_of_a_second_try() -> None:
+    text = TEMPLATE.read_text(encoding="utf-8")
+    bucket = yaml.load(text, Loader)["Resources"]["VariantsBucket"]
+    # Retain would leave the bucket of a stack that failed, and the next one could not make it.
+    assert bucket["DeletionPolicy"] == "RetainExceptOnCreate"
+    assert bucket["UpdateReplacePolicy"] == "Retain"
+
+
+def about_the_bucket() -> str:
+    """The bucket alone, which a local AWS can make; what the other resources say of it as outputs."""
+    template = yaml.load(TEMPLATE.read_text(encoding="utf-8"), Loader)
+    resources = template["Resources"]
+    (variants, _) = resources["Distribution"]["Properties"]["DistributionConfig"]["Origins"]
+    policy = resources["VariantsBucketPolicy"]["Properties"]
+    (statement,) = policy["PolicyDocument"]["Statement"]
+    said = {
+        "Origin": variants["DomainName"],
+        "Policy": policy["Bucket"],
+        "Resource": statement["Resource"],
+    }
+    return json.dumps(
+        spelled_out(
+            {
+                "Parameters": template["Parameters"],
+                "Conditions": template["Conditions"],
+                "Resources": {"VariantsBucket": resources["VariantsBucket"]},
+                "Outputs": {name: {"Value": value} for name, value in said.items()},
+            }
+        )
+    )
+
+
+def spelled_out(value: Any) -> Any:
+    """The short forms of functions in their long form."""
+    if isinstance(value, list):
+        return [spelled_out(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        f"Fn::{key}" if key in ("Sub", "GetAtt", "If", "Equals", "Not") else key: (
+            one.split(".") if key == "GetAtt" else spelled_out(one)
+        )
+        for key, one in value.items()
+    }
+
+
+def test_stack_makes_the_bucket_or_takes_the_one_there_is() -> None:
+    url = f"https://abcdefghij.lambda-url.{REGION}.on.aws/"
+    with moto_server() as endpoint:
+        s3, stacks = (
+            boto3.client(one, endpoint_url=endpoint, region_name=REGION, **CREDENTIALS)
+            for one in ("s3", "cloudformation")
+        )
+        for makes in ("yes", "no"):
+            name = f"acme-{makes}"
+            if makes == "no":
+                place = {"LocationConstraint": REGION}
+                s3.create_bucket(Bucket=name, CreateBucketConfiguration=place)
+            parameters = [("VariantsBucketName", name), ("FunctionUrl", url)]
+            # It makes the bucket where nobody says otherwise.
+            parameters += [("MakeVariantsBucket", "no")] if makes == "no" else []
+            stacks.create_stack(
+                StackName=name,
+                TemplateBody=about_the_bucket(),
+                Parameters=[
+                    {"ParameterKey": key, "ParameterValue": value} for key, value in parameters
+                ],
+            )
+            resources = stacks.list_stack_resources(StackName=name)["StackResourceSummaries"]
+            made = {one["LogicalResourceId"] for one in resources} - {""}
+            assert made == ({"VariantsBucket"} if makes == "yes" else set())
+            assert name in [one["Name"] for one in s3.list_buckets()["Buckets"]]
+            (stack,) = stacks.describe_stacks(StackName=name)["Stacks"]
+            assert {one["OutputKey"]: one["OutputValue"] for one in stack["Outputs"]} == {
+                "Origin": f"{name}.s3.{REGION}.amazonaws.com",
+                "Policy": name,
+                "Resource": f"arn:aws:s3:::{name}/img/*",
+            }
 
 
 @pytest.mark.service("node")
