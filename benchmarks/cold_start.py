@@ -48,6 +48,7 @@ ENVIRONMENT = {
     "AWS_DEFAULT_REGION": "eu-west-1",
     "DJANGO_SECRET_KEY": "for measuring only",
     "DJANGO_ALLOWED_HOSTS": ".on.aws",
+    "RESIZER_OPEN": "default",
     "RESIZER_ORIGINALS_BUCKET": "originals",
     "RESIZER_VARIANTS_BUCKET": "variants",
     "AWS_ACCESS_KEY_ID": "measuring",

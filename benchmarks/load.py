@@ -63,6 +63,7 @@ def fill(directory: Path) -> dict[str, str]:
     environment = {
         "DJANGO_SECRET_KEY": "for measuring only",
         "DJANGO_ALLOWED_HOSTS": "127.0.0.1",
+        "RESIZER_OPEN": "default",
         "DJANGO_LOG_LEVEL": "CRITICAL",
         "RESIZER_DATA_DIR": str(directory),
     }

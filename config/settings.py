@@ -18,6 +18,8 @@ Driven by the environment; without any of these it runs on SQLite and local file
     RESIZER_WEB_URL               the address of a storage space: what is below it, as https://bucket.example.com/pictures/fig.jpg,
                                   is an original as well: web:fig.jpg in templates, and at /img/640/_web/fig.jpg
     RESIZER_WEB_NETWORKS          networks that it may be in beside the Internet, such as 10.1.0.0/16, separated by commas
+    RESIZER_OPEN                  sources whose originals everybody may see, in every width, by a short address such as
+                                  /img/640/fig.jpg: default, web or default,web. None by default; all with DJANGO_DEBUG
     RESIZER_VARIANTS_BUCKET       keeps variants on S3 instead; may be the same bucket. Required on AWS Lambda
     RESIZER_VARIANTS_PREFIX       … below this path; img by default, so that an object's key is the path of its address
     RESIZER_CDN_DOMAIN            the host name under which a CDN shows the variants bucket
@@ -34,8 +36,8 @@ from typing import Any, cast
 from django.core.exceptions import ImproperlyConfigured
 
 
-def _list(name: str) -> list[str]:
-    return os.environ.get(name, "").replace(",", " ").split()
+def _list(name: str, *default: str) -> list[str]:
+    return os.environ.get(name, ",".join(default)).replace(",", " ").split()
 
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -199,8 +201,7 @@ STATIC_ROOT = DATA_DIR / "static"
 
 RESIZER: dict[str, Any] = {
     "SIGNING_KEY": os.environ.get("RESIZER_SIGNING_KEY") or None,
-    # The gallery shows nothing that is private, so /img/640/photographs/fig.jpg works as well.
-    "SOURCES": {"default": {"OPEN": True}},
+    "SOURCES": {"default": {}},
 }
 if os.environ.get("RESIZER_WEB_URL"):
     RESIZER["SOURCES"]["web"] = {
@@ -209,8 +210,14 @@ if os.environ.get("RESIZER_WEB_URL"):
             "base_url": os.environ["RESIZER_WEB_URL"],
             "networks": _list("RESIZER_WEB_NETWORKS"),
         },
-        "OPEN": True,
     }
+# Without a signature nobody sees an original, unless the operator has said so: its bucket may hold anything.
+for _name in _list("RESIZER_OPEN", *(RESIZER["SOURCES"] if DEBUG else ())):
+    if _name not in RESIZER["SOURCES"]:
+        raise ImproperlyConfigured(
+            f"RESIZER_OPEN names {_name}: the sources are {' and '.join(RESIZER['SOURCES'])}."
+        )
+    RESIZER["SOURCES"][_name]["OPEN"] = True
 if ON_LAMBDA:
     # Each request has a machine of its own, which AWS can kill.
     RESIZER["ISOLATION"] = False

@@ -173,6 +173,7 @@ def local_s3(originals: str, variants: str) -> Iterator[tuple[dict[str, str], An
             "DJANGO_DEBUG": "0",
             "DJANGO_SECRET_KEY": "for tests only",
             "DJANGO_ALLOWED_HOSTS": "127.0.0.1",
+            "RESIZER_OPEN": "default",
             "RESIZER_ORIGINALS_BUCKET": originals,
             "RESIZER_VARIANTS_BUCKET": variants,
         }

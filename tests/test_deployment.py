@@ -89,3 +89,12 @@ def test_every_stage_is_quiet_and_runs_what_the_package_holds(name: str) -> None
     settings_file = (ROOT / "config" / "settings.py").read_text()
     for variable in settings["aws_environment_variables"]:
         assert f"    {variable}  " in settings_file
+
+
+@pytest.mark.parametrize("name", ["dev", "arm", "rest", "http", "production"])
+def test_no_stage_opens_originals_or_answers_scripts_of_other_sites(name: str) -> None:
+    settings = stage(name).stage_config
+    assert settings["aws_environment_variables"]["RESIZER_OPEN"] == ""
+    # Zappa's own default is "*".
+    assert settings["function_url_config"]["cors"] is None
+    assert not settings.get("cors")

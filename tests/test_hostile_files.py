@@ -76,6 +76,7 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
         "DJANGO_SETTINGS_MODULE": "tests.hostile_settings",
         "DJANGO_SECRET_KEY": "for tests only",
         "DJANGO_ALLOWED_HOSTS": "127.0.0.1",
+        "RESIZER_OPEN": "default",
         "MALLOC_ARENA_MAX": "2",
         "PATH": f"{programs}:{os.environ['PATH']}",
         "RESIZER_DATA_DIR": str(directory),

@@ -102,6 +102,7 @@ def function(
             "RESIZER_ORIGINALS_BUCKET": "originals",
             "RESIZER_VARIANTS_BUCKET": bucket.name,
             "RESIZER_FORMATS": "avif,webp",
+            "RESIZER_OPEN": "default,web",
             "RESIZER_WEB_URL": f"{web.url}pictures/",
             "RESIZER_WEB_NETWORKS": "127.0.0.1/32",
         },

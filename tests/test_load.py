@@ -89,6 +89,7 @@ def _environment(directory: Path) -> dict[str, str]:
         "DJANGO_SETTINGS_MODULE": "tests.load_settings",
         "DJANGO_SECRET_KEY": "for tests only",
         "DJANGO_ALLOWED_HOSTS": "127.0.0.1",
+        "RESIZER_OPEN": "default",
         "RESIZER_DATA_DIR": str(directory),
         "TESTS_LOCKS": str(directory / "locks"),
         "TESTS_LOG": str(directory / "engine.log"),

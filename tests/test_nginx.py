@@ -90,6 +90,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         "DJANGO_DEBUG": "0",
         "DJANGO_SECRET_KEY": "for tests only",
         "DJANGO_ALLOWED_HOSTS": "127.0.0.1",
+        "RESIZER_OPEN": "default",
     }
     manage(ROOT, environment, "migrate", "--verbosity", "0")
     manage(ROOT, environment, "collectstatic", "--no-input", "--verbosity", "0")

@@ -183,6 +183,7 @@ def test_function_works_with_these_rights_alone(aws: AWS, package: Path, tmp_pat
         "AWS_ENDPOINT_URL": aws.url,
         "DJANGO_SECRET_KEY": "for tests only",
         "DJANGO_ALLOWED_HOSTS": ".on.aws",
+        "RESIZER_OPEN": "default",
         "RESIZER_ORIGINALS_BUCKET": ORIGINALS,
         "RESIZER_VARIANTS_BUCKET": VARIANTS,
     }

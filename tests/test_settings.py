@@ -176,6 +176,54 @@ def test_function_decodes_by_itself_because_aws_isolates_and_ends_it() -> None:
     assert read()["RESIZER"]["ISOLATION"] is False
 
 
+def open_sources(**environment: str) -> list[str]:
+    sources = read(RESIZER_WEB_URL="https://pictures.example.com/", **environment)["RESIZER"]
+    return [name for name, source in sources["SOURCES"].items() if source.get("OPEN")]
+
+
+def test_originals_are_closed_until_the_operator_opens_them() -> None:
+    assert open_sources() == []
+    assert open_sources(RESIZER_OPEN="") == []
+    assert open_sources(RESIZER_OPEN="default") == ["default"]
+    assert open_sources(RESIZER_OPEN="web, default") == ["default", "web"]
+
+
+def test_originals_are_open_for_development_unless_said_otherwise() -> None:
+    assert open_sources(DJANGO_DEBUG="1") == ["default", "web"]
+    assert open_sources(DJANGO_DEBUG="1", RESIZER_OPEN="web") == ["web"]
+    assert open_sources(DJANGO_DEBUG="1", RESIZER_OPEN="") == []
+
+
+@pytest.mark.parametrize("name", ["1", "web", "Default"])
+def test_source_to_open_that_there_is_not_is_refused(name: str) -> None:
+    assert refusal(RESIZER_OPEN=name) == f"RESIZER_OPEN names {name}: the sources are default."
+
+
+def test_closed_original_is_missing_at_its_short_address_and_seen_by_its_signed_one(
+    tmp_path: Path,
+) -> None:
+    script = """
+import django
+django.setup()
+from django.test import Client
+from resizer import picture
+url = picture.url("cat.jpg", width=160, format="jpeg")
+for path in ("/img/160/cat.jpg", "/img/cat.jpg", "/img/160/nothing.jpg", url):
+    print(Client().get(path, secure=True, follow=True).status_code)
+"""
+    (tmp_path / "originals").mkdir()
+    (tmp_path / "originals" / "cat.jpg").write_bytes(photograph((320, 240)))
+    environment = {
+        "DJANGO_SECRET_KEY": "for tests only",
+        "DJANGO_ALLOWED_HOSTS": "testserver",
+        "RESIZER_DATA_DIR": str(tmp_path),
+    }
+    closed = ["404", "404", "404", "200"]
+    assert run(script, environment).stdout.split() == closed
+    opened = environment | {"RESIZER_OPEN": "default"}
+    assert run(script, opened).stdout.split() == ["200", "200", "404", "200"]
+
+
 def test_originals_come_from_a_storage_space_address(tmp_path: Path) -> None:
     script = """
 import django

@@ -67,6 +67,11 @@ def test_status_tells_what_is_deployed(deployment: Deployment) -> None:
     assert "config.schedule.purge" in status
 
 
+def test_function_url_lets_no_script_of_another_site_read_it(deployment: Deployment) -> None:
+    config = deployment.client("lambda").get_function_url_config(FunctionName=NAME)
+    assert (config["AuthType"], config.get("Cors")) == ("NONE", None)
+
+
 def test_role_has_our_policy_and_no_other(deployment: Deployment) -> None:
     iam = deployment.client("iam")
     role = f"{NAME}-ZappaLambdaExecutionRole"
