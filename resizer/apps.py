@@ -37,6 +37,7 @@ class ResizerConfig(AppConfig):
 
     def ready(self) -> None:
         from resizer import checks  # noqa: F401  # registers the system checks
+        from resizer.contrib import zappa  # noqa: F401  # one more
 
         setting_changed.connect(forget_settings, dispatch_uid="resizer.forget_settings")
         for model in filter(_image_fields, apps.get_models()):

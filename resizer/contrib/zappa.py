@@ -1,14 +1,43 @@
-"""For projects that Zappa puts on AWS Lambda: a callback for deployments."""
+"""For projects on AWS Lambda, which Zappa puts there: a callback for deployments, and a system check.
+
+W006 variants that Lambda does not let through
+"""
 
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING, Any
+
+from django.conf import settings as django_settings
+from django.core.checks import CheckMessage, Warning, register
+
+from resizer.conf import read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 INVOKE = "lambda:InvokeFunction"
+#: Lambda lets 6,291,556 bytes of JSON out, and base64 makes four bytes of three; headers need the rest.
+LARGEST_ANSWER = 4_700_000  # bytes
+
+
+@register("resizer")
+def check_answers(**_: Any) -> list[CheckMessage]:
+    settings, _problems = read_settings(getattr(django_settings, "RESIZER", {}))
+    is_on_lambda = "AWS_LAMBDA_FUNCTION_NAME" in os.environ
+    # The Lambda Web Adapter streams answers of any size.
+    is_streaming = os.environ.get("AWS_LWA_INVOKE_MODE", "").lower() == "response_stream"
+    limit = settings.MAX_ANSWER_BYTES
+    if not is_on_lambda or is_streaming or (limit is not None and limit <= LARGEST_ANSWER):
+        return []
+    return [
+        Warning(
+            f"AWS Lambda answers 502 for each variant of more than {LARGEST_ANSWER:,} bytes.",
+            hint="Set RESIZER['MAX_ANSWER_BYTES'] to 4_500_000: visitors are then redirected to a larger variant.",
+            id="resizer.W006",
+        )
+    ]
 
 
 def lock(zappa: Any) -> None:
