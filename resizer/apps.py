@@ -11,8 +11,8 @@ from django.apps import AppConfig, apps
 from django.core.files import File
 from django.core.signals import setting_changed
 from django.db import transaction
-from django.db.models import ImageField, Model
-from django.db.models.signals import post_init, post_save
+from django.db.models import ImageField, Model, Q
+from django.db.models.signals import post_init, post_save, pre_save
 from django.utils.translation import gettext_lazy as _
 
 from resizer.conf import get_settings
@@ -40,6 +40,8 @@ class ResizerConfig(AppConfig):
         from resizer.contrib import zappa  # noqa: F401  # one more
 
         setting_changed.connect(forget_settings, dispatch_uid="resizer.forget_settings")
+        for model in self.get_models():
+            pre_save.connect(make_room, sender=model, dispatch_uid="resizer.make_room")
         for model in filter(_image_fields, apps.get_models()):
             post_init.connect(note_files, sender=model, dispatch_uid="resizer.note_files")
             post_save.connect(look_at_files, sender=model, dispatch_uid="resizer.look_at_files")
@@ -48,6 +50,19 @@ class ResizerConfig(AppConfig):
 def forget_settings(**_: object) -> None:
     """What is built from settings is cached by the Settings object, so that any change renews all of it."""
     get_settings.cache_clear()
+
+
+# `loaddata` calls nothing else of ours.
+def make_room(sender: type[Model], instance: Model, using: str, raw: bool, **_kwargs: Any) -> None:
+    """Delete the rows that a fixture's row replaces: with its digest, or its number, but not both.
+
+    They are an index: what is lost of it is written again.
+    """
+    if not raw:
+        return
+    digest: str = instance.digest  # type: ignore[attr-defined]  # our models have it
+    rows = sender._base_manager.using(using).exclude(digest=digest, pk=instance.pk)
+    rows.filter(Q(digest=digest) | Q(pk=instance.pk)).delete()
 
 
 # Nobody calls us when another app's model is loaded or saved.

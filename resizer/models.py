@@ -66,6 +66,16 @@ class DigestField(models.CharField):  # type: ignore[type-arg]  # no runtime gen
         return name, "django.db.models.CharField", positional, options
 
 
+class _Originals(models.Manager["Original"]):
+    def get_by_natural_key(self, source: str, name: str) -> Original:
+        return self.get(digest=digest_of(source, name))
+
+
+class _CachedVariants(models.Manager["CachedVariant"]):
+    def get_by_natural_key(self, key: str) -> CachedVariant:
+        return self.get(digest=digest_of(key))
+
+
 class Original(models.Model):
     """One picture in a source."""
 
@@ -88,6 +98,8 @@ class Original(models.Model):
     #: None after the file may have changed: the next one who needs it reads the header again.
     checked_at = models.DateTimeField(_("checked"), null=True)
 
+    objects = _Originals()
+
     class Meta:
         verbose_name = _("original")
         verbose_name_plural = _("originals")
@@ -95,6 +107,9 @@ class Original(models.Model):
 
     def __str__(self) -> str:
         return self.name if self.source == DEFAULT_SOURCE else f"{self.source}:{self.name}"
+
+    def natural_key(self) -> tuple[str, ...]:
+        return self.source, self.name
 
 
 class CachedVariant(models.Model):
@@ -116,6 +131,8 @@ class CachedVariant(models.Model):
     bytes = models.PositiveBigIntegerField(_("bytes"))
     created_at = models.DateTimeField(_("created"), db_index=True)
 
+    objects = _CachedVariants()
+
     class Meta:
         verbose_name = _("cached variant")
         verbose_name_plural = _("cached variants")
@@ -123,3 +140,8 @@ class CachedVariant(models.Model):
 
     def __str__(self) -> str:
         return self.key
+
+    def natural_key(self) -> tuple[str, ...]:
+        return (self.key,)
+
+    natural_key.dependencies = ["resizer.original"]  # type: ignore[attr-defined]  # as Django has it

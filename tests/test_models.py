@@ -1,0 +1,95 @@
+"""Our tables as fixtures: what `dumpdata` writes, `loaddata` reads, whatever is there already."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from django.core.management import call_command
+
+from resizer import index, picture
+from resizer.descriptions import Reference
+from resizer.models import CachedVariant, Original
+from tests.conftest import save
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from django.test import Client
+
+pytestmark = pytest.mark.django_db
+
+NAMES = ("cat.jpg", "Zürich &c.jpg", "dog.jpg")
+
+
+def show(client: Client, *names: str) -> list[str]:
+    """Have pages and browsers ask for pictures; gives their keys."""
+    urls = [picture.url(save(name), width=320) for name in names]
+    for url in urls:
+        assert client.get(url).status_code == 200
+    return [url.removeprefix("/img/") for url in urls]
+
+
+def variants() -> dict[str, str]:
+    """The name of the original for each key."""
+    return dict(CachedVariant.objects.values_list("key", "original__name"))
+
+
+@pytest.mark.parametrize("natural", [False, True])
+@pytest.mark.parametrize("format", ["json", "jsonl", "xml", "yaml"])
+def test_dumped_rows_are_loaded_into_tables_that_have_some(
+    client: Client, tmp_path: Path, format: str, natural: bool
+) -> None:
+    show(client, *NAMES)
+    before = variants()
+    path = tmp_path / f"rows.{format}"
+    keys = {"use_natural_foreign_keys": natural, "use_natural_primary_keys": natural}
+    call_command("dumpdata", "resizer", format=format, output=str(path), **keys)
+    assert "digest" not in path.read_text()
+    # As in a project where the same pictures came in another order, after one that is not in the dump.
+    numbers = list(Original.objects.order_by("pk").values_list("pk", flat=True))
+    last = CachedVariant.objects.order_by("-pk")[0].pk
+    Original.objects.all().delete()
+    new = show(client, "new.jpg", *reversed(NAMES))
+    for row, number in zip(Original.objects.order_by("pk"), numbers, strict=False):
+        moved = list(CachedVariant.objects.filter(original=row))
+        Original.objects.filter(pk=row.pk).delete()
+        row.pk = number
+        row.save(force_insert=True)
+        for variant in moved:
+            variant.original = row
+            variant.pk, last = last, last - 1
+            variant.save(force_insert=True)
+    call_command("loaddata", str(path), verbosity=0)
+    call_command("loaddata", str(path), verbosity=0)
+    found = variants()
+    assert before.items() <= found.items()
+    assert {key for key in found if key not in before} <= {new[0]}
+    assert all(index.has_variant(key) for key in before)
+    assert all(index.find(Reference("default", name)) for name in NAMES)
+    assert all(key.startswith("new.jpg/") == (name == "new.jpg") for key, name in found.items())
+
+
+def test_digest_of_a_fixture_is_not_believed(client: Client, tmp_path: Path) -> None:
+    (key,) = show(client, "cat.jpg")
+    path = tmp_path / "rows.json"
+    call_command("dumpdata", "resizer", output=str(path))
+    rows = json.loads(path.read_text())
+    for row in rows:
+        row["fields"]["digest"] = "0" * 32
+    path.write_text(json.dumps(rows))
+    Original.objects.all().delete()
+    call_command("loaddata", str(path), verbosity=0)
+    assert index.has_variant(key)
+    assert index.find(Reference("default", "cat.jpg")) is not None
+
+
+def test_original_that_is_renamed_has_the_digest_of_its_name() -> None:
+    save("cat.jpg")
+    picture.url("cat.jpg", width=320)
+    original = Original.objects.get()
+    original.name = "dog.jpg"
+    original.save()
+    assert index.find(Reference("default", "cat.jpg")) is None
+    assert index.find(Reference("default", "dog.jpg")) is not None
