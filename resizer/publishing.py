@@ -136,7 +136,7 @@ def address(storage: Storage, key: str) -> str | None:
 def _publish_file(storage: FileSystemStorage, key: str, content: bytes) -> Published | None:
     """Write beside the final name, then link: a name appears with all its bytes, and the first one wins."""
     path = Path(storage.path(key))
-    _make_directories(storage, path.parent)
+    new = _make_directories(storage, path.parent)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
     try:
         modified_at = _write(temporary, content, storage.file_permissions_mode)
@@ -150,16 +150,23 @@ def _publish_file(storage: FileSystemStorage, key: str, content: bytes) -> Publi
     finally:
         temporary.unlink(missing_ok=True)
     _flush(path.parent)
+    for directory in new:
+        # After a power cut nobody finds a file in a directory of which the one above does not know. That one may be of
+        # another user, and hide its names from us.
+        with contextlib.suppress(PermissionError):
+            _flush(directory.parent)
     return Published(None, modified_at)
 
 
-def _make_directories(storage: FileSystemStorage, directory: Path) -> None:
+def _make_directories(storage: FileSystemStorage, directory: Path) -> list[Path]:
+    """The new ones."""
     mode = storage.directory_permissions_mode
     missing = [parent for parent in (directory, *directory.parents) if not parent.exists()]
     directory.mkdir(parents=True, exist_ok=True)
     if mode is not None:
         for parent in missing:
             parent.chmod(mode)
+    return missing
 
 
 def _write(path: Path, content: bytes, mode: int | None) -> float:

@@ -33,6 +33,29 @@ def test_file_has_all_its_bytes_and_nothing_is_left_beside_it(tmp_path: Path) ->
     assert (tmp_path / KEY).read_bytes() == b"content"
 
 
+def test_file_and_all_new_directories_are_flushed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushed: list[str] = []
+    real = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        path = Path(f"/proc/self/fd/{descriptor}").resolve()
+        flushed.append(str(path.relative_to(tmp_path)) if path.is_dir() else "the file")
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    storage = FileSystemStorage(tmp_path / "variants")
+    publish(storage, KEY, b"content", AVIF)
+    directory = "variants/photos/a.jpg/5d41402a-nFGBozSE6GBqnk"
+    above = ["variants/photos/a.jpg", "variants/photos", "variants", "."]
+    assert flushed == ["the file", directory, *above]
+    # Those that were there have been flushed by whoever made them.
+    flushed.clear()
+    publish(storage, KEY.replace("640", "320"), b"content", AVIF)
+    assert flushed == ["the file", directory]
+
+
 def test_first_of_many_wins(tmp_path: Path) -> None:
     storage = FileSystemStorage(tmp_path)
     contents = [bytes([number]) * 100_000 for number in range(20)]

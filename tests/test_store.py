@@ -164,8 +164,12 @@ def test_whoever_comes_late_finds_what_was_made(engine: type[CountingEngine]) ->
 
 @pytest.mark.django_db(transaction=True)
 def test_many_threads_make_a_variant_once(
-    engine: type[CountingEngine], variants: Path, monkeypatch: pytest.MonkeyPatch
+    settings: Settings,
+    engine: type[CountingEngine],
+    variants: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    settings.RESIZER = {**settings.RESIZER, "MAX_WAITING_PER_PROCESS": 12}
     monkeypatch.setattr(flights, "PATIENCE_SECONDS", 30)
     save("a.jpg")
     description, variant, key = wanted()
