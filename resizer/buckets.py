@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 CHUNK_BYTES = 65_536
 #: How many keys one request lists or deletes at most.
 BATCH = 1000
+#: Behind every name.
+LAST = "\U0010ffff"
 
 #: Of a storage's parameters for uploads, those that reading takes as well.
 _READING = {"ExpectedBucketOwner", "RequestPayer", "SSECustomerAlgorithm", "SSECustomerKey"}
@@ -101,19 +103,28 @@ class Bucket:
                 answer = self._client.put_object(**request)
         return _etag(answer)
 
-    def walk(self, directory: str) -> Iterator[Listed]:
-        """All objects below a directory, or in the whole location; one request for a thousand."""
+    def walk(self, directory: str, after: str = "") -> Iterator[Listed]:
+        """All objects below a directory, or in the whole location, after one; one request for a thousand."""
         prefix = self._key(directory) + "/" if directory else self._location
+        for entry in self._entries(prefix, self._location + after if after else ""):
+            facts = _listed_facts(entry)
+            yield Listed(self._name(entry), facts.length, facts.modified_at)
+
+    def look_up(self) -> LookUp:
+        return LookUp(self)
+
+    def page(self, after: str) -> tuple[dict[str, Facts], bool]:
+        """The next thousand objects of the location after a name, which need not exist, and whether there are more."""
         with _errors():
-            pages = self._client.get_paginator("list_objects_v2").paginate(
+            answer = self._client.list_objects_v2(
                 Bucket=self._storage.bucket_name,
-                Prefix=prefix,
-                PaginationConfig={"PageSize": BATCH},
+                Prefix=self._location,
+                StartAfter=self._location + after,
+                MaxKeys=BATCH,
             )
-            for page in pages:
-                for entry in page.get("Contents", ()):
-                    name = entry["Key"].removeprefix(self._location)
-                    yield Listed(name, entry["Size"], entry["LastModified"].timestamp())
+        entries = answer.get("Contents", ())
+        found = {self._name(entry): _listed_facts(entry) for entry in entries}
+        return found, answer["IsTruncated"]
 
     def remove(self, names: Iterable[str]) -> None:
         """Delete objects, or nothing where there are none; one request for a thousand."""
@@ -127,6 +138,20 @@ class Bucket:
             if answer.get("Errors"):
                 failed = answer["Errors"][0]
                 raise OSError(errno.EIO, f"{failed.get('Key')!r}: {failed.get('Code')}")
+
+    def _entries(self, prefix: str, after: str) -> Iterator[Mapping[str, Any]]:
+        with _errors():
+            pages = self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=self._storage.bucket_name,
+                Prefix=prefix,
+                StartAfter=after,
+                PaginationConfig={"PageSize": BATCH},
+            )
+            for page in pages:
+                yield from page.get("Contents", ())
+
+    def _name(self, entry: Mapping[str, Any]) -> str:
+        return cast("str", entry["Key"]).removeprefix(self._location)
 
     # The bucket's own client, which all threads share; `connection` makes one for each thread.
     @property
@@ -144,12 +169,62 @@ class Bucket:
             raise SuspiciousFileOperation(f"{name[:200]!r} is not the name of an object")
         return self._location + name
 
+    def check(self, name: str) -> None:
+        """Raises SuspiciousFileOperation for what is not the name of an object."""
+        self._key(name)
+
     def _object(self, name: str) -> dict[str, str]:
         return {"Bucket": self._storage.bucket_name, "Key": self._key(name)}
 
     def _reading(self, name: str) -> dict[str, Any]:
         parameters = self._storage.get_object_parameters(name)
         return {key: value for key, value in parameters.items() if key in _READING}
+
+
+class LookUp:
+    """What a bucket tells of many objects, asked for in ascending order: one request of its listing for up to a thousand.
+
+    A listing that fails, is not in order, or tells of an object what HEAD does not, is used no longer: each object is
+    asked for.
+    """
+
+    def __init__(self, bucket: Bucket) -> None:
+        self._bucket = bucket
+        self._page: dict[str, Facts] = {}
+        #: Up to here, all that is there is in the page or was in a former one.
+        self._end = ""
+        self._is_compared = False
+        self._is_usable = True
+
+    def stat(self, name: str) -> Facts:
+        # Refuses what is no name of an object.
+        self._bucket.check(name)
+        while self._is_usable and name > self._end:
+            self._turn(max(self._end, _just_before(name)))
+        if not self._is_usable:
+            return self._bucket.stat(name)
+        facts = self._page.get(name)
+        if facts is None:
+            raise FileNotFoundError(errno.ENOENT, "the listing has no such key")
+        return facts if self._is_compared else self._compare(name, facts)
+
+    def _turn(self, after: str) -> None:
+        try:
+            self._page, is_cut = self._bucket.page(after)
+        except OSError:
+            # One that may not be listed may be asked for what it has.
+            self._is_usable = False
+            return
+        names = list(self._page)
+        is_later = names[0] > after if names else not is_cut
+        self._is_usable = is_later and names == sorted(names)
+        self._end = names[-1] if is_cut and names else LAST
+
+    def _compare(self, name: str, listed: Facts) -> Facts:
+        facts = self._bucket.stat(name)
+        self._is_compared = True
+        self._is_usable = facts.fingerprint == listed.fingerprint
+        return facts
 
 
 class Download:
@@ -192,6 +267,17 @@ def bucket_of(storage: Storage) -> Bucket | None:
     # Asked of the class, because `bucket` of an instance sets up a client.
     offered = ("bucket", "unsigned_connection", "get_object_parameters")
     return Bucket(storage) if all(hasattr(type(storage), name) for name in offered) else None
+
+
+def _just_before(name: str) -> str:
+    """A name from which a listing comes to this one at once: nothing that is used stands between them."""
+    before = ord(name[-1]) - 1
+    # Surrogates are no characters of their own.
+    return f"{name[:-1]}{chr(0xD7FF if 0xD800 <= before <= 0xDFFF else before)}\uffdc"
+
+
+def _listed_facts(entry: Mapping[str, Any]) -> Facts:
+    return Facts(_etag(entry), entry["Size"], entry["LastModified"].timestamp())
 
 
 def _facts(answer: Mapping[str, Any]) -> Facts:

@@ -10,7 +10,7 @@ import time
 from datetime import UTC, datetime
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, NamedTuple, TypeVar, cast
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured, SynchronousOnlyOperation
@@ -41,8 +41,10 @@ Value = TypeVar("Value")
 DOWN_SECONDS = 30
 #: After how long a query that fails has kept a visitor waiting, seconds.
 SLOW_SECONDS = 1
-#: How many keys one query names.
+#: How many keys, or rows, one query names.
 BATCH = 500
+#: How many originals are listed at a time. No index has their order, so each page looks at all of them.
+PAGE = 10_000
 
 
 _outage = Outage(DOWN_SECONDS)
@@ -151,22 +153,71 @@ def forget_variants(keys: Iterable[str]) -> bool:
     return all(done)
 
 
-def list_variants(source: str | None) -> list[tuple[str, int, float]]:
-    """Key, bytes and POSIX seconds of all cached variants, or of those of one source."""
-    rows = CachedVariant.objects.order_by()
+class OriginalRow(NamedTuple):
+    pk: int
+    source: str
+    name: str
+
+    @property
+    def reference(self) -> Reference:
+        return Reference(self.source, self.name)
+
+
+class VariantRow(NamedTuple):
+    original: int
+    key: str
+    bytes: int
+    created_at: float  # POSIX seconds
+
+
+def list_originals(source: str | None, after: OriginalRow | None) -> list[OriginalRow] | None:
+    """The next `PAGE` of all, or of one source, in order of source and name; None if the database failed."""
+    # The last order is for collations that take "press" and "Press" for one.
+    rows = Original.objects.order_by("source", "name", "pk")
     if source is not None:
-        rows = rows.filter(original__source=source)
+        rows = rows.filter(source=source)
+    if after is not None:
+        in_source = Q(name__gt=after.name) | Q(name=after.name, pk__gt=after.pk)
+        rows = rows.filter(Q(source__gt=after.source) | Q(source=after.source) & in_source)
 
-    def ask() -> list[tuple[str, int, float]]:
-        found = rows.values_list("key", "bytes", "created_at", "original__source")
-        return [
-            (key, length, created_at.timestamp())
-            for key, length, created_at, row_source in found
-            # A collation may take "press" and "Press" for one.
-            if source in {None, row_source}
-        ]
+    def ask() -> list[OriginalRow]:
+        return [OriginalRow(*row) for row in rows.values_list("pk", "source", "name")[:PAGE]]
 
-    return _read("The index is not read", ask, [])
+    return _read("The index is not read", ask, None)
+
+
+def list_variants(originals: Iterable[OriginalRow]) -> list[VariantRow] | None:
+    """Those of no more than `BATCH` originals; None if the database failed."""
+    rows = CachedVariant.objects.order_by().filter(original__in=[one.pk for one in originals])
+
+    def ask() -> list[VariantRow]:
+        found = rows.values_list("original_id", "key", "bytes", "created_at")
+        return [VariantRow(*row[:3], row[3].timestamp()) for row in found]
+
+    return _read("The index is not read", ask, None)
+
+
+def sample_originals(source: str, number: int) -> list[str]:
+    """The names of some, any of them."""
+    rows = Original.objects.filter(source=source).order_by("?").values_list("name", flat=True)
+    return _read("The index is not read", lambda: list(rows[:number]), [])
+
+
+def newest_originals(source: str, number: int) -> list[str]:
+    """The names of the last ones."""
+    rows = Original.objects.filter(source=source).order_by("-pk").values_list("name", flat=True)
+    return _read("The index is not read", lambda: list(rows[:number]), [])
+
+
+def forget_originals(originals: Iterable[OriginalRow]) -> bool:
+    """Delete the rows of those that have no variant; False if the database failed."""
+    pks = [one.pk for one in originals]
+
+    def delete() -> bool:
+        Original.objects.filter(pk__in=pks, cached_variants__isnull=True).delete()
+        return True
+
+    return _write("Originals are not forgotten", delete, False)
 
 
 def is_available() -> bool:

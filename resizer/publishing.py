@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage
 
+from resizer import directories
 from resizer.buckets import Bucket, bucket_of
 from resizer.errors import StoreFailed
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from django.core.files.storage import Storage
 
+    from resizer.buckets import LookUp
     from resizer.formats import Format
 
 #: A key says which version it is of, so what is under it never changes.
@@ -95,16 +97,39 @@ def exists(storage: Storage, key: str) -> bool:
         return True
 
 
-def walk(storage: Storage, directory: str = "") -> Iterator[Stored]:
-    """All files below a directory, temporary ones as well. Raises StoreFailed."""
+def missing(storage: Storage, keys: Iterable[str]) -> list[str]:
+    """Those under which nothing is. A bucket is listed where they lie. Raises StoreFailed."""
+    bucket = bucket_of(storage)
+    with _errors("files"):
+        if bucket is None:
+            return [key for key in keys if not storage.exists(key)]
+        look_up = bucket.look_up()
+        return [key for key in sorted(keys) if not _is_listed(look_up, key)]
+
+
+def note(storage: Storage, name: str, content: bytes) -> None:
+    """Keep a few bytes under a name, in place of others; killed meanwhile, there may be none, or half of them.
+
+    Raises StoreFailed.
+    """
+    with _errors(name):
+        storage.delete(name)
+        storage.save(name, ContentFile(content))
+
+
+def walk(storage: Storage, directory: str = "", after: str = "") -> Iterator[Stored]:
+    """All files below a directory, temporary ones as well, in the storage's order; those after one. Raises StoreFailed.
+
+    What is deleted meanwhile is no error, and does not end it.
+    """
     bucket = bucket_of(storage)
     with _errors(directory):
         if isinstance(storage, FileSystemStorage):
-            yield from _walk_files(storage, directory)
+            yield from _walk_files(storage, directory, after)
         elif bucket is not None:
-            yield from (Stored(*listed) for listed in bucket.walk(directory))
+            yield from (Stored(*listed) for listed in bucket.walk(directory, after))
         else:
-            yield from _walk_elsewhere(storage, directory)
+            yield from _walk_elsewhere(storage, directory, after)
 
 
 def remove(storage: Storage, keys: Iterable[str]) -> None:
@@ -191,19 +216,19 @@ def _flush(directory: Path) -> None:
         os.close(descriptor)
 
 
-def _walk_files(storage: FileSystemStorage, directory: str) -> Iterator[Stored]:
-    def fail(error: OSError) -> None:
-        if not isinstance(error, FileNotFoundError):
-            raise error
+def _walk_files(storage: FileSystemStorage, directory: str, after: str) -> Iterator[Stored]:
+    # Follows the rules of the storage about names.
+    storage.path(directory)
+    for name in directories.walk(storage.location, directory, _below(directory, after)):
+        # Another process may delete it meanwhile.
+        with contextlib.suppress(FileNotFoundError):
+            status = Path(storage.location, name).lstat()
+            yield Stored(name, status.st_size, status.st_mtime)
 
-    for parent, _directories, names in os.walk(storage.path(directory), onerror=fail):
-        for name in names:
-            path = Path(parent, name)
-            # Another process may delete it meanwhile.
-            with contextlib.suppress(FileNotFoundError):
-                status = path.lstat()
-                relative = path.relative_to(storage.location).as_posix()
-                yield Stored(relative, status.st_size, status.st_mtime)
+
+def _below(directory: str, name: str) -> str:
+    """A name as seen from a directory."""
+    return name.removeprefix(f"{directory}/") if directory else name
 
 
 def _remove_empty_directories(storage: FileSystemStorage, key: str) -> None:
@@ -233,6 +258,14 @@ def _fetch_object(bucket: Bucket, key: str) -> Fetched | None:
     return Fetched(content, facts.modified_at, facts.etag)
 
 
+def _is_listed(look_up: LookUp, key: str) -> bool:
+    try:
+        look_up.stat(key)
+    except FileNotFoundError:
+        return False
+    return True
+
+
 def _publish_elsewhere(
     storage: Storage, key: str, content: bytes, written_as: Format
 ) -> Published | None:
@@ -252,18 +285,10 @@ def _publish_elsewhere(
     return Published(None, None) if saved == key else None
 
 
-def _walk_elsewhere(storage: Storage, directory: str) -> Iterator[Stored]:
-    try:
-        directories, names = storage.listdir(directory)
-    except FileNotFoundError:
-        return
-    prefix = f"{directory}/" if directory else ""
-    for name in directories:
-        yield from _walk_elsewhere(storage, prefix + name)
-    for name in names:
+def _walk_elsewhere(storage: Storage, directory: str, after: str) -> Iterator[Stored]:
+    for name in directories.walk_storage(storage, directory, _below(directory, after)):
         with contextlib.suppress(FileNotFoundError):
-            size = storage.size(prefix + name)
-            yield Stored(prefix + name, size, _modified_at(storage, prefix + name))
+            yield Stored(name, storage.size(name), _modified_at(storage, name))
 
 
 def _modified_at(storage: Storage, key: str) -> float:

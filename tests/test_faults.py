@@ -1036,7 +1036,9 @@ def test_original_of_the_same_size_and_second_is_another(
 def test_original_that_is_deleted_keeps_its_files_until_they_are_purged(
     client: Client, variants: Path, clock: FrozenDateTimeFactory
 ) -> None:
-    save("a.jpg")
+    for name in ("a.jpg", "b.jpg"):
+        save(name)
+        originals.describe(name)
     url = address()
     client.get(url)
     content = (variants / key_of(url)).read_bytes()

@@ -702,7 +702,9 @@ def test_purge_keeps_variants_of_a_busy_host(
 ) -> None:
     limit(settings, 1)
     web.put("/a.jpg", PHOTO)
+    web.put("/b.jpg", PHOTO)
     assert get(client).status_code == 200
+    originals.describe("web:b.jpg")
     with get_source("web").open("a.jpg"):
         del web.behaviours["/a.jpg"]
         with pytest.raises(CommandError):

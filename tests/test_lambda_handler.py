@@ -17,8 +17,10 @@ from django.core.files.storage import storages
 from django.http import FileResponse, HttpResponse, StreamingHttpResponse
 from django.urls import clear_script_prefix, path
 
+from config import schedule
 from config.lambda_package import ZAPPA_SETTINGS
 from config.urls import urlpatterns as project_urls
+from resizer import purging
 from resizer.variant import parse_key
 from tests.aws.events import ADDRESS, STAGE, Request, write_event
 from tests.conftest import files, save
@@ -344,6 +346,18 @@ def test_call_that_keeps_the_function_warm_does_nothing(handler: Any) -> None:
     assert handler.lambda_handler(event, context()) is None
 
 
+class Context:
+    """What AWS Lambda hands over beside the event."""
+
+    invoked_function_arn = ARN
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+
+    def get_remaining_time_in_millis(self) -> int:
+        return int(self._seconds * 1000)
+
+
 @pytest.mark.django_db(transaction=True)
 def test_schedule_removes_variants_that_no_address_leads_to(
     handler: Any, call: Callable[..., dict[str, Any]], variants: Path
@@ -352,9 +366,33 @@ def test_schedule_removes_variants_that_no_address_leads_to(
         save(name, photograph((64, 48)))
         assert call("url", f"/img/64/{name}")["status"] == 200
     storages["default"].delete("gone.jpg")
-    handler.lambda_handler(scheduled("config.schedule.purge"), context())
+    handler.lambda_handler(scheduled("config.schedule.purge"), Context(seconds=60))
     (kept,) = files(variants)
     assert kept.startswith("stays.jpg/")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_schedule_stops_in_time_and_goes_on_the_next_night(
+    handler: Any,
+    call: Callable[..., dict[str, Any]],
+    variants: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(purging, "BATCH", 1)
+    # So that nothing is left of the time when the first has been looked at.
+    monkeypatch.setattr(schedule, "MINIMUM_SECONDS", 1e-9)
+    for name in ("a.jpg", "b.jpg", "c.jpg", "d.jpg", "e.jpg"):
+        save(name, photograph((64, 48)))
+        assert call("url", f"/img/64/{name}")["status"] == 200
+    for name in ("d.jpg", "e.jpg"):
+        storages["default"].delete(name)
+    nights = 0
+    while [name for name in files(variants) if name[0] in "de"]:
+        nights += 1
+        assert nights < 10
+        schedule.purge({}, Context(seconds=schedule.RESERVE_SECONDS))
+    assert nights == 5
+    assert [name[0] for name in files(variants)[1:]] == ["a", "b", "c"]
 
 
 def show(request: HttpRequest, **_: str) -> HttpResponse:

@@ -12,7 +12,7 @@ from resizer.errors import OriginalNotFound
 from resizer.sources.fields import field_sources
 from resizer.sources.http import HttpSource
 from resizer.sources.identity import OWN, own_alias
-from resizer.sources.protocol import Source, Stat
+from resizer.sources.protocol import ListableSource, Source, Stat, stat_each
 from resizer.sources.static import StaticSource
 from resizer.sources.storage import StorageSource
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "HttpSource",
+    "ListableSource",
     "Source",
     "Stat",
     "StaticSource",
@@ -31,6 +32,7 @@ __all__ = [
     "find_source",
     "get_source",
     "get_sources",
+    "stat_each",
 ]
 
 

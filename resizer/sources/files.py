@@ -113,6 +113,20 @@ def _told(error: Exception) -> type[ResizerError]:
     return SourceFailed
 
 
+@contextmanager
+def listing_errors() -> Iterator[None]:
+    """The same of a listing: none that fails is like one of nothing."""
+    try:
+        yield
+    except NotImplementedError:
+        # Django's word for a storage that cannot list.
+        raise
+    except TimeoutError as error:
+        raise SourceTimedOut(str(error)) from error
+    except Exception as error:
+        raise SourceFailed(str(error)) from error
+
+
 def _resolve(path: str, below: str) -> tuple[str, ...]:
     """The steps from a directory to a file, none of them a link. Raises OSError."""
     root = os.path.realpath(below)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
+
+from resizer.errors import ResizerError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
     from contextlib import AbstractContextManager
     from typing import BinaryIO
 
@@ -51,3 +54,37 @@ class Source(Protocol):
     def url(self, name: str) -> str:
         """Where a browser finds the original itself."""
         ...
+
+
+@runtime_checkable
+class ListableSource(Source, Protocol):
+    """One that can say what it has; a source need not."""
+
+    def names(self) -> Iterator[str]:
+        """Of all files, pictures or not. Raises SourceFailed, SourceTimedOut, Busy; NotImplementedError where it cannot."""
+        ...
+
+
+@runtime_checkable
+class BulkSource(Source, Protocol):
+    """One that is asked for many names sooner than for each; a source need not."""
+
+    def stat_many(self, names: Iterable[str]) -> Iterator[tuple[str, Stat | ResizerError]]:
+        """Each name with what `stat` says or raises, in any order."""
+        ...
+
+
+def stat_each(source: Source, names: Iterable[str]) -> Iterator[tuple[str, Stat | ResizerError]]:
+    """The same of any source."""
+    if isinstance(source, BulkSource):
+        yield from source.stat_many(names)
+        return
+    for name in names:
+        yield name, try_stat(source.stat, name)
+
+
+def try_stat(stat: Callable[[str], Stat], name: str) -> Stat | ResizerError:
+    try:
+        return stat(name)
+    except ResizerError as error:
+        return error

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 
 from django.conf import settings as django_settings
 
-from resizer.sources.files import Reader, open_file, stat_file, storage_errors
+from resizer.sources.files import Reader, listing_errors, open_file, stat_file, storage_errors
 from resizer.sources.storage import StorageSource
 
 if TYPE_CHECKING:
@@ -49,6 +49,13 @@ class StaticSource:
         with file:
             yield cast("BinaryIO", Reader(file, name))
 
+    def names(self) -> Iterator[str]:
+        if not django_settings.DEBUG:
+            yield from self._collected.names()
+            return
+        with listing_errors():
+            yield from _list()
+
     def url(self, name: str) -> str:
         return self._collected.url(name)
 
@@ -62,3 +69,13 @@ def _find(name: str) -> str:
     if path is None:
         raise FileNotFoundError(errno.ENOENT, "no finder has it")
     return path
+
+
+def _list() -> Iterator[str]:
+    from django.contrib.staticfiles import finders
+
+    for finder in finders.get_finders():
+        for path, storage in finder.list([]):
+            # Of the directory in STATICFILES_DIRS, where that has one.
+            prefix = getattr(storage, "prefix", None)
+            yield f"{prefix}/{path}" if prefix else path

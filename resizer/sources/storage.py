@@ -7,18 +7,21 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 
 from django.core.files.storage import FileSystemStorage, storages
 
+from resizer import directories
 from resizer.buckets import bucket_of
 from resizer.conf import get_settings
 from resizer.errors import TooManyBytes
 from resizer.sources.bulkhead import one_fetch_from
-from resizer.sources.files import Reader, open_file, stat_file, storage_errors
+from resizer.sources.files import Reader, listing_errors, open_file, stat_file, storage_errors
 from resizer.sources.identity import is_same, own_alias
-from resizer.sources.protocol import Stat
+from resizer.sources.protocol import Stat, try_stat
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from django.core.files.storage import Storage
+
+    from resizer.errors import ResizerError
 
 
 class StorageSource:
@@ -81,6 +84,32 @@ class StorageSource:
             with storage_errors(name):
                 content = self._open_file(name, stack)
             yield cast("BinaryIO", Reader(content, name, end=fetch.close))
+
+    def names(self) -> Iterator[str]:
+        """In the order of the storage. Links are followed wherever they lead: what they name is refused by `open`."""
+        bucket = bucket_of(self.storage)
+        with listing_errors():
+            if isinstance(self.storage, FileSystemStorage):
+                yield from directories.walk_linked(self.storage.location)
+            elif bucket is not None:
+                yield from (one.name for one in bucket.walk(""))
+            else:
+                yield from directories.walk_storage(self.storage)
+
+    def stat_many(self, names: Iterable[str]) -> Iterator[tuple[str, Stat | ResizerError]]:
+        """A bucket is listed where its names lie, which takes one request for up to a thousand."""
+        bucket = bucket_of(self.storage)
+        if bucket is None:
+            yield from ((name, try_stat(self.stat, name)) for name in names)
+            return
+        look_up = bucket.look_up()
+
+        def stat(name: str) -> Stat:
+            with self._one_fetch(), storage_errors(name):
+                facts = look_up.stat(name)
+            return Stat(facts.length, facts.fingerprint)
+
+        yield from ((name, try_stat(stat, name)) for name in sorted(names))
 
     def _one_fetch(self) -> AbstractContextManager[None]:
         if isinstance(self.storage, FileSystemStorage):

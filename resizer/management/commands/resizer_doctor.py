@@ -7,6 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from resizer.doctor import Mark, examine
+from resizer.management.ending import quiet_pipe
 
 
 class Command(BaseCommand):
@@ -20,6 +21,10 @@ class Command(BaseCommand):
     requires_system_checks = ()
 
     def handle(self, *_: Any, **__: Any) -> None:
+        with quiet_pipe(self.stdout):
+            self._examine()
+
+    def _examine(self) -> None:
         broken = 0
         for finding in examine():
             broken += finding.mark is Mark.BROKEN

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import re
 import time
 from typing import TYPE_CHECKING, Any
@@ -10,12 +11,17 @@ from typing import TYPE_CHECKING, Any
 from django.core.management.base import BaseCommand, CommandError
 from django.template.defaultfilters import filesizeformat
 
-from resizer import purging
 from resizer.errors import StoreFailed
+from resizer.management.ending import INTERRUPTED, quiet_pipe
+from resizer.purging import Choice, Purge
 from resizer.sources import find_source
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from django.core.management.base import CommandParser
+
+    from resizer.purging import Report
 
 _UNITS = {"h": 3600, "d": 86_400, "w": 604_800}  # seconds
 
@@ -28,13 +34,25 @@ def _age(text: str) -> int:
     return int(match[1]) * _UNITS[match[2]]
 
 
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 < seconds < math.inf:
+        raise argparse.ArgumentTypeError("write a number of seconds, more than 0")
+    return seconds
+
+
 class Command(BaseCommand):
     help = (
         "Removes cached variants of pictures that are no longer needed. Without options: those whose original was"
         " replaced or deleted. Originals are never touched, and what is asked for again is made again."
-        " Several options narrow the choice: only what all of them say is removed. Where it looks through the storage"
-        " it also removes rows of the database whose file is gone, and unfinished files that killed processes have"
-        " left. Exits with 1 if anything failed."
+        " Several options narrow the choice: only what all of them say is removed. Rows of the database go as well:"
+        " of variants whose file is gone (where it looks through the storage), and of originals that have neither file"
+        " nor variants. So do unfinished files that killed processes have left."
+        " A source that is empty or not there, or that has lost more than half of the known originals at once, cannot"
+        " tell what has gone: its variants stay, unless you say --force or --all. Deletes while it looks, so that"
+        " a run that is stopped or killed has done a part, and can be repeated."
+        " Exits with 0 if all went well, also where --for has ended it in time; with 1 if a storage or the database"
+        " failed, or if a source could not tell; with 130 after Ctrl-C, and with 141 if nobody reads its output."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -52,6 +70,18 @@ class Command(BaseCommand):
             "--dry-run", action="store_true", help="only say what would be removed; remove nothing"
         )
         parser.add_argument(
+            "--force",
+            action="store_true",
+            help="believe a source that seems to have lost everything, and remove its variants",
+        )
+        parser.add_argument(
+            "--for",
+            dest="seconds",
+            metavar="SECONDS",
+            type=_seconds,
+            help="stop after so long; the next run with --for and the same options goes on from there",
+        )
+        parser.add_argument(
             "--from-storage",
             action="store_true",
             help="look through the storage, not through the database: slower with a bucket, but finds files that"
@@ -59,42 +89,52 @@ class Command(BaseCommand):
         )
 
     def handle(self, *_: Any, **options: Any) -> None:
+        with quiet_pipe(self.stdout):
+            self._purge(options)
+
+    def _purge(self, options: dict[str, Any]) -> None:
         age, source = options["older_than"], options["source"]
         if options["all"] and (options["stale"] or age is not None):
             raise CommandError("--all cannot be narrowed by --stale or --older-than.")
-        choice = purging.Choice(
+        choice = Choice(
             source=source,
             made_before=None if age is None else time.time() - age,
             is_stale=options["stale"] or not (options["all"] or source or age is not None),
         )
+        purge = Purge(
+            choice,
+            from_storage=options["from_storage"],
+            is_dry=options["dry_run"],
+            is_forced=options["force"],
+            seconds=options["seconds"],
+            tell=self.stdout.write if options["verbosity"] > 1 else lambda name: None,
+        )
         try:
-            findings = purging.look(choice, from_storage=options["from_storage"])
-            is_done = options["dry_run"] or purging.remove(findings)
+            purge.run()
         except StoreFailed as error:
+            self._tell(purge.report, options)
             raise CommandError(
                 f"The variants storage failed: {error}. Please try again."
             ) from error
-        if not findings.variants and source and find_source(source) is None:
+        except KeyboardInterrupt:
+            self._tell(purge.report, options)
+            raise CommandError("Interrupted.", returncode=INTERRUPTED) from None
+        report = purge.report
+        is_known = report.variants or report.rows or report.originals
+        if not is_known and source and find_source(source) is None:
             raise CommandError(f"There is no source {source!r}, and no variant of it.")
-        if not is_done:
-            raise CommandError(
-                "The files are removed, but rows may be left: the database failed. Please try again."
-            )
-        self._tell(findings, options)
-        if findings.unclear:
-            some = ", ".join(sorted(":".join(one) for one in findings.unclear)[:3])
-            raise CommandError(
-                f"{len(findings.unclear)} originals could not be asked for, such as {some}: their variants stay."
-            )
+        self._tell(report, options)
+        if not report.is_complete:
+            self.stdout.write("The time is over. The next run with --for goes on from here.")
+        if problems := list(_problems(report)):
+            raise CommandError("\n".join(problems))
 
-    def _tell(self, findings: purging.Findings, options: dict[str, Any]) -> None:
-        if options["verbosity"] > 1:
-            for one in (*findings.variants, *findings.unfinished):
-                self.stdout.write(one.name)
+    def _tell(self, report: Report, options: dict[str, Any]) -> None:
         counts = [
-            (len(findings.variants), "cached variant", "cached variants"),
-            (len(findings.unfinished), "unfinished file", "unfinished files"),
-            (len(findings.rows), "row without a file", "rows without a file"),
+            (report.variants, "cached variant", "cached variants"),
+            (report.unfinished, "unfinished file", "unfinished files"),
+            (report.rows, "row without a file", "rows without a file"),
+            (report.originals, "row of a missing original", "rows of missing originals"),
         ]
         told = [
             f"{number} {one if number == 1 else many}"
@@ -102,5 +142,15 @@ class Command(BaseCommand):
             if number or place == 0
         ]
         verb = "Would remove" if options["dry_run"] else "Removed"
-        size = filesizeformat(findings.bytes).replace("\u00a0", " ")
+        size = filesizeformat(report.bytes).replace("\u00a0", " ")
         self.stdout.write(f"{verb} {', '.join(told)}: {size}.")
+
+
+def _problems(report: Report) -> Iterator[str]:
+    for alias, reason in report.doubts.items():
+        yield f"Source {alias!r} {reason}. It cannot tell what has gone, so its variants stay; --force removes them."
+    if report.unclear:
+        some = ", ".join(":".join(one) for one in report.examples)
+        yield f"{report.unclear} originals could not be asked for, such as {some}: their variants stay."
+    if report.has_left_rows:
+        yield "The files are removed, but rows may be left: the database failed. Please try again."

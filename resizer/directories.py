@@ -1,0 +1,110 @@
+"""Names of the files below a directory: in order, a page at a time, and from any of them on.
+
+In order of their segments, which is not that of whole names: "a/b" comes before "a-b". Memory is bounded by a page and
+the depth, however many files one directory has; storages that list a directory at once take what that takes.
+"""
+
+from __future__ import annotations
+
+import heapq
+import os
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from django.core.files.storage import Storage
+
+    #: Gives name and "is a directory" of what a directory holds, in order, from a name on.
+    Entries = Callable[[str, str], Iterable[tuple[str, bool]]]
+
+#: How many names of a directory are held at once. Each page reads the directory once more.
+PAGE = 10_000
+
+
+def walk(root: str | os.PathLike[str], directory: str = "", after: str = "") -> Iterator[str]:
+    """Names below a directory of the local disk; nothing where there is none. Follows no links. Raises OSError."""
+    return _walk(partial(_entries, Path(root), _is_directory), directory, _segments(after))
+
+
+def walk_linked(root: str | os.PathLike[str]) -> Iterator[str]:
+    """All names, through links to directories as well. What may not be read is passed over, but for the root.
+
+    Raises OSError.
+    """
+    return _walk(partial(_readable, Path(root)), "", ())
+
+
+def walk_storage(storage: Storage, directory: str = "", after: str = "") -> Iterator[str]:
+    """Names below a directory of any storage. Raises what the storage does."""
+    return _walk(partial(_listed, storage), directory, _segments(after))
+
+
+def _walk(entries: Entries, directory: str, after: Sequence[str]) -> Iterator[str]:
+    first, rest = (after[0], after[1:]) if after else ("", ())
+    for name, is_directory in entries(directory, first):
+        path = f"{directory}/{name}" if directory else name
+        if is_directory:
+            yield from _walk(entries, path, rest if name == first else ())
+        elif name != first:
+            yield path
+
+
+def _entries(
+    root: Path, is_directory: Callable[[os.DirEntry[str]], bool], directory: str, first: str
+) -> Iterator[tuple[str, bool]]:
+    while True:
+        try:
+            with os.scandir(root / directory) as scanned:
+                found = ((one.name, is_directory(one)) for one in scanned if one.name >= first)
+                page = heapq.nsmallest(PAGE, found)
+        except FileNotFoundError:
+            # Another process may delete it meanwhile.
+            return
+        yield from page
+        if len(page) < PAGE:
+            return
+        # The next name that there can be.
+        first = page[-1][0] + "\0"
+
+
+def _is_directory(entry: os.DirEntry[str]) -> bool:
+    return entry.is_dir(follow_symlinks=False)
+
+
+def _readable(root: Path, directory: str, first: str) -> Iterator[tuple[str, bool]]:
+    # A link to a directory above it leads round and round.
+    path = root / directory
+    above = {
+        os.path.realpath(root),
+        *map(os.path.realpath, (root / one for one in _above(directory))),
+    }
+    if directory and os.path.realpath(path) in above:
+        return
+    try:
+        yield from _entries(root, lambda entry: os.path.isdir(entry.path), directory, first)
+    except PermissionError:
+        # As of "lost+found".
+        if not directory:
+            raise
+
+
+def _above(directory: str) -> Iterator[str]:
+    """The directories on the way to it."""
+    while directory := directory.rpartition("/")[0]:
+        yield directory
+
+
+def _listed(storage: Storage, directory: str, first: str) -> Iterator[tuple[str, bool]]:
+    try:
+        directories, names = storage.listdir(directory)
+    except FileNotFoundError:
+        return
+    kinds = dict.fromkeys(names, False) | dict.fromkeys(directories, True)
+    yield from ((name, kinds[name]) for name in sorted(kinds) if name >= first)
+
+
+def _segments(name: str) -> Sequence[str]:
+    return name.split("/") if name else ()
