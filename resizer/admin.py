@@ -49,12 +49,6 @@ def original_preview(original: Original) -> SafeString:
     return picture.build(original, alt="", height=PREVIEW_HEIGHT).__html__()
 
 
-@admin.display(description=_("original"), ordering="original__name")
-def original_link(cached_variant: CachedVariant) -> SafeString:
-    url = reverse("admin:resizer_original_change", args=[cached_variant.original_id])
-    return format_html('<a href="{}">{}</a>', url, cached_variant.original)
-
-
 @admin.display(description=_("size, px"), ordering="width")
 def size(row: CachedVariant | Original) -> str:
     return f"{row.width}\u00a0×\u00a0{row.height}"
@@ -118,14 +112,17 @@ class _DeletedWithFiles(_WrittenByTheApp, admin.ModelAdmin):  # type: ignore[typ
         logger.warning("Not all could be deleted: %.500r", error)
         message = _("Not all could be deleted, because the storage failed. Please try again.")
         self.message_user(request, message, messages.ERROR)
-        return HttpResponseRedirect(reverse(f"admin:resizer_{self.opts.model_name}_changelist"))
+        path = reverse(
+            f"admin:resizer_{self.opts.model_name}_changelist", current_app=self.admin_site.name
+        )
+        return HttpResponseRedirect(path)
 
 
 @admin.register(CachedVariant)
 class CachedVariantAdmin(_DeletedWithFiles):
     list_display = (
         variant_preview,
-        original_link,
+        "original_link",
         size,
         "format",
         file_size,
@@ -142,7 +139,7 @@ class CachedVariantAdmin(_DeletedWithFiles):
     show_full_result_count = False
     fields: ClassVar[Any] = (  # its stubs do not know of callables here
         variant_preview,
-        original_link,
+        "original_link",
         "key",
         size,
         "format",
@@ -152,6 +149,18 @@ class CachedVariantAdmin(_DeletedWithFiles):
         "created_at",
     )
     readonly_fields: ClassVar[Any] = fields
+
+    @admin.display(description=_("original"), ordering="original__name")
+    def original_link(self, cached_variant: CachedVariant) -> SafeString | str:
+        # A project may have another site than the default one, and originals on none.
+        if not self.admin_site.is_registered(Original):
+            return str(cached_variant.original)
+        url = reverse(
+            "admin:resizer_original_change",
+            args=[cached_variant.original_id],
+            current_app=self.admin_site.name,
+        )
+        return format_html('<a href="{}">{}</a>', url, cached_variant.original)
 
     def delete_model(self, request: HttpRequest, obj: CachedVariant) -> None:
         self.delete_queryset(request, CachedVariant.objects.filter(pk=obj.pk))

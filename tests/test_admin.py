@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from django.urls import reverse
+from django.contrib import admin
+from django.urls import include, path, reverse
 
 from resizer import picture
+from resizer.admin import CachedVariantAdmin, OriginalAdmin
 from resizer.models import CachedVariant, Original
 from tests.conftest import files, save
 
@@ -51,10 +54,10 @@ def test_cached_variants_are_listed(admin_client: Client, keys: list[str]) -> No
 def test_list_takes_no_query_per_row(
     admin_client: Client, keys: list[str], django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
-    for path in (VARIANTS, ORIGINALS):
-        admin_client.get(path)
+    for page in (VARIANTS, ORIGINALS):
+        admin_client.get(page)
         with django_assert_max_num_queries(8):
-            admin_client.get(path)
+            admin_client.get(page)
 
 
 @pytest.mark.parametrize(
@@ -166,3 +169,57 @@ def test_storage_that_fails_is_told_to_the_editor(
     assert "Not all could be deleted, because the storage failed." in html
     assert "uccessfully" not in html
     assert type(row).objects.filter(pk=row.pk).exists()
+
+
+class Backoffice(admin.AdminSite):
+    """A site of the project's own; `/admin/` may not even be there."""
+
+
+backoffice = Backoffice("backoffice")
+backoffice.register(CachedVariant, CachedVariantAdmin)
+backoffice.register(Original, OriginalAdmin)
+# Without originals.
+bare = Backoffice("bare")
+bare.register(CachedVariant, CachedVariantAdmin)
+
+
+def mount(*sites: admin.AdminSite) -> Any:
+    urls: Any = ModuleType("urls")
+    urls.urlpatterns = [
+        path("img/", include("resizer.urls")),
+        *(path(f"{site.name}/", site.urls) for site in sites),
+    ]
+    return urls
+
+
+@pytest.mark.parametrize("others", [(), (admin.site,)], ids=["alone", "beside the default one"])
+def test_another_site_leads_to_its_own_pages(
+    admin_client: Client, keys: list[str], settings: Settings, others: tuple[admin.AdminSite, ...]
+) -> None:
+    settings.ROOT_URLCONF = mount(*others, backoffice)
+    variant = CachedVariant.objects.get(key=keys[0])
+    original = f"/backoffice/resizer/original/{variant.original_id}/change/"
+    pages = [
+        "/backoffice/resizer/cachedvariant/",
+        f"/backoffice/resizer/cachedvariant/{variant.pk}/change/",
+        "/backoffice/resizer/original/",
+        original,
+    ]
+    html = [admin_client.get(page).content.decode() for page in pages]
+    assert f'href="{original}"' in html[0]
+    assert f'href="{original}"' in html[1]
+    assert not any('href="/admin/' in one for one in html)
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "resizer": {"BACKEND": "tests.test_store.FailingStorage"},
+    }
+    answer = admin_client.post(f"{original[:-7]}delete/", {"post": "yes"})
+    assert (answer.status_code, answer["Location"]) == (302, "/backoffice/resizer/original/")
+
+
+def test_site_without_originals_names_them(
+    admin_client: Client, keys: list[str], settings: Settings
+) -> None:
+    settings.ROOT_URLCONF = mount(bare)
+    html = admin_client.get("/bare/resizer/cachedvariant/").content.decode()
+    assert '<td class="field-original_link">cat.jpg</td>' in html
