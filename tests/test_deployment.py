@@ -22,29 +22,39 @@ def stage(name: str, **changes: Any) -> SimpleNamespace:
     while name:
         settings = stages[name] | settings
         name = stages[name].get("extends", "")
-    return SimpleNamespace(stage_config=settings | changes, api_stage="dev")
+    settings |= changes
+    function = f"{settings['project_name']}-dev"
+    return SimpleNamespace(stage_config=settings, api_stage="dev", lambda_name=function)
+
+
+@pytest.fixture
+def policy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The role's policy, with names in the place of placeholders, where the stages look for it."""
+    text = (ROOT / "config" / "policies" / "execution.json").read_text()
+    policy = tmp_path / "config" / "policies" / "execution.json"
+    policy.parent.mkdir(parents=True)
+    policy.write_text(text.replace(PLACEHOLDER, "my"))
+    monkeypatch.chdir(tmp_path)
+    return policy
 
 
 def test_stage_with_placeholders_stops_before_anything_is_made() -> None:
     untouched = SimpleNamespace(
-        stage_config=json.loads((ROOT / "zappa_settings.json").read_text())["dev"], api_stage="dev"
+        stage_config=json.loads((ROOT / "zappa_settings.json").read_text())["dev"],
+        api_stage="dev",
+        lambda_name="resizer-dev",
     )
     with pytest.raises(SystemExit, match=r"^The stage dev in \S+ still says change-me: "):
         check_stage(untouched)
 
 
-def test_bucket_that_the_policy_does_not_name_stops_too(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    policy = (ROOT / "config" / "policies" / "execution.json").read_text()
-    (tmp_path / "policy.json").write_text(policy.replace(PLACEHOLDER, "my"))
-    monkeypatch.chdir(tmp_path)
-    check_stage(stage("dev", attach_policy="policy.json"))
-    (tmp_path / "policy.json").write_text(policy.replace(PLACEHOLDER, "your"))
-    with pytest.raises(
-        SystemExit, match=r"has RESIZER_ORIGINALS_BUCKET my-originals: allow it in policy\.json"
-    ):
-        check_stage(stage("dev", attach_policy="policy.json"))
+def test_bucket_that_the_policy_does_not_name_stops_too(policy: Path) -> None:
+    policy.write_text(policy.read_text().replace("my-", "your-"))
+    words = (
+        r"has RESIZER_ORIGINALS_BUCKET my-originals: allow it in config/policies/execution\.json"
+    )
+    with pytest.raises(SystemExit, match=words):
+        check_stage(stage("dev"))
 
 
 @pytest.mark.parametrize(
@@ -58,12 +68,72 @@ def test_bucket_that_the_policy_does_not_name_stops_too(
     ],
 )
 def test_stage_that_could_not_run_stops_too(package: dict[str, Any], words: str) -> None:
-    variables = {"DATABASE_URL": "postgresql://user:password@host/name"}
-    settings = {"aws_environment_variables": variables, "attach_policy": "", "package": package}
-    broken = SimpleNamespace(stage_config=settings, api_stage="dev")
+    variables = {
+        "DATABASE_URL": "postgresql://user:password@host/name",
+        "DJANGO_ALLOWED_HOSTS": "*",
+    }
+    broken = stage("dev", aws_environment_variables=variables, attach_policy="", package=package)
     with pytest.raises(SystemExit) as stopped:
         check_stage(broken)
     assert stopped.value.code == f"The stage dev in zappa_settings.json {words}"
+
+
+@pytest.mark.parametrize("name", ["dev", "arm", "rest", "http", "production"])
+def test_stages_can_run_as_they_are(policy: Path, name: str) -> None:
+    check_stage(stage(name))
+
+
+def test_function_of_another_name_needs_a_log_of_that_name(policy: Path) -> None:
+    shop = stage("dev", project_name="shop")
+    words = (
+        "The stage dev in zappa_settings.json makes the function shop-dev: allow logs:CreateLogGroup"
+        " on its log /aws/lambda/shop-dev in config/policies/execution.json as well."
+    )
+    with pytest.raises(SystemExit) as stopped:
+        check_stage(shop)
+    assert stopped.value.code == words
+    policy.write_text(policy.read_text().replace("/resizer-*", "/shop-*"))
+    check_stage(shop)
+
+
+@pytest.mark.parametrize("sid", ["WriteLog", "MakeLogGroup"])
+def test_log_that_cannot_be_written_stops_too(policy: Path, sid: str) -> None:
+    document = json.loads(policy.read_text())
+    document["Statement"] = [one for one in document["Statement"] if one["Sid"] != sid]
+    policy.write_text(json.dumps(document))
+    with pytest.raises(SystemExit, match=r"allow logs:\w+ on its log /aws/lambda/resizer-dev in"):
+        check_stage(stage("dev"))
+
+
+@pytest.mark.parametrize(
+    ("name", "host"),
+    [
+        ("dev", ".lambda-url.us-east-1.on.aws"),
+        ("production", ".lambda-url.us-east-1.on.aws"),
+        ("rest", ".execute-api.us-east-1.amazonaws.com"),
+        ("http", ".execute-api.us-east-1.amazonaws.com"),
+    ],
+)
+def test_hosts_of_another_region_stop_too(policy: Path, name: str, host: str) -> None:
+    moved = stage(name, aws_region="us-east-1")
+    with pytest.raises(SystemExit) as stopped:
+        check_stage(moved)
+    assert stopped.value.code == (
+        f"The stage dev in zappa_settings.json is in us-east-1: its DJANGO_ALLOWED_HOSTS needs {host}."
+    )
+    variables = moved.stage_config["aws_environment_variables"]
+    for allowed in (host, f"img.example.com,abcdefghij{host}", host[host.index(".", 1) :], "*"):
+        variables["DJANGO_ALLOWED_HOSTS"] = allowed
+        check_stage(moved)
+
+
+def test_stage_without_a_region_stops_too(policy: Path) -> None:
+    with pytest.raises(SystemExit, match=r"has no aws_region: name the region"):
+        check_stage(stage("dev", aws_region=None))
+
+
+def test_api_behind_a_domain_of_its_own_needs_no_host_of_aws(policy: Path) -> None:
+    check_stage(stage("rest", aws_region="us-east-1", domain="img.example.com"))
 
 
 @pytest.mark.parametrize("name", ["dev", "arm", "rest", "http", "production"])
