@@ -112,8 +112,10 @@ def _check_storage() -> Iterator[CheckMessage]:
         yield Error(message, hint=hint, id="resizer.E003")
         return
     if alias not in storages.backends:
+        is_on_disk = isinstance(storage, FileSystemStorage)
+        place = f"in {FALLBACK_DIRECTORY}/ in the media directory" if is_on_disk else "in memory"
         yield Warning(
-            f"STORAGES has no {alias!r}: variants are kept in {FALLBACK_DIRECTORY}/ in the media directory.",
+            f"STORAGES has no {alias!r}: variants are kept {place}.",
             hint=hint,
             id="resizer.W001",
         )

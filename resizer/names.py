@@ -19,6 +19,15 @@ _ESCAPED = re.compile(r"=([0-9A-F]{2})")
 _WIDE = "=="
 
 
+def tidy_name(name: str) -> str:
+    """Leave out the steps of a path that lead nowhere, as file systems do: of `a//b.jpg` and `./a/b.jpg` the name is `a/b.jpg`.
+
+    What is no name below a directory stays as it is.
+    """
+    steps = [step for step in name.split("/") if step not in {"", "."}]
+    return "/".join(steps) if steps and not name.startswith("/") else name
+
+
 def escape_name(name: str) -> str:
     """Spell a name with the characters of a key; reversible, and unchanged where nothing needs it.
 

@@ -86,14 +86,17 @@ def locate(file: File) -> Reference:
             raise OriginalNotFound(
                 f"No source claims the storage of {file.field}: add one for it to RESIZER['SOURCES']."
             )
-        return Reference(claimed, str(file.name))
+        return _spelled(claimed, str(file.name))
     if isinstance(file, str):
         alias, colon, name = file.partition(":")
-        source = find_source(alias) if colon else None
-        if source is not None:
-            return Reference(alias, source.spell(name))
-        return Reference(DEFAULT_SOURCE, file)
+        if colon and find_source(alias) is not None:
+            return _spelled(alias, name)
+        return _spelled(DEFAULT_SOURCE, file)
     raise TypeError(f"An original is a model's file or a name, not {file!r}.")
+
+
+def _spelled(alias: str, name: str) -> Reference:
+    return Reference(alias, get_source(alias).spell(name))
 
 
 def describe(file: File) -> Description:

@@ -13,7 +13,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from django.core.files.storage import FileSystemStorage, storages
+from django.core.files.storage import (
+    FileSystemStorage,
+    InMemoryStorage,
+    InvalidStorageError,
+    storages,
+)
 
 from resizer import cache, flights, index, lockfiles, originals, publishing
 from resizer.conf import Settings, get_settings
@@ -62,9 +67,13 @@ class Answer:
 def variants_storage() -> Storage:
     """Where variants are kept. Raises InvalidStorageError where no place is configured."""
     alias = get_settings().STORAGE
-    if alias in storages.backends or not isinstance(storages["default"], FileSystemStorage):
-        return storages[alias]
-    return _fallback_storage(get_settings(), str(storages["default"].location))
+    if alias not in storages.backends:
+        default = storages["default"]
+        if isinstance(default, FileSystemStorage):
+            return _fallback_storage(get_settings(), str(default.location))
+        if isinstance(default, InMemoryStorage):
+            return _memory(get_settings())
+    return storages[alias]
 
 
 def find(key: str) -> Answer | None:
@@ -80,7 +89,7 @@ def read(key: str, answer: Answer) -> Answer | None:
     """The same with its content; None, and no longer remembered, if the file is gone. Raises StoreFailed."""
     if answer.content is not None:
         return answer
-    fetched = publishing.fetch(variants_storage(), key)
+    fetched = publishing.fetch(_storage(), key)
     if fetched is None:
         cache.drop(_cache_key(key))
         return None
@@ -92,7 +101,7 @@ def read(key: str, answer: Answer) -> Answer | None:
 
 def confirm(key: str) -> bool:
     """Whether a cached variant is still in the storage; if not, it is no longer remembered. Raises StoreFailed."""
-    is_there = publishing.exists(variants_storage(), key)
+    is_there = publishing.exists(_storage(), key)
     if not is_there:
         cache.drop(_cache_key(key))
     return is_there
@@ -100,7 +109,7 @@ def confirm(key: str) -> bool:
 
 def address(key: str) -> str | None:
     """Where the storage itself answers a key; None where only the app's own address is known. Raises StoreFailed."""
-    return publishing.address(variants_storage(), key)
+    return publishing.address(_storage(), key)
 
 
 def make(description: Description, variant: Variant, key: str) -> Answer:
@@ -127,12 +136,12 @@ def delete_files(keys: Iterable[str]) -> None:
     """Remove cached variants from cache and storage, not from the index. Raises StoreFailed."""
     keys = list(keys)
     cache.drop_many(_cache_key(key) for key in keys)
-    publishing.remove(variants_storage(), keys)
+    publishing.remove(_storage(), keys)
 
 
 def forget(reference: Reference) -> None:
     """Remove all cached variants of an original, recorded or not, and what is known of it. Raises StoreFailed."""
-    stored = publishing.walk(variants_storage(), write_prefix(*reference))
+    stored = publishing.walk(_storage(), write_prefix(*reference))
     delete_files([one.name for one in stored])
     index.forget_variants_of(reference)
     originals.forget(reference)
@@ -140,7 +149,7 @@ def forget(reference: Reference) -> None:
 
 def _load(key: str) -> Answer | None:
     """A cached variant from the storage."""
-    fetched = publishing.fetch(variants_storage(), key)
+    fetched = publishing.fetch(_storage(), key)
     return None if fetched is None else _accept(key, fetched)
 
 
@@ -200,7 +209,7 @@ def _make(description: Description, variant: Variant, key: str, deadline: Deadli
 def _keep(description: Description, variant: Variant, key: str, rendered: Rendered) -> Answer:
     answer = _answer(rendered.content, time.time())
     try:
-        published = publish(variants_storage(), key, rendered.content, variant.format)
+        published = publish(_storage(), key, rendered.content, variant.format)
         # If there is something already, another process was faster: all answer what that has made.
         other = _load(key) if published is None else None
     except StoreFailed as error:
@@ -240,6 +249,19 @@ def _remember(key: str, answer: Answer, *, is_recorded: bool) -> None:
 
 def _cache_key(key: str) -> str:
     return cache.key_of("variant", key)
+
+
+def _storage() -> Storage:
+    """`variants_storage` for a request, which answers 503 without one. Raises StoreFailed."""
+    try:
+        return variants_storage()
+    except InvalidStorageError as error:
+        raise StoreFailed(f"variants have no place: {error}") from error
+
+
+@functools.lru_cache(maxsize=1)
+def _memory(_settings: Settings) -> InMemoryStorage:
+    return InMemoryStorage()
 
 
 @functools.lru_cache(maxsize=1)

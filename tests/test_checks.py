@@ -75,8 +75,17 @@ def test_mistake_has_an_id(settings: Settings, values: dict[str, Any], expected:
 
 
 def test_no_place_for_variants(settings: Settings) -> None:
-    settings.STORAGES = {"default": {"BACKEND": "django.core.files.storage.InMemoryStorage"}}
+    settings.STORAGES = {"default": {"BACKEND": "tests.test_own_storages.Anonymous"}}
     assert ids() == ["resizer.E003"]
+
+
+def test_variants_are_kept_in_memory_beside_their_originals(settings: Settings) -> None:
+    settings.STORAGES = {"default": {"BACKEND": "django.core.files.storage.InMemoryStorage"}}
+    (warning,) = run_checks(tags=["resizer"])
+    assert (warning.id, warning.msg) == (
+        "resizer.W001",
+        "STORAGES has no 'resizer': variants are kept in memory.",
+    )
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from resizer.errors import InvalidOption
-from resizer.names import escape_name, unescape_name
+from resizer.names import escape_name, tidy_name, unescape_name
 from resizer.variant import parse_prefix, write_prefix
 from tests.test_variant import ALPHABET
 
@@ -74,3 +74,23 @@ def test_name_that_is_no_path_is_refused(name: str) -> None:
 def test_name_in_another_spelling_is_refused(escaped: str) -> None:
     with pytest.raises(InvalidOption):
         unescape_name(escaped)
+
+
+@pytest.mark.parametrize(
+    ("name", "tidy"),
+    [
+        ("a//b.jpg", "a/b.jpg"),
+        ("./c.jpg", "c.jpg"),
+        ("a/././/b.jpg", "a/b.jpg"),
+        ("c.jpg/", "c.jpg"),
+        ("a/b.jpg", "a/b.jpg"),
+        (".hidden.jpg", ".hidden.jpg"),
+        ("a/../b.jpg", "a/../b.jpg"),
+        ("/a.jpg", "/a.jpg"),
+        ("//", "//"),
+        (".", "."),
+        ("", ""),
+    ],
+)
+def test_steps_that_lead_nowhere_are_left_out(name: str, tidy: str) -> None:
+    assert tidy_name(name) == tidy

@@ -14,9 +14,12 @@ from django.core.files.storage import InMemoryStorage, default_storage, storages
 from django.core.management import call_command
 from django.template import Context, Template
 
+from config.gallery.models import Photo
+from resizer import picture
 from resizer.engines import get_engine
 from resizer.engines.pillow import PillowEngine
 from resizer.errors import OriginalNotFound, ResizerError, SourceFailed, SourceTimedOut
+from resizer.models import Original
 from resizer.sources import HttpSource, Source, StaticSource, StorageSource, get_source, get_sources
 from tests.conftest import save
 from tests.hostile_server import hostile_server
@@ -351,6 +354,47 @@ def static(settings: Settings, tmp_path: Path) -> Path:
     settings.RESIZER = {"SOURCES": {"static": {"BACKEND": "resizer.sources.StaticSource"}}}
     (tmp_path / "static/img").mkdir(parents=True)
     return tmp_path / "static"
+
+
+@pytest.mark.parametrize(
+    "backend", ["FileSystemStorage", "InMemoryStorage"], ids=["disk", "memory"]
+)
+@pytest.mark.parametrize("name", ["a//b.jpg", "./a/b.jpg", "a/./b.jpg", "a/b.jpg/"])
+def test_name_that_django_opens_is_one_original(
+    client: Client, db: None, settings: Settings, backend: str, name: str
+) -> None:
+    options = settings.STORAGES["default"]["OPTIONS"] if backend == "FileSystemStorage" else {}
+    default = {"BACKEND": f"django.core.files.storage.{backend}", "OPTIONS": options}
+    settings.STORAGES = {**settings.STORAGES, "default": default}
+    save("a/b.jpg")
+    with storages["default"].open(name) as opened:
+        assert opened.read()
+    for file in (name, f"default:{name}", Photo(image=name).image):
+        url = picture.url(file, width=320)
+        assert url == picture.url("a/b.jpg", width=320)
+        assert client.get(url).status_code == 200
+    assert Original.objects.count() == 1
+
+
+@pytest.mark.parametrize("name", ["a/../b.jpg", "/b.jpg", ".", "//", "a\\b.jpg"])
+def test_name_that_no_key_can_hold_prints_the_plain_original(db: None, name: str) -> None:
+    save("b.jpg")
+    for file in (name, f"default:{name}", Photo(image=name).image):
+        assert str(picture.build(file, alt="")).startswith('<img src="/originals/')
+
+
+def test_name_in_a_storage_that_may_tell_two_spellings_stays(db: None, settings: Settings) -> None:
+    settings.STORAGES = {**settings.STORAGES, "default": {"BACKEND": "tests.test_store.Shelf"}}
+    assert StorageSource().spell("a//b.jpg") == "a//b.jpg"
+    assert picture.url("a//b.jpg", width=320) == "/shelf/a//b.jpg"
+
+
+def test_static_file_has_one_spelling(db: None, settings: Settings, static: Path) -> None:
+    (static / "img/logo.jpg").write_bytes(photograph())
+    settings.DEBUG = True
+    url = picture.url("static:./img//logo.jpg", width=320)
+    assert url == picture.url("static:img/logo.jpg", width=320)
+    assert url.startswith("/img/_static/img/logo.jpg/")
 
 
 def test_static_file_is_found_in_development_and_collected_for_production(

@@ -8,11 +8,22 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.core.cache import caches
-from django.core.files.storage import InMemoryStorage, InvalidStorageError
+from django.core.files.base import ContentFile
+from django.core.files.storage import InMemoryStorage, InvalidStorageError, Storage, storages
 from django.core.management import call_command
 from django.db import OperationalError, connection
 
-from resizer import batches, flights, index, lockfiles, originals, publishing, rendering, store
+from resizer import (
+    batches,
+    flights,
+    index,
+    lockfiles,
+    originals,
+    picture,
+    publishing,
+    rendering,
+    store,
+)
 from resizer.admission import admit
 from resizer.descriptions import Reference
 from resizer.engines import get_engine
@@ -30,6 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from django.test import Client
     from freezegun.api import FrozenDateTimeFactory
     from pytest_django import Settings
 
@@ -56,6 +68,32 @@ class FailingStorage(InMemoryStorage):
 class ReadOnlyStorage(InMemoryStorage):
     def _save(self, name: str, content: Any) -> str:
         raise OSError(errno.EROFS, "read-only file system")
+
+
+class Shelf(Storage):
+    """Neither on a disk nor Django's own in memory."""
+
+    def __init__(self) -> None:
+        self._files: dict[str, bytes] = {}
+
+    def _save(self, name: str, content: Any) -> str:
+        self._files[name] = content.read()
+        return name
+
+    def _open(self, name: str, mode: str) -> Any:
+        return ContentFile(self._files[name])
+
+    def delete(self, name: str) -> None:
+        self._files.pop(name, None)
+
+    def exists(self, name: str) -> bool:
+        return name in self._files
+
+    def size(self, name: str) -> int:
+        return len(self._files[name])
+
+    def url(self, name: str | None) -> str:
+        return f"/shelf/{name}"
 
 
 class TimelessStorage(InMemoryStorage):
@@ -534,10 +572,27 @@ def test_variant_of_too_many_pixels_is_refused(settings: Settings) -> None:
         make(480)
 
 
-def test_no_place_beside_originals_elsewhere(settings: Settings) -> None:
-    settings.STORAGES = {"default": {"BACKEND": "django.core.files.storage.InMemoryStorage"}}
+def test_no_place_beside_originals_elsewhere(client: Client, settings: Settings) -> None:
+    settings.STORAGES = {"default": {"BACKEND": "tests.test_store.Shelf"}}
     with pytest.raises(InvalidStorageError):
         store.variants_storage()
+    save("a.jpg")
+    answer = client.get(picture.url("a.jpg", width=320))
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+    assert answer.content.decode() == Busy.public_message
+
+
+def test_originals_in_memory_have_their_variants_there(client: Client, settings: Settings) -> None:
+    settings.STORAGES = {"default": {"BACKEND": "django.core.files.storage.InMemoryStorage"}}
+    save("a.jpg")
+    url = picture.url("a.jpg", width=320)
+    for timing in ("miss", "hit"):
+        answer = client.get(url)
+        assert answer.status_code == 200
+        assert timing in answer.headers["Server-Timing"]
+    assert storages["default"].listdir("") == ([], ["a.jpg"])
+    store.forget(Reference("default", "a.jpg"))
+    assert list(publishing.walk(store.variants_storage(), "a.jpg")) == []
 
 
 def test_same_picture_whoever_asks_first() -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 
 from django.conf import settings as django_settings
 
+from resizer.names import tidy_name
 from resizer.sources.files import Reader, listing_errors, open_file, stat_file, storage_errors
 from resizer.sources.storage import StorageSource
 
@@ -30,7 +31,7 @@ class StaticSource:
         return self._collected.claims(storage)
 
     def spell(self, name: str) -> str:
-        return name
+        return tidy_name(name)
 
     def stat(self, name: str, known: str | None = None) -> Stat:
         if not django_settings.DEBUG:

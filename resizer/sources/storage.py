@@ -5,12 +5,13 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import TYPE_CHECKING, BinaryIO, cast
 
-from django.core.files.storage import FileSystemStorage, storages
+from django.core.files.storage import FileSystemStorage, InMemoryStorage, storages
 
 from resizer import directories
 from resizer.buckets import bucket_of
 from resizer.conf import get_settings
 from resizer.errors import TooManyBytes
+from resizer.names import tidy_name
 from resizer.sources.bulkhead import one_fetch_from
 from resizer.sources.files import Reader, listing_errors, open_file, stat_file, storage_errors
 from resizer.sources.identity import is_same, own_alias
@@ -48,7 +49,9 @@ class StorageSource:
         return is_same(storage, self.storage)
 
     def spell(self, name: str) -> str:
-        return name
+        # Other storages may hold both spellings, as two files.
+        is_path = isinstance(self.storage, FileSystemStorage | InMemoryStorage)
+        return tidy_name(name) if is_path or bucket_of(self.storage) is not None else name
 
     def stat(self, name: str, known: str | None = None) -> Stat:
         bucket = bucket_of(self.storage)
