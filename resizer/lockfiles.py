@@ -120,9 +120,11 @@ def _locked(name: str) -> Iterator[int]:
 
 def _open(name: str) -> int:
     path = place()
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    # In a directory for all, such as /tmp, another user may have put a link or a directory of their own there.
-    directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        directory = _open_directory(path)
+    except FileNotFoundError:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        directory = _open_directory(path)
     try:
         status = os.fstat(directory)
         if status.st_uid != os.geteuid() or status.st_mode & 0o022:
@@ -131,3 +133,8 @@ def _open(name: str) -> int:
         return os.open(name, flags, 0o600, dir_fd=directory)
     finally:
         os.close(directory)
+
+
+def _open_directory(path: Path) -> int:
+    # In a directory for all, such as /tmp, another user may have put a link or a directory of their own there.
+    return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import os
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +14,8 @@ if TYPE_CHECKING:
 #: Control groups as Linux shows them (cgroup v2), and which of them this process is in.
 GROUPS = Path("/sys/fs/cgroup")
 OWN_GROUP = Path("/proc/self/cgroup")
+#: For how long what they say is believed, seconds: each request asks several times.
+LOOK_SECONDS = 10
 
 
 def cores() -> int:
@@ -43,8 +47,17 @@ def processor_seconds(pid: int) -> float | None:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def _limits(name: str) -> Iterator[str]:
+def _limits(name: str) -> tuple[str, ...]:
     """What the process's group and those around it say; nothing where there are no such groups."""
+    return _read_limits(name, int(time.monotonic() / LOOK_SECONDS))
+
+
+@functools.lru_cache(maxsize=2)
+def _read_limits(name: str, _moment: int) -> tuple[str, ...]:
+    return tuple(_find_limits(name))
+
+
+def _find_limits(name: str) -> Iterator[str]:
     try:
         lines = OWN_GROUP.read_text().splitlines()
     except OSError:

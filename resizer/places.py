@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import threading
 from collections import defaultdict
 from contextlib import ExitStack
@@ -46,7 +47,10 @@ def enter_process(name: str, places: int, megabytes: int = 0, budget: int = 0) -
 
 def _enter_machine(name: str, places: int, megabytes: int, budget: int) -> Leave | None:
     """A place is a file, locked, in which stand the megabytes that its holder takes."""
+    if not budget:
+        return _enter_any(name, places)
     with ExitStack() as gate, ExitStack() as held:
+        # What all of them take together stays the same while it is added up.
         gate.callback(lockfiles.unlock, cast("int", lockfiles.lock(f"{name}-gate", waits=True)))
         mine: int | None = None
         taken = []
@@ -63,6 +67,16 @@ def _enter_machine(name: str, places: int, megabytes: int, budget: int) -> Leave
             return None
         lockfiles.write_number(mine, megabytes)
         return held.pop_all().close
+
+
+def _enter_any(name: str, places: int) -> Leave | None:
+    # From anywhere on: the first ones are taken most of the time.
+    first = random.randrange(places)
+    for number in (*range(first, places), *range(first)):
+        descriptor = lockfiles.lock(f"{name}-{number}")
+        if descriptor is not None:
+            return partial(lockfiles.unlock, descriptor)
+    return None
 
 
 def _fits(megabytes: int, taken: list[int], budget: int) -> bool:

@@ -342,4 +342,8 @@ def _refuse(path: str, error: ResizerError) -> HttpResponseBase:
     }
     if error.retry_seconds is not None:
         headers["Retry-After"] = str(error.retry_seconds)
-    return HttpResponse(error.public_message, status=error.status, headers=headers)
+    response = HttpResponse(error.public_message, status=error.status, headers=headers)
+    # Django would log it once more, and send a mail to ADMINS for each that is 5xx, as in a rush of visitors: the mark is
+    # what its own `log_response` sets and minds (4.2 to 6.1).
+    response._has_been_logged = True  # type: ignore[attr-defined]  # not in the stubs
+    return response

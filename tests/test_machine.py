@@ -9,8 +9,15 @@ import pytest
 from resizer import machine
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+
+
+@pytest.fixture(autouse=True)
+def nothing_known() -> Iterator[None]:
+    machine._read_limits.cache_clear()
+    yield
+    machine._read_limits.cache_clear()
 
 
 @pytest.fixture

@@ -83,6 +83,20 @@ def test_refusal_costs_little_and_is_not_remembered(
 
 
 @pytest.mark.django_db
+def test_refusal_is_logged_once_and_mailed_to_nobody(
+    client: Client, settings: Settings, mailoutbox: list[object], caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.ADMINS = ["admin@example.com"]
+    settings.RESIZER = {"SOURCES": {"default": {"OPEN": True}}}
+    save("a.jpg")
+    with all_taken():
+        assert client.get("/img/320/a.jpg").status_code == 503
+    assert mailoutbox == []
+    (record,) = caplog.records
+    assert record.getMessage().startswith("503 for '320/a.jpg'")
+
+
+@pytest.mark.django_db
 def test_page_prints_pictures_where_nobody_may_wait() -> None:
     save("a.jpg")
     with all_taken():

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from resizer.variant import Variant
 
 #: Who serves what is there goes before who renders.
-NICENESS = 5
+NICENESS = 10
 #: What memory it has counts more by this, of 1000 (proc_pid_oom_score_adj(5)).
 OOM_SCORE_ADJUSTMENT = 500
 #: Of what is told of an error.
