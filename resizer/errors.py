@@ -9,6 +9,7 @@ ResizerError
 ├── UnsupportedFormat    415  the original is not of a format that we open
 ├── TooManyPixels        422  the original, or the variant, is too large a picture
 ├── UndecodableOriginal  422  broken, truncated or lying about itself
+│   └── EngineFailed     422  an engine failed at it in a way that is no verdict on the file; the log says how
 ├── TooMuchWork          422  the original would keep a decoder busy for too long
 ├── SourceFailed         502  the source could not deliver the original
 ├── SourceTimedOut       504  … in time
@@ -80,6 +81,10 @@ class TooManyPixels(ResizerError):
 class UndecodableOriginal(ResizerError):
     status = 422
     public_message = "The original picture is damaged."
+
+
+class EngineFailed(UndecodableOriginal):
+    public_message = "The original picture could not be decoded."
 
 
 class TooMuchWork(ResizerError):

@@ -19,7 +19,7 @@ from resizer.geometry import height_of
 from resizer.signing import sign
 from resizer.variant import Fit, Recipe, Variant, parse_key, write_key
 from tests.conftest import files
-from tests.hostile_files import EPS, HTML, OK, REFUSED, hostile_files
+from tests.hostile_files import EPS, HTML, OK, PNG_START, REFUSED, hostile_files
 from tests.nginx import Reply, ask
 from tests.pictures import decode
 from tests.processes import peak, processor_seconds, tree, watched
@@ -187,6 +187,15 @@ def test_none_takes_long(outcome: Outcome) -> None:
     assert slowest[0][0] < SECONDS, slowest[:8]
 
 
+def size_of(content: bytes) -> tuple[int, int]:
+    if content.startswith(PNG_START):
+        # Pillow would look at texts before it tells.
+        return int.from_bytes(content[16:20]), int.from_bytes(content[20:24])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return Image.open(io.BytesIO(content)).size
+
+
 def test_each_picture_is_whole(outcome: Outcome, tmp_path: Path) -> None:
     contents = {file.name: file.build for file in hostile_files()}
     for asked in outcome.stills:
@@ -195,9 +204,7 @@ def test_each_picture_is_whole(outcome: Outcome, tmp_path: Path) -> None:
         path = unquote(asked.reply.headers["Content-Location"]).removeprefix("/img/")
         parsed = parse_key(path)
         assert parsed is not None
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            size = Image.open(io.BytesIO(contents[asked.name]())).size
+        size = size_of(contents[asked.name]())
         width = parsed.variant.width
         assert width == min(640, size[0])
         assert decode(asked.reply.body).size == (width, height_of(width, size, Recipe()))

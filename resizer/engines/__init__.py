@@ -19,8 +19,8 @@ def get_engine() -> Engine:
     return _build(get_settings())
 
 
-# The configured one, and beside it that of settings which have just changed.
-@functools.lru_cache(maxsize=2)
+# The configured one and another that goes on where it fails, and those of settings which have just changed.
+@functools.lru_cache(maxsize=4)
 def load_engine(path: str) -> Engine:
     """An engine in this process, by the dotted path of its class, or "auto". Raises ImportError, OSError."""
     if path != "auto":
@@ -41,7 +41,9 @@ def load_engine(path: str) -> Engine:
 @functools.lru_cache(maxsize=1)
 def _build(settings: Settings) -> Engine:
     if not settings.ISOLATION:
-        return load_engine(settings.ENGINE)
+        from resizer.engines.guarded import GuardedEngine
+
+        return GuardedEngine(load_engine(settings.ENGINE))
     # Here, because what a function on AWS Lambda does not need it should not wait for.
     from resizer.engines.isolated import IsolatedEngine
 

@@ -6,6 +6,7 @@ What goes wrong in a decoder ends here: its time, its memory, its crash.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import pickle
 import resource
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 
 from resizer.conf import adopt_settings
 from resizer.engines import load_engine
+from resizer.engines.guarded import GuardedEngine
 from resizer.engines.messages import Message, receive_with_file, send
 from resizer.errors import ResizerError
 
@@ -34,6 +36,8 @@ NICENESS = 10
 OOM_SCORE_ADJUSTMENT = 500
 #: Of what is told of an error.
 MAX_CHARACTERS = 1000
+#: Of what is logged between two answers.
+MAX_LINES = 5
 #: What every task ends with: its words, and the bytes that go with them.
 _END: list[tuple[dict[str, object], bytes]] = [({"end": True}, b"")]
 
@@ -89,6 +93,9 @@ class Beginning:
 
 def serve(connection: socket.socket, limit: Callable[[Task], None]) -> None:
     """Do tasks until the other end is gone; `limit` bounds what one may take."""
+    told = _Told()
+    engines = logging.getLogger("resizer.engines")
+    engines.addHandler(told)
     with suppress(OSError, EOFError):
         send(connection, Message(b"{}"))
         while True:
@@ -97,15 +104,30 @@ def serve(connection: socket.socket, limit: Callable[[Task], None]) -> None:
                 task: Task = pickle.loads(message.head)
                 limit(task)
                 for words, body in chain(_answers(task, file), _END):
-                    head = json.dumps({"task": task.token, **words}).encode()
+                    log = {"log": told.lines} if told.lines else {}
+                    told.lines = []
+                    head = json.dumps({"task": task.token, **log, **words}).encode()
                     send(connection, Message(head, body))
+    engines.removeHandler(told)
+
+
+class _Told(logging.Handler):
+    """What engines log in this process: the server says it."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.lines: list[tuple[int, str]] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if len(self.lines) < MAX_LINES:
+            self.lines.append((record.levelno, record.getMessage()[:MAX_CHARACTERS]))
 
 
 def _answers(task: Task, file: BinaryIO) -> Iterator[tuple[dict[str, object], bytes]]:
     """What is said, and the bytes that go with it."""
     try:
         adopt_settings(task.settings)
-        engine = load_engine(task.engine)
+        engine = GuardedEngine(load_engine(task.engine))
     except Exception as error:
         # Whatever a module raises that cannot be imported: it is the project's fault, not the file's.
         yield _failed("failure", error), b""
@@ -128,7 +150,7 @@ def _results(
     except ResizerError as error:
         yield {"error": type(error).__name__, "text": str(error)[:MAX_CHARACTERS]}, b""
     except Exception as error:
-        # An engine that raises anything else has a fault, which a file has found.
+        # What an engine returns may be no header and no variant either.
         yield _failed("fault", error), b""
 
 

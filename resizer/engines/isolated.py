@@ -20,13 +20,13 @@ from resizer import errors
 from resizer.conf import Settings, get_settings
 from resizer.endings import has_end
 from resizer.engines import load_engine
-from resizer.engines.child import Task
+from resizer.engines.child import MAX_LINES, Task
 from resizer.engines.children import END_SECONDS, children
 from resizer.engines.memory import estimate_together
 from resizer.engines.protocol import Header, Rendered
 from resizer.engines.recognition import recognise
 from resizer.engines.sharing import plan_resizing
-from resizer.errors import Busy, ResizerError, UndecodableOriginal
+from resizer.errors import Busy, EngineFailed, ResizerError, UndecodableOriginal
 from resizer.formats import BY_NAME, HEAD_BYTES, SNIFF_BYTES, sniff
 from resizer.scratch import open_scratch
 
@@ -100,6 +100,7 @@ def _ask(task: Task, descriptor: int, wanted: Sequence[_Expected[Result]]) -> Ge
         child.begin(task, descriptor)
         for number, one in enumerate(wanted, 1):
             words, content = child.answer(task, get_settings().RENDER_SECONDS, one.most_bytes)
+            _log(words)
             _raise_error(words)
             result = one.read(words, content)
             if number == len(wanted):
@@ -167,6 +168,17 @@ def _descriptor(file: BinaryIO, most: int | None) -> Iterator[int]:
     yield descriptor
 
 
+def _log(words: Mapping[str, Any]) -> None:
+    """Say what a child has logged: one line each, whatever it says."""
+    lines = words.get("log")
+    for line in lines[:MAX_LINES] if isinstance(lines, list) else ():
+        match line:
+            case [int(level), str(text)]:
+                # The level is not a child's to choose beyond that.
+                known = logging.WARNING if level == logging.WARNING else logging.ERROR
+                logger.log(known, "In a child process: %s", f"{text!r:.1000}")
+
+
 def _raise_error(words: Mapping[str, Any]) -> None:
     text = f"{words.get('text')!r:.1000}"
     if "failure" in words:
@@ -175,7 +187,7 @@ def _raise_error(words: Mapping[str, Any]) -> None:
         raise Busy(f"the engine cannot be loaded: {text}")
     if "fault" in words:
         logger.error("The engine has failed: %s", text)
-        raise UndecodableOriginal(text)
+        raise EngineFailed(text)
     if "error" in words:
         raise errors.BY_NAME.get(str(words["error"]), UndecodableOriginal)(text)
 

@@ -88,6 +88,9 @@ os.register_at_fork(after_in_child=_Fork.begin_child)
 class LibvipsEngine:
     """Leaves to Pillow what that does better, or alike: headers, AVIF, GIF, CMYK, what moves, and rare formats."""
 
+    #: Goes on where it fails.
+    other: str | None = "resizer.engines.pillow.PillowEngine"
+
     def __init__(self) -> None:
         self._pillow = PillowEngine()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import resource
 import signal
@@ -11,12 +12,13 @@ import struct
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from django.conf import settings as django_settings
 
 from resizer.conf import get_settings
 from resizer.engines.child import Incomplete, Task
+from resizer.engines.libvips import LibvipsEngine
 from resizer.engines.pillow import PillowEngine
 from resizer.errors import TooManyPixels, UndecodableOriginal
 from tests.pictures import draw, encode
@@ -29,7 +31,53 @@ if TYPE_CHECKING:
     from resizer.variant import Variant
 
 
-class Misbehaving(PillowEngine):
+class Alone(PillowEngine):
+    """No other engine goes on where it fails."""
+
+    other: str | None = None
+
+
+class FailingPillow(PillowEngine):
+    """Makes one picture, and fails at the second in a way that no file is to blame for."""
+
+    def render(
+        self, file: BinaryIO, header: Header, variants: Sequence[Variant]
+    ) -> Generator[Rendered]:
+        yield from super().render(file, header, variants[:1])
+        raise AttributeError("a fault\nof two lines")
+
+
+class FailingLibvips(LibvipsEngine):
+    def render(
+        self, file: BinaryIO, header: Header, variants: Sequence[Variant]
+    ) -> Generator[Rendered]:
+        yield from super().render(file, header, variants[:1])
+        raise UnicodeDecodeError("utf-8", b"\xe9", 0, 1, "a fault")
+
+
+class FailingTwice(Alone):
+    other = "tests.engines.misbehaving.Faulty"
+
+    def render(
+        self, file: BinaryIO, header: Header, variants: Sequence[Variant]
+    ) -> Generator[Rendered]:
+        raise AttributeError("a fault")
+
+
+class RefusedByTheOther(FailingTwice):
+    other = "tests.engines.misbehaving.Refusing"
+
+
+class WithoutTheOther(FailingTwice):
+    other = "tests.engines.missing.Engine"
+
+
+class FailingHeader(Alone):
+    def read_header(self, file: BinaryIO) -> Header:
+        raise AttributeError("a fault")
+
+
+class Misbehaving(Alone):
     """Reads headers as it should."""
 
     def render(
@@ -47,7 +95,7 @@ class Endless(Misbehaving):
         sum(range(10**12))
 
 
-class EndlessHeader(PillowEngine):
+class EndlessHeader(Alone):
     def read_header(self, file: BinaryIO) -> Header:
         sum(range(10**12))
         raise AssertionError
@@ -63,7 +111,20 @@ class Faulty(Misbehaving):
         raise KeyError("a fault\nof two lines")
 
 
-class Interrupted(PillowEngine):
+class Refusing(Misbehaving):
+    def misbehave(self) -> None:
+        raise UndecodableOriginal("broken")
+
+
+class Chatty(Misbehaving):
+    """Logs more than anybody wants to read."""
+
+    def misbehave(self) -> None:
+        for number in range(100):
+            logging.getLogger("resizer.engines.chatty").warning("line %d\n%s", number, "x" * 9000)
+
+
+class Interrupted(Alone):
     """Makes the first variant only."""
 
     def render(
@@ -121,7 +182,7 @@ class Late(Misbehaving):
         time.sleep(1.5)
 
 
-class KilledAtTheHeader(PillowEngine):
+class KilledAtTheHeader(Alone):
     def read_header(self, file: BinaryIO) -> Header:
         os.kill(os.getpid(), signal.SIGKILL)
         raise AssertionError
@@ -145,7 +206,7 @@ class ExitingWell(Misbehaving):
         os._exit(0)
 
 
-class Afterwards(PillowEngine):
+class Afterwards(Alone):
     """Fails when all is made: what it says then must not be taken for the next one's."""
 
     def render(
@@ -155,7 +216,7 @@ class Afterwards(PillowEngine):
         raise KeyError("afterwards")
 
 
-class SleepingAfterwards(PillowEngine):
+class SleepingAfterwards(Alone):
     def render(
         self, file: BinaryIO, header: Header, variants: Sequence[Variant]
     ) -> Generator[Rendered]:
@@ -276,7 +337,15 @@ class SayingAnError(Saying):
     words = {"error": "SystemExit", "text": "out"}
 
 
-class Headless(PillowEngine):
+class SayingNoLog(Saying):
+    words = {"log": "text", "error": "Busy"}
+
+
+class SayingOddLines(Saying):
+    words = {"log": [1, {}, [], ["a", "b"], [10, "so\nmuch"], [30, "more"]], "error": "Busy"}
+
+
+class Headless(Alone):
     """Gives headers that are none."""
 
     answer: list[object] = ["jpeg", 1]
@@ -325,7 +394,12 @@ class WithAWrongLength(Headless):
         raise AssertionError
 
 
-class Returning(PillowEngine):
+class OfNoKind(Alone):
+    def read_header(self, file: BinaryIO) -> Header:
+        return cast("Header", None)
+
+
+class Returning(Alone):
     """Sends files where none are expected."""
 
     def read_header(self, file: BinaryIO) -> Header:
@@ -337,7 +411,7 @@ class Returning(PillowEngine):
         raise AssertionError
 
 
-class Insatiable(PillowEngine):
+class Insatiable(Alone):
     """Wants more of a file than there is."""
 
     def read_header(self, file: BinaryIO) -> Header:

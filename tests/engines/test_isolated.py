@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import os
 import pickle
 import signal
@@ -24,12 +25,14 @@ from resizer import conf, machine
 from resizer.conf import get_settings
 from resizer.engines import children as children_module
 from resizer.engines import get_engine, load_engine
-from resizer.engines.child import Beginning, Incomplete, Task, serve
+from resizer.engines.child import MAX_LINES, Beginning, Incomplete, Task, serve
 from resizer.engines.children import Child, Children, children
+from resizer.engines.guarded import GuardedEngine
 from resizer.engines.isolated import IsolatedEngine
 from resizer.engines.messages import Message, receive, send
 from resizer.errors import (
     Busy,
+    EngineFailed,
     RenderKilled,
     ResizerError,
     TooManyPixels,
@@ -101,7 +104,7 @@ def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[
 def test_engine_is_isolated_unless_settings_say_otherwise(settings: Settings) -> None:
     assert isinstance(get_engine(), IsolatedEngine)
     settings.RESIZER = {"ISOLATION": False}
-    assert type(get_engine()) is type(load_engine("auto"))
+    assert isinstance(get_engine(), GuardedEngine)
 
 
 @pytest.mark.parametrize("wrong", ["yes", 1, None])
@@ -332,7 +335,7 @@ def test_picture_whose_child_is_killed_is_not_tried_at_every_request(
         ("SayingHalf", UndecodableOriginal),
         ("SayingInfinity", UndecodableOriginal),
         ("SayingInTheHead", UndecodableOriginal),
-        ("Greedy", UndecodableOriginal),
+        ("Greedy", EngineFailed),
         ("Killed", RenderKilled),
         ("OutOfTime", TooMuchWork),
         ("SayingAList", UndecodableOriginal),
@@ -399,12 +402,33 @@ def test_what_a_child_says_afterwards_is_told_to_nobody(name: str) -> None:
     assert render(content=other) == expected
 
 
+@pytest.mark.parametrize("name", ["SayingNoLog", "SayingOddLines"])
+def test_log_of_a_child_is_not_believed(name: str, caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(Busy):
+        render(name)
+    told = [(one.levelname, one.getMessage()) for one in caplog.records]
+    assert told == [("ERROR", r"In a child process: 'so\nmuch'")][: name == "SayingOddLines"]
+
+
+def test_log_of_a_child_has_few_lines_of_bounded_length(caplog: pytest.LogCaptureFixture) -> None:
+    assert render("Chatty")
+    lines = [one.getMessage() for one in caplog.records]
+    assert len(lines) == MAX_LINES
+    assert all(len(line) < 1100 and "\n" not in line for line in lines)
+
+
 def test_fault_of_an_engine_is_logged_in_one_line(caplog: pytest.LogCaptureFixture) -> None:
-    with pytest.raises(UndecodableOriginal, match="KeyError"):
+    with pytest.raises(EngineFailed, match="KeyError"):
         render("Faulty")
     (record,) = [one for one in caplog.records if one.levelname == "ERROR"]
     assert "two lines" in record.getMessage()
     assert "\n" not in record.getMessage()
+
+
+def test_engine_that_returns_no_header_has_failed(caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(EngineFailed, match="AttributeError"):
+        isolated("OfNoKind").read_header(io.BytesIO(PHOTO))
+    assert "The engine has failed" in caplog.text
 
 
 def test_engine_that_is_not_there_is_no_fault_of_the_picture(
@@ -718,6 +742,9 @@ def test_child_tells_errors_from_faults_and_failures(told: Callable[..., list[Me
     header = load_engine("auto").read_header(io.BytesIO(PHOTO))
     faulty = "tests.engines.misbehaving.Faulty"
     (answer,) = told(task_for(faulty, header=header, variants=(variant(),)), answers=1)
+    assert words_of(answer)["error"] == "EngineFailed"
+    assert [level for level, _ in words_of(answer)["log"]] == [logging.ERROR]
+    (answer,) = told(task_for("tests.engines.misbehaving.OfNoKind"), answers=1)
     assert words_of(answer)["fault"]
     (answer,) = told(task_for("no.such.Engine"), answers=1)
     assert words_of(answer)["failure"]

@@ -36,6 +36,9 @@ GRAPHIC_BYTES = 0.75
 
 
 class PillowEngine:
+    #: Goes on where it fails.
+    other: str | None = "resizer.engines.libvips.LibvipsEngine"
+
     def can_read(self, found: Format) -> bool:
         return found is not HEIC or has_heic()
 

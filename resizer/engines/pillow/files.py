@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -19,13 +21,27 @@ if TYPE_CHECKING:
 
     from resizer.formats import Format
 
+#: What Pillow takes for a sign of a broken file itself (`ImageFile.__init__`, `Image.open`), and what its decoders raise.
+_BROKEN = (
+    EOFError,
+    IndexError,
+    KeyError,
+    MemoryError,
+    OSError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    struct.error,
+    zlib.error,
+)
+
 # Pillow refuses a PNG with a longer profile or text. Those that are too long for us never reach it.
 PngImagePlugin.MAX_TEXT_CHUNK = MAX_PROFILE_BYTES
 
 
 @contextmanager
 def open_image(file: BinaryIO, *, whole: bool = True) -> Iterator[tuple[Image.Image, Format]]:
-    """Open a file with the one decoder that its first bytes ask for; what goes wrong inside is the file's fault.
+    """Open a file with the one decoder that its first bytes ask for. What Pillow raises for broken files is their fault.
 
     Not `whole`, no more than its header may be read. Raises TooMuchWork for floods of parts.
     """
@@ -40,8 +56,10 @@ def open_image(file: BinaryIO, *, whole: bool = True) -> Iterator[tuple[Image.Im
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise TooManyPixels(str(error)) from error
-    except Exception as error:
-        # Broken files make Pillow raise OSError, SyntaxError, ValueError, TypeError, MemoryError and more.
+    except UnicodeError:
+        # A text that Pillow cannot read is not the picture.
+        raise
+    except _BROKEN as error:
         raise UndecodableOriginal(f"{type(error).__name__}: {error}") from error
 
 

@@ -1,0 +1,86 @@
+"""An engine that may fail at a good picture: then another engine goes on, and the log says so."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from resizer.engines import load_engine
+from resizer.errors import EngineFailed, ResizerError
+from resizer.formats import JPEG, PNG, WEBP
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+    from typing import BinaryIO
+
+    from resizer.engines.protocol import Engine, Header, Rendered
+    from resizer.formats import Format
+    from resizer.variant import Variant
+
+logger = logging.getLogger(__name__)
+
+#: Formats that each engine decodes by itself. Of the others libvips leaves all to Pillow.
+_BY_BOTH = {JPEG, PNG, WEBP}
+
+
+class GuardedEngine:
+    """Raises EngineFailed where an engine raises what it should not, and none goes on.
+
+    An engine's class may name another in `other`, by its dotted path.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def can_read(self, found: Format) -> bool:
+        return self._engine.can_read(found)
+
+    def can_write(self, target: Format) -> bool:
+        return self._engine.can_write(target)
+
+    def read_header(self, file: BinaryIO) -> Header:
+        try:
+            return self._engine.read_header(file)
+        except ResizerError:
+            raise
+        except Exception as error:
+            raise _report(self._engine, error) from error
+
+    def render(
+        self, file: BinaryIO, header: Header, variants: Sequence[Variant]
+    ) -> Generator[Rendered]:
+        done = 0
+        try:
+            for rendered in self._engine.render(file, header, variants):
+                done += 1
+                yield rendered
+            return
+        except ResizerError:
+            raise
+        except Exception as error:
+            failed = _report(self._engine, error)
+            other = self._load_other(header)
+            if other is None:
+                raise failed from error
+        logger.warning("%s goes on", type(other).__name__)
+        try:
+            yield from other.render(file, header, variants[done:])
+        except ResizerError:
+            raise
+        except Exception as error:
+            raise _report(other, error) from error
+
+    def _load_other(self, header: Header) -> Engine | None:
+        path = getattr(self._engine, "other", None)
+        if path is None or header.format not in _BY_BOTH:
+            return None
+        try:
+            return load_engine(path)
+        except (ImportError, OSError):
+            # It is not installed.
+            return None
+
+
+def _report(engine: Engine, error: Exception) -> EngineFailed:
+    logger.error("%s has failed: %.300r", type(engine).__name__, error)
+    return EngineFailed(f"{type(error).__name__}: {error}")
