@@ -155,7 +155,7 @@ def build(
         logger.warning("%.1000r is shown as it is: %.500r", file, error)
         return _as_it_is(file, choice.box(), alt, all_attributes)
     recipe, css_width = choice.settle(description)
-    ladder = _ladder(css_width, widest(description.size, recipe))
+    ladder = _ladder(css_width, _widest_offered(description, recipe))
     widest_offered = ladder.widths[-1]
     shown_width = css_width or widest_offered
     box = (shown_width, height_of(shown_width, description.size, recipe))
@@ -213,11 +213,13 @@ def url(file: File, *, format: str | None = None, **options: object) -> str:
     if description.is_broken:
         return _plain_url(file)
     recipe, css_width = choice.settle(description)
-    limit = widest(description.size, recipe)
+    if asked is not None and not asked.has_motion:
+        recipe = replace(recipe, animated=False)
+    limit = _widest_offered(description, recipe)
     width = min(get_settings().listed_width(css_width or limit), limit)
     target = asked or description.fallback(recipe)
     if not recipe.suits(target):
-        raise ValueError(f"format {target.name!r} does not suit animated or lossless pictures.")
+        raise ValueError(f"format {target.name!r} does not suit lossless pictures.")
     return f"{_stem(description, recipe)}{width}.{target.extension}"
 
 
@@ -282,6 +284,20 @@ def _plain_url(file: File) -> str:
         return get_source(reference.source).url(reference.name)
     except ResizerError:
         return ""
+
+
+def _widest_offered(description: Description, recipe: Recipe) -> int:
+    """The largest width, px, that enlarges nothing and is not refused: the original's own, or a listed one."""
+    settings = get_settings()
+    own = widest(description.size, recipe)
+
+    def is_made(width: int) -> bool:
+        return width * height_of(width, description.size, recipe) <= settings.MAX_VARIANT_PIXELS
+
+    if is_made(own):
+        return own
+    listed = (width for width in settings.listed_widths if width < own and is_made(width))
+    return max(listed, default=own)
 
 
 class _Ladder(NamedTuple):

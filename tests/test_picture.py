@@ -21,6 +21,7 @@ from tests.conftest import save
 from tests.pictures import draw, encode, photograph
 
 if TYPE_CHECKING:
+    from django.test import Client
     from pytest_django import Settings
 
     from resizer.picture import Picture
@@ -250,6 +251,20 @@ def test_format_that_cannot_be_so_tall_is_left_out() -> None:
     made = picture.build("a.png", alt="")
     assert made.candidates == ()
     assert made.url.endswith("/330.jpg")
+
+
+def test_no_candidate_is_too_large_to_be_made(client: Client, settings: Settings) -> None:
+    settings.RESIZER = {"MAX_VARIANT_PIXELS": 480 * 640, "MAX_DENSITY": 4}
+    # Its own width is near a listed one, and beyond the limit.
+    made = build((500, 667))
+    assert candidates(made.srcset) == ["320.jpg 320w", "480.jpg 480w"]
+    assert (made.width, made.height) == (480, 640)
+    assert candidates(build((500, 667), width=200).srcset) == [
+        "256.jpg 1x",
+        "480.jpg 2x",
+    ]
+    for url in (made.url, picture.url("a.jpg"), picture.url("a.jpg", width=500)):
+        assert client.get(url).status_code == 200
 
 
 def test_transparency_falls_back_to_png() -> None:
@@ -542,6 +557,9 @@ def test_url_of_what_only_some_formats_can_hold() -> None:
     assert picture.url("a.gif", quality="lossless").endswith("/q-lossless/1000.png")
     with pytest.raises(ValueError, match="'jpeg' does not suit"):
         picture.url("a.gif", quality="lossless", format="jpeg")
+    # Whether an original moves, the template cannot know.
+    assert picture.url("a.gif", animated=True, format="jpeg").endswith("/1000.jpg")
+    assert "/animated/" not in picture.url("a.gif", animated=True, format="jpeg")
 
 
 def test_url_with_a_recipe() -> None:
