@@ -65,13 +65,16 @@ def refuse(event: Any, invoked_arn: str) -> None:
         raise EventRefused(f"Events are objects, not {type(event).__name__}.")
     if event.get("version") == "2.0" or event.get("httpMethod"):
         return
+    # A WebSocket has a request context, too.
+    if (event.get("requestContext") or {}).get("eventType"):
+        raise EventRefused("This function answers HTTP requests, not WebSockets.")
     if event.get("detail-type") == "Scheduled Event":
         # Of a rule named PROJECT-STAGE-FUNCTION.
         function = event["resources"][0].rpartition("/")[2].rpartition("-")[2]
         if function not in SCHEDULED:
             raise EventRefused(f"{function} does not run by the clock: SCHEDULED does not name it.")
         return
-    if (event.get("requestContext") or {}).get("eventType") or not any(map(event.get, COMMANDS)):
+    if not any(map(event.get, COMMANDS)):
         raise EventRefused("This function answers HTTP requests only.")
     # arn:aws:lambda:REGION:ACCOUNT:function:NAME, then the alias or the version that the caller has named.
     if invoked_arn.split(":")[7:] != [ALIAS]:

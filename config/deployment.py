@@ -26,6 +26,10 @@ def lock(zappa: Any) -> None:
     from resizer.contrib import zappa as contrib
 
     contrib.lock(zappa)
+    if zappa.use_function_url and not zappa.function_url_config["cors"]:
+        # Zappa leaves in place what it has once set.
+        client = zappa.zappa.lambda_client
+        client.update_function_url_config(FunctionName=zappa.lambda_name, Cors={})
 
 
 def check_stage(zappa: Any) -> None:

@@ -291,6 +291,11 @@ OTHERS: dict[str, Any] = {
     "logs": {"awslogs": {"data": ""}},
     "WebSocket": {"requestContext": {"eventType": "CONNECT", "domainName": "a.example.com"}},
     "WebSocket command": {"requestContext": {"eventType": "CONNECT"}, "manage": "check"},
+    "WebSocket schedule": {
+        "requestContext": {"eventType": "MESSAGE"},
+        "detail-type": "Scheduled Event",
+        "resources": ["rule/resizer-dev-config.schedule.purge"],
+    },
     "empty": {},
     "list": [],
     "text": "raw_command",

@@ -140,19 +140,27 @@ def test_other_account_runs_nothing_where_the_permission_is_open_too(
     assert json.load(answer["Payload"])["errorType"] == "EventRefused"
 
 
-def test_function_url_keeps_its_permissions_through_an_update(
+def test_update_keeps_the_lock_and_closes_what_a_former_version_left_open(
     deployment: Deployment, tmp_path: Path
 ) -> None:
     before = deployment.policy()
-    invoke = before["FunctionURLAllowPublicAccessInvoke"]
-    assert invoke["Condition"] == {"Bool": {"lambda:InvokedViaFunctionUrl": "true"}}
+    name = "FunctionURLAllowPublicAccessInvoke"
+    assert before[name]["Condition"] == {"Bool": {"lambda:InvokedViaFunctionUrl": "true"}}
+    aws = deployment.client("lambda")
+    aws.add_permission(
+        FunctionName=NAME, StatementId="open", Action="lambda:InvokeFunction", Principal="*"
+    )
+    aws.update_function_url_config(FunctionName=NAME, Cors={"AllowOrigins": ["*"]})
     package = tmp_path / "update.zip"
     deployment.save_package(package)
     deployment.zappa("update", "--zip", str(package))
     after = deployment.policy()
+    assert after["open"]["Condition"] == before[name]["Condition"]
     for name in ("FunctionURLAllowPublicAccess", "FunctionURLAllowPublicAccessInvoke"):
         assert after[name] == before[name]
+    assert aws.get_function_url_config(FunctionName=NAME).get("Cors") is None
     assert deployment.fetch("/").status == 200
+    aws.remove_permission(FunctionName=NAME, StatementId="open")
 
 
 def test_variants_of_a_replaced_picture_are_purged_by_the_clock(deployment: Deployment) -> None:

@@ -22,7 +22,12 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from moto.awslambda import urls
-from moto.awslambda.models import LambdaBackend, LambdaFunction, lambda_backends
+from moto.awslambda.models import (
+    FunctionUrlConfig,
+    LambdaBackend,
+    LambdaFunction,
+    lambda_backends,
+)
 from moto.awslambda.responses import LambdaResponse
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.logs.responses import LogsResponse
@@ -151,7 +156,14 @@ def extend(functions: Functions) -> None:
         group, stream = (self._get_param(f"log{one}Name", "") for one in ("Group", "Stream"))
         return f"arn:aws:logs:{REGION}:{DEFAULT_ACCOUNT_ID}:log-group:{group}:log-stream:{stream}"
 
+    def update_url(self: FunctionUrlConfig, config: dict[str, Any]) -> None:
+        update_known(self, config)
+        # An empty one takes away what was there.
+        if config.get("Cors") == {}:
+            self.config.pop("Cors", None)
+
     known_code = LambdaFunction.get_code
+    update_known = FunctionUrlConfig.update
     known_function = LambdaBackend.get_function
     add_permission = LambdaResponse.add_permission
     path = r"{0}/(?P<api_version>[^/]+)/functions/(?P<function_name>[\w_:%-]+)/urls/?$"
@@ -159,6 +171,7 @@ def extend(functions: Functions) -> None:
     for owner, name, replacement in (
         (LambdaResponse, "invoke", invoke),
         (LambdaFunction, "get_code", get_code),
+        (FunctionUrlConfig, "update", update_url),
         (LambdaBackend, "get_function", get_function),
         (LambdaResponse, "list_function_url_configs", list_function_url_configs),
         (LambdaResponse, "add_permission", created_permission),
