@@ -10,6 +10,7 @@ from PIL import Image
 
 from resizer.conf import MAX_FRAMES
 from resizer.engines.ancillary import open_clean
+from resizer.engines.cicp import told_profile
 from resizer.engines.encoding import encode_lossy, is_tiny, is_worth_effort, most_bytes
 from resizer.engines.jpeg import only_pixels
 from resizer.engines.pillow import PillowEngine
@@ -182,6 +183,10 @@ def _decode(
     file: BinaryIO, header: Header, scale: int, *, is_shared: bool, is_strict: bool
 ) -> pyvips.Image:
     image = _open(file, header.format, scale, is_strict=is_strict)
+    profile = told_profile(file, header.format, is_grey=image.interpretation in _GREYS)
+    if profile:
+        image = image.copy()
+        image.set_type(pyvips.GValue.blob_type, "icc-profile-data", profile)
     # A sequential image can be read once; several variants need it in memory.
     return image.copy_memory() if is_shared else image
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image, PngImagePlugin
 
 from resizer.engines.ancillary import open_clean
+from resizer.engines.cicp import told_profile
 from resizer.engines.profiles import MAX_PROFILE_BYTES
 from resizer.errors import ResizerError, TooManyPixels, UndecodableOriginal, UnsupportedFormat
 from resizer.formats import HEIC
@@ -39,6 +40,9 @@ _BROKEN = (
 PngImagePlugin.MAX_TEXT_CHUNK = MAX_PROFILE_BYTES
 
 
+_GREYS = {"1", "L", "LA", "I", "I;16", "I;16B"}
+
+
 @contextmanager
 def open_image(file: BinaryIO, *, whole: bool = True) -> Iterator[tuple[Image.Image, Format]]:
     """Open a file with the one decoder that its first bytes ask for. What Pillow raises for broken files is their fault.
@@ -51,6 +55,9 @@ def open_image(file: BinaryIO, *, whole: bool = True) -> Iterator[tuple[Image.Im
             # Never Pillow's whole list of decoders: one of them starts Ghostscript.
             Image.open(clean, formats=[_plugin(found)]) as image,
         ):
+            if whole:
+                profile = told_profile(clean, found, is_grey=image.mode in _GREYS)
+                image.info.update({"icc_profile": profile} if profile else {})
             yield image, found
     except ResizerError:
         raise
