@@ -55,8 +55,8 @@ logger = logging.getLogger(__name__)
 SAFE_METHODS = ("GET", "HEAD")
 #: They keep writers from overwriting what they have not seen (RFC 9110 §13.1); of a reader's answer they would make an error.
 CONDITIONS_OF_WRITERS = ("HTTP_IF_MATCH", "HTTP_IF_UNMODIFIED_SINCE")
-#: How long a redirect may be kept, seconds: the original can be replaced again.
-REDIRECT_SECONDS = 60
+#: Of a redirect, and of what is shown in place of another variant: the original can be replaced again.
+FOR_A_MOMENT = "public, max-age=60"
 #: Says in an address that we have led there, because the variant is too large for an answer of ours.
 LED = "led"
 #: Longer than any browser's `Accept`.
@@ -170,7 +170,7 @@ def _make(
 ) -> HttpResponseBase:
     offered = _offered(description, variant)
     if offered != variant:
-        return _redirect(write_key(offered, sign(offered)))
+        return _show_instead(request, description, variant, offered)
     try:
         answer = store.make(description, variant, key)
     except (
@@ -187,7 +187,52 @@ def _make(
             if isinstance(error, TooMuchWork | UndecodableOriginal):
                 originals.note_broken(description)
             raise
-        return _redirect(write_key(offered, sign(offered)))
+        return _show_instead(request, description, variant, offered)
+    return _respond_made(request, answer, key, variant, headers)
+
+
+def _show_instead(
+    request: HttpRequest,
+    description: Description,
+    variant: Variant,
+    offered: Variant,
+    *,
+    is_second: bool = False,
+) -> HttpResponseBase:
+    """Lead to what has taken the place of a variant, or show it at once where a redirect could lead in a circle.
+
+    Two servers may hold different files, or have different settings, and redirect to each other's variants. A CDN that
+    keeps both redirects goes round without asking. So no redirect leads to another version, and each leads to a
+    larger width, or to the original's own.
+    """
+    key = write_key(offered, sign(offered))
+    is_same_version = description.version_of(variant.recipe) == variant.version
+    least = min(variant.width, widest(description.size, offered.recipe))
+    if is_same_version and offered.width >= least and not is_second:
+        return _redirect(key)
+    headers = {"Cache-Control": FOR_A_MOMENT, "Content-Location": url_for(key)}
+    response = _find(request, offered, key, headers)
+    if response is not None:
+        return response
+    try:
+        answer = store.make(description, offered, key)
+    except OriginalChanged:
+        if is_second:
+            raise
+        # A server with other files, which shares our cache, has said what is known.
+        description = originals.refresh(description.reference)
+        offered = _offered(description, variant)
+        return _show_instead(request, description, variant, offered, is_second=True)
+    return _respond_made(request, answer, key, offered, headers)
+
+
+def _respond_made(
+    request: HttpRequest,
+    answer: Answer,
+    key: str,
+    variant: Variant,
+    headers: Mapping[str, str] | None,
+) -> HttpResponseBase:
     response = _respond(request, answer, key, variant.format, headers)
     if response is None:
         raise Busy(f"{key!r} is gone again")
@@ -322,7 +367,7 @@ def _timing(answer: Answer) -> str:
 
 
 def _redirect(path: str) -> HttpResponseBase:
-    headers = {"Cache-Control": f"public, max-age={REDIRECT_SECONDS}", **SECURITY_HEADERS}
+    headers = {"Cache-Control": FOR_A_MOMENT, **SECURITY_HEADERS}
     return HttpResponseRedirect(url_for(path), headers=headers)
 
 

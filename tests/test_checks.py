@@ -58,6 +58,7 @@ def test_project_is_in_order() -> None:
         ({"SOURCES": {"web": {"BACKEND": "no.such.Class"}}}, "resizer.E005"),
         ({"SOURCES": {"web": {"OPTIONS": {"colour": "red"}}}}, "resizer.E005"),
         ({"SOURCES": {"web": {"OPTIONS": {"follow_symlinks": "False"}}}}, "resizer.E005"),
+        ({"SOURCES": {"web": {"OPTIONS": {"by_content": "False"}}}}, "resizer.E005"),
         ({"SIGNING_KEY": ""}, "resizer.E002"),
         ({"CACHE": "nowhere"}, "resizer.E005"),
         ({"ENGINE": "no.such.Engine"}, "resizer.E005"),

@@ -641,7 +641,8 @@ def test_row_of_a_former_version_is_not_written_again(client: Client) -> None:
     # The file is still there, as who looks into the storage finds.
     assert store.find(key_of(old)) is not None
     assert not CachedVariant.objects.exists()
-    assert client.get(old).status_code == 302
+    assert client.get(old)["Content-Location"] == address()
+    assert [row.key for row in CachedVariant.objects.all()] == [key_of(address())]
 
 
 def test_row_is_not_worth_a_request(
@@ -1023,10 +1024,8 @@ def test_original_of_the_same_size_and_second_is_another(
     assert path.stat().st_size == length
     clock.tick(timedelta(seconds=301))
     response = client.get(old)
-    assert response.status_code == 302
-    assert response["Location"] == address() != old
-    new = client.get(response["Location"])
-    assert difference(decode(new.content), EXPECTED.rotate(180)) < TOLERANCE
+    assert response["Content-Location"] == address() != old
+    assert difference(decode(response.content), EXPECTED.rotate(180)) < TOLERANCE
     # Both files are there until they are purged.
     assert CachedVariant.objects.count() == 2
     call_command("resizer_purge", verbosity=0)
@@ -1072,6 +1071,9 @@ def test_original_that_is_overwritten_while_it_is_read_is_not_mixed(
     real = get_engine().__class__.render
 
     def render(self: Any, file: Any, header: Any, wanted: Any) -> Any:
+        if path.read_bytes() == after:
+            yield from real(self, file, header, wanted)
+            return
         # The new file's bytes have taken the place of some of the old one's, and will of the others.
         half = len(before) // 2
         path.write_bytes(after[:half] + before[half:])
@@ -1085,11 +1087,8 @@ def test_original_that_is_overwritten_while_it_is_read_is_not_mixed(
     with monkeypatch.context() as patch:
         patch.setattr(get_engine().__class__, "render", render)
         response = client.get(url)
-    assert response.status_code == 302
-    assert files(variants) == []
-    new = client.get(response["Location"])
-    assert difference(decode(new.content), EXPECTED.rotate(180)) < TOLERANCE
-    assert files(variants) == [key_of(response["Location"])]
+    assert difference(decode(response.content), EXPECTED.rotate(180)) < TOLERANCE
+    assert files(variants) == [key_of(response["Content-Location"])]
 
 
 # --- what is logged

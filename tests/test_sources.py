@@ -449,3 +449,44 @@ def test_file_that_is_unpacked_while_it_is_read_is_a_picture(
     monkeypatch.setattr(UnpackingStorage, "packed", path, raising=False)
     with StorageSource().open("a.jpg") as file:
         assert get_engine().read_header(file).width == 640
+
+
+def test_file_that_is_copied_is_the_same_by_its_content(tmp_path: Path) -> None:
+    source = StorageSource(by_content=True)
+    save("a.jpg", b"content")
+    path = tmp_path / "originals/a.jpg"
+    before = source.stat("a.jpg")
+    assert before.bytes == 7
+    os.utime(path, (1, 1))
+    assert source.stat("a.jpg") == before != StorageSource().stat("a.jpg")
+    save("a.jpg", b"content")
+    assert source.stat("a.jpg") == before
+    status = os.stat(path)
+    with path.open("r+b") as file:
+        file.write(b"CONTENT")
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert StorageSource().stat("a.jpg").fingerprint == f"7-{status.st_mtime_ns}"
+    assert source.stat("a.jpg").fingerprint != before.fingerprint
+
+
+def test_file_that_is_too_large_is_not_read_for_its_version(settings: Settings) -> None:
+    settings.RESIZER = {"MAX_BYTES": 6}
+    save("a.jpg", b"content")
+    assert StorageSource(by_content=True).stat("a.jpg") == StorageSource().stat("a.jpg")
+
+
+@pytest.mark.parametrize("is_debug", [True, False])
+def test_static_file_keeps_its_address_when_it_is_collected_again(
+    settings: Settings, static: Path, is_debug: bool
+) -> None:
+    backend = "django.contrib.staticfiles.storage.StaticFilesStorage"
+    settings.STORAGES = {**settings.STORAGES, "staticfiles": {"BACKEND": backend}}
+    settings.DEBUG = is_debug
+    found = set()
+    for moment, content in ((1, b"content"), (2, b"content"), (3, b"CONTENT")):
+        (static / "img/logo.jpg").write_bytes(content)
+        call_command("collectstatic", interactive=False, verbosity=0, clear=True)
+        for directory in (static, static.parent / "collected"):
+            os.utime(directory / "img/logo.jpg", (moment, moment))
+        found.add(get_source("static").stat("img/logo.jpg").fingerprint)
+    assert len(found) == 2

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import os
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +44,12 @@ OPEN = {"SOURCES": {"default": {"OPEN": True}}}
 
 def address(width: int = 640, format: str = "jpeg", name: str = "a.jpg", **options: Any) -> str:
     return picture.url(name, width=width, format=format, **options)
+
+
+def assert_shown_instead(response: Any, url: str) -> None:
+    """The picture of one URL, in answer to another."""
+    assert (response.status_code, response["Content-Location"]) == (200, url)
+    assert response["Cache-Control"] == "public, max-age=60"
 
 
 def forge(url: str, **changes: Any) -> str:
@@ -175,6 +182,20 @@ def test_width_that_is_not_offered_leads_to_the_nearest(
     assert client.get(address(nearest)).status_code == 200
 
 
+def test_width_above_all_that_are_listed_is_no_redirect(client: Client, settings: Settings) -> None:
+    """Each of two servers can have listed the other's only width."""
+    settings.RESIZER = {"WIDTHS": [320, 800]}
+    save("a.jpg")
+    small = address(800)
+    settings.RESIZER = {"WIDTHS": [320, 1080]}
+    large = address(1080)
+    assert client.get(small).headers["Location"] == large
+    settings.RESIZER = {"WIDTHS": [320, 800]}
+    response = client.get(large)
+    assert_shown_instead(response, small)
+    assert decode(response.content).size == (800, 600)
+
+
 def test_width_that_has_left_the_list_is_shown_where_it_was_made(
     client: Client, settings: Settings
 ) -> None:
@@ -216,8 +237,8 @@ def test_level_that_is_no_longer_configured_leads_to_the_usual_one(
     settings.RESIZER = {"QUALITIES": {"tiny": {"avif": 20}}}
     url = address(quality="tiny")
     settings.RESIZER = {}
-    assert client.get(url).headers["Location"] == address()
-    assert files(variants) == []
+    assert_shown_instead(client.get(url), address())
+    assert files(variants) == [address().removeprefix("/img/")]
 
 
 def test_new_level_changes_no_url(client: Client, settings: Settings) -> None:
@@ -232,7 +253,7 @@ def test_new_level_changes_no_url(client: Client, settings: Settings) -> None:
         True,
         True,
     ]
-    assert client.get(urls[2]).headers["Location"] == after[2]
+    assert_shown_instead(client.get(urls[2]), after[2])
 
 
 def test_doubts_of_strangers_ask_the_source_now_and_then(
@@ -254,11 +275,11 @@ def test_doubts_of_strangers_ask_the_source_now_and_then(
 
     monkeypatch.setattr(source, "stat", count)
     clock.tick(RECHECK_SECONDS + 1)
-    assert client.get(former).headers["Location"] == address()
+    assert_shown_instead(client.get(former), address())
     assert len(stats) == 1
     with django_assert_num_queries(0):
         for _ in range(5):
-            assert client.get(former).headers["Location"] == address()
+            assert_shown_instead(client.get(former), address())
     assert len(stats) == 1
     clock.tick(RECHECK_SECONDS + 1)
     client.get(former)
@@ -358,7 +379,7 @@ def test_signature_repeated_in_the_path_opens_nothing(client: Client) -> None:
     assert client.get(f"{stem}/{stem.removeprefix('/img/')}/{tail}").status_code in {400, 403}
 
 
-def test_replaced_original_redirects_from_its_old_addresses(
+def test_replaced_original_is_shown_at_its_old_addresses(
     client: Client, clock: FrozenDateTimeFactory
 ) -> None:
     save("a.jpg")
@@ -367,20 +388,43 @@ def test_replaced_original_redirects_from_its_old_addresses(
     save("a.jpg", encode(draw((1600, 1200)).rotate(180), "JPEG"))
     clock.tick(timedelta(seconds=301))
     response = client.get(old)
-    assert response.status_code == 302
-    assert response["Location"] == address(width=320) != old
-    assert response["Cache-Control"] == "public, max-age=60"
-    new = client.get(response["Location"])
-    assert difference(decode(new.content), draw((320, 240)).rotate(180)) < TOLERANCE
+    assert address(width=320) != old
+    assert_shown_instead(response, address(width=320))
+    assert difference(decode(response.content), draw((320, 240)).rotate(180)) < TOLERANCE
+    new = client.get(address(width=320))
+    assert (new.content, new["ETag"]) == (response.content, response["ETag"])
+    unchanged = client.get(old, headers={"If-None-Match": new["ETag"]})
+    assert (unchanged.status_code, unchanged["Cache-Control"]) == (304, "public, max-age=60")
+    assert client.head(old)["Content-Location"] == address(width=320)
 
 
-def test_replaced_original_redirects_at_once_where_nothing_is_cached(client: Client) -> None:
+def test_replaced_original_is_shown_at_once_where_nothing_is_cached(client: Client) -> None:
     save("a.jpg")
     old = address(width=320)
     save("a.jpg", photograph((500, 400)))
     response = client.get(old)
-    assert response.status_code == 302
-    assert client.get(response["Location"]).status_code == 200
+    assert_shown_instead(response, address(width=320))
+    assert decode(response.content).size == (320, 256)
+
+
+def test_server_with_another_file_shows_its_own_whatever_the_cache_says(
+    client: Client, tmp_path: Path
+) -> None:
+    """Two servers share a cache, in which the other has just said what it sees."""
+    save("a.jpg")
+    path = tmp_path / "originals/a.jpg"
+    ours, status = path.read_bytes(), path.stat()
+    url = address()
+    save("a.jpg", encode(draw((1600, 1200)).rotate(180), "JPEG"))
+    # Nobody is asked again for a while.
+    client.get(forge(address(width=320), version="00000000"))
+    assert address() != url
+    path.write_bytes(ours)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    response = client.get(url)
+    assert_shown_instead(response, url)
+    assert difference(decode(response.content), draw((640, 480))) < TOLERANCE
+    assert client.get(url)["Cache-Control"].endswith("immutable")
 
 
 def test_old_own_width_leads_to_a_width_of_the_new_original(
@@ -389,10 +433,10 @@ def test_old_own_width_leads_to_a_width_of_the_new_original(
     save("a.jpg", photograph((1000, 750)))
     old = address(width=1000)
     save("a.jpg", photograph((2000, 1500)))
-    assert client.get(old)["Location"].endswith("/1080.jpg")
+    assert_shown_instead(client.get(old), address(width=1080))
     save("a.jpg", photograph((500, 375)))
     clock.tick(timedelta(seconds=301))
-    assert client.get(old)["Location"].endswith("/500.jpg")
+    assert_shown_instead(client.get(old), address(width=500))
 
 
 def test_deleted_original_answers_404(client: Client, clock: FrozenDateTimeFactory) -> None:
@@ -762,9 +806,9 @@ def test_original_replaced_by_a_smaller_one_is_shown(client: Client) -> None:
     client.get("/img/320/a.jpg")
     save("a.jpg", photograph((300, 300)))
     # Nobody has noticed yet, but the one that makes a variant looks.
-    redirect = client.get("/img/640/a.jpg")
-    assert (redirect.status_code, redirect["Vary"]) == (302, "Accept")
-    response = client.get(redirect["Location"])
+    response = client.get("/img/640/a.jpg")
+    assert (response.status_code, response["Vary"]) == (200, "Accept")
+    assert response["Cache-Control"] == "public, max-age=60"
     assert decode(response.content).size == (300, 300)
 
 

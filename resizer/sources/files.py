@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import functools
+import hashlib
 import io
 import os
 import stat
@@ -13,6 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from django.core.exceptions import SuspiciousOperation
 
+from resizer.conf import get_settings
 from resizer.errors import OriginalNotFound, ResizerError, SourceFailed, SourceTimedOut
 from resizer.scratch import raise_shortage
 from resizer.sources.protocol import Stat
@@ -27,12 +30,39 @@ _PASS = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY
 
 def stat_file(path: str, below: str | None = None) -> Stat:
     """With `below` only of a file within that directory, wherever links lead. Raises OSError."""
-    status = os.stat(path if below is None else os.path.join(below, *_resolve(path, below)))
-    _refuse_irregular(status)
+    status = _status(path, below)
     return Stat(status.st_size, f"{status.st_size}-{status.st_mtime_ns}")
 
 
-def open_file(path: str, below: str | None = None) -> BinaryIO:
+def stat_content(path: str, below: str | None = None) -> Stat:
+    """`stat_file` by the file's bytes, whenever they were written. Raises OSError."""
+    status = _status(path, below)
+    if status.st_size > get_settings().MAX_BYTES:
+        # Nobody reads it.
+        return stat_file(path, below)
+    # A file that is written again has another moment of change, whatever its modification time is set to.
+    moment = (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    return Stat(status.st_size, f"{status.st_size}-{_digest(path, below, moment)}")
+
+
+@functools.lru_cache(maxsize=4096)
+def _digest(path: str, below: str | None, moment: tuple[int, ...]) -> str:
+    """Of the file as it was at a moment, so that each is read once. Raises OSError."""
+    with open_file(path, below) as file:
+        return hashlib.file_digest(file, _hash).hexdigest()
+
+
+def _hash() -> hashlib.blake2b:
+    return hashlib.blake2b(digest_size=16)
+
+
+def _status(path: str, below: str | None) -> os.stat_result:
+    status = os.stat(path if below is None else os.path.join(below, *_resolve(path, below)))
+    _refuse_irregular(status)
+    return status
+
+
+def open_file(path: str, below: str | None = None) -> io.BufferedReader:
     """With `below` only a file within that directory, wherever links lead. Raises OSError."""
     opener = _open_regular if below is None else partial(_open_below, below)
     return open(path, "rb", opener=opener)

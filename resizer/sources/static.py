@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 from django.conf import settings as django_settings
 
 from resizer.names import tidy_name
-from resizer.sources.files import Reader, listing_errors, open_file, stat_file, storage_errors
+from resizer.sources.files import Reader, listing_errors, open_file, stat_content, storage_errors
 from resizer.sources.storage import StorageSource
 
 if TYPE_CHECKING:
@@ -25,7 +25,8 @@ class StaticSource:
 
     def __init__(self, storage: str = "staticfiles") -> None:
         # `collectstatic --link` collects links. No visitor puts files there.
-        self._collected = StorageSource(storage, follow_symlinks=True)
+        # Each server that collects writes the same files at another time.
+        self._collected = StorageSource(storage, follow_symlinks=True, by_content=True)
 
     def claims(self, storage: Storage) -> bool:
         return self._collected.claims(storage)
@@ -37,7 +38,7 @@ class StaticSource:
         if not django_settings.DEBUG:
             return self._collected.stat(name)
         with storage_errors(name):
-            return stat_file(_find(name))
+            return stat_content(_find(name))
 
     @contextmanager
     def open(self, name: str) -> Iterator[BinaryIO]:

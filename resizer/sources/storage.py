@@ -13,7 +13,14 @@ from resizer.conf import get_settings
 from resizer.errors import TooManyBytes
 from resizer.names import tidy_name
 from resizer.sources.bulkhead import one_fetch_from
-from resizer.sources.files import Reader, listing_errors, open_file, stat_file, storage_errors
+from resizer.sources.files import (
+    Reader,
+    listing_errors,
+    open_file,
+    stat_content,
+    stat_file,
+    storage_errors,
+)
 from resizer.sources.identity import is_same, own_alias
 from resizer.sources.protocol import Stat, try_stat
 
@@ -22,6 +29,7 @@ if TYPE_CHECKING:
 
     from django.core.files.storage import Storage
 
+    from resizer.buckets import Facts
     from resizer.errors import ResizerError
 
 
@@ -29,16 +37,23 @@ class StorageSource:
     """`storage` is an alias in `STORAGES`, or a storage itself.
 
     In a directory, links are followed as long as they stay within it; `follow_symlinks` follows all.
+    With `by_content`, equal bytes are one version, whenever they were written: a local file is read for that.
     """
 
     def __init__(
-        self, storage: str | Storage = "default", *, follow_symlinks: bool = False
+        self,
+        storage: str | Storage = "default",
+        *,
+        follow_symlinks: bool = False,
+        by_content: bool = False,
     ) -> None:
         # Not "False", which is true, and would open what is meant to be closed.
-        if not isinstance(follow_symlinks, bool):
-            raise TypeError(f"follow_symlinks is True or False, not {follow_symlinks!r}")
+        for option, value in (("follow_symlinks", follow_symlinks), ("by_content", by_content)):
+            if not isinstance(value, bool):
+                raise TypeError(f"{option} is True or False, not {value!r}")
         self._storage = storage
         self._follows_all = follow_symlinks
+        self._by_content = by_content
 
     @property
     def storage(self) -> Storage:
@@ -58,10 +73,11 @@ class StorageSource:
         if bucket is not None:
             with self._one_fetch(), storage_errors(name):
                 facts = bucket.stat(name)
-            return Stat(facts.length, facts.fingerprint)
+            return Stat(facts.length, self._fingerprint(facts))
         with storage_errors(name):
             if isinstance(self.storage, FileSystemStorage):
-                return stat_file(self.storage.path(name), self._bound(self.storage))
+                tell = stat_content if self._by_content else stat_file
+                return tell(self.storage.path(name), self._bound(self.storage))
             # Whoever reads a file of any other storage asks this as well, and has a place already.
             size = self.storage.size(name)
             try:
@@ -81,7 +97,8 @@ class StorageSource:
                     download = stack.enter_context(bucket.open(name))
                 if download.facts.length > get_settings().MAX_BYTES:
                     raise TooManyBytes(f"{name[:200]!r} has {download.facts.length} bytes")
-                content, fingerprint = cast("BinaryIO", download), download.facts.fingerprint
+                fingerprint = self._fingerprint(download.facts)
+                content = cast("BinaryIO", download)
                 yield cast("BinaryIO", Reader(content, name, fingerprint, fetch.close))
                 return
             with storage_errors(name):
@@ -110,9 +127,13 @@ class StorageSource:
         def stat(name: str) -> Stat:
             with self._one_fetch(), storage_errors(name):
                 facts = look_up.stat(name)
-            return Stat(facts.length, facts.fingerprint)
+            return Stat(facts.length, self._fingerprint(facts))
 
         yield from ((name, try_stat(stat, name)) for name in sorted(names))
+
+    def _fingerprint(self, facts: Facts) -> str:
+        # Written again, an object has another time, but of the same bytes the same ETag.
+        return f"{facts.length}-{facts.etag[:64]}" if self._by_content else facts.fingerprint
 
     def _one_fetch(self) -> AbstractContextManager[None]:
         if isinstance(self.storage, FileSystemStorage):
