@@ -68,7 +68,7 @@ def _pngs() -> Iterator[tuple[str, bytes, bytes]]:
         "an empty profile": chunk(b"iCCP"),
         "a profile that is cut": chunk(b"iCCP", packed(P3)[:-20]),
         "a profile with another checksum": chunk(b"iCCP", packed(P3)[:-4] + b"abcd"),
-        "a profile of a name that is too long": chunk(b"iCCP", packed(P3, b"x" * 80)),
+        "a profile of a name that is too long": chunk(b"iCCP", packed(P3, b"x" * 100)),
         "an animation without frames": chunk(b"acTL", bytes(8)),
         "a chunk of a name that is none": chunk(b"a1C2", b"x"),
     }.items():

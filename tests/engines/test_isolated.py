@@ -744,6 +744,9 @@ def test_child_tells_errors_from_faults_and_failures(told: Callable[..., list[Me
     (answer,) = told(task_for(faulty, header=header, variants=(variant(),)), answers=1)
     assert words_of(answer)["error"] == "EngineFailed"
     assert [level for level, _ in words_of(answer)["log"]] == [logging.ERROR]
+    chatty = "tests.engines.misbehaving.Chatty"
+    (answer,) = told(task_for(chatty, header=header, variants=(variant(),)), answers=1)
+    assert len(words_of(answer)["log"]) == MAX_LINES
     (answer,) = told(task_for("tests.engines.misbehaving.OfNoKind"), answers=1)
     assert words_of(answer)["fault"]
     (answer,) = told(task_for("no.such.Engine"), answers=1)
