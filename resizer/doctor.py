@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import secrets
 import time
 import urllib.request
 from dataclasses import dataclass
 from enum import StrEnum
 from http.client import HTTPException
+from itertools import islice
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from zlib import compress, crc32
@@ -26,7 +28,7 @@ from django.db import Error as DatabaseProblem
 from django.db.migrations.executor import MigrationExecutor
 from django.urls import NoReverseMatch, Resolver404, get_script_prefix, resolve
 
-from resizer import index, lockfiles, publishing, store
+from resizer import index, lockfiles, presence, publishing, store
 from resizer.conf import get_settings
 from resizer.engines import get_engine, load_engine
 from resizer.errors import OriginalNotFound, ResizerError, StoreFailed
@@ -41,12 +43,19 @@ from resizer.variant import Variant, write_key
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from resizer.sources import Source
+
 #: Of the system checks of the app.
 TAG = "resizer"
 #: After these nothing else can be tried.
 UNLOADABLE = {"resizer.E001", "resizer.E002", "resizer.E003", "resizer.E005", "resizer.E008"}
 #: How long an address of the storage may take to answer, seconds.
 ADDRESS_SECONDS = 10
+#: How many originals are tried, until one can be opened, and how many names are looked through for some.
+TRIES = 5
+LISTED = 1000
+PICTURE = re.compile(r"\.(?:avif|gif|heic|jpe?g|png|tiff?|webp)$", re.IGNORECASE)
+SOURCE_ADVICE = "Look at its OPTIONS, its network and its permissions."
 
 
 class Mark(StrEnum):
@@ -261,19 +270,67 @@ def _database() -> Finding:
 
 def _sources() -> Iterator[Finding]:
     for alias, source in get_sources().items():
-        part = f"source {alias!r}"
+        mark, text = _source(alias, source)
+        yield Finding(mark, f"source {alias!r}", text)
+
+
+def _source(alias: str, source: Source) -> tuple[Mark, str]:
+    """Open a real original: a known one, else one that is found."""
+    known = index.newest_originals(alias, TRIES)
+    names: list[str] | None = None
+    refusal = None
+    try:
+        names = list(islice(presence.first_names(alias), LISTED))
+    except NotImplementedError:
+        pass
+    except ResizerError as error:
+        refusal = error
+    pictures = [name for name in names or () if PICTURE.search(name)]
+    if names == []:
+        if known:
+            text = f"it is empty, or not there, though {known[0]!r} was. Is the disk mounted? Is it the right bucket?"
+            return Mark.BROKEN, f"{text} resizer_purge removes nothing of it."
+        return Mark.ADVICE, "it is empty, or not there yet. So no original could be opened."
+    opened = _open_one(source, [*known, *pictures[:TRIES]])
+    if refusal is not None and not isinstance(opened, str):
+        return Mark.BROKEN, f"it does not answer: {refusal}. {SOURCE_ADVICE}"
+    if isinstance(opened, ResizerError):
+        return Mark.BROKEN, f"no original could be opened: {opened}. {SOURCE_ADVICE}"
+    if opened is None:
+        return _answer(source)
+    if refusal is not None:
+        text = f"opens {opened}, but cannot be listed: {refusal}. Permit that, or nothing of it is purged."
+        return Mark.ADVICE, text
+    loss = presence.loss(alias, index.sample_originals(alias, presence.ENOUGH))
+    if loss is not None:
+        text = f"opens {opened}, but {loss}. Is all of it there? If so, run resizer_purge --force."
+        return Mark.ADVICE, text
+    return Mark.FINE, f"opens {opened}."
+
+
+def _open_one(source: Source, names: list[str]) -> str | ResizerError | None:
+    """The first that can be opened, in words; else why the last one cannot; None where there is none."""
+    failure = None
+    for name in names:
         try:
-            source.stat(f"resizer-doctor-{secrets.token_hex(8)}.png")
-        except OriginalNotFound as error:
-            if isinstance(error.__cause__, PermissionError):
-                text = "it says 403 to a name that is not there. Permit listing the bucket, to tell missing from forbidden."
-                yield Finding(Mark.ADVICE, part, text)
-                continue
+            with source.open(name) as file:
+                header = get_engine().read_header(file)
         except ResizerError as error:
-            text = f"it does not answer: {error}. Look at its OPTIONS, its network and its permissions."
-            yield Finding(Mark.BROKEN, part, text)
+            failure = error
             continue
-        yield Finding(Mark.FINE, part, "it answers.")
+        return f"{name!r} ({header.format.name}, {header.width} × {header.height} px)"
+    return failure
+
+
+def _answer(source: Source) -> tuple[Mark, str]:
+    """Ask for an original that nobody has, where none is known."""
+    try:
+        source.stat(f"resizer-doctor-{secrets.token_hex(8)}.png")
+    except OriginalNotFound:
+        pass
+    except ResizerError as error:
+        return Mark.BROKEN, f"it does not answer: {error}. {SOURCE_ADVICE}"
+    return Mark.FINE, "it answers. None of its originals is known yet."
 
 
 def _signing_key() -> Finding:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,10 +13,12 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.urls import clear_script_prefix, include, path, set_script_prefix
 from django.views.generic import RedirectView
 
+from resizer import originals
 from resizer.doctor import Mark, examine
 from resizer.engines.pillow import PillowEngine
 from resizer.models import CachedVariant, Original
-from tests.conftest import files
+from tests.conftest import files, save
+from tests.pictures import photograph
 from tests.test_index import database  # noqa: F401  # a fixture
 from tests.test_originals import raising  # noqa: F401  # a fixture
 
@@ -56,6 +59,7 @@ def test_healthy_project_has_one_line_for_each_part(
     settings: Settings, capsys: pytest.CaptureFixture[str], variants: Path
 ) -> None:
     settings.RESIZER = {"SIGNING_KEY": "of its own"}
+    save("a.jpg")
     call_command("resizer_doctor")
     lines = capsys.readouterr().out.splitlines()
     assert [line.partition(":")[0].partition(" ")[2] for line in lines] == PARTS
@@ -268,20 +272,112 @@ def test_project_without_a_database_is_healthy(database: str) -> None:  # noqa: 
         assert "Pictures work without it." in text
 
 
-def test_sources_are_asked(
-    settings: Settings,
+def test_sources_open_an_original(settings: Settings, tmp_path: Path) -> None:
+    part = "source 'default'"
+    mark, text = finding(part)
+    assert (mark, text) == (
+        Mark.ADVICE,
+        "it is empty, or not there yet. So no original could be opened.",
+    )
+    # One that is found, though nobody has asked for it yet; no variant, and no other file.
+    save("a/readme.txt", b"no picture")
+    save("b.jpg/5d41402a-nFGBozSE6GBqnk/320.jpg")
+    save("broken.jpg", b"\xff\xd8\xff\xe0 no picture")
+    save("c/löwe.JPG", photograph((64, 48)))
+    assert finding(part) == (Mark.FINE, "opens 'c/löwe.JPG' (jpeg, 64 × 48 px).")
+    # One that is known.
+    for name in ("d.jpg", "e.jpg", "f.jpg"):
+        save(name, photograph((80, 60)))
+        originals.describe(name)
+    assert finding(part) == (Mark.FINE, "opens 'f.jpg' (jpeg, 80 × 60 px).")
+    for name in ("e.jpg", "f.jpg"):
+        storages["default"].delete(name)
+    mark, text = finding(part)
+    assert mark is Mark.ADVICE
+    assert text.startswith(
+        "opens 'd.jpg' (jpeg, 80 × 60 px), but has lost 2 of 3 originals at once."
+    )
+    shutil.rmtree(tmp_path / "originals")
+    mark, text = finding(part)
+    assert mark is Mark.BROKEN
+    assert text.startswith("it is empty, or not there, though 'f.jpg' was. Is the disk mounted?")
+
+
+def test_source_without_a_picture_that_opens_is_broken() -> None:
+    save("notes.txt", b"no picture")
+    mark, text = finding("source 'default'")
+    assert (mark, text) == (Mark.FINE, "it answers. None of its originals is known yet.")
+    save("broken.jpg", b"\xff\xd8\xff\xe0 no picture")
+    mark, text = finding("source 'default'")
+    assert mark is Mark.BROKEN
+    assert text.startswith("no original could be opened: ")
+
+
+def test_source_that_does_not_answer_is_broken(
     raising: Any,  # noqa: F811  # the fixture
 ) -> None:
-    assert finding("source 'default'") == (Mark.FINE, "it answers.")
+    save("a.jpg")
+    originals.describe("a.jpg")
     raising()
     mark, text = finding("source 'default'")
     assert mark is Mark.BROKEN
     assert "the storage is down" in text
-    forbidding = {"BACKEND": "tests.test_purging.ForbiddingStorage"}
-    settings.STORAGES = {**settings.STORAGES, "default": forbidding}
+
+
+class OddStorage(InMemoryStorage):
+    """Cannot list; has any file."""
+
+    def listdir(self, path: str) -> Any:
+        raise NotImplementedError
+
+    def size(self, name: str) -> int:
+        return 1
+
+
+class DownStorage(OddStorage):
+    def size(self, name: str) -> int:
+        raise OSError("out of order")
+
+
+class ShutStorage(InMemoryStorage):
+    """May not be listed."""
+
+    def listdir(self, path: str) -> Any:
+        raise PermissionError("listing is forbidden")
+
+
+class LateStorage(InMemoryStorage):
+    def listdir(self, path: str) -> Any:
+        raise TimeoutError("not in time")
+
+
+@pytest.mark.parametrize(
+    ("storage", "mark", "text"),
+    [
+        ("LateStorage", Mark.BROKEN, "it does not answer: not in time. Look at its OPTIONS"),
+        ("OddStorage", Mark.FINE, "it answers. None of its originals is known yet."),
+        ("DownStorage", Mark.BROKEN, "it does not answer: 'resizer-doctor-"),
+        ("ShutStorage", Mark.BROKEN, "it does not answer: listing is forbidden. Look at"),
+    ],
+)
+def test_source_of_which_nothing_is_known_is_asked(
+    settings: Settings, storage: str, mark: Mark, text: str
+) -> None:
+    odd = {"BACKEND": f"tests.test_doctor.{storage}"}
+    settings.STORAGES = {**settings.STORAGES, "default": odd}
+    found = finding("source 'default'")
+    assert found[0] is mark
+    assert found[1].startswith(text)
+
+
+def test_source_that_may_not_be_listed_is_advised(settings: Settings) -> None:
+    shut = {"BACKEND": "tests.test_doctor.ShutStorage"}
+    settings.STORAGES = {**settings.STORAGES, "default": shut}
+    save("a.jpg", photograph((64, 48)))
+    originals.describe("a.jpg")
     mark, text = finding("source 'default'")
     assert mark is Mark.ADVICE
-    assert "Permit listing" in text
+    assert text.startswith("opens 'a.jpg' (jpeg, 64 × 48 px), but cannot be listed: listing is")
 
 
 def test_signing_key_is_advised(settings: Settings) -> None:

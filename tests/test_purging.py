@@ -11,6 +11,7 @@ import sys
 import time
 import tracemalloc
 from contextlib import nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -34,7 +35,6 @@ from tests.test_originals import raising  # noqa: F401  # a fixture
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from django.test import Client
     from pytest_django import Settings
@@ -378,6 +378,84 @@ def test_originals_that_lie_behind_links_are_there(
         assert purge(capsys).startswith("Removed 1 cached variant, 1 row of a missing original: ")
 
 
+def test_directory_that_may_not_be_read_is_passed_over(
+    capsys: pytest.CaptureFixture[str],
+    make: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    save("a.jpg")
+    key = make("a.jpg")
+    storages["default"].delete("a.jpg")
+    (tmp_path / "originals/lost+found").mkdir()
+    save("z/b.jpg")
+    real = os.scandir
+    closed = {"lost+found"}
+
+    # Root may read everything.
+    def scandir(path: Any) -> Any:
+        if Path(path).name in closed:
+            raise PermissionError(f"{path}: permission denied")
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    with pytest.raises(CommandError, match="has lost 1 of 1"):
+        purge(capsys)
+    closed.add("originals")
+    with pytest.raises(CommandError, match=r"does not answer: .*permission denied"):
+        purge(capsys)
+    assert kept() == [key]
+
+
+def test_variants_beside_the_originals_are_no_originals(
+    capsys: pytest.CaptureFixture[str], make: Any, settings: Settings
+) -> None:
+    settings.STORAGES = {one: settings.STORAGES[one] for one in ("default", "staticfiles")}
+    save("a.jpg")
+    key = make("a.jpg")
+    # Of a release that knew other formats.
+    save(f"_resized/{key.replace('.jpg', '.tiff')}")
+    storages["default"].delete("a.jpg")
+    with pytest.raises(CommandError, match="is empty, or not there"):
+        purge(capsys)
+    assert key in kept()
+
+
+@pytest.mark.parametrize("is_debug", [False, True])
+def test_static_files_that_are_not_collected_lose_nothing(
+    capsys: pytest.CaptureFixture[str],
+    make: Any,
+    settings: Settings,
+    tmp_path: Path,
+    is_debug: bool,
+) -> None:
+    places = [tmp_path / "one", tmp_path / "two"]
+    settings.DEBUG = is_debug
+    settings.STATICFILES_DIRS = [places[0], ("prefix", places[1])] if is_debug else []
+    collected = {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {"location": places[0]},
+    }
+    settings.STORAGES = {**settings.STORAGES, "staticfiles": collected}
+    settings.RESIZER = {"SOURCES": {"static": {"BACKEND": "resizer.sources.StaticSource"}}}
+    for place, name in zip(places, ("a.jpg", "b.jpg"), strict=True):
+        place.mkdir()
+        (place / name).write_bytes(photograph())
+    names = ["a.jpg", "prefix/b.jpg"] if is_debug else ["a.jpg"]
+    assert set(names) <= set(presence.first_names("static"))
+    keys = [make(f"static:{name}") for name in names]
+    (places[0] / "a.jpg").unlink()
+    reason = "is empty"
+    if is_debug:
+        assert purge(capsys).startswith("Removed 1 cached variant, ")
+        (places[1] / "b.jpg").unlink()
+        # There are others, of apps.
+        reason = "has lost 1 of 1"
+    with pytest.raises(CommandError, match=reason):
+        purge(capsys)
+    assert kept() == keys[-1:]
+
+
 @pytest.mark.parametrize("gone", [2, 3])
 def test_more_than_half_of_the_originals_do_not_go_at_once(
     capsys: pytest.CaptureFixture[str], make: Any, way: list[str], gone: int
@@ -553,11 +631,16 @@ def test_database_that_fails_meanwhile_is_told(
 # --- much to do, little time
 
 
+@pytest.mark.parametrize("batch", [1, 4])
 def test_purge_goes_on_where_it_was_stopped(
-    capsys: pytest.CaptureFixture[str], make: Any, way: list[str], monkeypatch: pytest.MonkeyPatch
+    capsys: pytest.CaptureFixture[str],
+    make: Any,
+    way: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    batch: int,
 ) -> None:
-    monkeypatch.setattr(purging, "BATCH", 1)
-    monkeypatch.setattr(index, "BATCH", 1)
+    monkeypatch.setattr(purging, "BATCH", batch)
+    monkeypatch.setattr(index, "BATCH", batch)
     names = ["A.jpg", "a.jpg", "a/b.jpg", "a-b.jpg", "é.jpg", "z/y/x.jpg"]
     stays = []
     for name in names:
@@ -664,7 +747,8 @@ def test_memory_does_not_grow_with_the_files(
         removed, most = peak()
         assert removed == number
         peaks.append(most)
-    assert peaks[1] < 1.3 * peaks[0]
+    # Databases keep some statements; a list of all would take five times as much.
+    assert peaks[1] < 2 * peaks[0]
 
 
 def test_memory_does_not_grow_with_the_rows(
@@ -688,7 +772,8 @@ def test_memory_does_not_grow_with_the_rows(
         assert removed == number
         assert not Original.objects.exclude(name="a.jpg").exists()
         peaks.append(most)
-    assert peaks[1] < 1.3 * peaks[0]
+    # Databases keep some statements; a list of all would take five times as much.
+    assert peaks[1] < 2 * peaks[0]
 
 
 # --- ends before the end
@@ -782,6 +867,15 @@ def test_output_that_nobody_reads_is_no_traceback(
         )
         assert (done.returncode, done.stderr) == (141, "")
     os.close(writes)
+
+
+@pytest.mark.parametrize("command", ["resizer_purge", "resizer_doctor"])
+def test_pipe_that_is_closed_ends_a_command(command: str) -> None:
+    reads, writes = os.pipe()
+    os.close(reads)
+    with open(writes, "w") as out, pytest.raises(SystemExit) as raised:
+        call_command(command, stdout=out)
+    assert raised.value.code == 141
 
 
 def test_nothing_to_do_in_an_empty_place(capsys: pytest.CaptureFixture[str]) -> None:

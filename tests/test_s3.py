@@ -870,10 +870,11 @@ def test_short_address_of_a_large_variant_leads_to_it(client: Client) -> None:
 
 
 def test_doctor_finds_it_healthy(server: str) -> None:
+    save("a.jpg", photograph((64, 48)))
     found = {one.part: str(one) for one in examine()}
     mark = "✓" if server == "moto" else "!"
     assert found["variants storage"].startswith(f"{mark} variants storage: QuickStorage ")
-    assert found["source 'default'"] == "✓ source 'default': it answers."
+    assert found["source 'default'"] == "✓ source 'default': opens 'a.jpg' (jpeg, 64 × 48 px)."
     assert keys() == []
 
 
@@ -902,14 +903,27 @@ def test_doctor_follows_the_redirect_of_large_variants(
 
 @pytest.mark.usefixtures("moto")
 def test_doctor_says_what_a_lost_permission_is() -> None:
+    save("a.jpg", photograph((64, 48)))
     with (
-        answering("default", "HeadObject", 403),
+        answering("default", "GetObject", 403, "AccessDenied"),
         answering("resizer", "PutObject", 403, "AccessDenied"),
     ):
         found = {one.part: str(one) for one in examine()}
-    assert found["source 'default'"].startswith("! source 'default': it says 403")
+    assert found["source 'default'"].startswith("✗ source 'default': no original could be opened: ")
+    assert "AccessDenied" in found["source 'default'"]
     assert found["variants storage"].startswith("✗ variants storage: ")
     assert "permissions" in found["variants storage"]
+    originals.describe("a.jpg")
+    with answering("default", "ListObjectsV2", 403, "AccessDenied"):
+        found = {one.part: str(one) for one in examine()}
+    text = "! source 'default': opens 'a.jpg' (jpeg, 64 × 48 px), but cannot be listed: "
+    assert found["source 'default'"].startswith(text)
+    bucket = storages["default"].bucket_name  # type: ignore[attr-defined]
+    storages["default"].delete("a.jpg")
+    api("default").delete_bucket(Bucket=bucket)
+    found = {one.part: str(one) for one in examine()}
+    assert found["source 'default'"].startswith("✗ source 'default': it does not answer: ")
+    assert "NoSuchBucket" in found["source 'default'"]
 
 
 @pytest.mark.usefixtures("server")

@@ -26,5 +26,5 @@ def quiet_pipe(stdout: OutputWrapper) -> Iterator[None]:
         stdout.flush()
     except BrokenPipeError:
         # What is still in Python's buffer goes nowhere (docs.python.org, "Note on SIGPIPE").
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stdout.fileno())
         sys.exit(UNREAD)

@@ -14,8 +14,8 @@ class Command(BaseCommand):
     help = (
         "Tries everything that pictures need, and says in one line each what works (✓), what is worth knowing (!)"
         " and what is broken (✗), and what to do about it: settings, the storage of the variants (one is written,"
-        " read and deleted), addresses, encoders, cache, database, sources, signing key. Works without a database."
-        " Exits with 1 if something is broken."
+        " read and deleted), addresses, encoders, cache, database, sources (an original of each is opened), signing key. Works without a database."
+        " Exits with 0, or with 1 if something is broken."
     )
     # It runs those of the app itself, and says what they find instead of stopping at it.
     requires_system_checks = ()
