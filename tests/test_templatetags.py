@@ -223,6 +223,47 @@ def test_undefined_variables_are_options_that_are_not_given(photo: Photo) -> Non
     )
 
 
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("width", "wide"),
+        ("ratio", "100000/7"),
+        ("focal", "110,5"),
+        ("quality", "superb"),
+        ("fit", "stretch"),
+        ("formats", "tiff"),
+        ("priority", "soon"),
+    ],
+)
+def test_wrong_data_breaks_no_page(
+    photo: Photo,
+    settings: Settings,
+    caplog: pytest.LogCaptureFixture,
+    option: str,
+    value: str,
+) -> None:
+    tag = f'{{% resized_img photo.image alt=alt class="card" height=300 {option}=value|lower %}}'
+    context = {"photo": photo, "alt": "A cat", "value": value}
+    html = render(tag, **context)
+    plain = '{% resized_img photo.image alt="A cat" class="card" height=300 %}'
+    assert html == render(plain, photo=photo)
+    assert caplog.text.count(f"Options are left out: {option}") == (option != "formats")
+    settings.DEBUG = True
+    with pytest.raises(ValueError, match=value):
+        render(tag, **context)
+
+
+def test_wrong_data_breaks_no_address(photo: Photo) -> None:
+    html = render("{% resized_url photo.image width=640 format=f %}", photo=photo, f="tiff")
+    assert html == render("{% resized_url photo.image width=640 %}", photo=photo)
+
+
+@pytest.mark.parametrize("option", ['quality="superb"', "quality=500", "fit=7"])
+def test_mistake_of_the_template_is_told(photo: Photo, option: str) -> None:
+    with pytest.raises(ValueError, match=option.partition("=")[0]):
+        render(f'{{% resized_img photo.image alt="" width=wide {option} %}}', photo=photo, wide="x")
+
+
 def test_literal_that_is_empty_offers_no_modern_format(photo: Photo) -> None:
     html = render('{% resized_img photo.image alt="" formats="" title="" %}', photo=photo)
     assert html.startswith("<img ")

@@ -8,10 +8,12 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import re
 from typing import TYPE_CHECKING, Any
 
 from django import template
+from django.conf import settings as django_settings
 
 from resizer import picture
 from resizer.options import Options
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 
     from django.template.base import FilterExpression, Parser, Token
     from django.template.context import Context
+
+logger = logging.getLogger(__name__)
 
 register = template.Library()
 
@@ -37,6 +41,8 @@ def _options(function: Callable[..., object]) -> frozenset[str]:
 _RECIPE_OPTIONS = _options(Options.read)
 IMG_OPTIONS = (_RECIPE_OPTIONS | _options(picture.build)) - {"attributes"}
 URL_OPTIONS = _RECIPE_OPTIONS | _options(picture.url)
+#: Those that may have a wrong value.
+_DATA_OPTIONS = (IMG_OPTIONS | URL_OPTIONS) - {"alt"}
 
 
 class ResizedNode(template.Node):
@@ -57,11 +63,26 @@ class ResizedNode(template.Node):
     def render(self, context: Context) -> str:
         original = self.original.resolve(context)
         values = {name: _resolve(name, value, context) for name, value in self.values.items()}
-        result = self.make(original, **values)
+        try:
+            result = self.make(original, **values)
+        except ValueError as error:
+            # In production, data that an editor can enter breaks no page. What the template itself says is its author's.
+            if django_settings.DEBUG:
+                raise
+            result = self.make(original, **self._without_data(values))
+            logger.error("Options are left out: %.500s", error)
         if self.variable is not None:
             context[self.variable] = result
             return ""
         return result.__html__() if isinstance(result, picture.Picture) else picture.escape(result)
+
+    def _without_data(self, values: Mapping[str, object]) -> dict[str, object]:
+        """The values without options that come from variables, and are as if they were not given."""
+        return {
+            name: value
+            for name, value in values.items()
+            if name not in _DATA_OPTIONS or _is_literal(self.values[name])
+        }
 
 
 @register.tag
@@ -94,6 +115,11 @@ def _resolve(name: str, expression: FilterExpression, context: Context) -> objec
     value = expression.resolve(context)
     is_empty = name in IMG_OPTIONS | URL_OPTIONS and value == "" and expression.is_var
     return None if is_empty else value
+
+
+def _is_literal(expression: FilterExpression) -> bool:
+    # To Django a number is a variable without a name.
+    return not expression.is_var or expression.var.lookups is None
 
 
 def _build(original: Any, **values: Any) -> picture.Picture:
