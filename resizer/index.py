@@ -199,14 +199,22 @@ def list_variants(originals: Iterable[OriginalRow]) -> list[VariantRow] | None:
 
 def sample_originals(source: str, number: int) -> list[str]:
     """The names of some, any of them."""
-    rows = Original.objects.filter(source=source).order_by("?").values_list("name", flat=True)
-    return _read("The index is not read", lambda: list(rows[:number]), [])
+    return _names(source, "?", number)
 
 
 def newest_originals(source: str, number: int) -> list[str]:
     """The names of the last ones."""
-    rows = Original.objects.filter(source=source).order_by("-pk").values_list("name", flat=True)
-    return _read("The index is not read", lambda: list(rows[:number]), [])
+    return _names(source, "-pk", number)
+
+
+def _names(source: str, order: str, number: int) -> list[str]:
+    rows = Original.objects.filter(source=source).order_by(order).values_list("source", "name")
+
+    def ask() -> list[str]:
+        # A collation may take "press" and "Press" for one.
+        return [name for one, name in rows[:number] if one == source]
+
+    return _read("The index is not read", ask, [])
 
 
 def forget_originals(originals: Iterable[OriginalRow]) -> bool:

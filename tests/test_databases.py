@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-import sqlite3
+import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
@@ -178,6 +178,8 @@ def test_sources_that_a_collation_takes_for_one_are_two(mariadb: None) -> None:
             original=original, key=key_of(source), width=1, height=1, format="png", bytes=1,
             created_at=datetime.now(UTC),
         )  # fmt: skip
+    for list_names in (index.sample_originals, index.newest_originals):
+        assert list_names("press", 9) == ["a.jpg"]
     # Neither has a file.
     call_command("resizer_purge", "--source", "press")
     assert CachedVariant.objects.get().key == key_of("Press")
@@ -277,28 +279,38 @@ def test_sqlite_waits_no_longer_than_it_would_and_two_seconds(database: Path) ->
     assert index.find(REFERENCE) is None
 
 
-def test_first_requests_of_a_new_project_have_their_rows(tmp_path: Path) -> None:
-    """Several processes write at once, into an SQLite as Django has it by default."""
-    environment = {
-        "DATABASE_URL": f"sqlite:///{tmp_path}/db.sqlite3",
-        "RESIZER_DATA_DIR": str(tmp_path),
-        "DJANGO_DEBUG": "1",
-        "DJANGO_SETTINGS_MODULE": "config.settings",
-        "GUNICORN_CMD_ARGS": f"--capture-output --error-logfile {tmp_path}/log",
-    }
-    manage(ROOT, environment, "migrate", "--verbosity", "0")
-    (tmp_path / "originals").mkdir()
-    content = photograph((400, 300))
-    names = [f"{number}.jpg" for number in range(20)]
-    for name in names:
-        (tmp_path / "originals" / name).write_bytes(content)
-    with gunicorn_server(environment) as (url, _process), ThreadPoolExecutor(20) as pool:
-        answers = list(pool.map(requests.get, [f"{url}/img/320/{name}" for name in names]))
-    assert [answer.status_code for answer in answers] == [200] * 20
-    assert "locked" not in (tmp_path / "log").read_text()
-    with closing(sqlite3.connect(tmp_path / "db.sqlite3")) as file:
-        for table in ("resizer_original", "resizer_cachedvariant"):
-            assert file.execute(f"SELECT COUNT(*) FROM {table}").fetchone() == (20,)
+@contextmanager
+def sqlite_file() -> Iterator[str]:
+    """As Django has it by default."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as directory:
+        yield f"sqlite:///{directory}/db.sqlite3"
+
+
+@pytest.mark.parametrize(("server", "name"), [(sqlite_file, "SQLite"), *SERVERS])
+def test_first_requests_of_a_new_project_have_their_rows(
+    tmp_path: Path, server: Callable[[], AbstractContextManager[str]], name: str
+) -> None:
+    """Several processes write at once."""
+    count = "from resizer.models import *; print(Original.objects.count(), CachedVariant.objects.count())"
+    with server() as address:
+        environment = {
+            "DATABASE_URL": address,
+            "RESIZER_DATA_DIR": str(tmp_path),
+            "DJANGO_DEBUG": "1",
+            "DJANGO_SETTINGS_MODULE": "tests.mysql_settings",
+            "GUNICORN_CMD_ARGS": f"--capture-output --error-logfile {tmp_path}/log",
+        }
+        manage(ROOT, environment, "migrate", "--verbosity", "0")
+        (tmp_path / "originals").mkdir()
+        content = photograph((400, 300))
+        names = [f"{number}.jpg" for number in range(20)]
+        for one in names:
+            (tmp_path / "originals" / one).write_bytes(content)
+        with gunicorn_server(environment) as (url, _process), ThreadPoolExecutor(20) as pool:
+            answers = list(pool.map(requests.get, [f"{url}/img/320/{one}" for one in names]))
+        assert [answer.status_code for answer in answers] == [200] * 20
+        assert "recorded" not in (tmp_path / "log").read_text()
+        assert manage(ROOT, environment, "shell", "-v0", "-c", count) == "20 20\n"
 
 
 # --- tables of a former release

@@ -331,6 +331,16 @@ def test_database_that_cannot_insert_or_update_has_its_rows(
     assert CachedVariant.objects.get().key == url.removeprefix("/img/")
 
 
+@pytest.mark.django_db
+def test_database_that_we_know_no_limit_of_is_asked_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(connection, "vendor", "other")
+    save("a.jpg")
+    originals.check(REFERENCE)
+    assert index.find(REFERENCE) is not None
+
+
 @pytest.mark.django_db(transaction=True)
 def test_query_that_fails_leaves_the_transaction_of_a_page_alone(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture

@@ -93,3 +93,11 @@ def test_original_that_is_renamed_has_the_digest_of_its_name() -> None:
     original.save()
     assert index.find(Reference("default", "cat.jpg")) is None
     assert index.find(Reference("default", "dog.jpg")) is not None
+
+
+def test_migrations_have_a_plain_column_for_a_digest() -> None:
+    call_command("makemigrations", "resizer", check=True, dry_run=True, verbosity=0)
+    for model in (Original, CachedVariant):
+        field = model._meta.get_field("digest")
+        assert field.deconstruct()[1] == "django.db.models.CharField"
+        assert model.digest.field is field
