@@ -112,8 +112,10 @@ def _on_sqlite(connection: Any) -> Iterator[None]:
     connection.ensure_connection()
     # Not Django's cursor: these ask nothing of the file, and count as no queries of a page.
     file = connection.connection
-    ((former,),) = file.execute("PRAGMA busy_timeout")
-    file.execute(f"PRAGMA busy_timeout = {min(former, LOCKED_MILLISECONDS)}")
+    # A connection that was closed in a transaction is still there, and refuses.
+    with connection.wrap_database_errors:
+        ((former,),) = file.execute("PRAGMA busy_timeout")
+        file.execute(f"PRAGMA busy_timeout = {min(former, LOCKED_MILLISECONDS)}")
     try:
         yield
     finally:

@@ -399,3 +399,11 @@ print(Client().get("/img/b.jpg").status_code)
     assert "1 cached variant" in done.stdout
     assert done.stdout.endswith("404\n")
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.django_db(transaction=True)
+def test_connection_that_was_closed_in_a_transaction_costs_no_picture() -> None:
+    name = save("closed.jpg", photograph((64, 48)))
+    with transaction.atomic():
+        connection.close()
+        assert picture.url(name, width=64).startswith("/img/closed.jpg/")
