@@ -8,6 +8,7 @@ import re
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
+from django.contrib.staticfiles.storage import ManifestStaticFilesStorage, StaticFilesStorage
 from django.core.cache import caches
 from django.core.files.base import ContentFile, File
 from django.core.files.storage import InMemoryStorage, default_storage, storages
@@ -490,3 +491,78 @@ def test_static_file_keeps_its_address_when_it_is_collected_again(
             os.utime(directory / "img/logo.jpg", (moment, moment))
         found.add(get_source("static").stat("img/logo.jpg").fingerprint)
     assert len(found) == 2
+
+
+class LooseManifestStorage(ManifestStaticFilesStorage):
+    manifest_strict = False
+
+
+class RevisedStorage(StaticFilesStorage):
+    """Tells stored names by a rule of its own."""
+
+    def stored_name(self, name: str) -> str:
+        if name == "unknown.jpg":
+            raise ValueError("no rule for it")
+        return f"revised/{name}"
+
+
+@pytest.fixture(params=["ManifestStaticFilesStorage", "LooseManifestStorage"])
+def hashed(request: pytest.FixtureRequest, settings: Settings, static: Path) -> Path:
+    """Where collected files are, of which only those with a hash in their name are kept."""
+    storage = {"BACKEND": f"{__name__}.{request.param}"}
+    settings.STORAGES = {**settings.STORAGES, "staticfiles": storage}
+    (static / "img/logo.jpg").write_bytes(photograph())
+    (static / "img/mark.svg").write_bytes(b"<svg xmlns='http://www.w3.org/2000/svg'/>")
+    call_command("collectstatic", interactive=False, verbosity=0)
+    collected = static.parent / "collected"
+    # As WhiteNoise does with WHITENOISE_KEEP_ONLY_HASHED_FILES.
+    (collected / "img/logo.jpg").unlink()
+    (collected / "img/mark.svg").unlink()
+    return collected
+
+
+def test_static_file_that_is_kept_by_its_hashed_name_alone_is_found(
+    client: Client, db: None, hashed: Path
+) -> None:
+    (path,) = (hashed / "img").glob("logo.*.jpg")
+    for name in ("img/logo.jpg", f"img/{path.name}"):
+        template = Template(f"{{% load resizer %}}{{% resized_url 'static:{name}' width=320 %}}")
+        url = template.render(Context())
+        assert url.startswith(f"/img/_static/{name}/")
+        answer = client.get(url)
+        assert answer.status_code == 200
+        assert decode(answer.content).size == (320, 240)
+        assert get_source("static").url(name) == f"/static/img/{path.name}"
+
+
+def test_static_file_that_cannot_be_resized_is_shown_by_its_hashed_name(
+    db: None, hashed: Path
+) -> None:
+    (path,) = (hashed / "img").glob("mark.*.svg")
+    for name in ("img/mark.svg", f"img/{path.name}"):
+        tag = f"{{% load resizer %}}{{% resized_img 'static:{name}' alt='' %}}"
+        html = Template(tag).render(Context())
+        assert f' src="/static/img/{path.name}"' in html
+
+
+@pytest.mark.parametrize(
+    "name", ["img/%6Cogo.jpg", " img/logo.jpg", "img/logo.jpg?a", "img/logo.jpg#a", "img/none.jpg"]
+)
+def test_static_file_has_no_name_but_its_own(hashed: Path, name: str) -> None:
+    source = get_source("static")
+    with pytest.raises(OriginalNotFound):
+        source.stat(name)
+    with pytest.raises(OriginalNotFound), source.open(name):
+        pass
+
+
+def test_static_storage_tells_where_it_keeps_a_file(settings: Settings, static: Path) -> None:
+    storage = {"BACKEND": f"{__name__}.RevisedStorage"}
+    settings.STORAGES = {**settings.STORAGES, "staticfiles": storage}
+    storages["staticfiles"].save("revised/a.jpg", ContentFile(b"content"))
+    source = get_source("static")
+    assert source.stat("a.jpg").bytes == 7
+    with source.open("a.jpg") as file:
+        assert file.read() == b"content"
+    with pytest.raises(OriginalNotFound):
+        source.stat("unknown.jpg")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from django.conf import settings as django_settings
 
@@ -35,15 +35,15 @@ class StaticSource:
         return tidy_name(name)
 
     def stat(self, name: str, known: str | None = None) -> Stat:
-        if not django_settings.DEBUG:
-            return self._collected.stat(name)
-        with storage_errors(name):
-            return stat_content(_find(name))
+        if django_settings.DEBUG:
+            with storage_errors(name):
+                return stat_content(_find(name))
+        return self._collected.stat(self._stored_name(name))
 
     @contextmanager
     def open(self, name: str) -> Iterator[BinaryIO]:
         if not django_settings.DEBUG:
-            with self._collected.open(name) as collected:
+            with self._collected.open(self._stored_name(name)) as collected:
                 yield collected
             return
         with storage_errors(name):
@@ -59,7 +59,25 @@ class StaticSource:
             yield from _list()
 
     def url(self, name: str) -> str:
-        return self._collected.url(name)
+        # Here, because a project need not have the app.
+        from django.contrib.staticfiles.storage import HashedFilesMixin
+
+        storage = self._collected.storage
+        if not isinstance(storage, HashedFilesMixin) or self._stored_name(name) != name:
+            return self._collected.url(name)
+        # A strict manifest refuses what it lacks, such as a name that is hashed already.
+        with storage_errors(name):
+            return str(super(HashedFilesMixin, cast("Any", storage)).url(name))
+
+    def _stored_name(self, name: str) -> str:
+        """The name of the collected file: manifest storages add a hash, and may keep no file without it."""
+        storage = self._collected.storage
+        manifest = getattr(storage, "hashed_files", None)
+        if manifest is not None:
+            # Not by `stored_name`, which takes the name for a URL, and hashes a file that the manifest lacks.
+            return str(manifest.get(name, name))
+        with storage_errors(name):
+            return str(storage.stored_name(name)) if hasattr(storage, "stored_name") else name
 
 
 def _find(name: str) -> str:
