@@ -10,6 +10,7 @@ from resizer.models import digest_of
 
 if TYPE_CHECKING:
     from django.apps.registry import Apps
+    from django.db.backends.base.base import BaseDatabaseWrapper
     from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 
 #: How many rows are read and written at a time.
@@ -17,21 +18,20 @@ BATCH = 500
 
 
 def fill(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
-    alias = schema_editor.connection.alias
     for model, texts in (("Original", ("source", "name")), ("CachedVariant", ("key",))):
-        _fill(apps.get_model("resizer", model)._base_manager.using(alias), texts)
+        _fill(apps.get_model("resizer", model), texts, schema_editor.connection)
 
 
-def _fill(rows: Any, texts: tuple[str, ...]) -> None:
+def _fill(model: Any, texts: tuple[str, ...], connection: BaseDatabaseWrapper) -> None:
+    rows = model._base_manager.using(connection.alias).order_by("pk").values_list("pk", *texts)
+    # Several times as fast as `bulk_update`.
+    names = [connection.ops.quote_name(one) for one in (model._meta.db_table, "digest", "id")]
+    update = "UPDATE {} SET {} = %s WHERE {} = %s".format(*names)
     last = 0
-    while True:
-        some = list(rows.filter(pk__gt=last).only("pk", *texts).order_by("pk")[:BATCH])
-        if not some:
-            return
-        for row in some:
-            row.digest = digest_of(*(getattr(row, text) for text in texts))
-        rows.bulk_update(some, ["digest"])
-        last = some[-1].pk
+    with connection.cursor() as cursor:
+        while some := list(rows.filter(pk__gt=last)[:BATCH]):
+            cursor.executemany(update, [(digest_of(*values), pk) for pk, *values in some])
+            last = some[-1][0]
 
 
 def describe_again(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
