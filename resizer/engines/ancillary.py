@@ -7,11 +7,10 @@ ignore such parts.
 from __future__ import annotations
 
 import io
-import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from resizer.engines import jpeg, png
+from resizer.engines import jpeg, png, webp
 from resizer.engines.parts import refuse_floods
 from resizer.engines.recognition import recognise
 from resizer.formats import JPEG, PNG, WEBP
@@ -24,26 +23,11 @@ if TYPE_CHECKING:
     from resizer.formats import Format
 
 
-def _clean_webp(file: BinaryIO, _whole: bool) -> list[bytes | range]:
-    """With the byte that makes the last chunk even (RFC 9649 §2.3), where it is all that is missing."""
-    file_end = file.seek(0, os.SEEK_END)
-    position, length = 12, 0
-    while position + 8 <= file_end:
-        file.seek(position + 4)
-        length = int.from_bytes(file.read(4), "little")
-        position += 8 + length + length % 2
-    file.seek(4)
-    claimed = 8 + int.from_bytes(file.read(4), "little")
-    if position != file_end + 1 or not length % 2 or claimed not in {file_end, position}:
-        return [range(file_end)]
-    return [range(4), (position - 8).to_bytes(4, "little"), range(8, file_end), b"\0"]
-
-
 #: Makes stretches of the file, and bytes that replace others, of a file; is told whether all of it is wanted.
 _CLEANING: dict[Format, Callable[[BinaryIO, bool], Iterable[bytes | range]]] = {
     JPEG: jpeg.clean,
     PNG: png.clean,
-    WEBP: _clean_webp,
+    WEBP: webp.clean,
 }
 
 

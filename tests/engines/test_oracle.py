@@ -18,6 +18,7 @@ from tests.engines.rendering import render, variant
 from tests.gifs import BLUE, CLEAR, GREEN, KEEP, RED, RESTORE, gif, gif_frame
 from tests.hostile_files import chunk
 from tests.pictures import draw, encode
+from tests.webps import webp, webp_frame
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -105,6 +106,7 @@ def originals() -> dict[str, Original]:
         "gif on a larger screen": ("gif", gif((64, 64), gif_frame((24, 24, 16, 16), RED))),
         "gif over its screen": ("gif", gif((64, 64), gif_frame((10, 10, 64, 64), RED))),
         "gif with a hole": ("gif", gif((64, 64), gif_frame((0, 0, 64, 64), RED, hole=HOLE))),
+        "webp on a larger canvas": ("webp", webp((64, 64), webp_frame((24, 24, 16, 16), RED))),
         "png p3": ("png", coloured(cicp(12, 13))),
         "png p3 grey": ("png", coloured(cicp(12, 13), mode="L")),
         "png p3 before another": ("png", coloured(cicp(12, 13), chunk(b"sRGB", b"\0"))),
@@ -147,7 +149,14 @@ def moving() -> dict[str, Original]:
         right = gif_frame((32, 16, 32, 32), BLUE, hole=(0, 0, 32, 16))
         found[f"first, {name}"] = gif((64, 64), left, right)
         found[f"later, {name}"] = gif((64, 64), whole, left, right)
-    return {name: Original(content, "image/gif") for name, content in found.items()}
+    made = {name: Original(content, "image/gif") for name, content in found.items()}
+    for is_cleared in (False, True):
+        left = webp_frame((0, 16, 32, 32), GREEN, is_cleared=is_cleared)
+        rest = left, webp_frame((32, 16, 32, 32), BLUE)
+        made[f"webp first, {is_cleared}"] = Original(webp((64, 64), *rest), "image/webp")
+        content = webp((64, 64), webp_frame((0, 0, 64, 64), RED), *rest)
+        made[f"webp later, {is_cleared}"] = Original(content, "image/webp")
+    return made
 
 
 def compare(seen: Image.Image, expected: Image.Image, mean: float = MEAN) -> None:
