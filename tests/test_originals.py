@@ -540,7 +540,7 @@ def test_page_shows_the_picture_again_once_a_broken_original_is_replaced(
     assert "<picture>" in html
     assert current != url
     assert client.get(current).status_code == 200
-    assert client.get(url).headers["Location"] == current
+    assert client.get(url)["Content-Location"] == current
 
 
 def test_broken_original_costs_a_page_one_call_of_the_cache(
