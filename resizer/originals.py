@@ -319,7 +319,8 @@ def _may_be_over(reference: Reference, failure: str, fingerprint: str) -> bool:
     if not fingerprint:
         return False
     source = get_source(reference.source)
-    return source.stat(reference.name, fingerprint).fingerprint != fingerprint
+    with threads.one_thread():
+        return source.stat(reference.name, fingerprint).fingerprint != fingerprint
 
 
 def _may_ask(reference: Reference) -> bool:

@@ -19,6 +19,7 @@ from django.core.files.storage import FileSystemStorage
 from resizer import directories
 from resizer.buckets import Bucket, bucket_of
 from resizer.errors import StoreFailed
+from resizer.outages import Slowness
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -27,6 +28,13 @@ if TYPE_CHECKING:
 
     from resizer.buckets import LookUp
     from resizer.formats import Format
+
+#: A storage is slow where it has been asked for so many seconds …
+SLOW_SECONDS = 1
+#: … and then no more threads of a process read from it at once.
+MAX_SLOW = 4
+
+_reading = Slowness(SLOW_SECONDS, MAX_SLOW)
 
 #: A key says which version it is of, so what is under it never changes.
 FOREVER = "public, max-age=31536000, immutable"
@@ -70,7 +78,7 @@ def publish(storage: Storage, key: str, content: bytes, written_as: Format) -> P
 def fetch(storage: Storage, key: str) -> Fetched | None:
     """What is under a key, asked for once; None if nothing is there. Raises StoreFailed."""
     bucket = bucket_of(storage)
-    with _errors(key):
+    with _errors(key), _reading.asking():
         if bucket is not None:
             return _fetch_object(bucket, key)
         try:
@@ -87,7 +95,7 @@ def fetch(storage: Storage, key: str) -> Fetched | None:
 def exists(storage: Storage, key: str) -> bool:
     """Raises StoreFailed."""
     bucket = bucket_of(storage)
-    with _errors(key):
+    with _errors(key), _reading.asking():
         if bucket is None:
             return storage.exists(key)
         try:

@@ -23,6 +23,16 @@ RESIZER |= {  # noqa: F405
     "MAX_RENDERS": 2,
     "MAX_WAITING": int(os.environ.get("TESTS_WAITING", "0")) or None,
 }
+if os.environ.get("TESTS_SLOW"):
+    for _alias, _directory in (("slow", "originals"), ("resizer", "variants")):
+        STORAGES[_alias] = {  # noqa: F405
+            "BACKEND": "tests.slow_storage.SlowStorage",
+            "OPTIONS": {
+                "location": str(DATA_DIR / _directory),  # noqa: F405
+                "hold": f"{os.environ['TESTS_SLOW']}/{_alias}",
+            },
+        }
+    RESIZER["SOURCES"]["web"] = {"OPTIONS": {"storage": "slow"}, "OPEN": True}
 if os.environ.get("TESTS_THREADS"):
     RESIZER["MAX_WAITING_PER_PROCESS"] = int(os.environ["TESTS_THREADS"])
 if os.environ.get("TESTS_FETCHES"):

@@ -43,6 +43,12 @@ def test_storage_has_a_number_of_fetches_at_once(source: StorageSource) -> None:
         assert file.read() == b"content"
 
 
+def test_storage_that_is_asked_about_a_file_is_counted(source: StorageSource) -> None:
+    with one_fetch_from("storage 'default'"), pytest.raises(Busy, match="1 fetches"):
+        source.stat("a.jpg")
+    assert source.stat("a.jpg").bytes == 7
+
+
 def read_last_byte(file: BinaryIO) -> None:
     file.seek(file.seek(0, os.SEEK_END) - 1)
     assert file.read(1) == b"t"

@@ -16,7 +16,9 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -41,6 +43,7 @@ from resizer.descriptions import Reference
 from resizer.engines import get_engine
 from resizer.engines.children import children
 from resizer.models import CachedVariant, Original
+from resizer.outages import Slowness
 from tests.conftest import CountingEngine, files, save
 from tests.pictures import TOLERANCE, decode, difference, draw, encode, photograph
 from tests.processes import tree
@@ -425,6 +428,49 @@ def test_storage_that_fails_while_it_saves(
             assert list(publishing.walk(storages["resizer"])) == []
     assert not CachedVariant.objects.exists()
     assert_repaired(client, url)
+
+
+class HangingStorage(InMemoryStorage):
+    """Opens nothing for as long as a test likes."""
+
+    is_asked = threading.Event()
+    may_answer = threading.Event()
+
+    def _open(self, name: str, mode: str = "rb") -> Any:
+        self.is_asked.set()
+        assert self.may_answer.wait(30)
+        return super()._open(name, mode)  # type: ignore[misc]  # not in the stubs
+
+
+@pytest.mark.django_db(transaction=True)
+def test_storage_that_is_slow_to_open_takes_few_threads(
+    client: Client, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_variants(settings, "tests.test_faults.HangingStorage")
+    monkeypatch.setattr(publishing, "_reading", Slowness(0, 1))
+    save("a.jpg")
+    url = address()
+    HangingStorage.may_answer.set()
+    first = client.get(url)
+    HangingStorage.may_answer.clear()
+    HangingStorage.is_asked.clear()
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(get_in_thread, client, url)
+        try:
+            assert HangingStorage.is_asked.wait(30)
+            response = client.get(url)
+        finally:
+            HangingStorage.may_answer.set()
+        assert waiting.result(30).content == first.content
+    assert (response.status_code, response["Retry-After"]) == (503, "5")
+    assert client.get(url).content == first.content
+
+
+def get_in_thread(client: Client, url: str) -> Any:
+    try:
+        return client.get(url)
+    finally:
+        connections.close_all()
 
 
 def test_half_a_file_is_never_answered(

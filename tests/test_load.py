@@ -256,6 +256,39 @@ def test_threads_that_wait_leave_others_for_what_is_there(
     assert Counter(one.status for one in replies)[200] >= 1
 
 
+@pytest.mark.parametrize("held", ["slow/size", "slow/open", "resizer/save"])
+def test_storage_that_is_slow_does_not_take_all_threads(
+    project: Project, tmp_path: Path, held: str
+) -> None:
+    content = photograph((400, 300))
+    names = [f"{number}.jpg" for number in range(40)]
+    for name in ("warm.jpg", *names):
+        project.save(name, content)
+    hold = tmp_path / "hold" / held
+    hold.parent.mkdir(parents=True)
+    project.environment.update(TESTS_SLOW=str(tmp_path / "hold"), TESTS_THREADS="3")
+    with (
+        gunicorn_server(project.environment, processes=2) as (address, _process),
+        ThreadPoolExecutor(len(names)) as pool,
+    ):
+        warm = f"{address}/img/320/warm.jpg"
+        assert ask(warm).status == 200
+        hold.touch()
+        asked = [pool.submit(ask, f"{address}/img/320/_web/{name}") for name in names]
+        try:
+            wait_until(lambda: sum(not one.done() for one in asked) <= 6)
+            hits = [ask(warm).status for _ in range(50)]
+            refused = [one.result() for one in asked if one.done()]
+        finally:
+            hold.unlink()
+        replies = [one.result() for one in asked]
+        assert set(hits) == {200}
+        assert len(refused) >= len(names) - 6
+        assert {(one.status, one.headers["Retry-After"]) for one in refused} == {(503, "1")}
+        assert {one.status for one in replies} == {200, 503}
+        assert ask(f"{address}/img/320/_web/{names[-1]}").status == 200
+
+
 @pytest.mark.parametrize("kind", ["TESTS_WEB", "TESTS_BUCKET"], ids=["web", "S3"])
 @pytest.mark.parametrize("sent", [20, 2_000, 80_000], ids=["headers", "starts", "bodies"])
 def test_source_that_is_slow_does_not_take_all_threads(

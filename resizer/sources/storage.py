@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import TYPE_CHECKING, BinaryIO, cast
 
@@ -33,6 +34,10 @@ if TYPE_CHECKING:
     from resizer.errors import ResizerError
 
 
+class _Thread(threading.local):
+    is_reading = False
+
+
 class StorageSource:
     """`storage` is an alias in `STORAGES`, or a storage itself.
 
@@ -54,6 +59,7 @@ class StorageSource:
         self._storage = storage
         self._follows_all = follow_symlinks
         self._by_content = by_content
+        self._this_thread = _Thread()
 
     @property
     def storage(self) -> Storage:
@@ -78,20 +84,16 @@ class StorageSource:
             if isinstance(self.storage, FileSystemStorage):
                 tell = stat_content if self._by_content else stat_file
                 return tell(self.storage.path(name), self._bound(self.storage))
-            # Whoever reads a file of any other storage asks this as well, and has a place already.
-            size = self.storage.size(name)
-            try:
-                modified_at = self.storage.get_modified_time(name).timestamp()
-            except NotImplementedError:
-                # Django's word for a storage that keeps no times: a file of the same length passes for the former one.
-                return Stat(size, str(size))
-            return Stat(size, f"{size}-{modified_at}")
+            # A thread that has a file open asks this as well, and has had its place.
+            with nullcontext() if self._this_thread.is_reading else self._one_fetch():
+                return self._ask(name)
 
     @contextmanager
     def open(self, name: str) -> Iterator[BinaryIO]:
         bucket = bucket_of(self.storage)
         with ExitStack() as stack, ExitStack() as fetch:
             fetch.enter_context(self._one_fetch())
+            stack.enter_context(self._reading())
             if bucket is not None:
                 with storage_errors(name):
                     download = stack.enter_context(bucket.open(name))
@@ -104,6 +106,23 @@ class StorageSource:
             with storage_errors(name):
                 content = self._open_file(name, stack)
             yield cast("BinaryIO", Reader(content, name, end=fetch.close))
+
+    def _ask(self, name: str) -> Stat:
+        size = self.storage.size(name)
+        try:
+            modified_at = self.storage.get_modified_time(name).timestamp()
+        except NotImplementedError:
+            # Django's word for a storage that keeps no times: a file of the same length passes for the former one.
+            return Stat(size, str(size))
+        return Stat(size, f"{size}-{modified_at}")
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        self._this_thread.is_reading = True
+        try:
+            yield
+        finally:
+            self._this_thread.is_reading = False
 
     def names(self) -> Iterator[str]:
         """In the order of the storage. Links are followed wherever they lead: what they name is refused by `open`."""
