@@ -10,10 +10,10 @@ import io
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from resizer.engines import jpeg, png, webp
+from resizer.engines import heif, jpeg, png, webp
 from resizer.engines.parts import refuse_floods
 from resizer.engines.recognition import recognise
-from resizer.formats import JPEG, PNG, WEBP
+from resizer.formats import AVIF, JPEG, PNG, WEBP
 from resizer.scratch import open_scratch
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 #: Makes stretches of the file, and bytes that replace others, of a file; is told whether all of it is wanted.
 _CLEANING: dict[Format, Callable[[BinaryIO, bool], Iterable[bytes | range]]] = {
+    AVIF: heif.clean,
     JPEG: jpeg.clean,
     PNG: png.clean,
     WEBP: webp.clean,

@@ -11,7 +11,15 @@ from PIL import ImageCms
 
 from resizer.engines.profiles import MAX_PROFILE_BYTES
 from tests.colours import DISPLAY_P3, rgb_profile
-from tests.hostile_files import baseline_jpeg, chunk, riff, riff_chunk, segment, webp_canvas
+from tests.hostile_files import (
+    baseline_jpeg,
+    chunk,
+    full_box,
+    riff,
+    riff_chunk,
+    segment,
+    webp_canvas,
+)
 from tests.pictures import draw, encode, photograph
 
 if TYPE_CHECKING:
@@ -30,7 +38,7 @@ class Spoiled(NamedTuple):
 
 @cache
 def spoiled_files() -> tuple[Spoiled, ...]:
-    spoiled = (Spoiled(*one) for one in (*_pngs(), *_jpegs(), *_webps()))
+    spoiled = (Spoiled(*one) for one in (*_pngs(), *_jpegs(), *_webps(), *_avifs()))
     return (*spoiled, *unended_jpegs())
 
 
@@ -172,6 +180,49 @@ def _webps() -> Iterator[tuple[str, bytes, bytes]]:
         length = struct.pack("<I", len(whole) - 9)
         yield f"WebP without the last byte of {name}", whole[:-1], whole
         yield f"WebP that does not count it of {name}", whole[:4] + length + whole[8:-1], whole
+
+
+def with_properties(content: bytes, *items: tuple[int, list[int]], wide: bool = False) -> bytes:
+    """An AVIF as Pillow writes them, with other properties of its items (ISO/IEC 23008-12 §9.3.1)."""
+    entries = b"".join(
+        item.to_bytes(4 if wide else 2)
+        + len(numbers).to_bytes()
+        + b"".join(
+            (number & 0x7F | (number & 0x80) << 8).to_bytes(2) if wide else number.to_bytes()
+            for number in numbers
+        )
+        for item, numbers in items
+    )
+    start = content.index(b"ipma") - 4
+    length = int.from_bytes(content[start : start + 4])
+    count = len(items).to_bytes(4)
+    new = full_box(b"ipma", int(wide), count + entries)
+    new = new[:11] + bytes([wide]) + new[12:]
+    more = len(new) - length
+    changed = bytearray(content[:start] + new + content[start + length :])
+    holders = [changed.index(name) - 4 for name in (b"meta", b"iprp")]
+    # In each of two items of the box of places: where it begins.
+    places = [changed.index(b"iloc") + 18 + 14 * number for number in range(2)]
+    for place in holders + places:
+        changed[place : place + 4] = (int.from_bytes(changed[place : place + 4]) + more).to_bytes(4)
+    return bytes(changed)
+
+
+def _avifs() -> Iterator[tuple[str, bytes, bytes]]:
+    whole = encode(draw(SIZE, "RGBA"), "AVIF")
+    # Size, number of channels, decoder, colours; of transparency the last is what it is.
+    picture, transparency = [1, 2, 0x83, 4], [5, 0x86, 7]
+    yield "AVIF", with_properties(whole, (1, picture), (2, [1, *transparency])), whole
+    for wide in (False, True):
+        lacking = with_properties(whole, (1, picture), (2, transparency), wide=wide)
+        yield f"AVIF with transparency of no size{' in wide numbers' * wide}", lacking, whole
+    hevc = b"urn:mpeg:hevc:2015:auxid:1".ljust(43, b"\0")
+    lacking = with_properties(whole, (1, picture), (2, transparency))
+    yield (
+        "AVIF with transparency of no size and the old name",
+        lacking.replace(b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha", hevc),
+        whole,
+    )
 
 
 def _jpegs() -> Iterator[tuple[str, bytes, bytes]]:

@@ -7,12 +7,22 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
+import pyvips
 from PIL import ExifTags, Image
 
+from resizer.engines import heif
+from resizer.engines.pillow import PillowEngine
 from resizer.errors import UndecodableOriginal
 from resizer.formats import WEBP
 from tests.engines.rendering import render, render_one, variant
-from tests.engines.spoiled import SIZE, spoiled_files, whole_jpegs, with_chunk, with_wrong_checksum
+from tests.engines.spoiled import (
+    SIZE,
+    spoiled_files,
+    whole_jpegs,
+    with_chunk,
+    with_properties,
+    with_wrong_checksum,
+)
 from tests.hostile_files import PNG_START, chunk, riff, riff_chunk, webp_canvas
 from tests.pictures import draw, encode, exact_difference, photograph
 
@@ -20,6 +30,7 @@ if TYPE_CHECKING:
     from resizer.engines import Engine
     from tests.engines.spoiled import Spoiled
 
+AVIF_FILE = encode(draw(SIZE, "RGBA"), "AVIF")
 PNG_FILE = encode(draw(SIZE), "PNG")
 APNG_FILE = encode(draw(SIZE), "PNG", save_all=True, append_images=[draw(SIZE).rotate(180)])
 
@@ -100,3 +111,33 @@ def test_webp_that_is_cut_is_refused(engine: Engine) -> None:
     for content in (whole[:-2], whole[:-20], encode(draw(SIZE), "WEBP")[:-1]):
         with pytest.raises(UndecodableOriginal):
             engine.read_header(io.BytesIO(content))
+
+
+def test_transparency_without_a_size_is_as_libheif_reads_it() -> None:
+    (one,) = (one for one in spoiled_files() if one.name == "AVIF with transparency of no size")
+    image = pyvips.Image.heifload_buffer(one.content)
+    expected = Image.frombytes("RGBA", SIZE, image.write_to_memory())
+    shown = render_one(PillowEngine(), one.content, variant(SIZE[0]))
+    # Each enlarges the colours of half the width in its own way.
+    assert exact_difference(shown, expected) < 4
+    assert exact_difference(shown.getchannel("A"), expected.getchannel("A")) < 1
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        AVIF_FILE.replace(b"auxC", b"auxX"),
+        AVIF_FILE.replace(b"auxiliary:alpha", b"auxiliary:depth"),
+        AVIF_FILE.replace(b"pitm", b"pitX"),
+        AVIF_FILE.replace(b"ipco", b"ipcX"),
+        with_properties(AVIF_FILE, (1, [1] * 9), (2, [7] * 255)),
+        with_properties(AVIF_FILE, (1, [2, 3]), (2, [7])),
+        with_properties(AVIF_FILE, (1, [1, 99]), (2, [99, 0])),
+        AVIF_FILE[:-700],
+        AVIF_FILE[:40] + bytes(8) + AVIF_FILE[48:],
+        b"",
+        bytes(64),
+    ],
+)
+def test_odd_items_stay_as_they_are(content: bytes) -> None:
+    assert heif.clean(io.BytesIO(content), True) == [range(len(content))]
