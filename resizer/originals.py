@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from django.core.files.base import File as DjangoFile
 from django.db.models.fields.files import FieldFile
+from django.utils.functional import Promise
 
 from resizer import cache, errors, index, threads
 from resizer.conf import get_settings
@@ -74,6 +75,9 @@ def locate(file: File) -> Reference:
     Without a file the name is empty: of an empty field, and of an upload that is not saved, whose name may be another's.
     Raises OriginalNotFound for a file in a storage that is no source, TypeError for anything else.
     """
+    if isinstance(file, Promise):
+        # `_("hero.jpg")` of a template, once the language is known.
+        file = str(file)
     if isinstance(file, Reference):
         return file
     if isinstance(file, Original):

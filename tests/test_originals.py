@@ -17,12 +17,16 @@ import resizer
 from config.gallery.models import Photo
 from resizer import originals, picture, store
 from resizer.descriptions import Reference, version_of
+from resizer.engines.pillow import PillowEngine
 from resizer.errors import (
+    Busy,
     OriginalNotFound,
+    RenderKilled,
     ResizerError,
     SourceFailed,
     TooManyBytes,
     TooManyPixels,
+    TooMuchWork,
     UndecodableOriginal,
     UnsupportedFormat,
 )
@@ -34,6 +38,9 @@ from tests.conftest import CountingEngine, save
 from tests.pictures import draw, encode, photograph
 
 if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+    from typing import BinaryIO
+
     from django.test import Client
     from freezegun.api import FrozenDateTimeFactory
     from pytest_django import (
@@ -41,6 +48,9 @@ if TYPE_CHECKING:
         DjangoCaptureOnCommitCallbacks,
         Settings,
     )
+
+    from resizer.engines import Header, Rendered
+    from resizer.variant import Variant
 
 pytestmark = pytest.mark.django_db
 
@@ -619,3 +629,36 @@ def test_frames_of_a_broken_original_are_not_made_one(
     assert client.get(url).status_code == 422
     clock.tick(timedelta(seconds=61))
     assert client.get(url).status_code == 422
+
+
+class RefusingEngine(PillowEngine):
+    """Reads headers, and makes nothing."""
+
+    error: type[ResizerError]
+
+    def render(
+        self, file: BinaryIO, header: Header, variants: Sequence[Variant]
+    ) -> Generator[Rendered]:
+        raise RefusingEngine.error("as the test says")
+        yield
+
+
+@pytest.mark.parametrize(
+    ("error", "is_broken"),
+    [
+        (UndecodableOriginal, True),
+        (TooMuchWork, True),
+        (RenderKilled, False),
+        (Busy, False),
+        (TooManyPixels, False),
+    ],
+)
+def test_only_what_is_the_fault_of_the_file_makes_it_broken(
+    client: Client, settings: Settings, error: type[ResizerError], is_broken: bool
+) -> None:
+    engine = "tests.test_originals.RefusingEngine"
+    settings.RESIZER = {"ENGINE": engine, "ISOLATION": False}
+    RefusingEngine.error = error
+    save("a.jpg")
+    assert client.get(picture.url("a.jpg", width=320)).status_code == error.status
+    assert ("<picture>" not in pages()[0]) is is_broken

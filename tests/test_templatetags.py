@@ -43,6 +43,11 @@ def test_picture_by_name() -> None:
     assert "/img/photos/a.jpg/" in render('{% resized_img "photos/a.jpg" alt="" %}')
 
 
+def test_name_may_be_translated() -> None:
+    save("a.jpg")
+    assert "/img/a.jpg/" in render("""{% resized_img _("a.jpg") alt=_("A cat") %}""")
+
+
 def test_options_come_from_the_context(photo: Photo) -> None:
     html = render(
         "{% resized_img photo.image alt=photo.alt width=width|add:100 ratio=ratio priority=first %}",
