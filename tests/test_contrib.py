@@ -13,6 +13,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 from django.core.checks import run_checks
+from zappa.cli import ZappaCLI
 
 from resizer.contrib.zappa import check_answers, lock
 from tests.aws.deployment import CREDENTIALS, stranger
@@ -21,6 +22,7 @@ from tests.servers import ROOT, moto_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from pytest_django import Settings
 
@@ -91,6 +93,21 @@ def test_everybody_calls_by_the_function_url_alone(
     arn = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{function.lambda_name}"
     with pytest.raises(ClientError, match="AccessDenied"):
         client.invoke(FunctionName=arn, Payload=b"{}")
+
+
+def test_zappa_finds_the_callback_in_the_wheel(
+    function: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    permit(function, **OPEN)
+    # Zappa looks below the directory of the project first.
+    monkeypatch.chdir(tmp_path)
+    command = ZappaCLI()
+    command.zappa, command.lambda_name = function.zappa, function.lambda_name
+    callbacks = {"post": "resizer.contrib.zappa.lock"}
+    command.api_stage = "production"
+    command.zappa_settings = {"production": {"callbacks": callbacks}}
+    command.callback("post")
+    assert policy(function)[OPEN["StatementId"]]["Condition"]
 
 
 def test_locking_again_changes_nothing(function: SimpleNamespace) -> None:
