@@ -16,8 +16,12 @@ if TYPE_CHECKING:
     from resizer.places import Leave
 
 
+class _Taken:
+    is_over = False
+
+
 class _Thread(threading.local):
-    is_taken = False
+    taken: _Taken | None = None
 
 
 _this = _Thread()
@@ -25,15 +29,16 @@ _this = _Thread()
 
 def take() -> Leave | None:
     """Count this thread, once however often it is taken; None where no more may be."""
-    if _this.is_taken:
+    if _this.taken is not None and not _this.taken.is_over:
         return _nothing
     leave = places.enter_process("thread", get_settings().MAX_WAITING_PER_PROCESS)
     if leave is None:
         return None
-    _this.is_taken = True
+    taken = _this.taken = _Taken()
 
     def end() -> None:
-        _this.is_taken = False
+        # Perhaps in another thread: a file may be closed in any.
+        taken.is_over = True
         leave()
 
     return end

@@ -22,8 +22,9 @@ from resizer import lockfiles, machine, originals, picture
 from resizer.descriptions import Reference
 from resizer.errors import Busy, OriginalNotFound, SourceFailed, SourceTimedOut, TooManyBytes
 from resizer.models import Original
-from resizer.sources import HttpSource, bulkhead, get_source
+from resizer.sources import HttpSource, bulkhead, fetching, get_source
 from resizer.sources.deadline import one_fetch, one_request
+from resizer.sources.url import parse
 from tests.certificates import make_certificate
 from tests.conftest import files
 from tests.hostile_server import HostileServer, Talk, head, hostile_server
@@ -940,6 +941,15 @@ def test_handshake_that_never_ends_is_given_up() -> None:
         source = HttpSource(url, networks=[LOOPBACK], deadline_seconds=0.3)
         with pytest.raises(SourceTimedOut):
             source.stat("a.jpg")
+
+
+def test_time_that_is_over_while_a_request_is_sent_is_the_sources() -> None:
+    # On a slow machine it is over before.
+    with (
+        pytest.raises(SourceTimedOut, match=r"http://host\.example/a\.jpg"),
+        fetching._errors(parse("http://host.example/a.jpg?key=secret")),
+    ):
+        raise TimeoutError("timed out")
 
 
 # Options.

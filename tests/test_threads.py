@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -41,6 +42,16 @@ def test_thread_is_counted_once(settings: Settings) -> None:
         assert places.enter_process("thread", 1) is None
     with all_taken(), pytest.raises(Busy, match="too many threads"), threads.one_thread():
         pass
+
+
+def test_thread_may_be_left_by_another(settings: Settings) -> None:
+    settings.RESIZER = {"MAX_WAITING_PER_PROCESS": 1}
+    leave = threads.take()
+    assert leave is not None
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(leave).result()
+    with all_taken():
+        assert threads.take() is None
 
 
 @pytest.mark.django_db

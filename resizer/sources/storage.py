@@ -118,11 +118,12 @@ class StorageSource:
 
     @contextmanager
     def _reading(self) -> Iterator[None]:
+        before = self._this_thread.is_reading
         self._this_thread.is_reading = True
         try:
             yield
         finally:
-            self._this_thread.is_reading = False
+            self._this_thread.is_reading = before
 
     def names(self) -> Iterator[str]:
         """In the order of the storage. Links are followed wherever they lead: what they name is refused by `open`."""
