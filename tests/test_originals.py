@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import shutil
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +41,7 @@ from tests.pictures import draw, encode, photograph
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
+    from pathlib import Path
     from typing import BinaryIO
 
     from django.test import Client
@@ -51,6 +54,8 @@ if TYPE_CHECKING:
 
     from resizer.engines import Header, Rendered
     from resizer.variant import Variant
+
+REFERENCE = Reference("default", "a.jpg")
 
 pytestmark = pytest.mark.django_db
 
@@ -190,6 +195,30 @@ def test_version_changes_with_what_is_kept_of_metadata(settings: Settings) -> No
     assert version_of("a fingerprint", Recipe()) != before
     settings.RESIZER = {"METADATA": "none"}
     assert version_of("a fingerprint", Recipe()) == before
+
+
+def test_replaced_file_of_the_same_size_and_time_is_another(tmp_path: Path) -> None:
+    save("a.jpg")
+    path = tmp_path / "originals" / "a.jpg"
+    before, status = originals.check(REFERENCE), path.stat()
+    content = encode(draw((1600, 1200)).rotate(180), quality=70)
+    path.write_bytes(content + bytes(status.st_size - len(content)))
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    after = originals.check(REFERENCE)
+    assert path.stat().st_mtime_ns == status.st_mtime_ns
+    assert after.header.bytes == before.header.bytes
+    assert after.version_of(Recipe()) != before.version_of(Recipe())
+
+
+def test_other_rights_and_a_copy_are_the_same_original(tmp_path: Path) -> None:
+    save("a.jpg")
+    path = tmp_path / "originals" / "a.jpg"
+    before = originals.check(REFERENCE)
+    path.chmod(0o600)
+    assert originals.check(REFERENCE).fingerprint == before.fingerprint
+    shutil.copy2(path, tmp_path / "copy")
+    (tmp_path / "copy").replace(path)
+    assert originals.check(REFERENCE).fingerprint == before.fingerprint
 
 
 def test_description_grows_old(clock: FrozenDateTimeFactory) -> None:

@@ -28,10 +28,19 @@ _NOT_FOUND = (FileNotFoundError, IsADirectoryError, NotADirectoryError, Permissi
 _PASS = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY
 
 
+#: So much of the beginning and of the end of a file tells it from another of the same size and time, bytes.
+SAMPLE_BYTES = 16_384
+
+
 def stat_file(path: str, below: str | None = None) -> Stat:
-    """With `below` only of a file within that directory, wherever links lead. Raises OSError."""
+    """With `below` only of a file within that directory, wherever links lead. Raises OSError.
+
+    A file that takes the place of another of the same size and time has other bytes. Inode and time of change tell
+    of it too, but also differ between machines, and after a change of rights or a restored backup.
+    """
     status = _status(path, below)
-    return Stat(status.st_size, f"{status.st_size}-{status.st_mtime_ns}")
+    sample = _sample(path, below, _moment(status))
+    return Stat(status.st_size, f"{status.st_size}-{status.st_mtime_ns}-{sample}")
 
 
 def stat_content(path: str, below: str | None = None) -> Stat:
@@ -40,9 +49,21 @@ def stat_content(path: str, below: str | None = None) -> Stat:
     if status.st_size > get_settings().MAX_BYTES:
         # Nobody reads it.
         return stat_file(path, below)
-    # A file that is written again has another moment of change, whatever its modification time is set to.
-    moment = (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
-    return Stat(status.st_size, f"{status.st_size}-{_digest(path, below, moment)}")
+    return Stat(status.st_size, f"{status.st_size}-{_digest(path, below, _moment(status))}")
+
+
+def _moment(status: os.stat_result) -> tuple[int, ...]:
+    # A file that is written again has another time of change, whatever its modification time is set to.
+    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+@functools.lru_cache(maxsize=4096)
+def _sample(path: str, below: str | None, moment: tuple[int, ...]) -> str:
+    """Of the beginning and the end of the file as it was at a moment. Raises OSError."""
+    with open_file(path, below) as file:
+        head = file.read(SAMPLE_BYTES)
+        file.seek(-len(head), os.SEEK_END)
+        return hashlib.blake2s(head + file.read(SAMPLE_BYTES), digest_size=4).hexdigest()
 
 
 @functools.lru_cache(maxsize=4096)
