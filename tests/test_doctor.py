@@ -190,7 +190,7 @@ def test_encoders_are_tried(settings: Settings) -> None:
     settings.RESIZER = {"ENGINE": "tests.test_doctor.BrokenEngine", "ISOLATION": False}
     mark, told = finding("engine")
     assert mark is Mark.BROKEN
-    assert "cannot write avif: libaom is missing." in told
+    assert "cannot write avif: RuntimeError: libaom is missing." in told
 
 
 class DeafCache(LocMemCache):

@@ -90,7 +90,7 @@ class LibvipsEngine:
     """Leaves to Pillow what that does better, or alike: headers, AVIF, GIF, CMYK, what moves, and rare formats."""
 
     #: Goes on where it fails.
-    other: str | None = "resizer.engines.pillow.PillowEngine"
+    other = "resizer.engines.pillow.PillowEngine"
 
     def __init__(self) -> None:
         self._pillow = PillowEngine()

@@ -31,14 +31,10 @@ if TYPE_CHECKING:
     from resizer.variant import Variant
 
 
-class Alone(PillowEngine):
-    """No other engine goes on where it fails."""
-
-    other: str | None = None
-
-
 class FailingPillow(PillowEngine):
     """Makes one picture, and fails at the second in a way that no file is to blame for."""
+
+    other = "resizer.engines.libvips.LibvipsEngine"
 
     def render(
         self, file: BinaryIO, header: Header, variants: Sequence[Variant]
@@ -48,6 +44,8 @@ class FailingPillow(PillowEngine):
 
 
 class FailingLibvips(LibvipsEngine):
+    other = "resizer.engines.pillow.PillowEngine"
+
     def render(
         self, file: BinaryIO, header: Header, variants: Sequence[Variant]
     ) -> Generator[Rendered]:
@@ -55,13 +53,17 @@ class FailingLibvips(LibvipsEngine):
         raise UnicodeDecodeError("utf-8", b"\xe9", 0, 1, "a fault")
 
 
-class FailingTwice(Alone):
+class FailingTwice(PillowEngine):
     other = "tests.engines.misbehaving.Faulty"
 
     def render(
         self, file: BinaryIO, header: Header, variants: Sequence[Variant]
     ) -> Generator[Rendered]:
         raise AttributeError("a fault")
+
+
+class WithoutAnOther(FailingTwice):
+    """A class of one's own inherits no other."""
 
 
 class RefusedByTheOther(FailingTwice):
@@ -72,12 +74,12 @@ class WithoutTheOther(FailingTwice):
     other = "tests.engines.missing.Engine"
 
 
-class FailingHeader(Alone):
+class FailingHeader(PillowEngine):
     def read_header(self, file: BinaryIO) -> Header:
         raise AttributeError("a fault")
 
 
-class Misbehaving(Alone):
+class Misbehaving(PillowEngine):
     """Reads headers as it should."""
 
     def render(
@@ -95,7 +97,7 @@ class Endless(Misbehaving):
         sum(range(10**12))
 
 
-class EndlessHeader(Alone):
+class EndlessHeader(PillowEngine):
     def read_header(self, file: BinaryIO) -> Header:
         sum(range(10**12))
         raise AssertionError
@@ -124,7 +126,7 @@ class Chatty(Misbehaving):
             logging.getLogger("resizer.engines.chatty").warning("line %d\n%s", number, "x" * 9000)
 
 
-class Interrupted(Alone):
+class Interrupted(PillowEngine):
     """Makes the first variant only."""
 
     def render(
@@ -182,7 +184,7 @@ class Late(Misbehaving):
         time.sleep(1.5)
 
 
-class KilledAtTheHeader(Alone):
+class KilledAtTheHeader(PillowEngine):
     def read_header(self, file: BinaryIO) -> Header:
         os.kill(os.getpid(), signal.SIGKILL)
         raise AssertionError
@@ -206,7 +208,7 @@ class ExitingWell(Misbehaving):
         os._exit(0)
 
 
-class Afterwards(Alone):
+class Afterwards(PillowEngine):
     """Fails when all is made: what it says then must not be taken for the next one's."""
 
     def render(
@@ -216,7 +218,7 @@ class Afterwards(Alone):
         raise KeyError("afterwards")
 
 
-class SleepingAfterwards(Alone):
+class SleepingAfterwards(PillowEngine):
     def render(
         self, file: BinaryIO, header: Header, variants: Sequence[Variant]
     ) -> Generator[Rendered]:
@@ -345,7 +347,7 @@ class SayingOddLines(Saying):
     words = {"log": [1, {}, [], ["a", "b"], [10, "so\nmuch"], [30, "more"]], "error": "Busy"}
 
 
-class Headless(Alone):
+class Headless(PillowEngine):
     """Gives headers that are none."""
 
     answer: list[object] = ["jpeg", 1]
@@ -394,12 +396,12 @@ class WithAWrongLength(Headless):
         raise AssertionError
 
 
-class OfNoKind(Alone):
+class OfNoKind(PillowEngine):
     def read_header(self, file: BinaryIO) -> Header:
         return cast("Header", None)
 
 
-class Returning(Alone):
+class Returning(PillowEngine):
     """Sends files where none are expected."""
 
     def read_header(self, file: BinaryIO) -> Header:
@@ -411,7 +413,7 @@ class Returning(Alone):
         raise AssertionError
 
 
-class Insatiable(Alone):
+class Insatiable(PillowEngine):
     """Wants more of a file than there is."""
 
     def read_header(self, file: BinaryIO) -> Header:

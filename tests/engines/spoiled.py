@@ -229,6 +229,11 @@ def _jpegs() -> Iterator[tuple[str, bytes, bytes]]:
     plain = photograph(SIZE)
     lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
     yield "JPEG with a profile of Lab", photograph(SIZE, icc_profile=lab), plain
+    broken = P3[:128] + bytes(200)
+    yield "JPEG with a profile of a header alone", photograph(SIZE, icc_profile=broken), plain
+    png = encode(draw(SIZE), "PNG")
+    spoiled = encode(draw(SIZE), "PNG", icc_profile=broken)
+    yield "PNG with a profile of a header alone", spoiled, png
     short = {
         "JFIF": (0xE0, b"JFIF\0"),
         "Adobe": (0xEE, b"Adobe"),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from resizer.engines import get_engine
+from resizer.engines.pillow.files import open_image
 from resizer.errors import EngineFailed, UndecodableOriginal
 from resizer.formats import AVIF, GIF, JPEG, PNG, WEBP
 from tests.engines.rendering import variant
@@ -67,7 +68,9 @@ def test_format_that_one_engine_reads_has_no_other(
     assert len(caplog.records) == 1
 
 
-@pytest.mark.parametrize("name", ["FailingTwice", "WithoutTheOther", "FailingHeader"])
+@pytest.mark.parametrize(
+    "name", ["FailingTwice", "WithoutTheOther", "WithoutAnOther", "FailingHeader"]
+)
 def test_failure_of_all_engines_is_no_verdict_on_the_picture(
     settings: Settings, caplog: pytest.LogCaptureFixture, isolation: bool, name: str
 ) -> None:
@@ -92,3 +95,8 @@ def test_broken_picture_goes_to_one_engine_alone(
         with pytest.raises(UndecodableOriginal):
             render(settings, name, content[: len(content) // 2], ISOLATION=isolation)
     assert not caplog.records
+
+
+def test_text_that_cannot_be_read_is_no_damage() -> None:
+    with pytest.raises(UnicodeEncodeError), open_image(io.BytesIO(PHOTO)):
+        "é".encode("ascii")

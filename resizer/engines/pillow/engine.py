@@ -37,7 +37,7 @@ GRAPHIC_BYTES = 0.75
 
 class PillowEngine:
     #: Goes on where it fails.
-    other: str | None = "resizer.engines.libvips.LibvipsEngine"
+    other = "resizer.engines.libvips.LibvipsEngine"
 
     def can_read(self, found: Format) -> bool:
         return found is not HEIC or has_heic()
