@@ -6,6 +6,9 @@ Each database has its own name for the longest wait: PostgreSQL `lock_timeout` (
 
 from __future__ import annotations
 
+import math
+import threading
+import time
 from contextlib import ExitStack, closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +24,14 @@ if TYPE_CHECKING:
 
 #: How long a query waits for what another transaction has locked.
 LOCKED_MILLISECONDS = 2000
+#: How long one does that comes after another of its thread, which has waited in vain.
+LOCKED_AGAIN_MILLISECONDS = 50
+#: For so long it comes after it, seconds: a request that has waited for its cache does not wait for the index as well.
+AGAIN_SECONDS = 10
+#: What takes so long has waited, seconds.
+WAITED_SECONDS = 1
+
+_thread = threading.local()
 
 
 @contextmanager
@@ -28,9 +39,9 @@ def careful(alias: str, *, writes: bool = False) -> Iterator[None]:
     """For queries of one database. PostgreSQL needs a savepoint for those that read as well."""
     connection: Any = connections[alias]
     wait_briefly = _WAITS.get(connection.vendor)
-    with ExitStack() as stack:
+    with _noting_waits(), ExitStack() as stack:
         if wait_briefly:
-            stack.enter_context(wait_briefly(connection))
+            stack.enter_context(wait_briefly(connection, _limit()))
         if writes and connection.in_atomic_block and connection.vendor != "postgresql":
             stack.enter_context(transaction.atomic(using=alias))
         yield
@@ -77,11 +88,28 @@ def is_undone_by_deadlocks(alias: str) -> bool:
 
 
 @contextmanager
-def _on_postgresql(connection: Any) -> Iterator[None]:
+def _noting_waits() -> Iterator[None]:
+    asked_at = time.monotonic()
+    try:
+        yield
+    finally:
+        # A cache that is a table does not tell that it could not write.
+        if time.monotonic() - asked_at >= WAITED_SECONDS:
+            _thread.waited_at = time.monotonic()
+
+
+def _limit() -> int:
+    """Milliseconds."""
+    is_over = time.monotonic() - getattr(_thread, "waited_at", -math.inf) > AGAIN_SECONDS
+    return LOCKED_MILLISECONDS if is_over else LOCKED_AGAIN_MILLISECONDS
+
+
+@contextmanager
+def _on_postgresql(connection: Any, limit: int) -> Iterator[None]:
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
         cursor.execute(
             "SELECT current_setting('lock_timeout'), set_config('lock_timeout', %s, true)",
-            [str(LOCKED_MILLISECONDS)],
+            [str(limit)],
         )
         former, _ = cursor.fetchone()
         yield
@@ -90,8 +118,9 @@ def _on_postgresql(connection: Any) -> Iterator[None]:
 
 
 @contextmanager
-def _on_mysql(connection: Any) -> Iterator[None]:
-    seconds = LOCKED_MILLISECONDS // 1000
+def _on_mysql(connection: Any, limit: int) -> Iterator[None]:
+    # MariaDB takes 0 for no wait at all, MySQL for a second.
+    seconds = limit // 1000
     command = "SET SESSION innodb_lock_wait_timeout = %s, SESSION lock_wait_timeout = %s"
     connection.ensure_connection()
     # Not Django's cursor, which refuses to work once a transaction is broken: these outlive it.
@@ -108,14 +137,14 @@ def _on_mysql(connection: Any) -> Iterator[None]:
 
 
 @contextmanager
-def _on_sqlite(connection: Any) -> Iterator[None]:
+def _on_sqlite(connection: Any, limit: int) -> Iterator[None]:
     connection.ensure_connection()
     # Not Django's cursor: these ask nothing of the file, and count as no queries of a page.
     file = connection.connection
     # A connection that was closed in a transaction is still there, and refuses.
     with connection.wrap_database_errors:
         ((former,),) = file.execute("PRAGMA busy_timeout")
-        file.execute(f"PRAGMA busy_timeout = {min(former, LOCKED_MILLISECONDS)}")
+        file.execute(f"PRAGMA busy_timeout = {min(former, limit)}")
     try:
         yield
     finally:

@@ -112,24 +112,38 @@ class _Lease:
 
     def take(self) -> bool:
         """Whether to go on: as its holder, or because the cache does not answer."""
-        seconds = get_settings().LOCK_SECONDS
         try:
-            with careful_cache(self._cache):
-                self._is_ours = self._cache.add(self._name, self._token, seconds)
-                if not self._is_ours and self._is_left():
-                    self._cache.set(self._name, self._token, seconds)
-                    self._is_ours = True
+            holder = self._take()
+            if holder is None:
+                # It may have ended between two questions.
+                holder = self._take()
         except Exception as error:
             # A cache's library raises classes of its own, of which we know nothing. Without it work may be done twice.
             logger.warning(
                 "Hosts do not lock each other out: %s: %.500r", type(error).__name__, str(error)
             )
             return True
+        if holder is None:
+            # As from a table that somebody has locked: Django does not tell.
+            logger.warning("Hosts do not lock each other out: the cache keeps nothing.")
+            return True
         return self._is_ours
 
-    def _is_left(self) -> bool:
+    def _take(self) -> str | None:
+        """Who holds it now; None if nobody does, though we cannot have it."""
+        seconds = get_settings().LOCK_SECONDS
+        with careful_cache(self._cache):
+            self._is_ours = self._cache.add(self._name, self._token, seconds)
+            if self._is_ours:
+                return self._token
+            holder = self._cache.get(self._name)
+            if self._is_left(holder):
+                self._cache.set(self._name, self._token, seconds)
+                self._is_ours = True
+            return None if holder is None else str(holder)
+
+    def _is_left(self, holder: object) -> bool:
         """Its holder was a process of this machine, where the key is ours now: that process has died."""
-        holder = self._cache.get(self._name)
         return self._machine is not None and str(holder).startswith(f"{self._machine} ")
 
     def release(self) -> None:

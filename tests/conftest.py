@@ -16,7 +16,7 @@ from freezegun import freeze_time
 from freezegun.api import FrozenDateTimeFactory
 
 from config.gallery.models import Photo
-from resizer import cache, index, lockfiles
+from resizer import cache, databases, index, lockfiles
 from resizer.engines.pillow import PillowEngine
 from tests import nginx, servers
 from tests.aws.deployment import deploy
@@ -80,6 +80,7 @@ def places(tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) 
     caches["default"].clear()
     for outage in (cache._outage, index._outage):
         outage.end()
+    vars(databases._thread).clear()
     yield
     caches["default"].clear()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +21,7 @@ from django.core.management import call_command
 from django.db import connections, transaction
 from django.db.backends.postgresql.base import DatabaseWrapper as PostgreSQL
 from django.db.backends.sqlite3.base import DatabaseWrapper as SQLite
+from django.db.backends.sqlite3.base import SQLiteCursorWrapper as SQLiteCursor
 from django.db.migrations.executor import MigrationExecutor
 
 from config.gallery.models import Photo
@@ -54,6 +56,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from django.test import Client
+    from freezegun.api import FrozenDateTimeFactory
+    from pytest_django import Settings
 
 pymysql.install_as_MySQLdb()
 from django.db.backends.mysql.base import DatabaseWrapper as MySQL  # noqa: E402  # after that
@@ -277,6 +281,43 @@ def test_sqlite_waits_no_longer_than_it_would_and_two_seconds(database: Path) ->
     with databases.careful("default"):
         connections["default"].close()
     assert index.find(REFERENCE) is None
+
+
+def test_request_that_has_waited_for_its_cache_does_not_wait_for_the_index(
+    client: Client,
+    database: Path,  # noqa: F811
+    settings: Settings,
+    clock: FrozenDateTimeFactory,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    table = {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "cached"}
+    settings.CACHES = {**settings.CACHES, "table": table}
+    settings.RESIZER = {"CACHE": "table"}
+    call_command("createcachetable", verbosity=0)
+    save("a.jpg")
+    real = SQLiteCursor.execute
+
+    def limit() -> int:
+        return int(connections["default"].connection.execute("PRAGMA busy_timeout").fetchone()[0])
+
+    def execute(cursor: Any, query: str, *arguments: Any) -> Any:
+        """As time passes while a query waits."""
+        try:
+            return real(cursor, query, *arguments)
+        except sqlite3.OperationalError:
+            clock.tick(limit() / 1000)
+            raise
+
+    monkeypatch.setattr(SQLiteCursor, "execute", execute)
+    began_at = time.monotonic()
+    with closing(sqlite3.connect(database, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        assert client.get(address()).status_code == 200
+    # The file's own limit is 1.2 seconds.
+    assert 1.2 <= time.monotonic() - began_at < 2
+    clock.tick(databases.AGAIN_SECONDS + 1)
+    with databases.careful("default"):
+        assert limit() == 1200
 
 
 @contextmanager
