@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, nullcontext, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -161,7 +161,7 @@ def current_fingerprint(reference: Reference) -> str:
     An original of which nothing is known is not opened: to tell whether a cached variant is still right, that is
     not needed.
     """
-    known = _recall(reference, asks_again=True)
+    known = _recall(reference, asks_again=True, is_counted=True)
     if known is not None:
         return (known if known.is_fresh else check(reference)).fingerprint
     stat = _sighted(reference)
@@ -291,11 +291,13 @@ def _refuse_too_many_pixels(description: Description) -> None:
         )
 
 
-def _recall(reference: Reference, *, asks_again: bool = False) -> Description | None:
+def _recall(
+    reference: Reference, *, asks_again: bool = False, is_counted: bool = False
+) -> Description | None:
     """What the cache knows, else the row. Raises a failure that is remembered.
 
     With `asks_again` only one that still holds: pages wait for nothing, but a picture that is mended, or whose source
-    is back, is shown at once.
+    is back, is shown at once. Where a query `is_counted`, its thread is among those that wait. Raises Busy.
     """
     try:
         escape_name(reference.name)
@@ -308,8 +310,11 @@ def _recall(reference: Reference, *, asks_again: bool = False) -> Description | 
         if not (asks_again and _may_be_over(reference, name, fingerprint)):
             raise errors.BY_NAME.get(name, OriginalNotFound)(f"{reference} failed a moment ago")
         cache.drop(_cache_key(reference))
-    known = _last_known(reference, remembered)
-    if known is not None and not isinstance(remembered, tuple | list):
+    if isinstance(remembered, tuple | list):
+        return _last_known(reference, remembered)
+    with threads.one_thread() if is_counted else nullcontext():
+        known = _last_known(reference, remembered)
+    if known is not None:
         _remember(known)
     return known
 

@@ -535,6 +535,16 @@ def many_scans(settings: Settings, url: str) -> str:
     return current(url)
 
 
+def faulty(settings: Settings, url: str) -> str:
+    configure(settings, ENGINE="tests.engines.misbehaving.Faulty")
+    return url
+
+
+def killed(settings: Settings, url: str) -> str:
+    configure(settings, ENGINE="tests.engines.misbehaving.Killed")
+    return url
+
+
 def storage_down(settings: Settings, url: str) -> str:
     break_storage(settings, "default", RuntimeError)
     return forge(url, name=f"{SECRET}/unknown.jpg")
@@ -595,11 +605,13 @@ PROVOCATIONS = [
     Provocation(errors.TooManyPixels, many_pixels),
     Provocation(errors.TooMuchWork, many_scans),
     Provocation(errors.UndecodableOriginal, damaged),
+    Provocation(errors.EngineFailed, faulty),
     Provocation(errors.SourceFailed, storage_down),
     Provocation(errors.SourceFailed, host_down),
     Provocation(errors.SourceTimedOut, storage_slow),
     Provocation(errors.Busy, busy),
     Provocation(errors.OriginalChanged, changing),
+    Provocation(errors.RenderKilled, killed),
     Provocation(errors.StoreFailed, variants_down),
 ]
 
