@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 DECODED_BYTES = {AVIF: 16, GIF: 5, HEIC: 16, JPEG: 6.3, PNG: 8.2, TIFF: 8.2, WEBP: 19}
 #: A JPEG that is decoded small, bytes a pixel of what is left.
 SHRUNK_BYTES = 4.5
-#: A GIF that moves: the frame, its canvas, what that was before, and what is resized.
-LAYERED_BYTES = 14
+#: A GIF or PNG that moves: the frame, its canvas, what that was before, and what is resized.
+LAYERED_BYTES = 17
 #: What resizing and encoding take at most, bytes a pixel of the variant.
 ENCODED_BYTES = 30
 #: What a render takes whatever it renders.
@@ -39,7 +39,7 @@ def estimate(header: Header, variant: Variant) -> int:
     decoded = pixels * DECODED_BYTES[header.format]
     if header.is_shrinkable:
         decoded = pixels / resizing.scale**2 * SHRUNK_BYTES
-    if header.format is GIF and variant.recipe.animated:
+    if header.format in {GIF, PNG} and variant.recipe.animated:
         decoded = pixels * LAYERED_BYTES
     width, height = resizing.plan.size
     encoded = width * height * ENCODED_BYTES

@@ -151,7 +151,7 @@ def _transparency(
     if chunk.length <= most:
         return chunk.stretch
     file.seek(chunk.start)
-    return _written(b"tRNS", file.read(most))
+    return write_chunk(b"tRNS", file.read(most))
 
 
 def _data(
@@ -170,7 +170,7 @@ def _data(
             moves and chunk.length >= _FRAME_BYTES.get(chunk.name, file_end)
         ):
             yield chunk.stretch
-    yield _written(b"IEND", b"")
+    yield write_chunk(b"IEND", b"")
 
 
 def _complete(file: BinaryIO, chunk: _Chunk, file_end: int) -> bytes:
@@ -178,9 +178,9 @@ def _complete(file: BinaryIO, chunk: _Chunk, file_end: int) -> bytes:
     if chunk.end > file_end:
         raise UndecodableOriginal("the pixels are cut off")
     file.seek(chunk.start)
-    return _written(b"IDAT", file.read(chunk.length))
+    return write_chunk(b"IDAT", file.read(chunk.length))
 
 
-def _written(name: bytes, content: bytes) -> bytes:
+def write_chunk(name: bytes, content: bytes) -> bytes:
     checksum = zlib.crc32(name + content)
     return len(content).to_bytes(4) + name + content + checksum.to_bytes(4)

@@ -13,6 +13,7 @@ from PIL import Image
 from resizer.engines.libvips import LibvipsEngine
 from resizer.engines.pillow import PillowEngine
 from resizer.formats import AVIF, JPEG, PNG, WEBP
+from tests import apngs
 from tests.chromium import Canvas, open_browser
 from tests.engines.rendering import render, variant
 from tests.gifs import BLUE, CLEAR, GREEN, KEEP, RED, RESTORE, gif, gif_frame
@@ -150,6 +151,18 @@ def moving() -> dict[str, Original]:
         found[f"first, {name}"] = gif((64, 64), left, right)
         found[f"later, {name}"] = gif((64, 64), whole, left, right)
     made = {name: Original(content, "image/gif") for name, content in found.items()}
+    for mode, alpha in (("RGB", 255), ("RGBA", 128), ("L", 255)):
+        for disposal in (apngs.KEEP, apngs.CLEAR, apngs.RESTORE):
+            content = apngs.apng(
+                (64, 64),
+                mode,
+                apngs.apng_frame((0, 0, 64, 64), (200, 30, 30, 255)),
+                apngs.apng_frame(
+                    (0, 0, 32, 32), (20, 200, 20, alpha), disposal=disposal, is_over=True
+                ),
+                apngs.apng_frame((32, 32, 32, 32), (30, 60, 200, alpha)),
+            )
+            made[f"png {mode}, {disposal}"] = Original(content, "image/png")
     for is_cleared in (False, True):
         left = webp_frame((0, 16, 32, 32), GREEN, is_cleared=is_cleared)
         rest = left, webp_frame((32, 16, 32, 32), BLUE)

@@ -7,16 +7,17 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from resizer.conf import get_settings
+from resizer.engines.ancillary import open_clean
 from resizer.engines.encoding import encode_lossy
 from resizer.engines.gif import frames_of
 from resizer.engines.pillow.decoding import correct_transparency, opaque, refuse_other, resizable
-from resizer.engines.pillow.files import open_image, save
-from resizer.engines.pillow.layers import layers
+from resizer.engines.pillow.files import GREYS, open_image, save
+from resizer.engines.pillow.layers import gif_frames, layers, png_frames
 from resizer.engines.pillow.resizing import resize
 from resizer.engines.protocol import Rendered
 from resizer.engines.scoring import find_quality
 from resizer.engines.sharing import plan_resizing
-from resizer.errors import TooManyPixels
+from resizer.errors import TooManyPixels, UndecodableOriginal
 from resizer.formats import AVIF, GIF, PNG, WEBP
 from resizer.variant import LOSSLESS
 
@@ -118,18 +119,33 @@ def _frames(
     file: BinaryIO, image: Any, found: Format, count: int
 ) -> Iterator[tuple[Image.Image, int]]:
     """As many as were counted, and found to be few enough, whatever the file says now; and their milliseconds."""
-    if found is GIF:
-        file.seek(0)
-        for layer, milliseconds in itertools.islice(layers(file.read(), image.size), count):
-            yield opaque(layer), milliseconds
+    if found in {GIF, PNG}:
+        with open_clean(file) as (clean, _):
+            content = clean.read()
+        size = image.size
+        frames = gif_frames(content, size) if found is GIF else png_frames(content, size, _load)
+        profile = image.info.get("icc_profile")
+        is_grey = found is PNG and image.mode in GREYS
+        # A PNG may begin with a picture for those who cannot show what moves.
+        left = count - 1 if image.info.get("default_image") else count
+        for layer, milliseconds in itertools.islice(layers(frames, size), left):
+            picture = opaque(layer, is_grey=is_grey)
+            picture.info = {"icc_profile": profile}
+            yield picture, milliseconds
+            left -= 1
+        if left and found is PNG:
+            raise UndecodableOriginal(f"{left} frames are missing")
         return
-    correct_transparency(image)
-    # An APNG may begin with a picture for those who cannot show what moves.
-    first = 1 if image.info.get("default_image") else 0
-    for index in range(first, count):
+    for index in range(count):
         image.seek(index)
         image.load()
         yield resizable(image), round(image.info.get("duration", 0))
+
+
+def _load(image: Image.Image) -> Image.Image:
+    correct_transparency(image)
+    image.load()
+    return resizable(image)
 
 
 def _plays(image: Image.Image, found: Format) -> int:

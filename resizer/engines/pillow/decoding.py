@@ -60,10 +60,10 @@ def resizable(image: Image.Image) -> Image.Image:
     return in_mode(image, "RGBA" if has_alpha else "RGB")
 
 
-def opaque(image: Image.Image) -> Image.Image:
-    """RGBA as RGB where every pixel is opaque."""
+def opaque(image: Image.Image, *, is_grey: bool) -> Image.Image:
+    """RGBA without transparency where every pixel is opaque, and without colours where there are none."""
     least, _ = image.getchannel("A").getextrema()
-    return image.convert("RGB") if least == 255 else image
+    return in_mode(image, ("L" if is_grey else "RGB") + ("" if least == 255 else "A"))
 
 
 def in_mode(image: Image.Image, mode: str) -> Image.Image:

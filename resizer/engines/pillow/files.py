@@ -40,7 +40,7 @@ _BROKEN = (
 PngImagePlugin.MAX_TEXT_CHUNK = MAX_PROFILE_BYTES
 
 
-_GREYS = {"1", "L", "LA", "I", "I;16", "I;16B"}
+GREYS = {"1", "L", "LA", "I", "I;16", "I;16B"}
 
 
 @contextmanager
@@ -56,7 +56,7 @@ def open_image(file: BinaryIO, *, whole: bool = True) -> Iterator[tuple[Image.Im
             Image.open(clean, formats=[_plugin(found)]) as image,
         ):
             if whole:
-                profile = told_profile(clean, found, is_grey=image.mode in _GREYS)
+                profile = told_profile(clean, found, is_grey=image.mode in GREYS)
                 image.info.update({"icc_profile": profile} if profile else {})
             yield image, found
     except ResizerError:

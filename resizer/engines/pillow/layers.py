@@ -1,4 +1,4 @@
-"""Frames of a GIF, laid over each other as browsers do: where nothing lies, the screen is transparent."""
+"""Frames laid over each other as browsers do: where nothing lies, and where a frame was cleared, it is transparent."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
+from resizer.engines import apng
+from resizer.engines.apng import Control
 from resizer.engines.gif import alone, frames_of
 from resizer.errors import UndecodableOriginal
 from resizer.formats import GIF
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from typing import BinaryIO
 
-    from resizer.engines.gif import Frame
     from resizer.formats import Format
 
 STRIP_ROWS = 256
@@ -39,39 +40,72 @@ def first_layer(content: bytes, size: tuple[int, int]) -> Image.Image:
     if frame is None:
         raise UndecodableOriginal("a GIF without a frame")
     if frame.covers(size):
-        return _decode(content, frame)
-    return next(layers(content, size))[0]
+        return _open(alone(content, frame))
+    return next(layers(gif_frames(content, size), size))[0]
 
 
-def layers(content: bytes, size: tuple[int, int]) -> Iterator[tuple[Image.Image, int]]:
-    """What a GIF shows in turn, and for how many milliseconds.
+def layers(
+    frames: Iterable[tuple[Control, Image.Image]], size: tuple[int, int]
+) -> Iterator[tuple[Image.Image, int]]:
+    """What a picture shows in turn, in RGBA, and for how many milliseconds.
 
-    Each picture is the same canvas, which changes when the next one is taken. Raises UndecodableOriginal.
+    Each is the same canvas, which changes when the next one is taken.
     """
     canvas = Image.new("RGBA", size)
-    for frame in frames_of(content):
+    for frame, picture in frames:
         left, top, width, height = frame.box
-        if width * height > MAX_SCREENS * size[0] * size[1]:
-            # A first frame makes its screen large enough, and that is checked; nothing is known of others.
-            raise UndecodableOriginal(f"a frame of {width} x {height} px")
         before = canvas.copy() if frame.is_restored else None
-        _lay(canvas, _decode(content, frame), left, top)
+        _lay(canvas, picture, left, top, is_over=frame.is_over)
         yield canvas, frame.milliseconds
         if frame.is_cleared:
             canvas.paste(_CLEAR, (left, top, left + width, top + height))
         canvas = before or canvas
 
 
-def _lay(canvas: Image.Image, picture: Image.Image, left: int, top: int) -> None:
-    """Pixels are there or not; those that are not keep what lies below."""
+def gif_frames(content: bytes, size: tuple[int, int]) -> Iterator[tuple[Control, Image.Image]]:
+    """Raises UndecodableOriginal."""
+    for frame in frames_of(content):
+        _refuse_larger(frame.box, size)
+        control = Control(
+            box=frame.box,
+            milliseconds=frame.milliseconds,
+            is_cleared=frame.is_cleared,
+            is_restored=frame.is_restored,
+            # Pixels are there or not; those that are not keep what lies below.
+            is_over=True,
+        )
+        yield control, _open(alone(content, frame))
+
+
+def png_frames(
+    content: bytes, size: tuple[int, int], load: Callable[[Image.Image], Image.Image]
+) -> Iterator[tuple[Control, Image.Image]]:
+    """`load` makes pixels of 8 bits of an open PNG. Raises UndecodableOriginal."""
+    for control, own in apng.frames_of(content):
+        _refuse_larger(control.box, size)
+        with Image.open(io.BytesIO(own), formats=["PNG"]) as image:
+            yield control, load(image)
+
+
+def _refuse_larger(box: tuple[int, int, int, int], size: tuple[int, int]) -> None:
+    """A first frame makes its screen large enough, and that is checked; nothing is known of others."""
+    if box[2] * box[3] > MAX_SCREENS * size[0] * size[1]:
+        raise UndecodableOriginal(f"a frame of {box[2]} x {box[3]} px")
+
+
+def _lay(canvas: Image.Image, picture: Image.Image, left: int, top: int, *, is_over: bool) -> None:
     width, height = picture.size
     # In strips, because four bytes a pixel for all of it would be as much as the canvas takes.
     for start in range(0, height, STRIP_ROWS):
         strip = picture.crop((0, start, width, min(height, start + STRIP_ROWS))).convert("RGBA")
-        canvas.paste(strip, (left, top + start), strip)
+        place = (left, top + start)
+        if is_over:
+            canvas.alpha_composite(strip, place)
+        else:
+            canvas.paste(strip, place)
 
 
-def _decode(content: bytes, frame: Frame) -> Image.Image:
-    with Image.open(io.BytesIO(alone(content, frame)), formats=["GIF"]) as image:
+def _open(content: bytes) -> Image.Image:
+    with Image.open(io.BytesIO(content), formats=["GIF"]) as image:
         image.load()
         return image
