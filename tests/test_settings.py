@@ -111,6 +111,11 @@ def test_database_of_the_environment_is_used_and_waited_for_a_moment_only() -> N
     assert "django.contrib.admin" in shown["INSTALLED_APPS"]
 
 
+def test_mysql_is_waited_for_a_moment_only() -> None:
+    shown = read(DATABASE_URL="mysql://user@db.example.com/pictures")
+    assert shown["DATABASES"]["default"]["OPTIONS"] == {"connect_timeout": 3}
+
+
 def test_admin_in_a_function_brings_its_style_sheets() -> None:
     script = """
 import django
