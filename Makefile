@@ -53,7 +53,7 @@ package: ARCHITECTURE ?= x86_64
 package: ENGINES ?= pillow,vips
 package: POSTGRESQL ?= yes
 package: $(VENV)/.base
-	@$(BIN)/python -m config.lambda_package --architecture $(ARCHITECTURE) --engines "$(ENGINES)" $(if $(filter no 0,$(POSTGRESQL)),--no-postgresql)
+	@$(BIN)/python -m config.aws.package --architecture $(ARCHITECTURE) --engines "$(ENGINES)" $(if $(filter no 0,$(POSTGRESQL)),--no-postgresql)
 
 # What `zappa deploy`, or `zappa update` for a stage that is there, does in an activated environment.
 deploy: $(VENV)/.deploy

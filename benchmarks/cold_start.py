@@ -15,7 +15,7 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from config.lambda_package import build, describe, find_python
+from config.aws.package import build, describe, find_python
 from tests.servers import ROOT, moto_server
 
 RUNS = 7
@@ -34,7 +34,7 @@ SCRIPT = f"""
 import contextlib, io, json, resource, sys, time
 sys.path.insert(0, sys.argv[1])
 with contextlib.redirect_stdout(io.StringIO()):
-    from config.aws_lambda import lambda_handler
+    from config.aws.handler import lambda_handler
 milliseconds = [time.process_time() * 1000]
 for path in ("/", "/img/640/bridge.jpg", "/img/640/bridge.jpg"):
     started = time.process_time()

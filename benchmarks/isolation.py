@@ -17,9 +17,9 @@ settings.configure(RESIZER={})
 
 from benchmarks.originals import KINDS, path_of  # noqa: E402  # settings come first
 from resizer.engines import load_engine  # noqa: E402
-from resizer.engines.isolated import IsolatedEngine  # noqa: E402
+from resizer.engines.isolation.engine import IsolatedEngine  # noqa: E402
 from resizer.formats import AVIF, JPEG  # noqa: E402
-from resizer.variant import Variant  # noqa: E402
+from resizer.keys.variant import Variant  # noqa: E402
 
 if TYPE_CHECKING:
     from typing import BinaryIO

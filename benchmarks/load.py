@@ -19,7 +19,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from resizer import machine
+from resizer.concurrency import machine
 from tests.nginx import ask
 from tests.pictures import photograph
 from tests.servers import ROOT, gunicorn_server, manage

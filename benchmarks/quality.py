@@ -25,7 +25,7 @@ from benchmarks.originals import PHOTOGRAPHS  # noqa: E402
 from resizer.engines.libvips import LibvipsEngine  # noqa: E402
 from resizer.engines.pillow import PillowEngine  # noqa: E402
 from resizer.formats import AVIF, JPEG, PNG, WEBP  # noqa: E402
-from resizer.variant import AUTO, Recipe, Variant  # noqa: E402
+from resizer.keys.variant import AUTO, Recipe, Variant  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -39,7 +39,7 @@ def engine(name: str) -> Callable[[str, int, str], int]:
     settings.configure(RESIZER={"FORMATS": ["avif", "webp"], "ENGINE": name})
     from resizer.engines import get_engine
     from resizer.formats import BY_NAME
-    from resizer.variant import Variant
+    from resizer.keys.variant import Variant
 
     made = get_engine()
 

@@ -19,7 +19,7 @@ from resizer.conf import get_settings  # noqa: E402
 from resizer.engines.libvips import LibvipsEngine  # noqa: E402
 from resizer.engines.pillow import PillowEngine  # noqa: E402
 from resizer.formats import AVIF, JPEG  # noqa: E402
-from resizer.variant import Variant  # noqa: E402
+from resizer.keys.variant import Variant  # noqa: E402
 
 if TYPE_CHECKING:
     from resizer.engines import Engine

@@ -30,12 +30,13 @@ settings.configure(
 django.setup()
 
 from benchmarks.originals import KINDS, path_of  # noqa: E402  # settings come first
-from resizer import batches, originals, store  # noqa: E402
+from resizer import originals, store  # noqa: E402
+from resizer.concurrency import batches  # noqa: E402
 from resizer.conf import get_settings  # noqa: E402
-from resizer.descriptions import Reference  # noqa: E402
 from resizer.formats import AVIF, JPEG  # noqa: E402
-from resizer.signing import sign  # noqa: E402
-from resizer.variant import Recipe, write_key  # noqa: E402
+from resizer.keys.variant import Recipe, write_key  # noqa: E402
+from resizer.links.signing import sign  # noqa: E402
+from resizer.records.descriptions import Reference  # noqa: E402
 
 THREADS = 20
 

@@ -15,10 +15,11 @@ from django.utils.html import format_html
 from django.utils.timesince import timesince
 from django.utils.translation import gettext_lazy as _
 
-from resizer import picture, store
+from resizer import store
 from resizer.errors import StoreFailed
+from resizer.links.mount import url_for
+from resizer.markup import picture
 from resizer.models import CachedVariant, Original
-from resizer.mount import url_for
 from resizer.originals import locate
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from django.db.models.fields.files import FieldFile
 
-    from resizer.descriptions import Reference
+    from resizer.records.descriptions import Reference
 
 logger = logging.getLogger(__name__)
 

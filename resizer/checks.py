@@ -21,15 +21,15 @@ from django.core.files.storage import FileSystemStorage, storages
 from django.urls import NoReverseMatch
 from django.utils.encoding import force_str
 
-from resizer import lockfiles
-from resizer.buckets import bucket_of
+from resizer.concurrency import lockfiles
+from resizer.concurrency.locks import locking_cache
 from resizer.conf import get_settings, read_settings
 from resizer.engines import load_engine
-from resizer.locks import locking_cache
-from resizer.mount import mount_path
-from resizer.signing import signing_keys
+from resizer.links.mount import mount_path
+from resizer.links.signing import signing_keys
 from resizer.sources import StorageSource, get_sources
 from resizer.sources.identity import share_place
+from resizer.storages.buckets import bucket_of
 from resizer.store import FALLBACK_DIRECTORY, variants_storage
 
 if TYPE_CHECKING:

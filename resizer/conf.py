@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from resizer.formats import BY_NAME, FALLBACKS, JPEG, WEBP, Format
-from resizer.variant import AUTO, DEFAULT_SOURCE, LOSSLESS, Recipe
+from resizer.keys.variant import AUTO, DEFAULT_SOURCE, LOSSLESS, Recipe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from resizer.variant import Variant
+    from resizer.keys.variant import Variant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,16 +16,10 @@ from django.core.files.base import File as DjangoFile
 from django.db.models.fields.files import FieldFile
 from django.utils.functional import Promise
 
-from resizer import cache, errors, index, threads
+from resizer import errors
+from resizer.concurrency import threads
+from resizer.concurrency.waiting import release_connections
 from resizer.conf import get_settings
-from resizer.descriptions import (
-    PACK_VERSION,
-    Description,
-    Reference,
-    from_row,
-    pack,
-    unpack,
-)
 from resizer.engines import get_engine
 from resizer.engines.memory import decoded_megabytes
 from resizer.errors import (
@@ -39,12 +33,20 @@ from resizer.errors import (
     TooManyBytes,
     TooManyPixels,
 )
+from resizer.keys.names import escape_name
+from resizer.keys.variant import DEFAULT_SOURCE
 from resizer.models import Original
-from resizer.names import escape_name
+from resizer.records import cache, index
+from resizer.records.descriptions import (
+    PACK_VERSION,
+    Description,
+    Reference,
+    from_row,
+    pack,
+    unpack,
+)
 from resizer.sources import Stat, alias_of, find_source, get_source
 from resizer.sources.deadline import is_in_request
-from resizer.variant import DEFAULT_SOURCE
-from resizer.waiting import release_connections
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

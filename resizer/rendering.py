@@ -8,8 +8,10 @@ from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from resizer import batches, cache, geometry, lockfiles, originals
-from resizer.admission import admit
+from resizer import originals
+from resizer.concurrency import batches, lockfiles
+from resizer.concurrency.admission import admit
+from resizer.concurrency.waiting import release_connections
 from resizer.conf import get_settings
 from resizer.engines import get_engine
 from resizer.engines.memory import estimate_together
@@ -22,19 +24,20 @@ from resizer.errors import (
     TooMuchWork,
     UndecodableOriginal,
 )
+from resizer.keys import geometry
+from resizer.keys.variant import write_recipe
+from resizer.records import cache
 from resizer.sources import get_source
-from resizer.variant import write_recipe
-from resizer.waiting import release_connections
 
 if TYPE_CHECKING:
     from collections.abc import Generator
     from typing import BinaryIO
 
-    from resizer.batches import Batch
-    from resizer.descriptions import Description
+    from resizer.concurrency.batches import Batch
+    from resizer.concurrency.waiting import Deadline
     from resizer.engines import Rendered
-    from resizer.variant import Variant
-    from resizer.waiting import Deadline
+    from resizer.keys.variant import Variant
+    from resizer.records.descriptions import Description
 
 
 class Made(NamedTuple):

@@ -20,27 +20,30 @@ from django.core.files.storage import (
     storages,
 )
 
-from resizer import cache, flights, index, lockfiles, originals, publishing
+from resizer import originals
+from resizer.concurrency import lockfiles, single_flight
+from resizer.concurrency.waiting import Deadline
 from resizer.conf import Settings, get_settings
-from resizer.descriptions import Reference
-from resizer.endings import has_end
 from resizer.errors import ResizerError, StoreFailed
 from resizer.formats import BY_EXTENSION, SNIFF_BYTES, sniff
-from resizer.publishing import publish
+from resizer.keys.variant import parse_key, write_prefix
+from resizer.records import cache, index
+from resizer.records.descriptions import Reference
 from resizer.rendering import render
-from resizer.variant import parse_key, write_prefix
-from resizer.waiting import Deadline
+from resizer.storages import publishing
+from resizer.storages.endings import has_end
+from resizer.storages.publishing import publish
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from django.core.files.storage import Storage
 
-    from resizer.descriptions import Description
     from resizer.engines import Rendered
+    from resizer.keys.variant import ParsedKey, Variant
     from resizer.models import CachedVariant
-    from resizer.publishing import Fetched
-    from resizer.variant import ParsedKey, Variant
+    from resizer.records.descriptions import Description
+    from resizer.storages.publishing import Fetched
 
 logger = logging.getLogger(__name__)
 
@@ -115,7 +118,7 @@ def address(key: str) -> str | None:
 def make(description: Description, variant: Variant, key: str) -> Answer:
     """Render a variant, keep it and answer it, once for all who ask at the moment. Raises any ResizerError."""
     deadline = Deadline(get_settings().LOCK_SECONDS)
-    return flights.share(
+    return single_flight.share(
         key,
         # Who comes after another has made it finds it.
         lambda: _load_remembered(key) or _make(description, variant, key, deadline),

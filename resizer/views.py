@@ -14,9 +14,7 @@ from django.utils.cache import get_conditional_response
 from django.utils.http import http_date, quote_etag
 
 from resizer import originals, store
-from resizer.addresses import parse_short, write_short
 from resizer.conf import get_settings
-from resizer.descriptions import Reference, version_of
 from resizer.errors import (
     Busy,
     InvalidOption,
@@ -31,12 +29,14 @@ from resizer.errors import (
     TooMuchWork,
     UndecodableOriginal,
 )
-from resizer.geometry import height_of, widest
-from resizer.mount import url_for
-from resizer.publishing import FOREVER
-from resizer.signing import sign, verify
+from resizer.keys.geometry import height_of, widest
+from resizer.keys.variant import ParsedKey, Recipe, parse_key, write_key
+from resizer.links.mount import url_for
+from resizer.links.short import parse_short, write_short
+from resizer.links.signing import sign, verify
+from resizer.records.descriptions import Reference, version_of
 from resizer.sources.deadline import one_request
-from resizer.variant import ParsedKey, Recipe, parse_key, write_key
+from resizer.storages.publishing import FOREVER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,11 +44,11 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
     from django.http.response import HttpResponseBase
 
-    from resizer.addresses import ShortAddress
-    from resizer.descriptions import Description
     from resizer.formats import Format
+    from resizer.keys.variant import Variant
+    from resizer.links.short import ShortAddress
+    from resizer.records.descriptions import Description
     from resizer.store import Answer
-    from resizer.variant import Variant
 
 logger = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""CloudFront's part, played by nginx as config/edge/cloudfront.yaml says it: the template's own values and its own function.
+"""CloudFront's part, played by nginx as config/aws/cloudfront.yaml says it: the template's own values and its own function.
 
 Each edge has a cache of its own, asks the bucket and, where the template says so, the function next. It tells in `X-Origins` whom it
 has asked for a response; a response without it comes from the edge's cache.
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-TEMPLATE = ROOT / "config" / "edge" / "cloudfront.yaml"
+TEMPLATE = ROOT / "config" / "aws" / "cloudfront.yaml"
 
 #: How the module of nginx's JavaScript calls a CloudFront Function.
 CALL = """

@@ -16,8 +16,10 @@ from freezegun import freeze_time
 from freezegun.api import FrozenDateTimeFactory
 
 from config.gallery.models import Photo
-from resizer import cache, databases, index, lockfiles
+from resizer import databases
+from resizer.concurrency import lockfiles
 from resizer.engines.pillow import PillowEngine
+from resizer.records import cache, index
 from tests import nginx, servers
 from tests.aws.deployment import deploy
 from tests.pictures import photograph
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     from pytest_django import Settings
 
     from resizer.engines import Header, Rendered
-    from resizer.variant import Variant
+    from resizer.keys.variant import Variant
     from tests.aws.deployment import Deployment
 
 # A machine on which others are at work stands still now and then; what takes long is measured in benchmarks/.

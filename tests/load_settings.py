@@ -7,7 +7,7 @@ import os
 from botocore.config import Config
 
 from config.settings import *  # noqa: F403  # the environment comes first
-from resizer import lockfiles
+from resizer.concurrency import lockfiles
 
 _cache = os.environ.get("TESTS_CACHE", "")
 if _cache:

@@ -7,13 +7,13 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from resizer.engines.isolated import IsolatedEngine
+from resizer.engines.isolation.engine import IsolatedEngine
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
     from resizer.engines import Header, Rendered
-    from resizer.variant import Variant
+    from resizer.keys.variant import Variant
 
 
 class LoggingEngine(IsolatedEngine):

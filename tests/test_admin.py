@@ -7,8 +7,8 @@ import pytest
 from django.contrib import admin
 from django.urls import include, path, reverse
 
-from resizer import picture
 from resizer.admin import CachedVariantAdmin, OriginalAdmin
+from resizer.markup import picture
 from resizer.models import CachedVariant, Original
 from tests.conftest import files, save
 

@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from resizer.purging import UNFINISHED_SECONDS
+from resizer.maintenance.purging import UNFINISHED_SECONDS
 from tests.nginx import Reply, ask
 from tests.pictures import decode, photograph
 from tests.servers import ROOT, gunicorn_server, manage

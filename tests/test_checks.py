@@ -76,7 +76,7 @@ def test_mistake_has_an_id(settings: Settings, values: dict[str, Any], expected:
 
 
 def test_no_place_for_variants(settings: Settings) -> None:
-    settings.STORAGES = {"default": {"BACKEND": "tests.test_own_storages.Anonymous"}}
+    settings.STORAGES = {"default": {"BACKEND": "tests.sources.test_own_storages.Anonymous"}}
     assert ids() == ["resizer.E003"]
 
 

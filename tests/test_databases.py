@@ -25,9 +25,11 @@ from django.db.backends.sqlite3.base import SQLiteCursorWrapper as SQLiteCursor
 from django.db.migrations.executor import MigrationExecutor
 
 from config.gallery.models import Photo
-from resizer import databases, index, originals, picture, store
-from resizer.descriptions import Reference
+from resizer import databases, originals, store
+from resizer.markup import picture
 from resizer.models import CachedVariant, Original, digest_of
+from resizer.records import index
+from resizer.records.descriptions import Reference
 from tests.conftest import save
 from tests.pictures import decode, photograph
 from tests.servers import (

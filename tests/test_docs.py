@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import tomllib
 from typing import TYPE_CHECKING
 
 import pytest
@@ -65,3 +66,28 @@ def test_links_lead_to_files_and_headings(page: Path) -> None:
             headings = re.findall(r"^#+ (.+)$", file.read_text(encoding="utf-8"), re.MULTILINE)
             slugs = {re.sub(r"[^\w\- ]", "", one).lower().replace(" ", "-") for one in headings}
             assert anchor in slugs, target
+
+
+def test_contributing_page_draws_the_layers_of_the_contract() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    (layers,) = (
+        one["layers"]
+        for one in contracts["tool"]["importlinter"]["contracts"]
+        if one["type"] == "layers"
+    )
+    page = (ROOT / "docs" / "contributing.md").read_text(encoding="utf-8")
+    assert page.split("```text\n")[1].split("```")[0].splitlines() == layers
+
+
+def test_contributing_page_names_every_room() -> None:
+    page = (ROOT / "docs" / "contributing.md").read_text(encoding="utf-8")
+    rooms = [path.parent for path in ROOT.glob("resizer/**/__init__.py")]
+    modules = [path for path in ROOT.glob("resizer/*.py") if path.name != "__init__.py"]
+    missing = [
+        path.relative_to(ROOT).as_posix()
+        for path in [*rooms, *modules]
+        if f"{path.relative_to(ROOT).as_posix()}" not in page and f"`{path.name}" not in page
+    ]
+    assert [
+        name for name in missing if name.split("/")[1] not in {"management", "migrations"}
+    ] == []

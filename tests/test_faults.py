@@ -38,12 +38,15 @@ from django.db.backends.postgresql.base import DatabaseWrapper as PostgreSQL
 from django.db.backends.sqlite3.base import DatabaseWrapper as SQLite
 
 from config.gallery.models import Photo
-from resizer import cache, index, originals, picture, publishing, rendering, scratch, store
-from resizer.descriptions import Reference
+from resizer import originals, rendering, scratch, store
+from resizer.breaker import Slowness
 from resizer.engines import get_engine
-from resizer.engines.children import children
+from resizer.engines.isolation.children import children
+from resizer.markup import picture
 from resizer.models import CachedVariant, Original
-from resizer.outages import Slowness
+from resizer.records import cache, index
+from resizer.records.descriptions import Reference
+from resizer.storages import publishing
 from tests.conftest import CountingEngine, files, save
 from tests.pictures import TOLERANCE, decode, difference, draw, encode, photograph
 from tests.processes import tree
@@ -124,7 +127,7 @@ def use_buckets(settings: Settings, url: str) -> None:
             "client_config": Config(retries={"total_max_attempts": 1}, read_timeout=5),
             "bucket_name": f"{alias}-{number}",
         }
-        storage = {"BACKEND": "tests.test_s3.QuickStorage", "OPTIONS": options}
+        storage = {"BACKEND": "tests.storages.test_s3.QuickStorage", "OPTIONS": options}
         settings.STORAGES = {**settings.STORAGES, alias: storage}
     for alias in ("default", "resizer"):
         bucket: Any = storages[alias]
@@ -831,7 +834,7 @@ def assert_without_rows(client: Client, url: str) -> None:
 
 
 def messages(caplog: pytest.LogCaptureFixture) -> list[str]:
-    return [one.getMessage() for one in caplog.records if one.name == "resizer.index"]
+    return [one.getMessage() for one in caplog.records if one.name == "resizer.records.index"]
 
 
 def test_database_that_is_lost(client: Client, database: Path) -> None:
@@ -1186,7 +1189,7 @@ def test_log_has_a_line_for_each_message(
     (tmp_path / "file").touch()
     settings.CACHES = {**settings.CACHES, "nasty": {"BACKEND": "tests.test_faults.NastyCache"}}
     settings.RESIZER = {"CACHE": "nasty", "LOCK_DIRECTORY": str(tmp_path / "file/\n\x1b")}
-    monkeypatch.setattr("resizer.locks.LOCKING", {"tests.test_faults.NastyCache"})
+    monkeypatch.setattr("resizer.concurrency.locks.LOCKING", {"tests.test_faults.NastyCache"})
     monkeypatch.setattr(connection, "cursor", refuse)
     with caplog.at_level(logging.DEBUG, "resizer"):
         assert client.get(url).status_code == 200
@@ -1199,7 +1202,14 @@ def test_log_has_a_line_for_each_message(
         settings.RESIZER = {}
         assert originals.check(REFERENCE).size == (1600, 1200)
     assert_one_line_each(
-        caplog, "cache", "index", "locks", "originals", "picture", "store", "views"
+        caplog,
+        "records.cache",
+        "records.index",
+        "concurrency.locks",
+        "originals",
+        "markup.picture",
+        "store",
+        "views",
     )
 
 

@@ -15,9 +15,9 @@ from PIL import Image
 
 from resizer.conf import read_settings
 from resizer.formats import BY_EXTENSION, SNIFF_BYTES, WEBP, sniff
-from resizer.geometry import height_of
-from resizer.signing import sign
-from resizer.variant import Fit, Recipe, Variant, parse_key, write_key
+from resizer.keys.geometry import height_of
+from resizer.keys.variant import Fit, Recipe, Variant, parse_key, write_key
+from resizer.links.signing import sign
 from tests.conftest import files
 from tests.hostile_files import EPS, HTML, OK, PNG_START, REFUSED, hostile_files
 from tests.nginx import Reply, ask

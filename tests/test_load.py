@@ -19,7 +19,7 @@ import boto3
 import psycopg
 import pytest
 
-from resizer import machine
+from resizer.concurrency import machine
 from resizer.conf import read_settings
 from tests.conftest import files, wait_until
 from tests.hostile_server import Talk, head, hostile_server

@@ -6,7 +6,7 @@ import pytest
 from django.http import HttpResponse
 from django.urls import include, path
 
-from resizer import picture
+from resizer.markup import picture
 from tests.conftest import save
 
 if TYPE_CHECKING:

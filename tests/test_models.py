@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 from django.core.management import call_command
 
-from resizer import index, picture
-from resizer.descriptions import Reference
+from resizer.markup import picture
 from resizer.models import CachedVariant, Original
+from resizer.records import index
+from resizer.records.descriptions import Reference
 from tests.conftest import save
 
 if TYPE_CHECKING:

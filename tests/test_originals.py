@@ -17,8 +17,7 @@ from PIL import Image
 
 import resizer
 from config.gallery.models import Photo
-from resizer import originals, picture, store
-from resizer.descriptions import Reference, version_of
+from resizer import originals, store
 from resizer.engines.pillow import PillowEngine
 from resizer.errors import (
     Busy,
@@ -33,9 +32,11 @@ from resizer.errors import (
     UnsupportedFormat,
 )
 from resizer.formats import JPEG
+from resizer.keys.variant import Recipe
+from resizer.markup import picture
 from resizer.models import Original
+from resizer.records.descriptions import Reference, version_of
 from resizer.sources import get_source
-from resizer.variant import Recipe
 from tests.conftest import CountingEngine, save
 from tests.pictures import draw, encode, photograph
 
@@ -53,7 +54,7 @@ if TYPE_CHECKING:
     )
 
     from resizer.engines import Header, Rendered
-    from resizer.variant import Variant
+    from resizer.keys.variant import Variant
 
 REFERENCE = Reference("default", "a.jpg")
 
@@ -554,7 +555,7 @@ def test_page_shows_a_broken_original_as_it_is_though_the_cache_is_lost(client: 
 def test_page_shows_a_broken_original_as_it_is_without_a_database(
     client: Client, clock: FrozenDateTimeFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("resizer.index.is_configured", lambda: False)
+    monkeypatch.setattr("resizer.records.index.is_configured", lambda: False)
     fail(client)
     for seconds in (0, 301, 24 * 3600):
         clock.tick(timedelta(seconds=seconds))

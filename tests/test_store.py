@@ -13,26 +13,20 @@ from django.core.files.storage import InMemoryStorage, InvalidStorageError, Stor
 from django.core.management import call_command
 from django.db import OperationalError, connection
 
-from resizer import (
-    batches,
-    flights,
-    index,
-    lockfiles,
-    originals,
-    picture,
-    publishing,
-    rendering,
-    store,
-)
-from resizer.admission import admit
-from resizer.descriptions import Reference
+from resizer import originals, rendering, store
+from resizer.concurrency import batches, lockfiles, single_flight
+from resizer.concurrency.admission import admit
+from resizer.concurrency.waiting import Deadline
 from resizer.engines import get_engine
 from resizer.errors import Busy, StoreFailed, TooManyPixels, TooMuchWork, UndecodableOriginal
 from resizer.formats import AVIF, JPEG
+from resizer.keys.variant import Recipe, write_key
+from resizer.links.signing import sign
+from resizer.markup import picture
 from resizer.models import CachedVariant, Original
-from resizer.signing import sign
-from resizer.variant import Recipe, write_key
-from resizer.waiting import Deadline
+from resizer.records import index
+from resizer.records.descriptions import Reference
+from resizer.storages import publishing
 from tests.conftest import CountingEngine, files, save, wait_until
 from tests.hostile_files import progressive_jpeg
 from tests.pictures import decode, draw, encode, photograph
@@ -45,11 +39,11 @@ if TYPE_CHECKING:
     from freezegun.api import FrozenDateTimeFactory
     from pytest_django import Settings
 
-    from resizer.descriptions import Description
     from resizer.engines import Rendered
     from resizer.formats import Format
+    from resizer.keys.variant import Variant
+    from resizer.records.descriptions import Description
     from resizer.store import Answer
-    from resizer.variant import Variant
 
 pytestmark = pytest.mark.django_db
 
@@ -208,7 +202,7 @@ def test_many_threads_make_a_variant_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     settings.RESIZER = {**settings.RESIZER, "MAX_WAITING_PER_PROCESS": 12}
-    monkeypatch.setattr(flights, "PATIENCE_SECONDS", 30)
+    monkeypatch.setattr(single_flight, "PATIENCE_SECONDS", 30)
     save("a.jpg")
     description, variant, key = wanted()
     together = threading.Barrier(12)
@@ -272,7 +266,7 @@ def test_waiting_ends_in_busy(settings: Settings, monkeypatch: pytest.MonkeyPatc
         may_end.wait(10)
 
     with ThreadPoolExecutor(1) as pool:
-        pool.submit(flights.share, key, occupy, look=lambda: None, deadline=Deadline(10))
+        pool.submit(single_flight.share, key, occupy, look=lambda: None, deadline=Deadline(10))
         begun.wait(10)
         try:
             with pytest.raises(Busy):
@@ -559,7 +553,7 @@ def test_variant_that_another_host_has_made_meanwhile_is_answered(
     def publish(seconds: float) -> None:
         publishing.publish(store.variants_storage(), key, other, AVIF)
 
-    monkeypatch.setattr("resizer.waiting.time.sleep", publish)
+    monkeypatch.setattr("resizer.concurrency.waiting.time.sleep", publish)
     assert store.make(description, variant, key).content == other
     assert engine.renders == 0
 

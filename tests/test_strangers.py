@@ -19,12 +19,14 @@ from django.db import connection
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
-from resizer import errors, picture, places
+from resizer import errors
+from resizer.concurrency import semaphores
 from resizer.conf import get_settings
-from resizer.descriptions import version_of
+from resizer.keys.variant import Recipe
+from resizer.markup import picture
 from resizer.models import Original
+from resizer.records.descriptions import version_of
 from resizer.sources import Stat, get_source
-from resizer.variant import Recipe
 from tests.conftest import files, save
 from tests.hostile_files import progressive_jpeg
 from tests.pictures import photograph
@@ -567,7 +569,7 @@ def storage_slow(settings: Settings, url: str) -> str:
 def busy(settings: Settings, url: str) -> str:
     configure(settings, MAX_RENDERS=1, MAX_WAITING=1)
     for kind in ("render", "waiting"):
-        leave = places.enter(kind, 1)
+        leave = semaphores.enter(kind, 1)
         assert leave is not None
         HELD.callback(leave)
     return url

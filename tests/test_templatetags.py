@@ -13,8 +13,9 @@ from django.utils.safestring import mark_safe
 
 import resizer
 from config.gallery.models import Photo
-from resizer import originals, picture, store
+from resizer import originals, store
 from resizer.errors import OriginalNotFound
+from resizer.markup import picture
 from resizer.templatetags.resizer import IMG_OPTIONS, URL_OPTIONS
 from tests.conftest import save
 from tests.pictures import photograph

@@ -12,7 +12,7 @@ from django.conf.urls.i18n import i18n_patterns
 from django.urls import include, path
 from django.utils import translation
 
-from resizer import picture
+from resizer.markup import picture
 from tests.conftest import save
 from tests.servers import ROOT
 

@@ -15,15 +15,16 @@ from django.urls import clear_script_prefix, set_script_prefix
 from django.utils.http import http_date
 from PIL import Image
 
-from resizer import errors, originals, picture, store, views
+from resizer import errors, originals, store, views
 from resizer.conf import get_settings
-from resizer.descriptions import Reference
 from resizer.errors import Busy, OriginalChanged, ResizerError, SourceFailed
+from resizer.keys.variant import Recipe, parse_key, write_key
+from resizer.links.signing import sign
+from resizer.markup import picture
 from resizer.models import CachedVariant, Original
 from resizer.originals import RECHECK_SECONDS
-from resizer.signing import sign
+from resizer.records.descriptions import Reference
 from resizer.sources import Stat, get_source
-from resizer.variant import Recipe, parse_key, write_key
 from tests.conftest import CountingEngine, files, save
 from tests.pictures import TOLERANCE, decode, difference, draw, encode, photograph
 from tests.test_originals import raising  # noqa: F401  # a fixture

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from django.contrib import admin
 
 from config.gallery.models import Photo
-from resizer import picture
+from resizer.markup import picture
 
 if TYPE_CHECKING:
     from django.utils.safestring import SafeString

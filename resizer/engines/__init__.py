@@ -45,6 +45,6 @@ def _build(settings: Settings) -> Engine:
 
         return GuardedEngine(load_engine(settings.ENGINE))
     # Here, because what a function on AWS Lambda does not need it should not wait for.
-    from resizer.engines.isolated import IsolatedEngine
+    from resizer.engines.isolation.engine import IsolatedEngine
 
     return IsolatedEngine(settings.ENGINE)

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from resizer.conf import get_settings
 from resizer.engines.protocol import TINY_PIXELS
 from resizer.formats import AVIF, JPEG, WEBP
-from resizer.variant import AUTO
+from resizer.keys.variant import AUTO
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from resizer.engines.protocol import Header
-    from resizer.variant import Variant
+    from resizer.keys.variant import Variant
 
 #: How much of the quality that is wanted a variant keeps in any case.
 LEAST_QUALITY = 0.3

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from resizer.engines.protocol import Engine, Header, Rendered
     from resizer.formats import Format
-    from resizer.variant import Variant
+    from resizer.keys.variant import Variant
 
 logger = logging.getLogger(__name__)
 

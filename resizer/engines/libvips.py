@@ -9,10 +9,10 @@ import pyvips
 from PIL import Image
 
 from resizer.conf import MAX_FRAMES
-from resizer.engines.ancillary import open_clean
-from resizer.engines.cicp import told_profile
+from resizer.engines.containers.cicp import told_profile
+from resizer.engines.containers.jpeg import only_pixels
 from resizer.engines.encoding import encode_lossy, is_tiny, is_worth_effort, most_bytes
-from resizer.engines.jpeg import only_pixels
+from resizer.engines.guards.ancillary import open_clean
 from resizer.engines.pillow import PillowEngine
 from resizer.engines.pillow.animation import render_animation
 from resizer.engines.pillow.cuts import refuse_cut
@@ -22,8 +22,8 @@ from resizer.engines.scoring import find_quality
 from resizer.engines.sharing import render_shared
 from resizer.errors import UndecodableOriginal
 from resizer.formats import AVIF, JPEG, PNG, WEBP
-from resizer.geometry import upright
-from resizer.variant import LOSSLESS
+from resizer.keys.geometry import upright
+from resizer.keys.variant import LOSSLESS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from resizer.engines.protocol import Header, Rendered
     from resizer.engines.sharing import Resizing
     from resizer.formats import Format
-    from resizer.geometry import Plan
-    from resizer.variant import Variant
+    from resizer.keys.geometry import Plan
+    from resizer.keys.variant import Variant
 
 # Loaders that are not meant for strangers' files stay closed, whatever we ask for.
 pyvips.block_untrusted_set(True)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from resizer.engines.protocol import Header
-    from resizer.variant import Variant
+    from resizer.keys.variant import Variant
 
 #: What decoding takes at most, bytes a pixel, measured with Pillow; libvips takes as much of AVIF, of others less.
 DECODED_BYTES = {AVIF: 16, GIF: 5, HEIC: 16, JPEG: 6.3, PNG: 8.2, TIFF: 8.2, WEBP: 19}

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from resizer.formats import Format
-    from resizer.variant import Variant
+    from resizer.keys.variant import Variant
 
 
 #: A picture of no more is an icon, of which each pixel is seen, px.

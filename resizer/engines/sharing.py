@@ -7,14 +7,14 @@ from collections import Counter
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from resizer.engines.protocol import Rendered
-from resizer.geometry import decoding_scale, stored_plan, upright
+from resizer.keys.geometry import decoding_scale, stored_plan, upright
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Sequence
 
     from resizer.engines.protocol import Header
-    from resizer.geometry import Plan
-    from resizer.variant import Variant
+    from resizer.keys.geometry import Plan
+    from resizer.keys.variant import Variant
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")

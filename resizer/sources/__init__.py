@@ -10,11 +10,11 @@ from django.utils.module_loading import import_string
 from resizer.conf import Settings, get_settings
 from resizer.errors import OriginalNotFound
 from resizer.sources.fields import field_sources
-from resizer.sources.http import HttpSource
 from resizer.sources.identity import OWN, own_alias
 from resizer.sources.protocol import ListableSource, Source, Stat, stat_each
 from resizer.sources.static import StaticSource
 from resizer.sources.storage import StorageSource
+from resizer.sources.web.source import HttpSource
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

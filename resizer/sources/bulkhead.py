@@ -6,16 +6,16 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
-from resizer import lockfiles, machine, places, threads
+from resizer.concurrency import lockfiles, machine, semaphores, threads
+from resizer.concurrency.waiting import Deadline, Pauses
 from resizer.conf import get_settings
 from resizer.errors import Busy
 from resizer.sources.deadline import is_in_request
-from resizer.waiting import Deadline, Pauses
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from resizer.places import Leave
+    from resizer.concurrency.semaphores import Leave
 
 #: How many, unless settings say otherwise: for each core of the machine, and in one process, where other pictures are
 #: to be made meanwhile.
@@ -38,9 +38,9 @@ def one_fetch_from(remote: str) -> Iterator[None]:
     """
     name = f"remote-{lockfiles.slot(remote) % COUNTS}"
     most = get_settings().MAX_FETCHES
-    counted = [(places.enter, name, most or FETCHES_PER_CORE * machine.cores())]
+    counted = [(semaphores.enter, name, most or FETCHES_PER_CORE * machine.cores())]
     if most is None:
-        counted.append((places.enter_process, f"process-{name}", FETCHES_PER_PROCESS))
+        counted.append((semaphores.enter_process, f"process-{name}", FETCHES_PER_PROCESS))
     with threads.one_thread(), ExitStack() as held:
         for enter, kind, number in counted:
             what = f"one of {number} fetches from {remote!r}"
@@ -50,7 +50,9 @@ def one_fetch_from(remote: str) -> Iterator[None]:
 
 def _wait(enter: Callable[[], Leave | None], kind: str, what: str) -> Leave:
     """A place at a remote that is well, which is soon done with others. A page, which has other pictures, waits for none."""
-    stop_waiting = places.enter_process(f"patient-{kind}", MAX_PATIENT) if is_in_request() else None
+    stop_waiting = (
+        semaphores.enter_process(f"patient-{kind}", MAX_PATIENT) if is_in_request() else None
+    )
     if stop_waiting is None:
         raise Busy(f"there is no more room for {what}")
     pauses = Pauses(what, Deadline(PATIENCE_SECONDS), longest=0.05)

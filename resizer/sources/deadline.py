@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
+from resizer.concurrency.waiting import Deadline
 from resizer.errors import SourceTimedOut
-from resizer.waiting import Deadline
 
 if TYPE_CHECKING:
     import socket

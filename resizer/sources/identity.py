@@ -11,7 +11,7 @@ from django.conf import settings as django_settings
 from django.core.files.storage import FileSystemStorage, InMemoryStorage
 from django.utils.functional import LazyObject, empty
 
-from resizer.buckets import bucket_of
+from resizer.storages.buckets import bucket_of
 
 if TYPE_CHECKING:
     from django.core.files.storage import Storage

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from django.conf import settings as django_settings
 
-from resizer.names import tidy_name
+from resizer.keys.names import tidy_name
 from resizer.sources.files import Reader, listing_errors, open_file, stat_content, storage_errors
 from resizer.sources.storage import StorageSource
 

@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 
 from django.core.files.storage import FileSystemStorage, InMemoryStorage, storages
 
-from resizer import directories
-from resizer.buckets import bucket_of
 from resizer.conf import get_settings
 from resizer.errors import TooManyBytes
-from resizer.names import tidy_name
+from resizer.keys.names import tidy_name
 from resizer.sources.bulkhead import one_fetch_from
 from resizer.sources.files import (
     Reader,
@@ -24,14 +22,16 @@ from resizer.sources.files import (
 )
 from resizer.sources.identity import is_same, own_alias
 from resizer.sources.protocol import Stat, try_stat
+from resizer.storages import directories
+from resizer.storages.buckets import bucket_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from django.core.files.storage import Storage
 
-    from resizer.buckets import Facts
     from resizer.errors import ResizerError
+    from resizer.storages.buckets import Facts
 
 
 class _Thread(threading.local):

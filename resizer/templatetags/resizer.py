@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 from django import template
 from django.conf import settings as django_settings
 
-from resizer import picture
-from resizer.options import Options
+from resizer.markup import picture
+from resizer.markup.options import Options
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

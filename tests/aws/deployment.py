@@ -135,7 +135,7 @@ def _alone() -> Iterator[None]:
 @contextmanager
 def deploy(directory: Path) -> Iterator[Deployment]:
     """The stage `dev` as the project has it, on a local AWS with empty buckets; at the end all of it goes."""
-    for path in (ROOT / "zappa_settings.json", ROOT / "config/policies/execution.json"):
+    for path in (ROOT / "zappa_settings.json", ROOT / "config/aws/policies/execution.json"):
         text = path.read_text(encoding="utf-8")
         for bucket in BUCKETS:
             text = text.replace(f"{PLACEHOLDER}-{bucket}", bucket)
@@ -145,7 +145,7 @@ def deploy(directory: Path) -> Iterator[Deployment]:
         # It will run on this machine.
         text = text.replace('"x86_64"', f'"{ARCHITECTURE}"')
         # Zappa looks for the policy from the project's directory.
-        text = text.replace("config/policies/execution.json", str(directory / "execution.json"))
+        text = text.replace("config/aws/policies/execution.json", str(directory / "execution.json"))
         (directory / path.name).write_text(text, encoding="utf-8")
     with moto_server("tests.aws.server", str(directory)) as endpoint:
         deployment = Deployment(endpoint, directory)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 from django.conf import settings as django_settings
 
 from resizer.conf import get_settings
-from resizer.engines.child import Incomplete, Task
+from resizer.engines.isolation.child import Incomplete, Task
 from resizer.engines.libvips import LibvipsEngine
 from resizer.engines.pillow import PillowEngine
 from resizer.errors import TooManyPixels, UndecodableOriginal
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from resizer.engines import Header, Rendered
-    from resizer.variant import Variant
+    from resizer.keys.variant import Variant
 
 
 class FailingPillow(PillowEngine):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from resizer.engines import Header
 from resizer.formats import AVIF, JPEG, PNG, WEBP
-from resizer.variant import Recipe, Variant
+from resizer.keys.variant import Recipe, Variant
 from tests.pictures import decode
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import pytest
 import pyvips
 from PIL import ExifTags, Image
 
-from resizer.engines import heif
+from resizer.engines.containers import heif
 from resizer.engines.pillow import PillowEngine
 from resizer.errors import UndecodableOriginal
 from resizer.formats import WEBP

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from PIL import Image
 
-from resizer.engines.cicp import told_profile
+from resizer.engines.containers.cicp import told_profile
 from resizer.formats import AVIF, HEIC, JPEG, PNG, WEBP
 from tests.colours import (
     DISPLAY_P3,

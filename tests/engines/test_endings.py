@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from resizer.endings import has_end
 from resizer.formats import AVIF, FORMATS, WEBP
+from resizer.storages.endings import has_end
 from tests.engines.rendering import WRITTEN, render, variant
 from tests.pictures import draw, encode
 

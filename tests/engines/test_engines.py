@@ -23,7 +23,7 @@ from resizer.engines.pillow import PillowEngine
 from resizer.engines.profiles import MAX_PROFILE_BYTES
 from resizer.errors import TooManyPixels, UndecodableOriginal, UnsupportedFormat
 from resizer.formats import AVIF, GIF, JPEG, PNG, WEBP
-from resizer.variant import Fit
+from resizer.keys.variant import Fit
 from tests.colours import (
     ADOBE_RGB,
     DISPLAY_P3,

@@ -21,15 +21,16 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 from PIL import Image
 
-from resizer import conf, machine
+from resizer import conf
+from resizer.concurrency import machine
 from resizer.conf import get_settings
-from resizer.engines import children as children_module
 from resizer.engines import get_engine, load_engine
-from resizer.engines.child import MAX_LINES, Beginning, Incomplete, Task, serve
-from resizer.engines.children import Child, Children, children
 from resizer.engines.guarded import GuardedEngine
-from resizer.engines.isolated import IsolatedEngine
-from resizer.engines.messages import Message, receive, send
+from resizer.engines.isolation import children as children_module
+from resizer.engines.isolation.child import MAX_LINES, Beginning, Incomplete, Task, serve
+from resizer.engines.isolation.children import Child, Children, children
+from resizer.engines.isolation.engine import IsolatedEngine
+from resizer.engines.isolation.messages import Message, receive, send
 from resizer.errors import (
     Busy,
     EngineFailed,
@@ -550,7 +551,8 @@ def test_child_that_does_not_end_is_killed(monkeypatch: pytest.MonkeyPatch) -> N
 RENDER = """
 import io, pickle, sys
 from resizer.conf import adopt_settings, read_settings
-from resizer.engines import child, load_engine
+from resizer.engines import load_engine
+from resizer.engines.isolation import child
 from tests.engines.rendering import render_one, variant
 from tests.pictures import photograph
 adopt_settings(pickle.dumps(read_settings({})[0]))
@@ -601,7 +603,7 @@ import io, os
 from django.conf import settings
 settings.configure()
 from resizer.engines import get_engine
-from resizer.engines.children import children
+from resizer.engines.isolation.children import children
 from tests.pictures import photograph
 
 def look():

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 from PIL import Image
 
-from resizer.engines.jpeg import MAX_SCANS, MAX_SEGMENTS, is_buffered
+from resizer.engines.containers.jpeg import MAX_SCANS, MAX_SEGMENTS, is_buffered
 from resizer.engines.libvips import LibvipsEngine
 from resizer.errors import TooMuchWork, UndecodableOriginal
 from tests.engines.rendering import render, render_one, variant

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from resizer.engines.parts import _REFUSING, refuse_floods
+from resizer.engines.guards.parts import _REFUSING, refuse_floods
 from resizer.errors import TooMuchWork
 from resizer.formats import AVIF, FORMATS, GIF, PNG, TIFF, WEBP
 from tests.engines.rendering import render, render_one, variant

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from resizer.engines.webp import clean
+from resizer.engines.containers.webp import clean
 from resizer.formats import PNG, WEBP
 from tests.engines.rendering import render_one, variant
 from tests.engines.test_gif import LEFT, MIDDLE, PAGE, RIGHT, SCREEN, WHOLE, moving, seen

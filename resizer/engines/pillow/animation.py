@@ -7,9 +7,9 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from resizer.conf import get_settings
-from resizer.engines.ancillary import open_clean
+from resizer.engines.containers.gif import frames_of
 from resizer.engines.encoding import encode_lossy
-from resizer.engines.gif import frames_of
+from resizer.engines.guards.ancillary import open_clean
 from resizer.engines.pillow.decoding import correct_transparency, opaque, refuse_other, resizable
 from resizer.engines.pillow.files import GREYS, open_image, save
 from resizer.engines.pillow.layers import gif_frames, layers, png_frames
@@ -19,7 +19,7 @@ from resizer.engines.scoring import find_quality
 from resizer.engines.sharing import plan_resizing
 from resizer.errors import TooManyPixels, UndecodableOriginal
 from resizer.formats import AVIF, GIF, PNG, WEBP
-from resizer.variant import LOSSLESS
+from resizer.keys.variant import LOSSLESS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from resizer.engines.protocol import Header
     from resizer.formats import Format
-    from resizer.variant import Variant
+    from resizer.keys.variant import Variant
 
 #: Browsers show frames that want less for as long as this, milliseconds; GIFs of old often say 0.
 LEAST_MILLISECONDS = 11

@@ -6,10 +6,10 @@ import io
 import zlib
 from typing import TYPE_CHECKING
 
-from resizer.engines.jpeg import find_cut, has_all_scans
-from resizer.engines.parts import refuse_floods
+from resizer.engines.containers.jpeg import find_cut, has_all_scans
+from resizer.engines.guards.parts import refuse_floods
+from resizer.engines.guards.recognition import recognise
 from resizer.engines.pillow.files import open_image
-from resizer.engines.recognition import recognise
 from resizer.errors import UndecodableOriginal
 from resizer.formats import JPEG
 

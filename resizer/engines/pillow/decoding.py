@@ -10,7 +10,7 @@ from resizer.engines.pillow.files import open_image
 from resizer.engines.pillow.layers import first_layer
 from resizer.errors import UndecodableOriginal
 from resizer.formats import GIF
-from resizer.geometry import upright
+from resizer.keys.geometry import upright
 
 if TYPE_CHECKING:
     from typing import BinaryIO

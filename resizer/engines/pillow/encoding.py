@@ -10,11 +10,11 @@ from resizer.engines.encoding import encode_lossy, is_tiny, is_worth_effort, mos
 from resizer.engines.pillow.files import save
 from resizer.engines.scoring import find_quality
 from resizer.formats import AVIF, PNG, WEBP
-from resizer.variant import LOSSLESS
+from resizer.keys.variant import LOSSLESS
 
 if TYPE_CHECKING:
     from resizer.engines.protocol import Header
-    from resizer.variant import Variant
+    from resizer.keys.variant import Variant
 
 
 # Dithering makes files a third larger, and by SSIMULACRA2 no better.

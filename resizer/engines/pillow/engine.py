@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from PIL import ExifTags, Image, features
 
-from resizer.engines.ancillary import open_clean
-from resizer.engines.jpeg import MAX_EXIF_BYTES, is_buffered
+from resizer.engines.containers.jpeg import MAX_EXIF_BYTES, is_buffered
+from resizer.engines.guards.ancillary import open_clean
 from resizer.engines.pillow.animation import count_frames, render_animation
 from resizer.engines.pillow.cuts import refuse_cut
 from resizer.engines.pillow.decoding import decode
@@ -21,7 +21,7 @@ from resizer.engines.protocol import Header
 from resizer.engines.sharing import render_shared
 from resizer.errors import TooMuchWork
 from resizer.formats import GIF, HEIC, JPEG, PNG, WEBP
-from resizer.geometry import upright
+from resizer.keys.geometry import upright
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from resizer.engines.protocol import Rendered
     from resizer.formats import Format
-    from resizer.variant import Variant
+    from resizer.keys.variant import Variant
 
 #: A PNG of less for a pixel is no photograph: those take 1 to 2.5, screenshots and drawings 0.1 to 0.6.
 GRAPHIC_BYTES = 0.75

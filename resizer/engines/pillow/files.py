@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image, PngImagePlugin
 
-from resizer.engines.ancillary import open_clean
-from resizer.engines.cicp import told_profile
+from resizer.engines.containers.cicp import told_profile
+from resizer.engines.guards.ancillary import open_clean
 from resizer.engines.profiles import MAX_PROFILE_BYTES
 from resizer.errors import ResizerError, TooManyPixels, UndecodableOriginal, UnsupportedFormat
 from resizer.formats import HEIC

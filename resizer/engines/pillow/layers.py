@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from resizer.engines import apng
-from resizer.engines.apng import Control
-from resizer.engines.gif import alone, frames_of
+from resizer.engines.containers import apng
+from resizer.engines.containers.apng import Control
+from resizer.engines.containers.gif import alone, frames_of
 from resizer.errors import UndecodableOriginal
 from resizer.formats import GIF
 

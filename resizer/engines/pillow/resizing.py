@@ -8,7 +8,7 @@ from PIL import Image, ImageMath
 
 from resizer.engines.pillow.colours import from_light, to_light, to_srgb
 from resizer.engines.pillow.decoding import in_mode
-from resizer.geometry import REDUCING_GAP
+from resizer.keys.geometry import REDUCING_GAP
 
 if TYPE_CHECKING:
     from resizer.engines.sharing import Resizing

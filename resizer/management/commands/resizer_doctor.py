@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from resizer.doctor import Mark, examine
+from resizer.maintenance.doctor import Mark, examine
 from resizer.management.ending import quiet_pipe
 
 

@@ -12,8 +12,8 @@ from django.core.management.base import BaseCommand, CommandError
 from django.template.defaultfilters import filesizeformat
 
 from resizer.errors import StoreFailed
+from resizer.maintenance.purging import Choice, Purge
 from resizer.management.ending import INTERRUPTED, quiet_pipe
-from resizer.purging import Choice, Purge
 from resizer.sources import find_source
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from django.core.management.base import CommandParser
 
-    from resizer.purging import Report
+    from resizer.maintenance.purging import Report
 
 _UNITS = {"h": 3600, "d": 86_400, "w": 604_800}  # seconds
 

@@ -1,0 +1,1 @@
+"""Who waits for whom: threads, processes and hosts."""

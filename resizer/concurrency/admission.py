@@ -1,0 +1,49 @@
+"""How many renders run at once: as many as there are cores and memory for, on the whole machine."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from resizer.concurrency import machine, semaphores
+from resizer.concurrency.waiting import Pauses
+from resizer.conf import get_settings
+from resizer.errors import Busy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from resizer.concurrency.waiting import Deadline
+
+#: How many renders may wait for each core, unless settings say otherwise.
+WAITING_PER_CORE = 16
+#: The longest pause before another try, seconds.
+PAUSE = 0.05
+
+
+@contextmanager
+def admit(megabytes: Callable[[], int], deadline: Deadline) -> Iterator[None]:
+    """Render within this: it holds a core and the megabytes that the render will take, as known at that moment.
+
+    Raises Busy where too many wait already, and at the deadline.
+    """
+    settings = get_settings()
+    cores = machine.cores()
+    most = settings.MAX_RENDERS or cores
+    budget = settings.MAX_RENDER_MEGABYTES or machine.megabytes() // 2
+    leave = semaphores.enter("render", most, megabytes(), budget)
+    if leave is None:
+        stop_waiting = semaphores.enter("waiting", settings.MAX_WAITING or WAITING_PER_CORE * cores)
+        if stop_waiting is None:
+            raise Busy("too many renders wait already")
+        pauses = Pauses(f"a core and {megabytes()} MB", deadline, longest=PAUSE)
+        try:
+            while leave is None:
+                pauses.pause()
+                leave = semaphores.enter("render", most, megabytes(), budget)
+        finally:
+            stop_waiting()
+    try:
+        yield
+    finally:
+        leave()

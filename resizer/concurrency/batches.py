@@ -1,0 +1,117 @@
+"""Variants of one original and recipe that are asked for at the same moment: those who come while one waits go with it.
+
+What they share is fetching and decoding, which take most of the time. Nobody is kept waiting for others to come.
+"""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import Future
+from contextlib import closing
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from resizer.concurrency.waiting import release_connections
+from resizer.errors import Busy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Hashable
+
+    from resizer.concurrency.waiting import Deadline
+
+#: No more go together: who has begun a batch waits for all of it, and none is to wait long.
+MAX_TOGETHER = 8
+
+Wanted = TypeVar("Wanted", bound="Hashable")
+Result = TypeVar("Result")
+
+
+class Batch(Generic[Wanted, Result]):
+    """What is wanted together, each once."""
+
+    def __init__(self, first: Wanted) -> None:
+        self._guard = threading.Lock()
+        self._futures: dict[Wanted, Future[Result]] = {first: Future()}
+        self._is_open = True
+
+    @property
+    def wanted(self) -> list[Wanted]:
+        """What there is until now."""
+        with self._guard:
+            return list(self._futures)
+
+    def join(self, one: Wanted) -> bool:
+        """Have one made too; False if the batch has left, or is full."""
+        with self._guard:
+            if not self._is_open or len(self._futures) >= MAX_TOGETHER:
+                return False
+            self._futures.setdefault(one, Future())
+            return True
+
+    def close(self) -> list[Wanted]:
+        """All that there is: who comes now comes too late."""
+        with self._guard:
+            self._is_open = False
+            return list(self._futures)
+
+    def future(self, one: Wanted) -> Future[Result]:
+        return self._futures[one]
+
+    def fail(self, error: Exception) -> None:
+        """Tell all who have not been told anything."""
+        self.close()
+        for future in self._futures.values():
+            if not future.done():
+                future.set_exception(error)
+
+
+_guard = threading.Lock()
+_batches: dict[Hashable, Batch[Any, Any]] = {}
+
+
+def share(
+    key: Hashable,
+    one: Wanted,
+    work: Callable[[Batch[Wanted, Result]], Generator[tuple[Wanted, Result]]],
+    deadline: Deadline,
+) -> Result:
+    """Make one thing, together with others that are wanted under the same key.
+
+    `work` is done by the thread that was first. It waits for its turn, closes the batch, and gives each that is in it
+    with its result. All who have not got theirs get its error. Raises Busy at the deadline.
+    """
+    with _guard:
+        batch = _batches.get(key)
+        is_first = batch is None or not batch.join(one)
+        if batch is None or is_first:
+            batch = _batches[key] = Batch(one)
+    if is_first:
+        _lead(key, batch, work)
+    else:
+        release_connections()
+    try:
+        return batch.future(one).result(timeout=deadline.seconds_left)  # type: ignore[no-any-return]
+    except TimeoutError as error:
+        raise Busy("what is wanted together is still being made") from error
+
+
+def _lead(
+    key: Hashable,
+    batch: Batch[Wanted, Result],
+    work: Callable[[Batch[Wanted, Result]], Generator[tuple[Wanted, Result]]],
+) -> None:
+    try:
+        with closing(work(batch)) as working:
+            for one, result in working:
+                batch.future(one).set_result(result)
+    except Exception as error:
+        # Who has begun the batch may have its own result before another fails.
+        batch.fail(error)
+    except BaseException:
+        # What ends this thread is not meant for others.
+        batch.fail(Busy("who made what is wanted was stopped"))
+        raise
+    finally:
+        with _guard:
+            # A batch that was full has had a successor.
+            if _batches.get(key) is batch:
+                del _batches[key]

@@ -1,0 +1,80 @@
+"""The frames of a PNG that moves (PNG 3 §11.3.6), each as a PNG of its own."""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, NamedTuple
+
+from resizer.engines.containers.png import write_chunk
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_CLEARED, _RESTORED = 1, 2
+#: What the pixels of every frame need.
+_SHARED = {b"PLTE", b"tRNS"}
+
+
+class Control(NamedTuple):
+    """What is said of a frame."""
+
+    #: Where it lies on the canvas: left, top, width, height, px.
+    box: tuple[int, int, int, int]
+    milliseconds: int
+    is_cleared: bool
+    is_restored: bool
+    #: It is blended with what lies below, which it replaces otherwise.
+    is_over: bool
+
+
+def frames_of(content: bytes) -> Iterator[tuple[Control, bytes]]:
+    """Whatever is not a frame, as a picture for those who see no motion, is left out. It takes a clean PNG."""
+    header, shared, data = b"", b"", b""
+    control: Control | None = None
+    for name, part in _chunks(content):
+        if name == b"IHDR":
+            header = part
+        elif name in _SHARED:
+            shared += write_chunk(name, part)
+        elif name == b"fcTL":
+            if control:
+                yield control, _alone(control, header, shared, data)
+            control, data = _read(part), b""
+        elif name == b"IDAT":
+            data += part
+        elif name == b"fdAT":
+            data += part[4:]
+    if control:
+        yield control, _alone(control, header, shared, data)
+
+
+def _chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
+    position = len(_SIGNATURE)
+    while position + 8 <= len(content):
+        length = int.from_bytes(content[position : position + 4])
+        name = content[position + 4 : position + 8]
+        yield name, content[position + 8 : position + 8 + length]
+        position += length + 12
+
+
+def _read(part: bytes) -> Control:
+    _, width, height, left, top, time, unit, disposal, blend = struct.unpack(">5I2H2B", part[:26])
+    return Control(
+        box=(left, top, width, height),
+        milliseconds=round(1000 * time / (unit or 100)),
+        is_cleared=disposal == _CLEARED,
+        is_restored=disposal == _RESTORED,
+        is_over=blend == 1,
+    )
+
+
+def _alone(control: Control, header: bytes, shared: bytes, data: bytes) -> bytes:
+    size = struct.pack(">II", *control.box[2:])
+    parts = (
+        write_chunk(b"IHDR", size + header[8:]),
+        shared,
+        write_chunk(b"IDAT", data),
+        write_chunk(b"IEND", b""),
+    )
+    return _SIGNATURE + b"".join(parts)

@@ -1,0 +1,1 @@
+"""Engines in child processes, which can be killed."""

@@ -1,0 +1,197 @@
+"""A child process that decodes strangers' files, and knows nothing else: no secrets, no database, no project.
+
+What goes wrong in a decoder ends here: its time, its memory, its crash.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import pickle
+import resource
+import signal
+import socket
+from contextlib import suppress
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, cast
+
+from resizer.conf import adopt_settings
+from resizer.engines import load_engine
+from resizer.engines.guarded import GuardedEngine
+from resizer.engines.isolation.messages import Message, receive_with_file, send
+from resizer.errors import ResizerError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import BinaryIO
+
+    from resizer.engines.protocol import Engine, Header
+    from resizer.keys.variant import Variant
+
+#: Who serves what is there goes before who renders.
+NICENESS = 10
+#: What memory it has counts more by this, of 1000 (proc_pid_oom_score_adj(5)).
+OOM_SCORE_ADJUSTMENT = 500
+#: Of what is told of an error.
+MAX_CHARACTERS = 1000
+#: Of what is logged between two answers.
+MAX_LINES = 5
+#: What every task ends with: its words, and the bytes that go with them.
+_END: list[tuple[dict[str, object], bytes]] = [({"end": True}, b"")]
+
+
+class Task(NamedTuple):
+    #: Stands in every answer to it, so that none is taken for another's.
+    token: str
+    #: Dotted path of its class, or "auto".
+    engine: str
+    #: What is in force, pickled by itself: the same bytes are adopted once.
+    settings: bytes
+    #: None to have the header read.
+    header: Header | None
+    variants: tuple[Variant, ...]
+    #: The length of the whole original, of which the file may be the beginning only.
+    length: int
+    #: What it may take, of processor time …
+    seconds: int
+    #: … and of addresses beyond those that the child has at rest.
+    megabytes: int
+
+
+class Incomplete(BaseException):
+    """More of a file is needed than its beginning. No decoder catches it, as it would an Exception."""
+
+
+class Beginning:
+    """The first bytes of a file that is longer."""
+
+    def __init__(self, content: bytes, length: int) -> None:
+        self._content = content
+        self._length = length
+        self._position = 0
+
+    def tell(self) -> int:
+        return self._position
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        start = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._length}
+        self._position = max(0, start[whence] + offset)
+        return self._position
+
+    def read(self, size: int | None = -1) -> bytes:
+        """Raises Incomplete."""
+        is_all = size is None or size < 0
+        end = self._length if is_all else min(self._length, self._position + (size or 0))
+        if end > max(self._position, len(self._content)):
+            raise Incomplete
+        content = self._content[self._position : end]
+        self._position += len(content)
+        return content
+
+
+def serve(connection: socket.socket, limit: Callable[[Task], None]) -> None:
+    """Do tasks until the other end is gone; `limit` bounds what one may take."""
+    told = _Told()
+    engines = logging.getLogger("resizer.engines")
+    engines.addHandler(told)
+    with suppress(OSError, EOFError):
+        send(connection, Message(b"{}"))
+        while True:
+            message, descriptor = receive_with_file(connection)
+            with open(descriptor, "rb") as file:
+                task: Task = pickle.loads(message.head)
+                limit(task)
+                for words, body in chain(_answers(task, file), _END):
+                    log = {"log": told.lines} if told.lines else {}
+                    told.lines = []
+                    head = json.dumps({"task": task.token, **log, **words}).encode()
+                    send(connection, Message(head, body))
+    engines.removeHandler(told)
+
+
+class _Told(logging.Handler):
+    """What engines log in this process: the server says it."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.lines: list[tuple[int, str]] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if len(self.lines) < MAX_LINES:
+            self.lines.append((record.levelno, record.getMessage()[:MAX_CHARACTERS]))
+
+
+def _answers(task: Task, file: BinaryIO) -> Iterator[tuple[dict[str, object], bytes]]:
+    """What is said, and the bytes that go with it."""
+    try:
+        adopt_settings(task.settings)
+        engine = GuardedEngine(load_engine(task.engine))
+    except Exception as error:
+        # Whatever a module raises that cannot be imported: it is the project's fault, not the file's.
+        yield _failed("failure", error), b""
+    else:
+        yield from _results(task, engine, file)
+
+
+def _results(
+    task: Task, engine: Engine, file: BinaryIO
+) -> Iterator[tuple[dict[str, object], bytes]]:
+    try:
+        if task.header is None:
+            header = engine.read_header(_whole_or_beginning(file, task.length))
+            yield {"header": [header.format.name, *header[1:]]}, b""
+        else:
+            for rendered in engine.render(file, task.header, task.variants):
+                yield {"rendered": rendered[1:]}, rendered.content
+    except Incomplete:
+        yield {"incomplete": True}, b""
+    except ResizerError as error:
+        yield {"error": type(error).__name__, "text": str(error)[:MAX_CHARACTERS]}, b""
+    except Exception as error:
+        # What an engine returns may be no header and no variant either.
+        yield _failed("fault", error), b""
+
+
+def _whole_or_beginning(file: BinaryIO, length: int) -> BinaryIO:
+    present = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    return file if present >= length else cast("BinaryIO", Beginning(file.read(), length))
+
+
+def _failed(kind: str, error: Exception) -> dict[str, object]:
+    return {kind: True, "text": f"{type(error).__name__}: {error}"[:MAX_CHARACTERS]}
+
+
+def main() -> None:  # pragma: no cover  # runs in the child, whose lines nobody counts
+    """Serve what is connected as standard input, for as long as somebody is there."""
+    # A server that is told to end tells its whole group, and finishes its renders first.
+    for one in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(one, signal.SIG_IGN)
+    os.nice(NICENESS)
+    # Where memory is short, the system ends the server's processes last.
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text(str(OOM_SCORE_ADJUSTMENT))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with socket.socket(fileno=0) as connection:
+        serve(connection, _limit)
+
+
+def _limit(task: Task) -> None:  # pragma: no cover  # runs in the child, whose lines nobody counts
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    used = int(usage.ru_utime + usage.ru_stime)
+    _set_limit(resource.RLIMIT_CPU, used + task.seconds + 1)
+    # In the first task it is what importing has taken, in later ones also what they have left.
+    with suppress(OSError):
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        size = pages * resource.getpagesize() + task.megabytes * 1_000_000
+        _set_limit(resource.RLIMIT_AS, size)
+
+
+def _set_limit(kind: int, value: int) -> None:  # pragma: no cover  # the same
+    _, most = resource.getrlimit(kind)
+    if most == resource.RLIM_INFINITY or value < most:
+        # Some systems know a limit, and will not have it set.
+        with suppress(OSError, ValueError):
+            resource.setrlimit(kind, (value, most))

@@ -1,0 +1,294 @@
+"""Child processes that are started when they are needed, used again, and killed when they take too long."""
+
+from __future__ import annotations
+
+import atexit
+import json
+import logging
+import os
+import pickle
+import socket
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+from signal import SIGKILL, SIGXCPU
+from typing import TYPE_CHECKING, cast
+
+from resizer.concurrency import machine
+from resizer.conf import get_settings
+from resizer.engines.isolation.messages import Message, receive, send
+from resizer.errors import Busy, RenderKilled, ResizerError, TooMuchWork, UndecodableOriginal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    from resizer.engines.isolation.child import Task
+
+logger = logging.getLogger(__name__)
+
+#: How long a child may take until it can begin, seconds: a tenth of one, where the machine is idle.
+START_SECONDS = 10
+#: How long to wait for one while all are at work, seconds.
+BORROW_SECONDS = 10
+#: A child has done too much work once it has had this part of its time of a core: the rest went to others.
+ENOUGH = 0.9
+#: It has been stopped if it has had less than this part when its time is over.
+STOPPED = 0.05
+#: One that has had little goes on for so many times its time on the clock.
+PATIENCE = 2
+#: How long one may take to end by itself, seconds.
+END_SECONDS = 1
+
+# No secrets of the project: a decoder that is broken into, or that leaks memory into pictures, has none to give.
+_VARIABLES = {"LANG", "LANGUAGE", "PATH", "TMPDIR", "TZ"}
+_KINDS_OF_VARIABLES = ("DYLD_", "LC_", "LD_", "MALLOC_", "VIPS_")
+# Isolated from variables and directories of the user, who may not be ours; what can be imported is what we can import.
+_BEGIN = (
+    "import json, sys; sys.path[:] = json.loads(sys.argv[1]);"
+    " from resizer.engines.isolation.child import main; main()"
+)
+
+
+class Child:
+    """One process; it does one task at a time."""
+
+    def __init__(self) -> None:
+        """Raises OSError where none can be started."""
+        self._connection, theirs = socket.socketpair()
+        self._is_ready = False
+        # Python does not mind what is no text either, such as a Path.
+        path = json.dumps(
+            [entry for entry in cast("list[object]", sys.path) if isinstance(entry, str)]
+        )
+        with theirs:
+            try:
+                self._process = subprocess.Popen(
+                    [_interpreter(), "-I", "-c", _BEGIN, path],
+                    stdin=theirs.fileno(),
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                    env=_environment(),
+                )
+            except BaseException:
+                self._connection.close()
+                raise
+        self.pid = self._process.pid
+
+    @property
+    def is_alive(self) -> bool:
+        return self._process.poll() is None
+
+    def begin(self, task: Task, descriptor: int) -> None:
+        """Raises Busy if it is not there, or cannot start."""
+        try:
+            if not self._is_ready:
+                receive(self._connection, seconds=START_SECONDS)
+                self._is_ready = True
+            message = Message(pickle.dumps(task))
+            send(self._connection, message, descriptor=descriptor, seconds=START_SECONDS)
+        except (OSError, EOFError, ValueError) as error:
+            raise Busy(f"a child process is not there: {error!r}") from error
+
+    def answer(self, task: Task, seconds: float, most_bytes: int) -> tuple[dict[str, Any], bytes]:
+        """Its next words on a task, and the bytes that go with them.
+
+        Raises TooMuchWork, UndecodableOriginal for nonsense, RenderKilled, Busy where it has gone through no fault of the
+        file.
+        """
+        try:
+            self._wait(seconds)
+            message = receive(self._connection, seconds=seconds, most_bytes=most_bytes)
+            words = json.loads(message.head)
+        except TimeoutError as error:
+            raise Busy(f"child process {self.pid} stops in the middle of a word") from error
+        except (EOFError, OSError) as error:
+            raise self._explain_end() from error
+        except (RecursionError, ValueError) as error:
+            raise UndecodableOriginal(f"a child process says nonsense: {error!r:.200}") from error
+        if not isinstance(words, dict) or words.get("task") != task.token:
+            raise UndecodableOriginal("a child process says nonsense")
+        return words, message.body
+
+    def let_go(self) -> None:
+        """It ends by itself, when it has done what it is at."""
+        self._connection.close()
+
+    def end(self) -> None:
+        """Let it end; kill it if it does not."""
+        self.let_go()
+        try:
+            self._process.wait(END_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+    def kill(self) -> None:
+        self._connection.close()
+        self._process.kill()
+        self._process.wait()
+
+    def abandon(self) -> None:  # pragma: no cover  # coverage does not look into forked processes
+        """Leave it to the process that we were forked from."""
+        self._connection.close()
+        # Its end is not ours to wait for.
+        self._process.returncode = 0
+
+    def _wait(self, seconds: float) -> None:
+        """Until it says something, or has ended. Raises TooMuchWork, and Busy where others have had its core."""
+        began_at, had_before = time.monotonic(), machine.processor_seconds(self.pid)
+        pause = seconds
+        while not self._says_something(pause):
+            had_until_now = machine.processor_seconds(self.pid)
+            if had_before is None or had_until_now is None:
+                raise TooMuchWork(f"not done within {seconds:g} s")
+            had = had_until_now - had_before
+            if had >= ENOUGH * seconds:
+                raise TooMuchWork(f"not done within {seconds:g} s of a core")
+            passed = time.monotonic() - began_at
+            if had < STOPPED * seconds or passed >= PATIENCE * seconds:
+                raise Busy(f"child process {self.pid} has had {had:g} s of a core in {passed:g} s")
+            pause = min(seconds, max(0.01, ENOUGH * seconds - had))
+
+    def _says_something(self, seconds: float) -> bool:
+        self._connection.settimeout(seconds)
+        try:
+            self._connection.recv(1, socket.MSG_PEEK)
+        except TimeoutError:
+            return False
+        return True
+
+    def _explain_end(self) -> ResizerError:
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(END_SECONDS)
+        code = self._process.returncode
+        text = f"child process {self.pid} has ended with {code}"
+        if code == -SIGXCPU:
+            return TooMuchWork(text)
+        if code == -SIGKILL:
+            # Not by us: the system was short of memory, or an operator of patience. The file may be as good as any.
+            return RenderKilled(text)
+        # Nothing is known where it has not ended at all, or where others collect how processes of this one end.
+        return UndecodableOriginal(text) if code else Busy(text)
+
+
+class Children:
+    """Those of this process."""
+
+    def __init__(self) -> None:
+        # A lock that can be taken twice: what is collected as garbage may give a child back at any moment.
+        self._guard = threading.Condition(threading.RLock())
+        self._idle: list[Child] = []
+        self._busy: set[Child] = set()
+        self._borrowed = 0
+
+    def __iter__(self) -> Iterator[Child]:
+        with self._guard:
+            return iter([*self._idle, *self._busy])
+
+    def borrow(self) -> Child:
+        """One that has nothing to do. Raises Busy where none can be started, or of many none comes back."""
+        # Those that render, and for each core one that reads headers.
+        most = _renders_at_once() + machine.cores()
+        with self._guard:
+            if not self._guard.wait_for(lambda: self._borrowed < most, BORROW_SECONDS):
+                raise Busy("all child processes are at work")
+            self._borrowed += 1
+        try:
+            child = self._take_idle() or _start()
+        except BaseException:
+            self._return(None)
+            raise
+        with self._guard:
+            self._busy.add(child)
+        return child
+
+    def give_back(self, child: Child) -> None:
+        self._return(child)
+        self._keep(child)
+
+    def replace(self, child: Child) -> None:
+        """Kill one, and have another begin while nobody waits for it."""
+        self._return(child)
+        child.kill()
+        if len(self._idle) < _renders_at_once():
+            with suppress(Busy):
+                self._keep(_start())
+
+    def end(self) -> None:
+        with self._guard:
+            ending = list(self)
+            self._idle.clear()
+            self._busy.clear()
+        for child in ending:
+            child.let_go()
+        for child in ending:
+            child.end()
+
+    def abandon(self) -> None:  # pragma: no cover  # coverage does not look into forked processes
+        """In a process that was forked from ours, whatever other threads were at."""
+        for child in [*self._idle, *self._busy]:
+            child.abandon()
+        self.__init__()  # type: ignore[misc]  # begins again, with a lock that nobody holds
+
+    def _return(self, child: Child | None) -> None:
+        with self._guard:
+            self._borrowed -= 1
+            if child is not None:
+                self._busy.discard(child)
+            self._guard.notify()
+
+    def _keep(self, child: Child) -> None:
+        """As many as the machine renders at once; more were for headers, and end."""
+        most = _renders_at_once()
+        with self._guard:
+            is_kept = len(self._idle) < most
+            if is_kept:
+                self._idle.append(child)
+        if not is_kept:
+            child.end()
+
+    def _take_idle(self) -> Child | None:
+        while True:
+            with self._guard:
+                # The last one used is the most likely to have its memory at hand.
+                child = self._idle.pop() if self._idle else None
+            if child is None or child.is_alive:
+                return child
+            child.end()
+
+
+children = Children()
+atexit.register(children.end)
+os.register_at_fork(after_in_child=children.abandon)
+
+
+def _renders_at_once() -> int:
+    return get_settings().MAX_RENDERS or machine.cores()
+
+
+def _start() -> Child:
+    try:
+        return Child()
+    except OSError as error:
+        logger.error("No child process can be started: %.300r", error)
+        raise Busy(f"no child process can be started: {error!r}") from error
+
+
+def _interpreter() -> str:
+    """Python itself; within uWSGI and the like `sys.executable` is another program."""
+    if Path(sys.executable).name.startswith("python"):
+        return sys.executable
+    return str(Path(sys.prefix) / "bin" / "python3")
+
+
+def _environment() -> dict[str, str]:
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name in _VARIABLES or name.startswith(_KINDS_OF_VARIABLES)
+    }
+    # What threads have freed, glibc would keep for each of them.
+    return {"MALLOC_ARENA_MAX": "2", **kept}

@@ -1,0 +1,242 @@
+"""The configured engine in child processes, which can be killed: a decoder cannot be stopped within a process.
+
+Not by a library for pools of processes, such as Pebble or the standard library's own: those run the project's main
+script again in each child, and unpickle what it answers, so that a decoder that is broken into has the server too.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+import pickle
+import secrets
+import shutil
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+
+from resizer import errors
+from resizer.conf import Settings, get_settings
+from resizer.engines import load_engine
+from resizer.engines.guards.recognition import recognise
+from resizer.engines.isolation.child import MAX_LINES, Task
+from resizer.engines.isolation.children import END_SECONDS, children
+from resizer.engines.memory import estimate_together
+from resizer.engines.protocol import Header, Rendered
+from resizer.engines.sharing import plan_resizing
+from resizer.errors import Busy, EngineFailed, ResizerError, UndecodableOriginal
+from resizer.formats import BY_NAME, HEAD_BYTES, SNIFF_BYTES, sniff
+from resizer.scratch import open_scratch
+from resizer.storages.endings import has_end
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+    from typing import BinaryIO
+
+    from resizer.engines.isolation.children import Child
+    from resizer.formats import Format
+    from resizer.keys.variant import Variant
+
+logger = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+
+#: Beyond twice what a render is estimated to take: libraries reserve more than they use.
+RESERVE_MEGABYTES = 256
+STACK_MEGABYTES = 8
+#: What is larger is no size and no count of anything here, and databases cannot hold it.
+MAX_NUMBER = 2**31 - 1
+
+
+class IsolatedEngine:
+    """Any engine, by the dotted path of its class, or "auto"."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def can_read(self, found: Format) -> bool:
+        # No file is looked at for it, so this process may answer.
+        return load_engine(self._path).can_read(found)
+
+    def can_write(self, target: Format) -> bool:
+        return load_engine(self._path).can_write(target)
+
+    def read_header(self, file: BinaryIO) -> Header:
+        """Fetches no more of a remote file than its decoder wants."""
+        found = recognise(file)
+        length = file.seek(0, os.SEEK_END)
+        megabytes = get_settings().MAX_DECODED_MEGABYTES
+        header_wanted = _Expected(functools.partial(_read_header, found, length))
+        for most in (HEAD_BYTES, length):
+            with _descriptor(file, most) as descriptor:
+                task = _task(self._path, None, (), length, megabytes)
+                (header,) = _ask(task, descriptor, [header_wanted])
+            if header is not None:
+                return header
+        raise UndecodableOriginal("more is wanted than the whole file")
+
+    def render(
+        self, file: BinaryIO, header: Header, variants: Sequence[Variant]
+    ) -> Generator[Rendered]:
+        megabytes = 2 * estimate_together(header, variants)
+        with _descriptor(file, None) as descriptor:
+            task = _task(self._path, header, tuple(variants), header.bytes, megabytes)
+            yield from _ask(task, descriptor, [_expect(header, variant) for variant in variants])
+
+
+class _Expected(NamedTuple, Generic[Result]):
+    """How an answer is read: from the words, and the bytes that go with them, of which there are at most so many."""
+
+    read: Callable[[Mapping[str, Any], bytes], Result]
+    most_bytes: int = 0
+
+
+def _ask(task: Task, descriptor: int, wanted: Sequence[_Expected[Result]]) -> Generator[Result]:
+    """Have a task done, and its answers read. Raises any ResizerError."""
+    child = children.borrow()
+    is_busy = True
+    try:
+        child.begin(task, descriptor)
+        for number, one in enumerate(wanted, 1):
+            words, content = child.answer(task, get_settings().RENDER_SECONDS, one.most_bytes)
+            _log(words)
+            _raise_error(words)
+            result = one.read(words, content)
+            if number == len(wanted):
+                # Before, because nobody may want to hear that there is no more.
+                is_busy = not _has_ended(child, task)
+                if not is_busy:
+                    children.give_back(child)
+            yield result
+    finally:
+        # What it is at is wanted no longer; or a broken file has been at it, who knows how.
+        if is_busy:
+            children.replace(child)
+
+
+def _has_ended(child: Child, task: Task) -> bool:
+    """Whether there is no more to come, which the next who asks would take for an answer to that."""
+    try:
+        words, _ = child.answer(task, END_SECONDS, 0)
+    except ResizerError:
+        return False
+    return "end" in words
+
+
+def _task(
+    engine: str, header: Header | None, variants: tuple[Variant, ...], length: int, megabytes: int
+) -> Task:
+    settings = get_settings()
+    # Decoders of AVIF take a thread for each core, and each thread takes addresses for its stack.
+    stacks = STACK_MEGABYTES * (os.cpu_count() or 1)
+    return Task(
+        token=secrets.token_hex(8),
+        engine=engine,
+        settings=_pickle_settings(settings),
+        header=header,
+        variants=variants,
+        length=length,
+        seconds=settings.RENDER_SECONDS * max(1, len(variants)),
+        megabytes=megabytes + RESERVE_MEGABYTES + stacks,
+    )
+
+
+@functools.lru_cache(maxsize=1)
+def _pickle_settings(settings: Settings) -> bytes:
+    """Without secrets: a child needs none."""
+    return pickle.dumps(
+        replace(settings, SOURCES={}, SIGNING_KEY=None, SIGNING_KEY_FALLBACKS=()),
+    )
+
+
+@contextmanager
+def _descriptor(file: BinaryIO, most: int | None) -> Iterator[int]:
+    """The file itself, where it is one of this machine; else a copy, or one of its first bytes."""
+    try:
+        descriptor = file.fileno()
+    except OSError:
+        with open_scratch() as copy:
+            file.seek(0)
+            if most is None:
+                shutil.copyfileobj(file, copy, HEAD_BYTES)
+            else:
+                copy.write(file.read(most))
+            copy.flush()
+            yield copy.fileno()
+        return
+    yield descriptor
+
+
+def _log(words: Mapping[str, Any]) -> None:
+    """Say what a child has logged: one line each, whatever it says."""
+    lines = words.get("log")
+    for line in lines[:MAX_LINES] if isinstance(lines, list) else ():
+        match line:
+            case [int(level), str(text)]:
+                # The level is not a child's to choose beyond that.
+                known = logging.WARNING if level == logging.WARNING else logging.ERROR
+                logger.log(known, "In a child process: %s", f"{text!r:.1000}")
+
+
+def _raise_error(words: Mapping[str, Any]) -> None:
+    text = f"{words.get('text')!r:.1000}"
+    if "failure" in words:
+        # A system check says so too, unless the child says it for another reason.
+        logger.error("The engine cannot be loaded: %s", text)
+        raise Busy(f"the engine cannot be loaded: {text}")
+    if "fault" in words:
+        logger.error("The engine has failed: %s", text)
+        raise EngineFailed(text)
+    if "error" in words:
+        raise errors.BY_NAME.get(str(words["error"]), UndecodableOriginal)(text)
+
+
+def _read_header(
+    found: Format, length: int, words: Mapping[str, Any], _content: bytes
+) -> Header | None:
+    """None where the beginning of the file was not enough. Raises UndecodableOriginal for what is no header."""
+    if "incomplete" in words:
+        return None
+    try:
+        name, *rest = words["header"]
+        header = Header(BY_NAME[name], *rest)._replace(bytes=length)
+    except (KeyError, TypeError, ValueError) as error:
+        raise UndecodableOriginal("a child process gives no header") from error
+    numbers = (header.width, header.height, header.frames)
+    flags = (header.has_alpha, header.is_shrinkable, header.is_graphic, header.has_palette)
+    is_right = header.format is found and _is_whole(header.orientation, 8)
+    is_right &= all(_is_whole(number, MAX_NUMBER) for number in numbers)
+    is_right &= all(type(flag) is bool for flag in flags)
+    if not is_right:
+        raise UndecodableOriginal("a child process gives no header")
+    return header
+
+
+def _is_whole(number: object, most: int) -> bool:
+    return type(number) is int and 1 <= number <= most
+
+
+def _expect(header: Header, variant: Variant) -> _Expected[Rendered]:
+    width, height = plan_resizing(header, variant, shrinks=False).plan.size
+    frames = header.frames if variant.recipe.animated else 1
+    # No encoder makes twice as many bytes of four channels.
+    most = 8 * width * height * frames + 1_000_000
+    return _Expected(functools.partial(_read_rendered, variant), most)
+
+
+def _read_rendered(variant: Variant, words: Mapping[str, Any], content: bytes) -> Rendered:
+    """Raises UndecodableOriginal for what is no such variant."""
+    try:
+        rendered = Rendered(content, *words["rendered"])
+        sizes = (rendered.width, rendered.height)
+        is_right = all(_is_whole(size, MAX_NUMBER) for size in sizes)
+        # What is no number is less than none.
+        is_right &= 0 <= rendered.decode_seconds < MAX_NUMBER
+        is_right &= 0 <= rendered.encode_seconds < MAX_NUMBER
+    except (KeyError, TypeError) as error:
+        raise UndecodableOriginal("a child process gives no variant") from error
+    is_right &= sniff(content[:SNIFF_BYTES]) is variant.format
+    if not is_right or not has_end(content, variant.format):
+        raise UndecodableOriginal("a child process gives no variant")
+    return rendered

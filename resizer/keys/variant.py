@@ -1,0 +1,242 @@
+"""What is wanted of an original, and the key that says so: `Recipe`, `Variant`, `write_key`, `parse_key`.
+
+key     = ["_" source "/"] name "/" version "-" signature "/" [recipe "/"] width "." extension
+recipe  = op *("," op)          each op once, in the order of OPS; absent for the default recipe
+op      = ratio | fit | focal | quality | linear | animated
+
+    photos/2026/annapurna.jpg/5d41402a-nFGBozSE6GBqnk/7x3/640.avif
+
+A key is the path of a variant in the URL and in the storage alike, so it is made of A-Z a-z 0-9 / _ . , = - only:
+proxies disagree about how to spell anything else. `names.py` spells other characters of a name.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, NamedTuple
+
+from resizer.errors import InvalidOption
+from resizer.formats import BY_EXTENSION, Format
+from resizer.keys.names import escape_name, unescape_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+#: Part of every version: raise it when the same recipe begins to mean other pixels.
+RECIPE_VERSION = 2
+
+DEFAULT_SOURCE = "default"
+#: What S3 allows.
+MAX_KEY_BYTES = 1024
+MAX_RATIO_SIDE = 99_999
+CENTRE = (50, 50)
+#: Qualities that are no levels: exactly the pixels that were resized; and as much as each picture needs.
+LOSSLESS = "lossless"
+AUTO = "auto"
+
+
+class Fit(StrEnum):
+    """How an original meets a box of another ratio: CSS `object-fit` (CSS Images 3 §5.5)."""
+
+    COVER = "cover"
+    FILL = "fill"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """What is to be done, without a size.
+
+    One spelling for one meaning: options that change nothing are dropped and the ratio is reduced.
+    Raises InvalidOption for values out of range.
+    """
+
+    #: (width, height), reduced; None keeps the original's.
+    ratio: tuple[int, int] | None = None
+    fit: Fit = Fit.COVER
+    #: The point to keep in view when cropping, (x, y) in percent of the original.
+    focal: tuple[int, int] = CENTRE
+    #: The name of a level of `QUALITIES`, LOSSLESS, AUTO, or a number from 1 to 100 on the encoder's own scale; None is
+    #: "medium".
+    quality: str | int | None = None
+    #: Add up light instead of sRGB's numbers when pixels are merged: true brightness of fine texture, at a higher cost.
+    linear: bool = False
+    #: Keep what moves moving.
+    animated: bool = False
+
+    def __post_init__(self) -> None:
+        if self.ratio is not None:
+            divisor = math.gcd(*self.ratio) or 1
+            reduced = tuple(side // divisor for side in self.ratio)
+            if not all(1 <= side <= MAX_RATIO_SIDE for side in reduced):
+                raise InvalidOption(f"ratio {self.ratio!r}: sides are 1 to {MAX_RATIO_SIDE}")
+            object.__setattr__(self, "ratio", reduced)
+        else:
+            object.__setattr__(self, "fit", Fit.COVER)
+        if not all(0 <= percent <= 100 for percent in self.focal):
+            raise InvalidOption(f"focal {self.focal!r}: two percentages from 0 to 100")
+        if self.ratio is None or self.fit is not Fit.COVER:
+            object.__setattr__(self, "focal", CENTRE)
+        if isinstance(self.quality, int) and not 1 <= self.quality <= 100:
+            raise InvalidOption(f"quality {self.quality!r}: a level, or a number from 1 to 100")
+        if self.quality == "medium":
+            object.__setattr__(self, "quality", None)
+
+    def suits(self, target: Format) -> bool:
+        """Whether a format can hold what is wanted."""
+        return (target.has_motion or not self.animated) and (
+            target.has_lossless or self.quality != LOSSLESS
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variant:
+    """One original in one version, recipe, width and format."""
+
+    source: str
+    name: str
+    #: 8 hexadecimal digits.
+    version: str
+    recipe: Recipe = Recipe()
+    width: int  # px
+    format: Format
+
+
+class ParsedKey(NamedTuple):
+    variant: Variant
+    signature: str
+
+
+class _Op(NamedTuple):
+    """One option of a recipe in a key: how it is written, and how it is read back."""
+
+    field: str
+    pattern: str
+    write: Callable[[Recipe], str]
+    parse: Callable[[str], object]
+
+
+def _pair(text: str, separator: str) -> tuple[int, int]:
+    left, right = text.split(separator)
+    return int(left), int(right)
+
+
+OPS = (
+    _Op(
+        "ratio",
+        r"[1-9][0-9]{0,4}x[1-9][0-9]{0,4}",
+        lambda recipe: f"{recipe.ratio[0]}x{recipe.ratio[1]}" if recipe.ratio else "",
+        lambda text: _pair(text, "x"),
+    ),
+    _Op(
+        "fit",
+        r"fit-[a-z]+",
+        lambda recipe: f"fit-{recipe.fit}" if recipe.fit is not Fit.COVER else "",
+        lambda text: Fit(text.removeprefix("fit-")),
+    ),
+    _Op(
+        "focal",
+        r"fp[0-9]{1,3}-[0-9]{1,3}",
+        lambda recipe: f"fp{recipe.focal[0]}-{recipe.focal[1]}" if recipe.focal != CENTRE else "",
+        lambda text: _pair(text.removeprefix("fp"), "-"),
+    ),
+    _Op(
+        "quality",
+        r"q-(?:[a-z]+|[0-9]{1,3})",
+        lambda recipe: f"q-{recipe.quality}" if recipe.quality is not None else "",
+        lambda text: int(text[2:]) if text[2:].isdigit() else text[2:],
+    ),
+    _Op("linear", r"linear", lambda recipe: "linear" if recipe.linear else "", lambda _: True),
+    _Op(
+        "animated",
+        r"animated",
+        lambda recipe: "animated" if recipe.animated else "",
+        lambda _: True,
+    ),
+)
+
+
+def write_recipe(recipe: Recipe) -> str:
+    """Spell a recipe as in a key; the default recipe is the empty string."""
+    return ",".join(filter(None, (op.write(recipe) for op in OPS)))
+
+
+def parse_recipe(text: str) -> Recipe:
+    """Read back what `write_recipe` wrote. Raises InvalidOption for any other spelling."""
+    options: dict[str, object] = {}
+    for part in text.split(",") if text else ():
+        for op in OPS:
+            if re.fullmatch(op.pattern, part):
+                try:
+                    options[op.field] = op.parse(part)
+                except ValueError as error:
+                    raise InvalidOption(f"option {part!r} is not known") from error
+                break
+        else:
+            raise InvalidOption(f"option {part!r} is not known")
+    recipe = Recipe(**options)  # type: ignore[arg-type]  # each op's parse gives its own field's type
+    if write_recipe(recipe) != text:
+        raise InvalidOption(f"recipe {text!r} is not spelled as we spell it")
+    return recipe
+
+
+_KEY = re.compile(
+    r"(?P<prefix>.+)/(?P<version>[0-9a-f]{8})-(?P<signature>[A-Za-z0-9_\-]{14})/"
+    r"(?:(?P<recipe>[^/]+)/)?(?P<width>[^/.]+)\.(?P<extension>[^/.]+)"
+)
+_ALPHABET = re.compile(r"[A-Za-z0-9/_.,=\-]+")
+_WIDTH = re.compile(r"[1-9][0-9]{0,4}")
+
+
+def write_prefix(source: str, name: str) -> str:
+    """Spell the part of a key that all variants of an original share, without a closing slash."""
+    escaped = escape_name(name)
+    return escaped if source == DEFAULT_SOURCE else f"_{source}/{escaped}"
+
+
+def parse_prefix(prefix: str) -> tuple[str, str]:
+    """Read back (source, name). Raises InvalidOption."""
+    if not prefix.startswith("_"):
+        return DEFAULT_SOURCE, unescape_name(prefix)
+    source, _, escaped = prefix[1:].partition("/")
+    if source == DEFAULT_SOURCE:
+        raise InvalidOption("the default source is not named in a key")
+    return source, unescape_name(escaped)
+
+
+def write_stem(variant: Variant, signature: str) -> str:
+    """Spell the part of a key that all widths and formats of a picture share, with its closing slash."""
+    recipe = write_recipe(variant.recipe)
+    stem = f"{write_prefix(variant.source, variant.name)}/{variant.version}-{signature}/"
+    return f"{stem}{recipe}/" if recipe else stem
+
+
+def write_key(variant: Variant, signature: str) -> str:
+    """Spell a variant. Raises InvalidOption for a name that no key can hold."""
+    return f"{write_stem(variant, signature)}{variant.width}.{variant.format.extension}"
+
+
+def parse_key(key: str) -> ParsedKey | None:
+    """Read back what `write_key` wrote; None for a path that does not have a key's form.
+
+    Raises InvalidOption for a key with unknown parts or in any other spelling than ours.
+    """
+    match = _KEY.fullmatch(key)
+    if match is None:
+        return None
+    if len(key) > MAX_KEY_BYTES or not _ALPHABET.fullmatch(key):
+        raise InvalidOption("the key is too long, or has characters that no key has")
+    if match["extension"] not in BY_EXTENSION or not _WIDTH.fullmatch(match["width"]):
+        raise InvalidOption("the key does not end in a width and a known format")
+    source, name = parse_prefix(match["prefix"])
+    variant = Variant(
+        source=source,
+        name=name,
+        version=match["version"],
+        recipe=parse_recipe(match["recipe"] or ""),
+        width=int(match["width"]),
+        format=BY_EXTENSION[match["extension"]],
+    )
+    return ParsedKey(variant, match["signature"])

@@ -1,0 +1,1 @@
+"""URLs: their signatures, the short ones, and where the app is mounted."""

@@ -1,0 +1,362 @@
+"""What works and what does not, by trying it: `examine` gives one finding for each part."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import secrets
+import time
+import urllib.request
+from dataclasses import dataclass
+from enum import StrEnum
+from http.client import HTTPException
+from itertools import islice
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+from zlib import compress, crc32
+
+from django.conf import settings as django_settings
+from django.core.cache import caches
+from django.core.cache.backends.dummy import DummyCache
+from django.core.cache.backends.locmem import LocMemCache
+from django.core.checks import ERROR, WARNING, run_checks
+from django.core.exceptions import ImproperlyConfigured
+from django.core.files.storage import FileSystemStorage
+from django.db import DEFAULT_DB_ALIAS, connections, router
+from django.db import Error as DatabaseProblem
+from django.db.migrations.executor import MigrationExecutor
+from django.urls import NoReverseMatch, Resolver404, get_script_prefix, resolve
+
+from resizer import store
+from resizer.concurrency import lockfiles
+from resizer.concurrency.locks import locking_cache
+from resizer.conf import get_settings
+from resizer.engines import get_engine, load_engine
+from resizer.errors import OriginalNotFound, ResizerError, StoreFailed
+from resizer.formats import FALLBACKS, PNG
+from resizer.keys.variant import Variant, write_key
+from resizer.links.mount import url_for
+from resizer.links.signing import sign
+from resizer.maintenance import presence
+from resizer.models import CachedVariant, Original
+from resizer.records import index
+from resizer.sources import get_sources
+from resizer.storages import publishing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from resizer.sources import Source
+
+#: Of the system checks of the app.
+TAG = "resizer"
+#: After these nothing else can be tried.
+UNLOADABLE = {"resizer.E001", "resizer.E002", "resizer.E003", "resizer.E005", "resizer.E008"}
+#: How long an address of the storage may take to answer, seconds.
+ADDRESS_SECONDS = 10
+#: How many originals are tried, until one can be opened, and how many names are looked through for some.
+TRIES = 5
+LISTED = 1000
+PICTURE = re.compile(r"\.(?:avif|gif|heic|jpe?g|png|tiff?|webp)$", re.IGNORECASE)
+SOURCE_ADVICE = "Look at its OPTIONS, its network and its permissions."
+
+
+class Mark(StrEnum):
+    FINE = "✓"
+    #: Worth knowing; pictures work all the same.
+    ADVICE = "!"
+    BROKEN = "✗"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    mark: Mark
+    part: str
+    #: What is so, and what to do about it.
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.mark} {self.part}: {self.text}"
+
+
+def examine() -> Iterator[Finding]:
+    """Try every part. Raises nothing; variants and originals stay as they are."""
+    marks = {WARNING: Mark.ADVICE, ERROR: Mark.BROKEN}
+    messages = run_checks(tags=[TAG])
+    for message in messages:
+        yield Finding(marks[message.level], "settings", f"{message.msg} {message.hint}")
+    if not messages:
+        yield Finding(Mark.FINE, "settings", "manage.py check finds nothing.")
+    if any(message.id in UNLOADABLE for message in messages):
+        return
+    yield _variants()
+    yield _address()
+    yield from _large_variants()
+    yield from _engine()
+    yield _cache()
+    yield _locks()
+    yield _database()
+    yield from _sources()
+    yield _signing_key()
+
+
+def _probe() -> tuple[Variant, str]:
+    """A variant of an original that nobody has, and its key."""
+    name = f"resizer-doctor-{secrets.token_hex(8)}.png"
+    variant = Variant(source="default", name=name, version="00000000", width=1, format=PNG)
+    return variant, write_key(variant, sign(variant))
+
+
+def _variants() -> Finding:
+    part = "variants storage"
+    variant, key = _probe()
+    storage = store.variants_storage()
+    content = _one_pixel()
+    started_at = time.perf_counter()
+    try:
+        publishing.publish(storage, key, content, variant.format)
+        fetched = publishing.fetch(storage, key)
+        second = publishing.publish(storage, key, content, variant.format)
+        publishing.remove(storage, [key])
+        rest = publishing.fetch(storage, key)
+    except StoreFailed as error:
+        advice = "Look at its STORAGES entry, its permissions and the space that is left."
+        return Finding(Mark.BROKEN, part, f"{error}. {advice}")
+    seconds = time.perf_counter() - started_at
+    name = type(storage).__name__
+    if fetched is None or fetched.content != content:
+        text = f"{name} does not give back what was written into it. It cannot keep variants."
+        return Finding(Mark.BROKEN, part, text)
+    if rest is not None:
+        text = f"{name} still has what was deleted. Permit deleting, or nothing can be purged."
+        return Finding(Mark.BROKEN, part, text)
+    if second is not None:
+        text = f"{name} works, but lets a second writer replace the first. Both write the same picture: harmless."
+        return Finding(Mark.ADVICE, part, text)
+    return Finding(Mark.FINE, part, f"{name} writes, reads and deletes ({seconds * 1000:.0f} ms).")
+
+
+def _address() -> Finding:
+    _variant, key = _probe()
+    try:
+        address = url_for(key)
+        # As a server hands it on.
+        match = resolve("/" + address.removeprefix(get_script_prefix()))
+    except (NoReverseMatch, Resolver404) as error:
+        text = f"No address leads to the app ({type(error).__name__}). Include resizer.urls in the root URLconf."
+        return Finding(Mark.BROKEN, "addresses", text)
+    if "resizer" not in match.app_names:
+        text = f"{address} leads to {match.view_name}. Put the app's URLs before it."
+        return Finding(Mark.BROKEN, "addresses", text)
+    return Finding(Mark.FINE, "addresses", f"{address.removesuffix(key)}… leads to the app.")
+
+
+def _large_variants() -> Iterator[Finding]:
+    part = "large variants"
+    if get_settings().MAX_ANSWER_BYTES is None:
+        return
+    variant, key = _probe()
+    storage = store.variants_storage()
+    content = _one_pixel()
+    try:
+        address = store.address(key)
+        if address is None or not address.startswith(("http://", "https://")):
+            text = "visitors are redirected to the same address. A web server or CDN in front has to answer it from the storage."
+            yield Finding(Mark.ADVICE, part, text)
+            return
+        publishing.publish(storage, key, content, variant.format)
+        try:
+            with urllib.request.urlopen(address, timeout=ADDRESS_SECONDS) as answer:
+                found = answer.read(len(content) + 1)
+        finally:
+            publishing.remove(storage, [key])
+    except (StoreFailed, OSError, HTTPException) as error:
+        text = f"visitors are redirected to an address that does not answer: {error}. Look at custom_domain and at who may read the bucket."
+        yield Finding(Mark.BROKEN, part, text)
+        return
+    if found != content:
+        text = "visitors are redirected to an address that answers something else. Look at custom_domain and location."
+        yield Finding(Mark.BROKEN, part, text)
+        return
+    host = urlsplit(address).netloc
+    yield Finding(Mark.FINE, part, f"visitors are redirected to {host}, which answers them.")
+
+
+def _engine() -> Iterator[Finding]:
+    engine = get_engine()
+    name = type(load_engine(get_settings().ENGINE)).__name__
+    if get_settings().ISOLATION:
+        name += ", in child processes,"
+    formats = dict.fromkeys((*get_settings().FORMATS, *FALLBACKS))
+    for target in formats:
+        variant = Variant(source="default", name="x", version="00000000", width=1, format=target)
+        file = io.BytesIO(_one_pixel())
+        try:
+            next(engine.render(file, engine.read_header(file), [variant]))
+        except Exception as error:
+            # An image library that is broken can raise anything.
+            advice = f"Install a build with {target.name}, or take it out of FORMATS."
+            yield Finding(
+                Mark.BROKEN, "engine", f"{name} cannot write {target.name}: {error}. {advice}"
+            )
+            return
+    yield Finding(Mark.FINE, "engine", f"{name} writes {', '.join(one.name for one in formats)}.")
+
+
+def _cache() -> Finding:
+    alias = get_settings().CACHE
+    cache = caches[alias]
+    name = type(cache).__name__
+    if isinstance(cache, DummyCache):
+        text = f"{name} remembers nothing, so each request asks the storages. Configure CACHES[{alias!r}]."
+        return Finding(Mark.ADVICE, "cache", text)
+    key = f"resizer:doctor:{secrets.token_hex(8)}"
+    try:
+        cache.set(key, "here", 60)
+        found = cache.get(key)
+        cache.delete(key)
+    except Exception as error:
+        # A cache's library raises classes of its own.
+        text = f"{name} does not answer: {error}. Pictures work without it, slower. Start it, or change CACHES[{alias!r}]."
+        return Finding(Mark.BROKEN, "cache", text)
+    if found != "here":
+        text = f"{name} does not give back what was written into it. Look at CACHES[{alias!r}]."
+        return Finding(Mark.BROKEN, "cache", text)
+    if isinstance(cache, LocMemCache):
+        text = f"{name} works, for each process alone. With several, share one: Redis, Memcached or the database."
+        return Finding(Mark.ADVICE, "cache", text)
+    return Finding(Mark.FINE, "cache", f"{name} works, and is shared between processes.")
+
+
+def _locks() -> Finding:
+    part = "locks"
+    cache = locking_cache()
+    hosts = f"hosts by {type(cache).__name__}" if cache else "hosts not at all"
+    try:
+        lockfiles.identity()
+    except OSError as error:
+        text = f"processes share no directory: {error}. Set RESIZER['LOCK_DIRECTORY']; now each renders for itself, {hosts}."
+        return Finding(Mark.ADVICE, part, text)
+    text = f"processes wait for each other by {lockfiles.place()}, {hosts}."
+    if cache or isinstance(store.variants_storage(), FileSystemStorage):
+        return Finding(Mark.FINE, part, text)
+    text += " Hosts may render the same variant at once, which costs time only; Redis, Memcached or the database as cache prevents it."
+    return Finding(Mark.ADVICE, part, text)
+
+
+def _database() -> Finding:
+    part = "database"
+    if not index.is_configured():
+        text = "there is none, and pictures need none; only the admin's lists do."
+        return Finding(Mark.FINE, part, text)
+    alias = router.db_for_write(Original)
+    connection = connections[alias]
+    try:
+        executor = MigrationExecutor(connection)
+        targets = [node for node in executor.loader.graph.leaf_nodes() if node[0] == "resizer"]
+        missing = executor.migration_plan(targets)
+        tables = set(connection.introspection.table_names())
+    except (DatabaseProblem, ImproperlyConfigured) as problem:
+        said = " ".join(str(problem).split())
+        text = (
+            f"it does not answer: {said}. Pictures work without it. Start it, or look at DATABASES."
+        )
+        return Finding(Mark.BROKEN, part, text)
+    if missing or not {Original._meta.db_table, CachedVariant._meta.db_table} <= tables:
+        option = "" if alias == DEFAULT_DB_ALIAS else f" --database {alias}"
+        text = f"our tables are missing or old. Run manage.py migrate{option}."
+        if django_settings.DATABASE_ROUTERS:
+            text += " DATABASE_ROUTERS have to let resizer in."
+        return Finding(Mark.BROKEN, part, text)
+    return Finding(Mark.FINE, part, f"{connection.display_name} has our tables.")
+
+
+def _sources() -> Iterator[Finding]:
+    for alias, source in get_sources().items():
+        mark, text = _source(alias, source)
+        yield Finding(mark, f"source {alias!r}", text)
+
+
+def _source(alias: str, source: Source) -> tuple[Mark, str]:
+    """Open a real original: a known one, else one that is found."""
+    known = index.newest_originals(alias, TRIES)
+    names: list[str] | None = None
+    refusal = None
+    try:
+        names = list(islice(presence.first_names(alias), LISTED))
+    except NotImplementedError:
+        pass
+    except ResizerError as error:
+        refusal = error
+    pictures = [name for name in names or () if PICTURE.search(name)]
+    if names == []:
+        if known:
+            text = f"it is empty, or not there, though {known[0]!r} was. Is the disk mounted? Is it the right bucket?"
+            return Mark.BROKEN, f"{text} resizer_purge removes nothing of it."
+        return Mark.ADVICE, "it is empty, or not there yet. So no original could be opened."
+    opened = _open_one(source, [*known, *pictures[:TRIES]])
+    if refusal is not None and not isinstance(opened, str):
+        return Mark.BROKEN, f"it does not answer: {refusal}. {SOURCE_ADVICE}"
+    if isinstance(opened, ResizerError):
+        return Mark.BROKEN, f"no original could be opened: {opened}. {SOURCE_ADVICE}"
+    if opened is None:
+        return _answer(source)
+    if refusal is not None:
+        text = f"opens {opened}, but cannot be listed: {refusal}. Permit that, or nothing of it is purged."
+        return Mark.ADVICE, text
+    loss = presence.loss(alias, index.sample_originals(alias, presence.ENOUGH))
+    if loss is not None:
+        text = f"opens {opened}, but {loss}. Is all of it there? If so, run resizer_purge --force."
+        return Mark.ADVICE, text
+    return Mark.FINE, f"opens {opened}."
+
+
+def _open_one(source: Source, names: list[str]) -> str | ResizerError | None:
+    """The first that can be opened, in words; else why the last one cannot; None where there is none."""
+    failure = None
+    for name in names:
+        try:
+            with source.open(name) as file:
+                header = get_engine().read_header(file)
+        except ResizerError as error:
+            failure = error
+            continue
+        return f"{name!r} ({header.format.name}, {header.width} × {header.height} px)"
+    return failure
+
+
+def _answer(source: Source) -> tuple[Mark, str]:
+    """Ask for an original that nobody has, where none is known."""
+    try:
+        source.stat(f"resizer-doctor-{secrets.token_hex(8)}.png")
+    except OriginalNotFound:
+        pass
+    except ResizerError as error:
+        return Mark.BROKEN, f"it does not answer: {error}. {SOURCE_ADVICE}"
+    return Mark.FINE, "it answers. None of its originals is known yet."
+
+
+def _signing_key() -> Finding:
+    if get_settings().SIGNING_KEY is None:
+        text = "it is SECRET_KEY, and changing that makes every variant anew. Set RESIZER['SIGNING_KEY']."
+        return Finding(Mark.ADVICE, "signing key", text)
+    return Finding(Mark.FINE, "signing key", "it is apart from SECRET_KEY.")
+
+
+def _one_pixel() -> bytes:
+    """A PNG (PNG §11.2): signature, header of one grey pixel of 8 bits, its row, end."""
+
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        checksum = crc32(kind + body).to_bytes(4, "big")
+        return len(body).to_bytes(4, "big") + kind + body + checksum
+
+    size = (1).to_bytes(4, "big") * 2
+    return b"".join(
+        (
+            b"\x89PNG\r\n\x1a\n",
+            chunk(b"IHDR", size + b"\x08\x00\x00\x00\x00"),
+            chunk(b"IDAT", compress(b"\x00" + os.urandom(1))),
+            chunk(b"IEND", b""),
+        )
+    )

@@ -1,0 +1,410 @@
+"""Cached variants that nobody needs any longer: `Purge` looks for them, and removes them while it looks.
+
+What does not read as a key of ours is left alone, whatever it is. A batch is removed before the next one is looked for,
+files before their rows: a process that is killed leaves at most rows without a file, which the next purge removes.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import time
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import islice, takewhile
+from typing import TYPE_CHECKING, NamedTuple, TypeVar, cast
+
+from django.core.files.storage import FileSystemStorage
+
+from resizer import store
+from resizer.concurrency.waiting import Deadline
+from resizer.errors import InvalidOption, ResizerError, SourceFailed
+from resizer.keys.variant import DEFAULT_SOURCE, parse_key
+from resizer.maintenance import presence
+from resizer.maintenance.bookmarks import Bookmark
+from resizer.records import index
+from resizer.records.descriptions import Reference, version_of
+from resizer.records.index import OriginalRow
+from resizer.storages import publishing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
+
+    from resizer.keys.variant import Variant
+    from resizer.maintenance.presence import Presence
+    from resizer.records.index import VariantRow
+    from resizer.storages.publishing import Stored
+
+Item = TypeVar("Item")
+
+#: What a process that was killed has left unfinished is swept after an hour, seconds.
+UNFINISHED_SECONDS = 3600
+#: How many files are looked at and deleted at a time.
+BATCH = 1000
+#: How many known originals of a source tell whether it has lost most of them.
+SAMPLE = 300
+#: How much of the time there is may go into that.
+SAMPLE_SHARE = 1 / 3
+#: How many originals are named that could not be asked for.
+EXAMPLES = 3
+
+#: The answer of a source that cannot tell.
+_UNTOLD = SourceFailed("the source cannot tell what has gone")
+# As `publishing` names a file until it is whole.
+_UNFINISHED = re.compile(r"(?P<directory>(?:.*/)?)\.(?P<name>[^/]+)\.[0-9a-f]{16}\.tmp")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """Which cached variants: those of which all that is said here is true."""
+
+    #: An alias in `SOURCES`; None is any.
+    source: str | None = None
+    #: Made before this moment, POSIX seconds; None is at any time.
+    made_before: float | None = None
+    #: Of a version that is not their original's present one, or of an original that is gone.
+    is_stale: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
+class Report:
+    """What has been removed until now, or would be."""
+
+    variants: int = 0
+    bytes: int = 0
+    #: Temporary files of processes that were killed.
+    unfinished: int = 0
+    #: Rows of variants whose file is gone.
+    rows: int = 0
+    #: Rows of originals that are gone, and have no variant left.
+    originals: int = 0
+    #: Originals of which their source could not tell whether they are there; their variants stay.
+    unclear: int = 0
+    #: Some of them.
+    examples: list[Reference] = field(default_factory=list)
+    #: Why sources cannot tell what has gone, by alias; what was made of them stays.
+    doubts: dict[str, str] = field(default_factory=dict)
+    #: The database failed, so that rows may be left.
+    has_left_rows: bool = False
+    #: All has been looked at.
+    is_complete: bool = False
+
+
+class _Candidate(NamedTuple):
+    """A cached variant, as its file or its row has it."""
+
+    key: str
+    variant: Variant
+    bytes: int
+
+    @property
+    def reference(self) -> Reference:
+        return Reference(self.variant.source, self.variant.name)
+
+
+class Purge:
+    """One run. Its `report` is true at any moment, also after an interruption."""
+
+    def __init__(
+        self,
+        choice: Choice,
+        *,
+        from_storage: bool = False,
+        is_dry: bool = False,
+        is_forced: bool = False,
+        seconds: float | None = None,
+        tell: Callable[[str], object] = lambda name: None,
+    ) -> None:
+        """`is_forced` believes sources that seem to have lost everything. With `seconds` it stops in time, and goes on
+        where the last one with the same choice did; `tell` is told the name of each file that goes.
+        """
+        self.report = Report()
+        self._choice = choice
+        self._is_dry = is_dry
+        self._is_forced = is_forced
+        self._seconds = seconds
+        self._deadline = None if seconds is None else Deadline(seconds)
+        self._tell = tell
+        self._storage = store.variants_storage()
+        self._is_indexed = index.is_available()
+        # A listing of local files costs nothing; that of a bucket costs a request for a thousand, so the index is
+        # asked instead where there is one. It knows of no unrecorded files, and not which files are lost.
+        is_local = isinstance(self._storage, FileSystemStorage)
+        self._is_listed = from_storage or is_local or not self._is_indexed
+        kind = f"{choice.source} {choice.is_stale} {choice.made_before is not None} {from_storage}"
+        self._bookmark = Bookmark(self._storage, kind)
+        self._judged: set[str] = set()
+        self._unclear: set[Reference] = set()
+
+    def run(self) -> None:
+        """Raises StoreFailed. What is left can be tried again."""
+        stage, *after = (self._bookmark.read() if self._seconds is not None else ()) or ("files",)
+        if stage == "files" and self._is_listed and not self._sweep_files(cast("list[str]", after)):
+            return
+        if self._is_indexed and not self._sweep_rows(after if stage == "rows" else []):
+            return
+        self.report.is_complete = True
+        if self._seconds is not None and not self._is_dry:
+            self._bookmark.drop()
+
+    # --- in which order
+
+    def _sweep_files(self, after: Sequence[str]) -> bool:
+        """Whether it came to its end, as `_sweep_rows` does."""
+        files = publishing.walk(self._storage, _directory(self._choice.source), *after)
+        for some in _batches(files, BATCH):
+            candidates = list(self._candidates((one.name, *one[1:]) for one in some))
+            answers = self._ask(one.reference for one in candidates)
+            self._take(candidates, answers)
+            for one in candidates:
+                if one.reference not in answers:
+                    return self._stop("files", *after)
+                after = [one.key]
+            self._sweep_unfinished(some)
+            after = [some[-1].name]
+            if self._is_over:
+                return self._stop("files", *after)
+        return True
+
+    def _sweep_rows(self, after: Sequence[str | int]) -> bool:
+        last = OriginalRow(*after) if after else None  # type: ignore[arg-type]  # as it was written
+        while page := self._read(index.list_originals(self._choice.source, last)):
+            for rows in _batches(page, index.BATCH):
+                done = self._take_originals(rows)
+                last = done[-1] if done else last
+                if len(done) < len(rows) or self._is_over:
+                    return self._stop("rows", *(last or ()))
+        return True
+
+    def _stop(self, stage: str, *place: str | int) -> bool:
+        if not self._is_dry:
+            self._bookmark.write([stage, *place])
+        return False
+
+    @property
+    def _is_over(self) -> bool:
+        return self._deadline is not None and not self._deadline.seconds_left
+
+    # --- what goes
+
+    def _candidates(self, found: Iterable[tuple[str, int, float]]) -> Iterator[_Candidate]:
+        """Of keys, bytes and moments those of variants that source and age do not rule out."""
+        before = self._choice.made_before
+        for key, length, made_at in found:
+            variant = _parse(key)
+            if variant is None or self._choice.source not in {None, variant.source}:
+                continue
+            if before is None or made_at < before:
+                yield _Candidate(key, variant, length)
+
+    def _take(
+        self, candidates: Sequence[_Candidate], answers: Mapping[Reference, Presence]
+    ) -> None:
+        """Remove those that are to go, as far as their originals were asked for."""
+        self._note_unclear(candidates, answers)
+        chosen = [one for one in candidates if self._is_chosen(one, answers)]
+        for some in _batches(chosen, BATCH):
+            self._delete([one.key for one in some])
+            self.report.variants += len(some)
+            self.report.bytes += sum(one.bytes for one in some)
+
+    def _is_chosen(self, one: _Candidate, answers: Mapping[Reference, Presence]) -> bool:
+        answer = answers.get(one.reference, _UNTOLD)
+        if isinstance(answer, ResizerError):
+            return False
+        if answer is None or not self._choice.is_stale:
+            return True
+        return version_of(answer, one.variant.recipe) != one.variant.version
+
+    def _note_unclear(
+        self, candidates: Iterable[_Candidate], answers: Mapping[Reference, Presence]
+    ) -> None:
+        unclear = {
+            one
+            for one in {candidate.reference for candidate in candidates}
+            if isinstance(answers.get(one), ResizerError) and one.source not in self.report.doubts
+        }
+        # The variants of an original may be in two batches.
+        new = unclear - self._unclear
+        self._unclear = unclear
+        self.report.unclear += len(new)
+        self.report.examples = [*self.report.examples, *sorted(new)][:EXAMPLES]
+
+    def _sweep_unfinished(self, files: Iterable[Stored]) -> None:
+        some = [one for one in files if _is_unfinished(one, self._choice)]
+        if some:
+            self._delete([one.name for one in some], has_rows=False)
+        self.report.unfinished += len(some)
+        self.report.bytes += sum(one.bytes for one in some)
+
+    def _take_originals(self, rows: Sequence[OriginalRow]) -> Sequence[OriginalRow]:
+        """Remove what is to go of some originals, their variants and their own rows; those that the time sufficed for."""
+        # A collation may take "press" and "Press" for one.
+        mine = [row for row in rows if self._choice.source in {None, row.source}]
+        variants = self._read(index.list_variants(mine))
+        if self._is_listed:
+            variants = self._forget_lost(variants)
+        candidates = list(self._candidates(one[1:] for one in variants))
+        bare = self._bare(mine, variants, {one.key for one in candidates})
+        # What is listed has been looked at already.
+        taken = [] if self._is_listed else candidates
+        wanted = bare | {one.reference for one in taken}
+        in_order = [row.reference for row in mine if row.reference in wanted]
+        answers = self._ask([*in_order, *wanted])
+        self._take(taken, answers)
+        unasked = {one for one in wanted if one not in answers}
+        done = list(takewhile(lambda row: row.reference not in unasked, rows))
+        gone = [row for row in done if row.reference in bare and answers[row.reference] is None]
+        if gone:
+            self._forget_originals(gone)
+        return done
+
+    def _bare(
+        self,
+        rows: Iterable[OriginalRow],
+        variants: Iterable[VariantRow],
+        candidates: AbstractSet[str],
+    ) -> set[Reference]:
+        """Those that no variant is left of, should they be gone."""
+        if not self._choice.is_stale:
+            return set()
+        # What was listed has gone already.
+        are_removed = self._is_listed and not self._is_dry
+        kept = {one.original for one in variants if are_removed or one.key not in candidates}
+        return {row.reference for row in rows if row.pk not in kept}
+
+    def _forget_lost(self, variants: Sequence[VariantRow]) -> Sequence[VariantRow]:
+        """Remove rows without a file; the others."""
+        lost = set(publishing.missing(self._storage, [one.key for one in variants]))
+        if lost and not self._is_dry:
+            self._note_rows(index.forget_variants(lost))
+        self.report.rows += len(lost)
+        return [one for one in variants if one.key not in lost]
+
+    def _forget_originals(self, rows: Sequence[OriginalRow]) -> None:
+        if not self._is_dry:
+            self._note_rows(index.forget_originals(rows))
+        self.report.originals += len(rows)
+
+    def _delete(self, keys: Sequence[str], *, has_rows: bool = True) -> None:
+        if not self._is_dry:
+            store.delete_files(keys)
+            if has_rows:
+                self._note_rows(index.forget_variants(keys))
+        for key in keys:
+            self._tell(key)
+
+    def _note_rows(self, is_done: bool) -> None:
+        self.report.has_left_rows |= not is_done
+
+    def _read(self, rows: Sequence[Item] | None) -> Sequence[Item]:
+        self._note_rows(rows is not None)
+        return rows or ()
+
+    # --- what sources say
+
+    def _ask(self, references: Iterable[Reference]) -> dict[Reference, Presence]:
+        """What became of originals; not of those that there was no time left for, but of one at least."""
+        names: dict[str, list[str]] = defaultdict(list)
+        for reference in dict.fromkeys(references):
+            names[reference.source].append(reference.name)
+        answers: dict[Reference, Presence] = {}
+        for alias in names:
+            answers |= self._ask_source(alias, names[alias])
+            if self._is_over:
+                break
+        return answers
+
+    def _ask_source(self, alias: str, names: Sequence[str]) -> dict[Reference, Presence]:
+        untold: dict[Reference, Presence] = {Reference(alias, name): _UNTOLD for name in names}
+        if self._has_doubts(alias):
+            return untold
+        if not self._choice.is_stale:
+            return dict.fromkeys(untold)
+        answers: dict[Reference, Presence] = {}
+        for name, answer in presence.present(alias, names):
+            answers[Reference(alias, name)] = answer
+            if self._is_over:
+                break
+        if None in answers.values() and not self._is_forced:
+            # It may have been unmounted since.
+            self._doubt(alias, presence.absence(alias))
+        return untold if alias in self.report.doubts else answers
+
+    def _has_doubts(self, alias: str) -> bool:
+        """Whether a source cannot tell what has gone."""
+        by_age = self._choice.made_before is not None
+        if self._is_forced or not (self._choice.is_stale or by_age):
+            return False
+        if alias not in self._judged:
+            self._judged.add(alias)
+            reason = presence.absence(alias)
+            if reason is None and self._choice.is_stale:
+                reason = presence.loss(alias, self._known(alias), self._share())
+            self._doubt(alias, reason)
+        return alias in self.report.doubts
+
+    def _doubt(self, alias: str, reason: str | None) -> None:
+        if reason is not None:
+            self.report.doubts[alias] = reason
+
+    def _known(self, alias: str) -> list[str]:
+        """Names of some originals of a source that were there once."""
+        rows = index.sample_originals(alias, SAMPLE) if self._is_indexed else []
+        return rows or self._sample[alias]
+
+    @cached_property
+    def _sample(self) -> Mapping[str, list[str]]:
+        """From the listing, by alias (Vitter 1985, algorithm R)."""
+        sample: dict[str, list[str]] = defaultdict(list)
+        counts: Counter[str] = Counter()
+        deadline = self._share()
+        last = None
+        files = publishing.walk(self._storage, _directory(self._choice.source))
+        for variant in filter(None, (_parse(file.name) for file in files)):
+            alias, name = reference = Reference(variant.source, variant.name)
+            if reference == last:
+                continue
+            last = reference
+            counts[alias] += 1
+            if len(sample[alias]) < SAMPLE:
+                sample[alias].append(name)
+            elif (place := random.randrange(counts[alias])) < SAMPLE:
+                sample[alias][place] = name
+            is_enough = counts.total() >= presence.ENOUGH
+            if is_enough and deadline is not None and not deadline.seconds_left:
+                break
+        return sample
+
+    def _share(self) -> Deadline | None:
+        if self._deadline is None:
+            return None
+        return Deadline(self._deadline.seconds_left * SAMPLE_SHARE)
+
+
+def _batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    rest = iter(items)
+    while some := list(islice(rest, size)):
+        yield some
+
+
+def _is_unfinished(file: Stored, choice: Choice) -> bool:
+    match = _UNFINISHED.fullmatch(file.name)
+    if match is None or time.time() - file.modified_at < UNFINISHED_SECONDS:
+        return False
+    variant = _parse(match["directory"] + match["name"])
+    return variant is not None and choice.source in {None, variant.source}
+
+
+def _parse(name: str) -> Variant | None:
+    try:
+        parsed = parse_key(name)
+    except InvalidOption:
+        return None
+    return None if parsed is None else parsed.variant
+
+
+def _directory(source: str | None) -> str:
+    return "" if source in {None, DEFAULT_SOURCE} else f"_{source}"

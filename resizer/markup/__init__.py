@@ -1,0 +1,1 @@
+"""What a tag prints."""

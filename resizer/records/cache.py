@@ -1,0 +1,84 @@
+"""What the configured cache remembers. One that is down has forgotten everything: that costs time, and nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import time
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from django.core.cache import caches
+
+from resizer.breaker import Outage
+from resizer.conf import get_settings
+from resizer.databases import careful_cache
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from django.core.cache import BaseCache
+
+logger = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+
+#: How long a cache that has kept a visitor waiting and then failed is left alone, seconds.
+DOWN_SECONDS = 10
+#: After how long that is, seconds: a request asks several times.
+SLOW_SECONDS = 0.1
+
+_outage = Outage(DOWN_SECONDS)
+
+
+def key_of(kind: str, text: str) -> str:
+    """A key for a text of any length and any characters; Memcached takes 250, and no spaces."""
+    digest = hashlib.blake2s(text.encode("utf-8", "surrogatepass"), digest_size=16)
+    return f"resizer:{kind}:{digest.hexdigest()}"
+
+
+def read(key: str) -> Any:
+    """None for what is not remembered."""
+    return _try(lambda cache: cache.get(key), None)
+
+
+def read_many(keys: Iterable[str]) -> dict[str, Any]:
+    return _try(lambda cache: cache.get_many(keys), {})
+
+
+def write(key: str, value: object, seconds: int | None) -> None:
+    _try(lambda cache: cache.set(key, value, seconds), None)
+
+
+def write_many(values: Mapping[str, object], seconds: int | None) -> None:
+    _try(lambda cache: cache.set_many(dict(values), seconds), [])
+
+
+def claim(key: str, seconds: int) -> bool:
+    """Whether nobody has claimed the key for so many seconds; True also where the cache does not answer."""
+    return _try(lambda cache: bool(cache.add(key, True, seconds)), True)
+
+
+def drop(key: str) -> None:
+    _try(lambda cache: cache.delete(key), False)
+
+
+def drop_many(keys: Iterable[str]) -> None:
+    _try(lambda cache: cache.delete_many(list(keys)), None)
+
+
+def _try(ask: Callable[[BaseCache], Result], otherwise: Result) -> Result:
+    if not _outage.may_try():
+        return otherwise
+    asked_at = time.monotonic()
+    try:
+        cache = caches[get_settings().CACHE]
+        with careful_cache(cache):
+            result = ask(cache)
+    except Exception as error:
+        # A cache's library raises classes of its own, of which we know nothing.
+        logger.warning("The cache does not answer: %s: %.500r", type(error).__name__, str(error))
+        if time.monotonic() - asked_at >= SLOW_SECONDS:
+            _outage.begin()
+        return otherwise
+    _outage.end()
+    return result

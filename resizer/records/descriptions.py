@@ -1,0 +1,137 @@
+"""What is known of an original, as a value; and how the cache and the table of originals hold it."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from resizer.conf import Settings, get_settings
+from resizer.engines import Header
+from resizer.formats import BY_NAME, JPEG, PNG, WEBP
+from resizer.keys.variant import RECIPE_VERSION, Variant
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from resizer.formats import Format
+    from resizer.keys.variant import Recipe
+    from resizer.models import Original
+
+#: Part of the cache's keys: raise it when `pack` begins to write something else, so that no release reads another's.
+PACK_VERSION = 3
+
+
+class Reference(NamedTuple):
+    """Which original: the alias of its source, and its name there."""
+
+    source: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Description:
+    """What is known of an original."""
+
+    reference: Reference
+    #: What the source said of the file when its header was read.
+    fingerprint: str
+    header: Header
+    #: When the source was last asked, POSIX seconds.
+    checked_at: float
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Upright (width, height), px."""
+        return self.header.width, self.header.height
+
+    def version_of(self, recipe: Recipe) -> str:
+        """The present version of the variants of a recipe."""
+        return version_of(self.fingerprint, recipe)
+
+    def fallback(self, recipe: Recipe) -> Format:
+        """The format for browsers that know no modern one; WebP where no other format can hold the recipe."""
+        if recipe.animated:
+            return WEBP
+        return PNG if self.header.needs_png or not recipe.suits(JPEG) else JPEG
+
+    def variant(self, recipe: Recipe, width: int, target: Format) -> Variant:
+        """One of its variants, in its present version."""
+        return Variant(
+            source=self.reference.source,
+            name=self.reference.name,
+            version=self.version_of(recipe),
+            recipe=recipe,
+            width=width,
+            format=target,
+        )
+
+    @property
+    def is_broken(self) -> bool:
+        """Its header can be read, its pixels cannot: no frame of it is to be seen."""
+        return self.header.frames == 0
+
+    @property
+    def is_fresh(self) -> bool:
+        return time.time() - self.checked_at < get_settings().FRESH_SECONDS
+
+
+def version_of(fingerprint: str, recipe: Recipe) -> str:
+    """Eight hexadecimal digits that change with the original, and with what the recipe means."""
+    text = f"{_meaning(get_settings(), recipe.quality)}\n{fingerprint}"
+    return hashlib.blake2s(text.encode(), digest_size=4).hexdigest()
+
+
+def from_row(row: Original) -> Description:
+    checked_at = row.checked_at.timestamp() if row.checked_at else 0
+    return Description(
+        reference=Reference(row.source, row.name),
+        fingerprint=row.fingerprint,
+        header=Header(
+            format=BY_NAME[row.format],
+            width=row.width,
+            height=row.height,
+            orientation=row.orientation,
+            has_alpha=row.has_alpha,
+            is_shrinkable=row.is_shrinkable,
+            is_graphic=row.is_graphic,
+            has_palette=row.has_palette,
+            frames=row.frames,
+            bytes=row.bytes,
+        ),
+        checked_at=checked_at,
+    )
+
+
+# Plain tuples, because a class that is pickled cannot be renamed or moved.
+def pack(description: Description) -> tuple[object, ...]:
+    header = description.header
+    return (
+        description.fingerprint,
+        description.checked_at,
+        header.format.name,
+        *header[1:],
+    )
+
+
+def unpack(reference: Reference, packed: Sequence[Any]) -> Description:
+    fingerprint, checked_at, format_name, *rest = packed
+    return Description(
+        reference=reference,
+        fingerprint=fingerprint,
+        checked_at=checked_at,
+        header=Header(BY_NAME[format_name], *rest),
+    )
+
+
+@functools.lru_cache(maxsize=256)
+def _meaning(settings: Settings, quality: str | int | None) -> str:
+    """What the bytes of a recipe depend on beside the original, as a text.
+
+    Of the levels only the recipe's own counts: a new level leaves the URLs of all other variants alone.
+    """
+    numbers = settings.QUALITIES.get(str(quality or "medium"))
+    return json.dumps([RECIPE_VERSION, settings.METADATA, numbers], sort_keys=True)

@@ -1,0 +1,320 @@
+"""The tables of originals and cached variants, as an index that may be missing: without it pictures are made all the same.
+
+A project may have no database, or one that is down, or no tables yet. Every query of a request goes through here.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from datetime import UTC, datetime
+from functools import partial
+from itertools import islice
+from typing import TYPE_CHECKING, NamedTuple, TypeVar, cast
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured, SynchronousOnlyOperation
+from django.db import Error as DatabaseProblem
+from django.db import connections, router
+from django.db.models import Q
+
+from resizer.breaker import Outage
+from resizer.databases import careful, is_undone_by_deadlocks, write_row
+from resizer.keys.geometry import plan
+from resizer.keys.variant import write_recipe
+from resizer.models import CachedVariant, Original, digest_of
+from resizer.records.descriptions import Description, Reference, from_row
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from django.db.models import QuerySet
+
+    from resizer.keys.variant import Variant
+
+logger = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+Value = TypeVar("Value")
+
+#: How long a database that could not be connected to, or was locked for long, is left alone, seconds.
+DOWN_SECONDS = 30
+#: After how long a query that fails has kept a visitor waiting, seconds.
+SLOW_SECONDS = 1
+#: How many keys, or rows, one query names.
+BATCH = 500
+#: How many originals are listed at a time. No index has their order, so each page looks at all of them.
+PAGE = 10_000
+
+
+_outage = Outage(DOWN_SECONDS)
+
+
+def is_configured() -> bool:
+    """Whether the project has a database for our tables at all."""
+    # Django's stand-in for DATABASES = {}.
+    return bool(connections[_alias()].settings_dict["ENGINE"] != "django.db.backends.dummy")
+
+
+def find(reference: Reference) -> Description | None:
+    """An original as its row has it; `checked_at` is 0 where the file may have changed."""
+    found = _find([reference], Q())
+    return found[0] if found else None
+
+
+def find_many(references: Iterable[Reference]) -> list[Description]:
+    """Those that have rows, unless their files may have changed, by one query for each 500 of them."""
+    return _find(references, Q(checked_at__isnull=False))
+
+
+def record(description: Description, former: Description | None = None) -> None:
+    """Write an original's row, unless it has said the same before: `former` is what `find` has told of it.
+
+    That the file was looked at again is no news: any visitor can have that happen.
+    """
+    if former is not None and former.checked_at and _facts(former) == _facts(description):
+        return
+    what = f"{description.reference} is not recorded"
+    _upsert(what, lambda: _record(description), None)
+
+
+def has_variant(key: str) -> bool | None:
+    """Whether a cached variant has its row, by one query; None where that cannot be told now.
+
+    Where there is no database, no row is missing.
+    """
+    if not is_configured():
+        return True
+    rows = CachedVariant.objects.filter(digest=digest_of(key))
+    return _read("A variant is not looked up", rows.exists, None)
+
+
+def record_variant(
+    description: Description, variant: Variant, key: str, length: int, made_at: float
+) -> bool:
+    """Write a cached variant's row, and its original's if there is none; False if it is to be tried again.
+
+    `made_at` is in POSIX seconds.
+    """
+    if not is_configured():
+        return True
+    width, height = plan(description.size, variant.recipe, variant.width).size
+
+    def write() -> bool:
+        original = _primary_key(description.reference)
+        if original is None:
+            _record(description)
+            original = _primary_key(description.reference)
+        row = CachedVariant(
+            original_id=cast("int", original),
+            key=key,
+            recipe=write_recipe(variant.recipe),
+            width=width,
+            height=height,
+            format=variant.format.name,
+            bytes=length,
+            created_at=_moment(made_at),
+        )
+        write_row(row, unique="digest", alias=_alias())
+        return True
+
+    return _upsert(f"{key!r} is kept but not recorded", write, False)
+
+
+def forget(reference: Reference) -> None:
+    """Note that an original's file may have changed."""
+    rows = _rows(reference).using(_alias()).filter(checked_at__isnull=False)
+
+    what = f"{reference} is not forgotten"
+    # Asked first: names that strangers try should write nothing.
+    if _try(_alias(), what, rows.exists, False):
+        _write(what, lambda: rows.update(checked_at=None), 0)
+
+
+def forget_variants_of(reference: Reference) -> None:
+    """Delete the rows of an original's cached variants."""
+    rows = CachedVariant.objects.filter(original__digest=digest_of(*reference))
+    _write(f"The variants of {reference} are not forgotten", rows.delete, None)
+
+
+def forget_variants(keys: Iterable[str]) -> bool:
+    """Delete the rows of cached variants; False if some may be left."""
+    if not is_configured():
+        return True
+
+    def delete(some: list[str]) -> bool:
+        CachedVariant.objects.filter(digest__in=map(digest_of, some)).delete()
+        return True
+
+    done = [
+        _write("Variants are not forgotten", partial(delete, some), False)
+        for some in _batches(keys)
+    ]
+    return all(done)
+
+
+class OriginalRow(NamedTuple):
+    pk: int
+    source: str
+    name: str
+
+    @property
+    def reference(self) -> Reference:
+        return Reference(self.source, self.name)
+
+
+class VariantRow(NamedTuple):
+    original: int
+    key: str
+    bytes: int
+    created_at: float  # POSIX seconds
+
+
+def list_originals(source: str | None, after: OriginalRow | None) -> list[OriginalRow] | None:
+    """The next `PAGE` of all, or of one source, in order of source and name; None if the database failed."""
+    # The last order is for collations that take "press" and "Press" for one.
+    rows = Original.objects.order_by("source", "name", "pk")
+    if source is not None:
+        rows = rows.filter(source=source)
+    if after is not None:
+        in_source = Q(name__gt=after.name) | Q(name=after.name, pk__gt=after.pk)
+        rows = rows.filter(Q(source__gt=after.source) | Q(source=after.source) & in_source)
+
+    def ask() -> list[OriginalRow]:
+        return [OriginalRow(*row) for row in rows.values_list("pk", "source", "name")[:PAGE]]
+
+    return _read("The index is not read", ask, None)
+
+
+def list_variants(originals: Iterable[OriginalRow]) -> list[VariantRow] | None:
+    """Those of no more than `BATCH` originals; None if the database failed."""
+    rows = CachedVariant.objects.order_by().filter(original__in=[one.pk for one in originals])
+
+    def ask() -> list[VariantRow]:
+        found = rows.values_list("original_id", "key", "bytes", "created_at")
+        return [VariantRow(*row[:3], row[3].timestamp()) for row in found]
+
+    return _read("The index is not read", ask, None)
+
+
+def sample_originals(source: str, number: int) -> list[str]:
+    """The names of some, any of them."""
+    return _names(source, "?", number)
+
+
+def newest_originals(source: str, number: int) -> list[str]:
+    """The names of the last ones."""
+    return _names(source, "-pk", number)
+
+
+def _names(source: str, order: str, number: int) -> list[str]:
+    rows = Original.objects.filter(source=source).order_by(order).values_list("source", "name")
+
+    def ask() -> list[str]:
+        # A collation may take "press" and "Press" for one.
+        return [name for one, name in rows[:number] if one == source]
+
+    return _read("The index is not read", ask, [])
+
+
+def forget_originals(originals: Iterable[OriginalRow]) -> bool:
+    """Delete the rows of those that have no variant; False if the database failed."""
+    pks = [one.pk for one in originals]
+
+    def delete() -> bool:
+        Original.objects.filter(pk__in=pks, cached_variants__isnull=True).delete()
+        return True
+
+    return _write("Originals are not forgotten", delete, False)
+
+
+def is_available() -> bool:
+    """Whether the tables can be read now."""
+    return _read("The index is not read", lambda: CachedVariant.objects.exists() or True, False)
+
+
+def _read(what: str, ask: Callable[[], Result], otherwise: Result) -> Result:
+    return _try(router.db_for_read(Original), what, ask, otherwise)
+
+
+def _write(what: str, ask: Callable[[], Result], otherwise: Result) -> Result:
+    return _try(_alias(), what, ask, otherwise, writes=True)
+
+
+def _upsert(what: str, ask: Callable[[], Result], otherwise: Result) -> Result:
+    """For what need not be written now: the next one who finds it missing writes it."""
+    return otherwise if is_undone_by_deadlocks(_alias()) else _write(what, ask, otherwise)
+
+
+def _try(
+    alias: str, what: str, ask: Callable[[], Result], otherwise: Result, *, writes: bool = False
+) -> Result:
+    if not is_configured() or not _outage.may_try():
+        return otherwise
+    asked_at = time.monotonic()
+    try:
+        with careful(alias, writes=writes):
+            result = ask()
+    except SynchronousOnlyOperation as problem:
+        # An async view that renders its template itself; Django asks its databases from sync code alone.
+        logger.warning("%.1500s: %.500r", what, problem)
+        return otherwise
+    except (DatabaseProblem, ImproperlyConfigured) as problem:
+        logger.warning("%.1500s: %.500r", what, problem)
+        is_slow = time.monotonic() - asked_at >= SLOW_SECONDS
+        if is_slow or connections[alias].connection is None:
+            _outage.begin()
+        return otherwise
+    _outage.end()
+    return result
+
+
+def _alias() -> str:
+    return router.db_for_write(Original)
+
+
+def _rows(*references: Reference) -> QuerySet[Original]:
+    return Original.objects.filter(digest__in=[digest_of(*one) for one in references])
+
+
+def _find(references: Iterable[Reference], condition: Q) -> list[Description]:
+    def ask(some: list[Reference]) -> list[Description]:
+        found = [from_row(row) for row in _rows(*some).filter(condition)]
+        # Somebody may have changed a row's name without its digest.
+        return [one for one in found if one.reference in some]
+
+    what = "Originals are not looked up"
+    nothing: list[Description] = []
+    found = [_read(what, partial(ask, some), nothing) for some in _batches(references)]
+    return [one for some in found for one in some]
+
+
+def _primary_key(reference: Reference) -> int | None:
+    return _rows(reference).using(_alias()).values_list("pk", flat=True).first()
+
+
+def _record(description: Description) -> None:
+    header = description.header
+    row = Original(
+        source=description.reference.source,
+        name=description.reference.name,
+        fingerprint=description.fingerprint,
+        checked_at=_moment(description.checked_at),
+        **{**header._asdict(), "format": header.format.name},
+    )
+    write_row(row, unique="digest", alias=_alias())
+
+
+def _facts(description: Description) -> tuple[object, ...]:
+    return description.fingerprint, description.header
+
+
+def _batches(values: Iterable[Value]) -> Iterator[list[Value]]:
+    iterator = iter(values)
+    while some := list(islice(iterator, BATCH)):
+        yield some
+
+
+def _moment(seconds: float) -> datetime:
+    """As the project has its dates: with USE_TZ False, in its own time and without a zone."""
+    return datetime.fromtimestamp(seconds, UTC if settings.USE_TZ else None)

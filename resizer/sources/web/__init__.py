@@ -1,0 +1,1 @@
+"""Originals from web servers."""

@@ -1,0 +1,253 @@
+"""Files fetched with requests, through the gate. Imported when the first one is: it takes a tenth of a second.
+
+Only the adapter of requests is used. It is the session around it that reads .netrc and proxies from the environment,
+keeps cookies and follows redirects.
+"""
+
+from __future__ import annotations
+
+import re
+import ssl
+from contextlib import ExitStack, contextmanager
+from email.errors import MultipartInvariantViolationDefect, StartBoundaryNotFoundDefect
+from functools import cached_property, partial
+from http.client import HTTPException, HTTPResponse
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+import requests
+from certifi import where
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import HTTPError
+
+from resizer.errors import OriginalNotFound, SourceFailed, SourceTimedOut
+from resizer.scratch import raise_shortage
+from resizer.sources.bulkhead import one_fetch_from
+from resizer.sources.deadline import one_fetch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from resizer.sources.deadline import FetchDeadline
+    from resizer.sources.web.gate import BoundSocket, Gate
+    from resizer.sources.web.url import URL
+
+HEADERS = {
+    "User-Agent": "django-resized-img",
+    "Accept": "*/*",
+    # What is packed would have to be unpacked, to any size; pictures gain nothing by it.
+    "Accept-Encoding": "identity",
+}
+_REDIRECTS = {301, 302, 303, 307, 308}
+_GONE = {404, 410}
+_LENGTH = re.compile(r"[0-9]{1,15}")
+#: What Python says of all headers that announce a body in parts, because it reads no body.
+_OF_BODIES = (MultipartInvariantViolationDefect, StartBoundaryNotFoundDefect)
+#: What requests, urllib3 and Python raise.
+_FAILURES = (requests.RequestException, HTTPError, HTTPException, OSError, ValueError)
+
+
+class Limits(NamedTuple):
+    """What a fetch may take."""
+
+    connect_seconds: float
+    #: For all of it: names, connections, redirects, headers and body; and for all fetches of a request.
+    deadline_seconds: float
+    redirects: int
+
+
+class _BoundTLSSocket(ssl.SSLSocket):
+    deadline: FetchDeadline
+
+    def recv_into(self, *arguments: Any) -> int:
+        with self.deadline.bounding(self):
+            return super().recv_into(*arguments)
+
+
+class _Response(HTTPResponse):
+    def begin(self) -> None:
+        super().begin()
+        # urllib3 would go on without the headers behind a line that is none, and log the whole address, with its query.
+        for defect in self.msg.defects:
+            if not isinstance(defect, _OF_BODIES):
+                raise HTTPException(f"headers with a {type(defect).__name__}")
+
+
+class _Connection(HTTPConnection):
+    response_class = _Response
+
+    def __init__(self, *arguments: Any, dial: Callable[[], BoundSocket], **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._dial = dial
+
+    def _new_conn(self) -> BoundSocket:
+        return self._dial()
+
+
+class _TLSConnection(HTTPSConnection):
+    response_class = _Response
+
+    def __init__(self, *arguments: Any, dial: Callable[[], BoundSocket], **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._dial = dial
+
+    def _new_conn(self) -> BoundSocket:
+        self._dialled = self._dial()
+        return self._dialled
+
+    def connect(self) -> None:
+        super().connect()
+        cast("_BoundTLSSocket", self.sock).deadline = self._dialled.deadline
+
+
+class _Adapter(HTTPAdapter):
+    """One that dials as it is told to, whatever is read from the address."""
+
+    def __init__(self, dial: Callable[[], BoundSocket], context: ssl.SSLContext | None) -> None:
+        self._dial = dial
+        self._context = context
+        super().__init__()
+
+    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
+        super().init_poolmanager(*arguments, ssl_context=self._context, **options)
+
+    def cert_verify(self, *_: Any) -> None:
+        """The context knows whom to trust; requests would read its certificates again each time."""
+
+    def get_connection_with_tls_context(self, *arguments: Any, **options: Any) -> Any:
+        pool: Any = super().get_connection_with_tls_context(*arguments, **options)
+        kind = _TLSConnection if pool.scheme == "https" else _Connection
+        pool.ConnectionCls = partial(kind, dial=self._dial)
+        return pool
+
+
+class Answer:
+    """What a server has sent, and its body as far as it is read."""
+
+    def __init__(self, response: requests.Response, url: URL, end: Callable[[], None]) -> None:
+        self._response = response
+        self._url = url
+        self._end = end
+        self._is_read = False
+        self.status = response.status_code
+        self.headers = response.headers
+
+    @property
+    def length(self) -> int | None:
+        """Bytes, if it tells. Raises SourceFailed."""
+        told = self.headers.get("Content-Length")
+        if told is None or "Transfer-Encoding" in self.headers:
+            return None
+        if not _LENGTH.fullmatch(told):
+            raise SourceFailed(f"{self._url.without_query!r} has the length {told[:50]!r}")
+        return int(told)
+
+    def read(self, size: int) -> bytes:
+        """Nothing at the end. Raises SourceFailed, also where the body is shorter than its length; SourceTimedOut."""
+        if self._is_read:
+            return b""
+        with _errors(self._url):
+            content: bytes = self._response.raw.read(size, decode_content=False)
+        if not content:
+            # What is done with it may take longer than the fetch, and needs neither connection nor place.
+            self._is_read = True
+            self._end()
+        return content
+
+
+class Fetcher:
+    """Gets what `may_get` allows, at the address and wherever that redirects to."""
+
+    def __init__(
+        self, gate: Gate, limits: Limits, may_get: Callable[[URL], bool], ca_bundle: str | None
+    ) -> None:
+        self._gate = gate
+        self._limits = limits
+        self._may_get = may_get
+        self._ca_bundle = ca_bundle
+
+    @contextmanager
+    def get(self, url: URL, conditions: Mapping[str, str]) -> Iterator[Answer]:
+        """An answer of status 200 or 304. Raises OriginalNotFound, SourceFailed, SourceTimedOut, Busy."""
+        with ExitStack() as stack:
+            stack.enter_context(one_fetch_from(url.host))
+            deadline = stack.enter_context(one_fetch(self._limits.deadline_seconds))
+            for _ in range(self._limits.redirects + 1):
+                answer = self._ask(url, conditions, deadline, stack)
+                if answer.status not in _REDIRECTS:
+                    _refuse(answer, url, is_conditional=bool(conditions))
+                    yield answer
+                    return
+                url = self._follow(url, answer)
+        raise SourceFailed(f"{url.without_query!r} is one redirect too many")
+
+    def _ask(
+        self, url: URL, conditions: Mapping[str, str], deadline: FetchDeadline, stack: ExitStack
+    ) -> Answer:
+        dial = partial(
+            self._gate.connect,
+            url.host.strip("[]"),
+            url.port,
+            deadline,
+            self._limits.connect_seconds,
+        )
+        with _errors(url):
+            context = self._context if url.scheme == "https" else None
+            adapter = _Adapter(dial, context)
+            stack.callback(adapter.close)
+            headers = {**HEADERS, **conditions}
+            request = requests.Request("GET", str(url), headers=headers).prepare()
+            response = adapter.send(request, stream=True, timeout=deadline.remaining())
+            stack.callback(response.close)
+        return Answer(response, url, stack.close)
+
+    def _follow(self, url: URL, answer: Answer) -> URL:
+        location = answer.headers.get("Location", "")
+        try:
+            # Headers are read as Latin-1; what is beyond ASCII is UTF-8, as in any address.
+            target = url.join(location.encode("latin-1").decode())
+        except ValueError as error:
+            raise SourceFailed(f"{url.without_query!r} redirects badly: {error}") from error
+        if not self._may_get(target):
+            raise SourceFailed(
+                f"{url.without_query!r} redirects to {target.without_query!r}, which is not allowed"
+            )
+        return target
+
+    @cached_property
+    def _context(self) -> ssl.SSLContext:
+        context = ssl.create_default_context(cafile=self._ca_bundle or where())
+        context.sslsocket_class = _BoundTLSSocket
+        return context
+
+
+def _refuse(answer: Answer, url: URL, *, is_conditional: bool) -> None:
+    shown = url.without_query
+    if answer.status in _GONE:
+        raise OriginalNotFound(f"{shown!r} answers {answer.status}")
+    if answer.status != 200 and not (answer.status == 304 and is_conditional):
+        raise SourceFailed(f"{shown!r} answers {answer.status}")
+    encoding = answer.headers.get("Content-Encoding", "identity")
+    if encoding.lower() != "identity":
+        raise SourceFailed(f"{shown!r} is packed as {encoding[:50]!r}, for which we did not ask")
+
+
+@contextmanager
+def _errors(url: URL) -> Iterator[None]:
+    try:
+        yield
+    except _FAILURES as error:
+        # The first cause: those around it quote the address, and its query may hold a secret.
+        raise_shortage(error)
+        cause = _first_cause(error)
+        text = f"{url.without_query!r}: {cause!r:.300}"
+        if isinstance(cause, TimeoutError):
+            raise SourceTimedOut(text) from error
+        raise SourceFailed(text) from error
+
+
+def _first_cause(error: BaseException) -> BaseException:
+    # Beyond theirs, the context may be what a caller is dealing with.
+    while isinstance(error.__context__, _FAILURES):
+        error = error.__context__
+    return error

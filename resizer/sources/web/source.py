@@ -1,0 +1,228 @@
+"""Originals on the web."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import re
+from contextlib import closing, contextmanager
+from functools import cached_property
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, NamedTuple, cast
+
+from resizer.conf import get_settings
+from resizer.errors import OriginalNotFound, TooManyBytes
+from resizer.formats import HEAD_BYTES
+from resizer.keys.names import escape_name
+from resizer.scratch import Spool
+from resizer.sources.protocol import Stat
+from resizer.sources.web.gate import Gate
+from resizer.sources.web.url import URL, parse, parse_directory, parse_pattern
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from typing import BinaryIO
+
+    from django.core.files.storage import Storage
+
+    from resizer.sources.web.fetching import Answer, Fetcher
+
+# RFC 9110 §8.8.2, §8.8.3. Anything else is not sent back: it might be more than a validator.
+_DATE = re.compile(r"[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2} GMT")
+_ETAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e]{0,64}"')
+_FINGERPRINT = re.compile(rf"([0-9]*)\|((?:{_DATE.pattern})?)\|(.*)")
+#: An absolute address as a name, or as it is written elsewhere.
+_ABSOLUTE = re.compile(r"(https?)://?(?=[^/])", re.IGNORECASE)
+
+
+class _Validators(NamedTuple):
+    """What a fingerprint is made of; each may be empty."""
+
+    length: str
+    modified: str
+    etag: str
+
+    @classmethod
+    def of(cls, answer: Answer) -> _Validators:
+        length = "" if answer.length is None else str(answer.length)
+        modified = answer.headers.get("Last-Modified", "")
+        etag = answer.headers.get("ETag", "")
+        if etag and not _ETAG.fullmatch(etag):
+            # It still tells one version from another.
+            etag = hashlib.blake2s(etag.encode("utf-8", "replace"), digest_size=16).hexdigest()
+        return cls(length, modified if _DATE.fullmatch(modified) else "", etag)
+
+    @classmethod
+    def parse(cls, fingerprint: str) -> _Validators:
+        """All empty for what another source, or none, has told."""
+        match = _FINGERPRINT.fullmatch(fingerprint)
+        return cls(*match.groups()) if match else cls("", "", "")
+
+    @property
+    def fingerprint(self) -> str:
+        return "|".join(self)
+
+    @property
+    def stat(self) -> Stat:
+        return Stat(int(self.length or 0), self.fingerprint)
+
+    @property
+    def conditions(self) -> dict[str, str]:
+        """Headers of a request that is answered with 304 as long as nothing has changed."""
+        conditions = {"If-Modified-Since": self.modified} if self.modified else {}
+        if _ETAG.fullmatch(self.etag):
+            conditions["If-None-Match"] = self.etag
+        return conditions
+
+
+class HttpSource:
+    """Names below `base_url`, and whole addresses that a pattern of `allowed_urls` matches."""
+
+    def __init__(
+        self,
+        base_url: str | None = None,
+        *,
+        allowed_urls: Sequence[str] = (),
+        networks: Sequence[str] = (),
+        connect_seconds: float = 5,
+        deadline_seconds: float = 7,
+        max_redirects: int = 3,
+        max_bytes: int | None = None,
+        ca_bundle: str | None = None,
+    ) -> None:
+        """Raises ValueError for options that make no sense, ImportError where requests is missing.
+
+        `networks` beside the Internet may be connected to, such as "10.1.0.0/16". `deadline_seconds` are for all
+        fetches of a request, `max_redirects` at most 3, `max_bytes` at most MAX_BYTES; `ca_bundle` is a file of certificates to trust.
+        """
+        if find_spec("requests") is None:
+            raise ImportError('HttpSource needs pip install "django-resized-img[web]"')
+        if isinstance(allowed_urls, str) or isinstance(networks, str):
+            raise ValueError("allowed_urls and networks are lists of texts")
+        if base_url is None and not allowed_urls:
+            raise ValueError("HttpSource needs base_url or allowed_urls")
+        if min(connect_seconds, deadline_seconds) <= 0 or (max_bytes is not None and max_bytes < 1):
+            raise ValueError("seconds and bytes are more than 0")
+        if max_redirects not in range(4):
+            raise ValueError("max_redirects is 0 to 3")
+        self._base = None if base_url is None else parse_directory(base_url)
+        self._allowed = [parse_pattern(one) for one in allowed_urls]
+        self._gate = Gate(networks)
+        self._limits = (connect_seconds, deadline_seconds, max_redirects)
+        self._max_bytes = max_bytes
+        self._ca_bundle = ca_bundle
+
+    def claims(self, storage: Storage) -> bool:
+        return False
+
+    def spell(self, name: str) -> str:
+        try:
+            return self._parse(name).name if self._is_absolute(name) else name
+        except ValueError:
+            return name
+
+    def stat(self, name: str, known: str | None = None) -> Stat:
+        validators = _Validators.parse(known or "")
+        with self._fetcher.get(self._find(name), validators.conditions) as answer:
+            return (validators if answer.status == 304 else _Validators.of(answer)).stat
+
+    @contextmanager
+    def open(self, name: str) -> Iterator[BinaryIO]:
+        url = self._find(name)
+        limit = min(self._max_bytes or get_settings().MAX_BYTES, get_settings().MAX_BYTES)
+        with self._fetcher.get(url, {}) as answer, closing(Spool()) as spool:
+            yield cast("BinaryIO", _Download(answer, spool, limit))
+
+    def url(self, name: str) -> str:
+        return str(self._find(name))
+
+    @cached_property
+    def _fetcher(self) -> Fetcher:
+        # Here, because requests takes a tenth of a second to import.
+        from resizer.sources.web.fetching import Fetcher, Limits
+
+        return Fetcher(self._gate, Limits(*self._limits), self._may_get, self._ca_bundle)
+
+    def _find(self, name: str) -> URL:
+        """Raises OriginalNotFound, for an address that is not allowed as well."""
+        try:
+            escape_name(name)
+            if self._base is not None and not self._is_absolute(name):
+                return self._base.below(name)
+            url = self._parse(name)
+            if url.name != name:
+                raise ValueError("an address has one spelling")
+        except ValueError as error:
+            raise OriginalNotFound(f"{name[:200]!r}: {error}") from error
+        if not self._may_get(url):
+            raise OriginalNotFound(f"{url.without_query[:200]!r} is not among allowed_urls")
+        return url
+
+    def _is_absolute(self, name: str) -> bool:
+        return bool(self._allowed and _ABSOLUTE.match(name))
+
+    def _parse(self, name: str) -> URL:
+        """Raises ValueError."""
+        return parse(_ABSOLUTE.sub(r"\1://", name, count=1))
+
+    def _may_get(self, url: URL) -> bool:
+        base = self._base
+        if base is not None and url[:3] == base[:3] and url.path.startswith(base.path):
+            return True
+        return any(one.matches(url) for one in self._allowed)
+
+
+class _Download:
+    """A file that is fetched as far as a header goes, or whole, and can be read again."""
+
+    def __init__(self, answer: Answer, spool: Spool, limit: int) -> None:
+        """Raises TooManyBytes, as `read` does."""
+        self.fingerprint = _Validators.of(answer).fingerprint
+        self._answer = answer
+        self._spool = spool
+        self._limit = limit
+        self._length = answer.length
+        self._position = 0
+        self._refuse_too_many(self._length or 0)
+
+    def fileno(self) -> int:
+        raise io.UnsupportedOperation("a file that may not be whole yet has no descriptor")
+
+    def tell(self) -> int:
+        return self._position
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        if whence == os.SEEK_END and self._length is None:
+            self._fetch_all()
+        start = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._length or 0}
+        self._position = max(0, start[whence] + offset)
+        return self._position
+
+    def read(self, size: int | None = -1) -> bytes:
+        is_all = size is None or size < 0
+        if is_all or self._position + (size or 0) > HEAD_BYTES:
+            # Whoever wants more than a header wants it all, and decodes while the server need not wait.
+            self._fetch_all()
+        else:
+            self._fetch(HEAD_BYTES)
+        content = self._spool.read(self._position, -1 if is_all else size or 0)
+        self._position += len(content)
+        return content
+
+    def _fetch_all(self) -> None:
+        # One more than may be, to see that there is one.
+        self._fetch(self._limit + 1)
+        self._length = self._spool.length
+
+    def _fetch(self, end: int) -> None:
+        while self._spool.length < end:
+            content = self._answer.read(min(HEAD_BYTES, end - self._spool.length))
+            if not content:
+                return
+            self._refuse_too_many(self._spool.length + len(content))
+            self._spool.append(content)
+
+    def _refuse_too_many(self, length: int) -> None:
+        if length > self._limit:
+            raise TooManyBytes(f"more than {self._limit} bytes")

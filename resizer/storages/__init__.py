@@ -1,0 +1,1 @@
+"""Where variants are kept."""

@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from resizer.concurrency import lockfiles
+
+if TYPE_CHECKING:
+    from freezegun.api import FrozenDateTimeFactory
+    from pytest_django import Settings
+
+HOLD = """
+import fcntl, os, sys, time
+descriptor = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT)
+fcntl.flock(descriptor, fcntl.LOCK_EX)
+print("locked", flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.fixture(autouse=True)
+def directory(tmp_path: Path, settings: Settings) -> Path:
+    directory = tmp_path / "locks"
+    settings.RESIZER = {"LOCK_DIRECTORY": str(directory)}
+    return directory
+
+
+def test_directory_is_of_the_project_and_the_user(settings: Settings) -> None:
+    settings.RESIZER = {}
+    place = lockfiles.place()
+    assert place.parent == Path(tempfile.gettempdir())
+    assert place.name.startswith(f"resizer-{os.geteuid()}-")
+    settings.SETTINGS_MODULE = "os"
+    assert lockfiles.place() != place
+
+
+def test_directory_is_private(directory: Path) -> None:
+    lockfiles.identity()
+    assert directory.stat().st_mode & 0o777 == 0o700
+
+
+def test_file_is_locked_once() -> None:
+    descriptor = lockfiles.lock("a")
+    assert descriptor is not None
+    assert lockfiles.lock("a") is None
+    os.close(descriptor)
+    again = lockfiles.lock("a")
+    assert again is not None
+    os.close(again)
+
+
+def test_killed_process_holds_nothing(directory: Path) -> None:
+    directory.mkdir(mode=0o700)
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(directory / "a")], stdout=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    with process.stdout:
+        assert process.stdout.readline() == b"locked\n"
+        assert lockfiles.lock("a") is None
+        process.send_signal(signal.SIGKILL)
+        process.wait(10)
+    descriptor = lockfiles.lock("a")
+    assert descriptor is not None
+    os.close(descriptor)
+
+
+def test_directory_of_another_is_refused(directory: Path, tmp_path: Path) -> None:
+    (tmp_path / "theirs").mkdir(mode=0o700)
+    directory.symlink_to(tmp_path / "theirs")
+    with pytest.raises(NotADirectoryError):
+        lockfiles.lock("a")
+    directory.unlink()
+    directory.mkdir()
+    directory.chmod(0o777)
+    with pytest.raises(PermissionError, match="others may write"):
+        lockfiles.lock("a")
+    assert list((tmp_path / "theirs").iterdir()) == []
+
+
+def test_link_in_the_place_of_a_file_is_not_followed(directory: Path, tmp_path: Path) -> None:
+    directory.mkdir(mode=0o700)
+    (directory / "a").symlink_to(tmp_path / "precious")
+    with pytest.raises(OSError, match=os.strerror(errno.ELOOP)):
+        lockfiles.lock("a")
+    assert not (tmp_path / "precious").exists()
+
+
+def test_file_system_without_locks(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(descriptor: int, operation: int) -> None:
+        raise OSError(errno.ENOLCK, "no locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with pytest.raises(OSError, match="no locks available"):
+        lockfiles.lock("a")
+
+
+def test_identity_is_of_the_directory(settings: Settings, tmp_path: Path) -> None:
+    identity = lockfiles.identity()
+    assert lockfiles.identity() == identity
+    settings.RESIZER = {"LOCK_DIRECTORY": str(tmp_path / "other")}
+    assert lockfiles.identity() != identity
+
+
+def test_number_is_what_was_written() -> None:
+    assert lockfiles.read_number("a") == 0
+    descriptor = lockfiles.lock("a")
+    assert descriptor is not None
+    lockfiles.write_number(descriptor, 1000)
+    lockfiles.write_number(descriptor, 7)
+    assert lockfiles.read_number("a") == 7
+    os.close(descriptor)
+
+
+def test_note_is_told_for_a_while(clock: FrozenDateTimeFactory) -> None:
+    assert lockfiles.noted("a", seconds=10) is None
+    lockfiles.note("a", "made")
+    clock.tick(timedelta(seconds=9))
+    assert lockfiles.noted("a", seconds=10) == "made"
+    clock.tick(timedelta(seconds=1))
+    assert lockfiles.noted("a", seconds=10) is None
+
+
+def test_note_gives_way_to_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lockfiles, "SLOTS", 1)
+    lockfiles.note("a", "failed")
+    lockfiles.note("b", "made")
+    assert lockfiles.noted("a", seconds=10) is None
+    assert lockfiles.noted("b", seconds=10) == "made"
+
+
+def test_nothing_is_noted_where_there_is_no_directory(directory: Path) -> None:
+    directory.write_text("a file")
+    lockfiles.note("a", "made")
+    assert lockfiles.noted("a", seconds=10) is None

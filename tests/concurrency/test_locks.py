@@ -1,0 +1,231 @@
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import pytest
+from django.core.cache import caches
+from django.core.cache.backends.locmem import LocMemCache
+from django.core.management import call_command
+
+from resizer.concurrency import lockfiles
+from resizer.concurrency.locks import lock_hosts, lock_machine, locking_cache
+from resizer.concurrency.waiting import Deadline
+from resizer.errors import Busy, StoreFailed
+from tests.servers import free_port, redis_server
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+    from typing import Any
+
+    from django.core.cache import BaseCache
+    from pytest_django import Settings
+
+KEY = "a.jpg/5d41402a-nFGBozSE6GBqnk/640.avif"
+BACKENDS = "django.core.cache.backends"
+
+
+class BrittleCache(LocMemCache):
+    """As good as a lock in one process; may break while somebody holds it."""
+
+    is_broken = False
+
+    def get(self, *args: Any, **kwargs: Any) -> Any:
+        if self.is_broken:
+            raise RuntimeError("gone for lunch")
+        return super().get(*args, **kwargs)
+
+
+@pytest.fixture(scope="session")
+def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with redis_server(tmp_path_factory.mktemp("redis")) as redis:
+        yield redis
+
+
+@pytest.fixture(
+    params=[
+        pytest.param("redis", marks=pytest.mark.service("redis")),
+        pytest.param("database", marks=pytest.mark.django_db(transaction=True)),
+    ]
+)
+def cache(request: pytest.FixtureRequest, settings: Settings) -> BaseCache:
+    if request.param == "redis":
+        location = request.getfixturevalue("redis")
+        use(settings, f"{BACKENDS}.redis.RedisCache", location)
+    else:
+        use(settings, f"{BACKENDS}.db.DatabaseCache", "locks")
+        call_command("createcachetable")
+    cache: BaseCache = caches["shared"]
+    cache.clear()
+    return cache
+
+
+def use(settings: Settings, backend: str, location: str = "") -> None:
+    settings.CACHES = {**settings.CACHES, "shared": {"BACKEND": backend, "LOCATION": location}}
+    settings.RESIZER = {"CACHE": "shared"}
+
+
+def nothing() -> None:
+    return None
+
+
+@pytest.mark.parametrize(
+    ("backend", "locks"),
+    [
+        (f"{BACKENDS}.locmem.LocMemCache", False),
+        (f"{BACKENDS}.dummy.DummyCache", False),
+        (f"{BACKENDS}.filebased.FileBasedCache", False),
+        (f"{BACKENDS}.db.DatabaseCache", True),
+        (f"{BACKENDS}.redis.RedisCache", True),
+    ],
+)
+def test_caches_that_lock_are_known_by_their_class(
+    settings: Settings, tmp_path: Path, backend: str, locks: bool
+) -> None:
+    use(settings, backend, str(tmp_path / "cache"))
+    assert (locking_cache() is not None) is locks
+
+
+def test_processes_lock_each_other_out() -> None:
+    with lock_machine(KEY, Deadline(0)) as machine:
+        assert machine == lockfiles.identity()
+        with (
+            pytest.raises(Busy, match="which another process makes"),
+            lock_machine(KEY, Deadline(0)),
+        ):
+            pass
+        with lock_machine("another", Deadline(0)):
+            pass
+    with lock_machine(KEY, Deadline(0)):
+        pass
+
+
+def test_who_waits_for_another_process_goes_on_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits = threading.Event()
+    monkeypatch.setattr("resizer.concurrency.waiting.release_connections", waits.set)
+
+    def work() -> str:
+        with lock_machine(KEY, Deadline(10)):
+            return "done"
+
+    with ThreadPoolExecutor(1) as pool:
+        with lock_machine(KEY, Deadline(0)):
+            waiter = pool.submit(work)
+            assert waits.wait(10)
+            assert not waiter.done()
+        assert waiter.result(10) == "done"
+
+
+def test_processes_without_a_directory_go_on_without_a_lock(
+    settings: Settings, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    settings.RESIZER = {"LOCK_DIRECTORY": str(tmp_path / "file")}
+    with lock_machine(KEY, Deadline(0)) as machine:
+        assert machine is None
+        with lock_machine(KEY, Deadline(0)):
+            pass
+
+
+def test_hosts_lock_each_other_out(cache: BaseCache) -> None:
+    with lock_hosts(KEY, nothing, Deadline(0), "one"):
+        with (
+            pytest.raises(Busy, match="which a host makes"),
+            lock_hosts(KEY, nothing, Deadline(0), "two"),
+        ):
+            pass
+        with lock_hosts("another", nothing, Deadline(0), "two"):
+            pass
+    with lock_hosts(KEY, nothing, Deadline(0), "two") as found:
+        assert found is None
+
+
+def test_who_waits_finds_what_another_host_has_made(cache: BaseCache) -> None:
+    with (
+        lock_hosts(KEY, nothing, Deadline(0), "one"),
+        lock_hosts(KEY, lambda: "made", Deadline(0), "two") as found,
+    ):
+        assert found == "made"
+
+
+def test_what_was_made_just_before_the_lease_ended_is_found(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "resizer.concurrency.locks.LOCKING", {"tests.concurrency.test_locks.BrittleCache"}
+    )
+    use(settings, "tests.concurrency.test_locks.BrittleCache", "just before")
+    looks: list[str | None] = [None, "made"]
+    cache = locking_cache()
+    assert cache is not None
+    monkeypatch.setattr("resizer.concurrency.waiting.release_connections", cache.clear)
+    cache.add(f"resizer:lease:{lockfiles.digest(KEY)}", "one ")
+    with lock_hosts(KEY, lambda: looks.pop(0), Deadline(10), "two") as found:
+        assert found == "made"
+
+
+def test_lease_of_a_process_of_this_machine_that_has_died_is_taken_over(cache: BaseCache) -> None:
+    name = f"resizer:lease:{lockfiles.digest(KEY)}"
+    cache.set(name, "one 0123456789abcdef", 60)
+    with lock_hosts(KEY, nothing, Deadline(0), "one") as found:
+        assert found is None
+        with pytest.raises(Busy), lock_hosts(KEY, nothing, Deadline(0), "two"):
+            pass
+    assert cache.get(name) is None
+
+
+def test_lease_ends_by_itself(cache: BaseCache, settings: Settings) -> None:
+    settings.RESIZER = {**settings.RESIZER, "LOCK_SECONDS": 1}
+    cache.set(f"resizer:lease:{lockfiles.digest(KEY)}", "one 0123456789abcdef", 1)
+    with lock_hosts(KEY, nothing, Deadline(10), "two") as found:
+        assert found is None
+
+
+def test_lease_that_is_anothers_by_now_stays(cache: BaseCache) -> None:
+    name = f"resizer:lease:{lockfiles.digest(KEY)}"
+    with lock_hosts(KEY, nothing, Deadline(0), "one"):
+        cache.set(name, "two 0123456789abcdef", 60)
+    assert cache.get(name) == "two 0123456789abcdef"
+
+
+def test_failing_look_ends_the_wait(cache: BaseCache) -> None:
+    def fail() -> None:
+        raise StoreFailed("gone for lunch")
+
+    with (
+        lock_hosts(KEY, nothing, Deadline(0), "one"),
+        pytest.raises(StoreFailed),
+        lock_hosts(KEY, fail, Deadline(10), "two"),
+    ):
+        pass
+
+
+def test_cache_that_does_not_answer_stops_nobody(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    use(settings, f"{BACKENDS}.redis.RedisCache", f"redis://127.0.0.1:{free_port()}")
+    with lock_hosts(KEY, nothing, Deadline(0), None) as found:
+        assert found is None
+    assert "Hosts do not lock each other out" in caplog.text
+
+
+def test_cache_that_breaks_meanwhile_stops_nobody(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(
+        "resizer.concurrency.locks.LOCKING", {"tests.concurrency.test_locks.BrittleCache"}
+    )
+    use(settings, "tests.concurrency.test_locks.BrittleCache", "meanwhile")
+    with lock_hosts(KEY, nothing, Deadline(0), None):
+        monkeypatch.setattr(BrittleCache, "is_broken", True)
+    assert "A lease is left to end by itself" in caplog.text
+
+
+def test_hosts_that_share_nothing_go_on() -> None:
+    with (
+        lock_hosts(KEY, nothing, Deadline(0), "one") as first,
+        lock_hosts(KEY, nothing, Deadline(0), "two") as second,
+    ):
+        assert first is second is None

@@ -1,0 +1,411 @@
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.core.cache.backends.locmem import LocMemCache
+from django.core.files.storage import InMemoryStorage, storages
+from django.core.management import CommandError, call_command
+from django.db import connection, connections
+from django.db.backends.sqlite3.base import DatabaseWrapper as SQLite
+from django.db.migrations.recorder import MigrationRecorder
+from django.urls import clear_script_prefix, include, path, set_script_prefix
+from django.views.generic import RedirectView
+
+from resizer import originals
+from resizer.engines.pillow import PillowEngine
+from resizer.maintenance.doctor import Mark, examine
+from resizer.models import CachedVariant, Original
+from tests.conftest import files, save
+from tests.pictures import photograph
+from tests.records.test_index import database  # noqa: F401  # a fixture
+from tests.test_originals import raising  # noqa: F401  # a fixture
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pytest_django import Settings
+
+pytestmark = pytest.mark.django_db
+
+PARTS = [
+    "settings",
+    "variants storage",
+    "addresses",
+    "engine",
+    "cache",
+    "locks",
+    "database",
+    "source 'default'",
+    "signing key",
+]
+
+
+def finding(part: str) -> tuple[Mark, str]:
+    (found,) = [one for one in examine() if one.part == part]
+    assert found.text.endswith((".", "]"))
+    return found.mark, found.text
+
+
+# A project that has them in the wrong order.
+urlpatterns = [
+    path("<path:path>", RedirectView.as_view(url="/"), name="pages"),
+    path("img/", include("resizer.urls")),
+]
+
+
+def test_healthy_project_has_one_line_for_each_part(
+    settings: Settings, capsys: pytest.CaptureFixture[str], variants: Path
+) -> None:
+    settings.RESIZER = {"SIGNING_KEY": "of its own"}
+    save("a.jpg")
+    call_command("resizer_doctor")
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.partition(":")[0].partition(" ")[2] for line in lines] == PARTS
+    # The tests' own cache is of one process.
+    assert [line for line in lines if not line.startswith("✓")] == [lines[4]]
+    assert lines[4].startswith("! cache: LocMemCache works, for each process alone.")
+    # Nothing stays.
+    assert files(variants) == []
+    assert list(variants.iterdir()) == []
+    assert not Original.objects.exists()
+    assert not CachedVariant.objects.exists()
+
+
+def test_what_is_broken_ends_in_1(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "resizer": {"BACKEND": "tests.test_store.ReadOnlyStorage"},
+    }
+    with pytest.raises(CommandError, match=r"^1 part is broken, see ✗ above\.$") as raised:
+        call_command("resizer_doctor")
+    assert raised.value.returncode == 1
+    assert "✗ variants storage: " in capsys.readouterr().out
+
+
+def test_two_broken_parts_are_counted(settings: Settings) -> None:
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "resizer": {"BACKEND": "tests.test_store.ReadOnlyStorage"},
+    }
+    settings.ROOT_URLCONF = "django.contrib.auth.urls"
+    with pytest.raises(CommandError, match="3 parts are broken"):
+        call_command("resizer_doctor")
+
+
+def test_settings_that_nothing_can_be_tried_with(settings: Settings) -> None:
+    settings.RESIZER = {"WITHDS": [320]}
+    (found,) = examine()
+    assert str(found) == "✗ settings: RESIZER has an unknown key 'WITHDS'. Did you mean 'WIDTHS'?"
+
+
+def test_project_that_cannot_sign_addresses(settings: Settings) -> None:
+    settings.SECRET_KEY = ""
+    (found,) = examine()
+    assert found.mark is Mark.BROKEN
+    assert "Set RESIZER['SIGNING_KEY']" in found.text
+
+
+def test_warning_of_the_system_checks_is_advice(settings: Settings) -> None:
+    settings.RESIZER = {"STORAGE": "nowhere"}
+    mark, text = finding("settings")
+    assert mark is Mark.ADVICE
+    assert "_resized/" in text
+
+
+class ForgetfulStorage(InMemoryStorage):
+    def _save(self, name: str, content: Any) -> str:
+        return name
+
+
+class KeepingStorage(InMemoryStorage):
+    def delete(self, name: str) -> None:
+        pass
+
+
+class OverwritingStorage(InMemoryStorage):
+    def get_available_name(self, name: str, max_length: int | None = None) -> str:
+        storages["resizer"].delete(name)
+        return name
+
+
+@pytest.mark.parametrize(
+    ("storage", "mark", "text"),
+    [
+        ("django.core.files.storage.InMemoryStorage", Mark.FINE, "writes, reads and deletes"),
+        ("tests.test_store.ReadOnlyStorage", Mark.BROKEN, "read-only file system"),
+        ("tests.test_store.FailingStorage", Mark.BROKEN, "gone for lunch"),
+        ("tests.maintenance.test_doctor.ForgetfulStorage", Mark.BROKEN, "does not give back"),
+        ("tests.maintenance.test_doctor.KeepingStorage", Mark.BROKEN, "still has what was deleted"),
+        (
+            "tests.maintenance.test_doctor.OverwritingStorage",
+            Mark.ADVICE,
+            "lets a second writer replace",
+        ),
+    ],
+)
+def test_variants_storage_is_tried(settings: Settings, storage: str, mark: Mark, text: str) -> None:
+    settings.STORAGES = {**settings.STORAGES, "resizer": {"BACKEND": storage}}
+    told = finding("variants storage")
+    assert told[0] is mark
+    assert text in told[1]
+
+
+@pytest.mark.parametrize(
+    ("urlconf", "text"),
+    [
+        ("django.contrib.auth.urls", "Include resizer.urls"),
+        ("tests.maintenance.test_doctor", "Put the app's URLs before it."),
+    ],
+)
+def test_addresses_are_tried(settings: Settings, urlconf: str, text: str) -> None:
+    settings.ROOT_URLCONF = urlconf
+    mark, told = finding("addresses")
+    assert mark is Mark.BROKEN
+    assert text in told
+
+
+def test_prefix_that_visitors_see_is_none_of_the_address_that_is_tried() -> None:
+    set_script_prefix("/pictures/")
+    try:
+        assert finding("addresses") == (Mark.FINE, "/pictures/img/… leads to the app.")
+    finally:
+        clear_script_prefix()
+
+
+def test_large_variants_of_local_files_are_left_to_the_web_server(settings: Settings) -> None:
+    settings.RESIZER = {"MAX_ANSWER_BYTES": 4_500_000}
+    mark, text = finding("large variants")
+    assert mark is Mark.ADVICE
+    assert "in front has to answer it" in text
+
+
+class BrokenEngine(PillowEngine):
+    def render(self, *_: Any) -> Any:
+        raise RuntimeError("libaom is missing")
+
+
+def test_encoders_are_tried(settings: Settings) -> None:
+    settings.RESIZER = {"FORMATS": ["avif", "webp"]}
+    mark, told = finding("engine")
+    assert mark is Mark.FINE
+    assert told == "LibvipsEngine, in child processes, writes avif, webp, jpeg, png."
+    settings.RESIZER = {"ENGINE": "tests.maintenance.test_doctor.BrokenEngine", "ISOLATION": False}
+    mark, told = finding("engine")
+    assert mark is Mark.BROKEN
+    assert "cannot write avif: RuntimeError: libaom is missing." in told
+
+
+class DeafCache(LocMemCache):
+    def get(self, *_: Any, **__: Any) -> Any:
+        return None
+
+
+class DeadCache(LocMemCache):
+    def set(self, *_: Any, **__: Any) -> Any:
+        raise RuntimeError("connection refused")
+
+
+@pytest.mark.parametrize(
+    ("backend", "mark", "text"),
+    [
+        ("django.core.cache.backends.dummy.DummyCache", Mark.ADVICE, "remembers nothing"),
+        ("django.core.cache.backends.locmem.LocMemCache", Mark.ADVICE, "each process alone"),
+        ("tests.maintenance.test_doctor.DeafCache", Mark.BROKEN, "does not give back"),
+        ("tests.maintenance.test_doctor.DeadCache", Mark.BROKEN, "connection refused"),
+    ],
+)
+def test_cache_is_tried(settings: Settings, backend: str, mark: Mark, text: str) -> None:
+    settings.CACHES = {**settings.CACHES, "other": {"BACKEND": backend}}
+    settings.RESIZER = {"CACHE": "other"}
+    told = finding("cache")
+    assert told[0] is mark
+    assert text in told[1]
+
+
+def test_cache_in_files_is_shared(settings: Settings, tmp_path: Path) -> None:
+    backend = "django.core.cache.backends.filebased.FileBasedCache"
+    settings.CACHES = {**settings.CACHES, "other": {"BACKEND": backend, "LOCATION": str(tmp_path)}}
+    settings.RESIZER = {"CACHE": "other"}
+    assert finding("cache") == (Mark.FINE, "FileBasedCache works, and is shared between processes.")
+
+
+def test_migrations_are_looked_at() -> None:
+    assert finding("database") == (Mark.FINE, "SQLite has our tables.")
+    for newer in ("0002_digests", "0001_squashed_0002_digests"):
+        MigrationRecorder(connection).record_unapplied("resizer", newer)
+    mark, text = finding("database")
+    assert mark is Mark.BROKEN
+    assert "Run manage.py migrate." in text
+
+
+class KeepingOut:
+    """As a router that has been forgotten: the migration counts as done, and made nothing."""
+
+    def db_for_write(self, model: Any, **_: Any) -> str:
+        return "second"
+
+    db_for_read = db_for_write
+
+    def allow_migrate(self, db: str, app_label: str, **_: Any) -> bool | None:
+        return False if app_label == "resizer" else None
+
+
+def test_tables_that_a_router_keeps_out_are_missing(settings: Settings, tmp_path: Path) -> None:
+    settings.DATABASE_ROUTERS = [KeepingOut()]
+    second = {**connection.settings_dict, "NAME": str(tmp_path / "second.sqlite3")}
+    connections["second"] = SQLite(second, "second")
+    try:
+        call_command("migrate", "resizer", database="second", verbosity=0)
+        mark, text = finding("database")
+    finally:
+        connections["second"].close()
+        del connections["second"]
+    assert mark is Mark.BROKEN
+    assert "manage.py migrate --database second." in text
+    assert "DATABASE_ROUTERS have to let resizer in." in text
+
+
+def test_project_without_a_database_is_healthy(database: str) -> None:  # noqa: F811  # the fixture
+    mark, text = finding("database")
+    if database == "none":
+        assert (mark, text.startswith("there is none")) == (Mark.FINE, True)
+    else:
+        assert mark is Mark.BROKEN
+        assert "Pictures work without it." in text
+
+
+def test_sources_open_an_original(settings: Settings, tmp_path: Path) -> None:
+    part = "source 'default'"
+    mark, text = finding(part)
+    assert (mark, text) == (
+        Mark.ADVICE,
+        "it is empty, or not there yet. So no original could be opened.",
+    )
+    # One that is found, though nobody has asked for it yet; no variant, and no other file.
+    save("a/readme.txt", b"no picture")
+    save("b.jpg/5d41402a-nFGBozSE6GBqnk/320.jpg")
+    save("broken.jpg", b"\xff\xd8\xff\xe0 no picture")
+    save("c/löwe.JPG", photograph((64, 48)))
+    assert finding(part) == (Mark.FINE, "opens 'c/löwe.JPG' (jpeg, 64 × 48 px).")
+    # One that is known.
+    for name in ("d.jpg", "e.jpg", "f.jpg"):
+        save(name, photograph((80, 60)))
+        originals.describe(name)
+    assert finding(part) == (Mark.FINE, "opens 'f.jpg' (jpeg, 80 × 60 px).")
+    for name in ("e.jpg", "f.jpg"):
+        storages["default"].delete(name)
+    mark, text = finding(part)
+    assert mark is Mark.ADVICE
+    assert text.startswith(
+        "opens 'd.jpg' (jpeg, 80 × 60 px), but has lost 2 of 3 originals at once."
+    )
+    shutil.rmtree(tmp_path / "originals")
+    mark, text = finding(part)
+    assert mark is Mark.BROKEN
+    assert text.startswith("it is empty, or not there, though 'f.jpg' was. Is the disk mounted?")
+
+
+def test_source_without_a_picture_that_opens_is_broken() -> None:
+    save("notes.txt", b"no picture")
+    mark, text = finding("source 'default'")
+    assert (mark, text) == (Mark.FINE, "it answers. None of its originals is known yet.")
+    save("broken.jpg", b"\xff\xd8\xff\xe0 no picture")
+    mark, text = finding("source 'default'")
+    assert mark is Mark.BROKEN
+    assert text.startswith("no original could be opened: ")
+
+
+def test_source_that_does_not_answer_is_broken(
+    raising: Any,  # noqa: F811  # the fixture
+) -> None:
+    save("a.jpg")
+    originals.describe("a.jpg")
+    raising()
+    mark, text = finding("source 'default'")
+    assert mark is Mark.BROKEN
+    assert "the storage is down" in text
+
+
+class OddStorage(InMemoryStorage):
+    """Cannot list; has any file."""
+
+    def listdir(self, path: str) -> Any:
+        raise NotImplementedError
+
+    def size(self, name: str) -> int:
+        return 1
+
+
+class DownStorage(OddStorage):
+    def size(self, name: str) -> int:
+        raise OSError("out of order")
+
+
+class ShutStorage(InMemoryStorage):
+    """May not be listed."""
+
+    def listdir(self, path: str) -> Any:
+        raise PermissionError("listing is forbidden")
+
+
+class LateStorage(InMemoryStorage):
+    def listdir(self, path: str) -> Any:
+        raise TimeoutError("not in time")
+
+
+@pytest.mark.parametrize(
+    ("storage", "mark", "text"),
+    [
+        ("LateStorage", Mark.BROKEN, "it does not answer: not in time. Look at its OPTIONS"),
+        ("OddStorage", Mark.FINE, "it answers. None of its originals is known yet."),
+        ("DownStorage", Mark.BROKEN, "it does not answer: 'resizer-doctor-"),
+        ("ShutStorage", Mark.BROKEN, "it does not answer: listing is forbidden. Look at"),
+    ],
+)
+def test_source_of_which_nothing_is_known_is_asked(
+    settings: Settings, storage: str, mark: Mark, text: str
+) -> None:
+    odd = {"BACKEND": f"tests.maintenance.test_doctor.{storage}"}
+    settings.STORAGES = {**settings.STORAGES, "default": odd}
+    found = finding("source 'default'")
+    assert found[0] is mark
+    assert found[1].startswith(text)
+
+
+def test_source_that_may_not_be_listed_is_advised(settings: Settings) -> None:
+    shut = {"BACKEND": "tests.maintenance.test_doctor.ShutStorage"}
+    settings.STORAGES = {**settings.STORAGES, "default": shut}
+    save("a.jpg", photograph((64, 48)))
+    originals.describe("a.jpg")
+    mark, text = finding("source 'default'")
+    assert mark is Mark.ADVICE
+    assert text.startswith("opens 'a.jpg' (jpeg, 64 × 48 px), but cannot be listed: listing is")
+
+
+def test_signing_key_is_advised(settings: Settings) -> None:
+    assert finding("signing key")[0] is Mark.ADVICE
+    settings.RESIZER = {"SIGNING_KEY": "of its own"}
+    assert finding("signing key")[0] is Mark.FINE
+
+
+def test_locks_are_told(settings: Settings, tmp_path: Path) -> None:
+    mark, text = finding("locks")
+    assert (mark, "hosts not at all" in text) == (Mark.FINE, True)
+    memory = {"BACKEND": "django.core.files.storage.InMemoryStorage"}
+    settings.STORAGES = {**settings.STORAGES, "resizer": memory}
+    mark, text = finding("locks")
+    assert (mark, "Hosts may render the same variant at once" in text) == (Mark.ADVICE, True)
+    (tmp_path / "file").touch()
+    settings.RESIZER = {"LOCK_DIRECTORY": str(tmp_path / "file")}
+    mark, text = finding("locks")
+    assert (mark, "Set RESIZER['LOCK_DIRECTORY']" in text) == (Mark.ADVICE, True)
+
+
+def test_locks_of_hosts_are_told(settings: Settings) -> None:
+    table = {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "nowhere"}
+    settings.CACHES = {**settings.CACHES, "shared": table}
+    settings.RESIZER = {"CACHE": "shared"}
+    mark, text = finding("locks")
+    assert (mark, "hosts by DatabaseCache" in text) == (Mark.FINE, True)
