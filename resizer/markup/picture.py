@@ -164,8 +164,10 @@ def build(
     plain_width = css_width or PLAIN_WIDTH
     plain = next((width for width in ladder.widths if width >= plain_width), widest_offered)
     still = replace(recipe, animated=False)
-    still_stem = _stem(description, still)
     standby = description.fallback(still)
+    stem = _stem(description, recipe)
+    # A signature is a quarter of a tag's CPU, so a picture that stands still anyway is signed once.
+    still_stem = _stem(description, still) if recipe.animated else stem
     candidates = []
     if recipe.animated:
         # Who asks for less motion sees the picture that stands still (Media Queries 5 §12.1).
@@ -175,7 +177,6 @@ def build(
         )
     if not recipe.suits(JPEG):
         modern = get_settings().modern_formats(recipe)
-    stem = _stem(description, recipe)
     tallest = height_of(widest_offered, description.size, recipe)
     candidates += [
         Candidates(target.content_type, ladder.srcset(stem, target))

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.core.files.storage import storages
+from django.template import Context, Template
+from django.utils.crypto import salted_hmac
 from django.utils.safestring import mark_safe
 from django.utils.translation import gettext_lazy
 from jinja2 import Undefined
@@ -17,6 +19,7 @@ from PIL import Image
 from resizer.conf import MAX_FRAMES
 from resizer.keys.variant import parse_key, write_recipe
 from resizer.markup import picture
+from tests.calls import recorded
 from tests.conftest import save
 from tests.pictures import draw, encode, photograph
 
@@ -401,6 +404,28 @@ def test_attributes_are_passed_on() -> None:
 def test_all_addresses_of_a_picture_share_one_signature() -> None:
     html = str(build())
     assert len(set(re.findall(r"[0-9a-f]{8}-[\w-]{14}", html))) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ('{% resized_img "a.jpg" alt="" %}', 1),
+        ('{% resized_img "a.jpg" alt="" width=600 ratio="3/2" quality="high" %}', 1),
+        ('{% resized_img "a.jpg" alt="" animated=True %}', 1),
+        ('{% resized_img "a.jpg" alt="" quality="lossless" %}', 1),
+        ('{% resized_url "a.jpg" width=600 %}', 1),
+        # One picture moves, and one stands still for visitors with less motion.
+        ('{% resized_img "a.gif" alt="" animated=True %}', 2),
+    ],
+)
+def test_picture_is_signed_once_for_each_recipe(text: str, count: int) -> None:
+    save("a.jpg")
+    animate()
+    template = Template("{% load resizer %}" + text)
+    with recorded() as entered:
+        html = template.render(Context())
+    assert len(set(re.findall(r"[0-9a-f]{8}-[\w-]{14}", html))) == count
+    assert entered.count(salted_hmac.__code__) == count
 
 
 @pytest.mark.parametrize("content", [None, b"<svg xmlns='http://www.w3.org/2000/svg'/>"])
