@@ -1,9 +1,57 @@
 from __future__ import annotations
 
-import pytest
+import copy
+import json
+import pickle
+import re
+from typing import TYPE_CHECKING
 
-from resizer.formats import BY_NAME, FORMATS, SNIFF_BYTES, sniff
+import pytest
+from PIL import Image
+
+from resizer.conf import get_settings
+from resizer.engines import libvips
+from resizer.engines.containers.cicp import COLOUR_READERS
+from resizer.engines.guards.ancillary import CLEANERS
+from resizer.engines.guards.parts import FLOOD_GUARDS
+from resizer.engines.pillow import PillowEngine, encoding
+from resizer.formats import (
+    BY_EXTENSION,
+    BY_NAME,
+    FALLBACKS,
+    FORMATS,
+    JPEG,
+    MODERN,
+    PNG,
+    SNIFF_BYTES,
+    TIFF,
+    sniff,
+)
+from resizer.keys.variant import LOSSLESS, Recipe
+from resizer.storages.endings import STRUCTURES, has_end
+from tests.engines.rendering import render, variant
 from tests.pictures import draw, encode
+from tests.servers import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from resizer.formats import Format
+
+#: Formats that have levels of quality.
+LOSSY = {row for row in FORMATS if row.levels}
+#: Code that a row needs, beside what stands in the row itself.
+REGISTRIES: dict[str, tuple[Mapping[Format, object], set[Format]]] = {
+    "guards against floods": (FLOOD_GUARDS, set(FORMATS)),
+    "guards against ancillary parts": (CLEANERS, set(FORMATS)),
+    "readers of colours": (COLOUR_READERS, set(FORMATS)),
+    "structures of whole files": (
+        STRUCTURES,
+        {row for row in FORMATS if row.is_written and not row.ending},
+    ),
+    "encoder options of Pillow": (encoding.ENCODER_OPTIONS, LOSSY),
+    "encoder options of libvips": (libvips.SAVER_OPTIONS, LOSSY),
+}
 
 
 @pytest.mark.parametrize("name", sorted(set(BY_NAME) - {"heic"}))
@@ -46,3 +94,118 @@ def test_anything_else_is_no_format(head: bytes) -> None:
 def test_rows_are_distinct() -> None:
     for column in ("name", "extension", "content_type"):
         assert len({getattr(row, column) for row in FORMATS}) == len(FORMATS)
+
+
+@pytest.mark.parametrize("row", FORMATS, ids=lambda row: row.name)
+def test_row_is_the_same_object_wherever_it_is(row: Format) -> None:
+    assert pickle.loads(pickle.dumps(row)) is row
+    assert copy.deepcopy(row) is row
+
+
+@pytest.mark.parametrize("registry", REGISTRIES)
+def test_registry_has_code_for_every_row_that_needs_it(registry: str) -> None:
+    rows, wanted = REGISTRIES[registry]
+    assert set(rows) == wanted
+
+
+@pytest.mark.parametrize("row", FORMATS, ids=lambda row: row.name)
+def test_row_is_complete(row: Format) -> None:
+    assert row.decoded_bytes >= 4
+    # Pillow's list holds HEIF after an import of another library.
+    Image.init()
+    assert row.pillow in Image.OPEN or row.is_extra
+    # A written format has levels, or is lossless throughout.
+    assert bool(row.levels) == bool(row.fixed_bytes)
+    assert not row.is_written or row.levels or row.has_lossless
+    assert not row.levels or row.is_written
+    assert not row.libvips_saver or row.is_written
+    assert not row.has_motion or row.can_move
+    assert not row.has_layers or row.can_move
+
+
+@pytest.mark.parametrize("row", BY_EXTENSION.values(), ids=lambda row: row.name)
+def test_row_of_a_written_format_names_encoders_that_are_there(row: Format) -> None:
+    original = encode(draw((400, 300)), "PNG")
+    for engine in (libvips.LibvipsEngine(), PillowEngine()):
+        assert engine.can_write(row)
+        (rendered,) = render(engine, original, variant(320, row))
+        assert sniff(rendered.content) is row
+        assert has_end(rendered.content, row)
+
+
+def test_no_engine_writes_what_is_only_read() -> None:
+    for row in set(FORMATS) - set(BY_EXTENSION.values()):
+        assert not libvips.LibvipsEngine().can_write(row)
+
+
+@pytest.mark.parametrize("row", [row for row in FORMATS if row.levels], ids=lambda row: row.name)
+def test_default_levels_are_those_of_the_row(row: Format) -> None:
+    qualities = get_settings().QUALITIES
+    assert row.levels is not None
+    assert {level: qualities[level][row.name] for level in qualities} == row.levels._asdict()
+
+
+def test_default_levels_are_the_numbers_that_were_measured() -> None:
+    """Other numbers would change the versions, and so the addresses, of all variants."""
+    assert get_settings().QUALITIES == {
+        "low": {"avif": 47, "webp": 62, "jpeg": 54},
+        "medium": {"avif": 53, "webp": 75, "jpeg": 64},
+        "high": {"avif": 72, "webp": 88, "jpeg": 82},
+    }
+
+
+def test_every_written_format_is_modern_or_a_fallback() -> None:
+    assert {*MODERN, *FALLBACKS} == set(BY_EXTENSION.values())
+    assert FALLBACKS == (JPEG, PNG)
+    assert TIFF not in MODERN
+
+
+@pytest.mark.parametrize("page", ["config/edge/nginx.conf", "docs/nginx.md"])
+def test_nginx_looks_for_the_written_formats(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    (extensions,) = re.findall(r"location ~ .*\\\.\(\?:([a-z0-9|]+)\)\)\$\"", text)
+    assert extensions.split("|") == sorted(BY_EXTENSION, key=_order)
+
+
+def test_nginx_sends_the_types_of_the_written_formats() -> None:
+    text = (ROOT / "config/edge/nginx.conf").read_text(encoding="utf-8")
+    (types,) = re.findall(r"types \{\n(.*?)\}", text, re.DOTALL)
+    assert {tuple(line.split()) for line in types.split(";") if line.strip()} == {
+        (row.content_type, row.extension) for row in BY_EXTENSION.values()
+    }
+
+
+def test_cloudfront_tells_the_modern_formats_from_the_fallbacks() -> None:
+    text = (ROOT / "config/aws/normalise.js").read_text(encoding="utf-8")
+    (offered,) = re.findall(r"^const OFFERED = (\[.*\]);$", text, re.MULTILINE)
+    assert json.loads(offered) == [row.content_type for row in MODERN]
+    (fallback,) = re.findall(r"const fallback = (.*);", text)
+    assert set(re.findall(r'"([^"]+)"', fallback)) == {row.content_type for row in FALLBACKS}
+
+
+def test_readme_names_the_formats() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    (modern,) = re.findall(r"^\| `FORMATS` \| .*?best first: (.*?);", text, re.MULTILINE)
+    assert re.findall("`([a-z]+)`", modern) == [row.name for row in MODERN]
+    (usual, extra) = re.findall(
+        r"^\| `EXTRA_FORMATS` \| .*? beside (.*?): (.*) \|$", text, re.MULTILINE
+    )[0]
+    assert re.findall(r"\w+", usual.replace(" and ", " ").lower()) == [
+        row.name for row in FORMATS if not row.is_extra
+    ]
+    assert re.findall("`([a-z]+)`", extra) == [row.name for row in FORMATS if row.is_extra]
+
+
+def test_readme_names_the_formats_that_hold_what_jpeg_cannot() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    (lossless,) = re.findall("`lossless`, in ([^;]*);", text)
+    (moving,) = re.findall("what moves keeps moving, in ([^;]*);", text)
+    for names, recipe in ((lossless, Recipe(quality=LOSSLESS)), (moving, Recipe(animated=True))):
+        assert set(names.lower().split(" and ")) == {
+            row.name for row in BY_EXTENSION.values() if recipe.suits(row)
+        }
+
+
+def _order(extension: str) -> tuple[bool, str]:
+    """Modern formats come first."""
+    return BY_EXTENSION[extension] in FALLBACKS, extension

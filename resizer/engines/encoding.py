@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from resizer.conf import get_settings
 from resizer.engines.protocol import TINY_PIXELS
-from resizer.formats import AVIF, JPEG, WEBP
+from resizer.formats import JPEG
 from resizer.keys.variant import AUTO
 
 if TYPE_CHECKING:
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 #: How much of the quality that is wanted a variant keeps in any case.
 LEAST_QUALITY = 0.3
-#: What a file of one plain grey takes: container and tables, of which no quality takes away a byte.
-FIXED_BYTES = {AVIF: 270, JPEG: 260, WEBP: 40}
 #: Of an AVIF beyond which the faster setting pays, px.
 SMALL_WIDTH = 320
 
@@ -65,7 +63,7 @@ def encode_lossy(
     """
     is_found = variant.recipe.quality == AUTO
     quality = find_quality() if is_found else get_settings().quality_of(variant)
-    fixed = FIXED_BYTES[variant.format]
+    fixed = variant.format.fixed_bytes
     part = 1.0
     content = whole = encode(quality)
     while len(content) > most > fixed and part > LEAST_QUALITY:

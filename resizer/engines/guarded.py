@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from resizer.engines import load_engine
 from resizer.errors import EngineFailed, ResizerError
-from resizer.formats import JPEG, PNG, WEBP
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -18,9 +17,6 @@ if TYPE_CHECKING:
     from resizer.keys.variant import Variant
 
 logger = logging.getLogger(__name__)
-
-#: Formats that each engine decodes by itself. Of the others libvips leaves all to Pillow.
-_BY_BOTH = {JPEG, PNG, WEBP}
 
 
 class GuardedEngine:
@@ -73,7 +69,8 @@ class GuardedEngine:
 
     def _load_other(self, header: Header) -> Engine | None:
         path = vars(type(self._engine)).get("other")
-        if path is None or header.format not in _BY_BOTH:
+        # What libvips does not load, it leaves to Pillow: there is no other engine for it.
+        if path is None or not header.format.libvips_loader:
             return None
         try:
             return load_engine(path)

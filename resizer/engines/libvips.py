@@ -42,9 +42,6 @@ pyvips.cache_set_max(0)
 # Many renders run beside each other, and one gains nothing from more threads.
 pyvips.concurrency_set(1)
 
-# AVIF originals are missing: libheif decodes them with libaom, at 2.4 times the cost of Pillow's dav1d.
-# GIF originals are missing: of one that is cut and has an end all the same, libvips shows what there is.
-_LOADERS = {JPEG: "jpegload", PNG: "pngload", WEBP: "webpload"}
 #: What libjpeg warns of when the pixels are whole, and something is between them and their end (jerror.h).
 _PADDED = "extraneous bytes before marker 0xd9"
 # How a loader is told to shrink by a whole factor while it decodes.
@@ -52,7 +49,6 @@ _SHRINKING: dict[Format, Callable[[int], dict[str, float]]] = {
     JPEG: lambda factor: {"shrink": factor},
     WEBP: lambda factor: {"scale": 1 / factor},
 }
-_SAVERS = {AVIF: "heifsave", JPEG: "jpegsave", PNG: "pngsave", WEBP: "webpsave"}
 _GREYS = {"b-w", "grey16"}
 #: Of pictures that do not say theirs: 72 dpi (EXIF 3.0 §4.6.4), pixels/mm.
 UNKNOWN_RESOLUTION = 72 / 25.4
@@ -65,6 +61,23 @@ MOZJPEG = {
     "trellis_quant": True,
     "overshoot_deringing": True,
     "quant_table": 3,
+}
+#: For each format that has levels of quality: what its saver is told beside the quality. Is given whether the picture is
+#: tiny, and whether more effort is worth it.
+SAVER_OPTIONS: dict[Format, Callable[[bool, bool], dict[str, Any]]] = {
+    AVIF: lambda tiny, has_effort: {
+        "compression": "av1",
+        # libheif's effort 0 is libaom's speed 9, 1 is 8.
+        "effort": 1 if has_effort else 0,
+        "subsample_mode": "off" if tiny else "on",
+        "bitdepth": 8,
+    },
+    JPEG: lambda tiny, _: {
+        **MOZJPEG,
+        "subsample_mode": "off" if tiny else "on",
+        "trellis_quant": not tiny,
+    },
+    WEBP: lambda *_: {"effort": 4},
 }
 
 
@@ -99,7 +112,7 @@ class LibvipsEngine:
         return self._pillow.can_read(found)
 
     def can_write(self, target: Format) -> bool:
-        return target in _SAVERS and bool(pyvips.type_find("VipsOperation", _SAVERS[target]))
+        return bool(pyvips.type_find("VipsOperation", target.libvips_saver))
 
     def read_header(self, file: BinaryIO) -> Header:
         return self._pillow.read_header(file)
@@ -146,7 +159,7 @@ def _render(
 
 def _reads(file: BinaryIO, header: Header) -> bool:
     """Whether libvips is the one to decode an original. Raises UndecodableOriginal."""
-    if header.format not in _LOADERS:
+    if not header.format.libvips_loader:
         return False
     if header.format is WEBP and header.frames > MAX_FRAMES:
         # It looks for each frame among those before it, though one is wanted: 1 s for 20,000, and 25 s for 100,000.
@@ -206,8 +219,8 @@ def _open(
         path = f"/dev/fd/{file.fileno()}"
     except OSError:
         file.seek(0)
-        return getattr(pyvips.Image, f"{_LOADERS[found]}_buffer")(file.read(), **options)
-    return getattr(pyvips.Image, _LOADERS[found])(path, **options)
+        return getattr(pyvips.Image, f"{found.libvips_loader}_buffer")(file.read(), **options)
+    return getattr(pyvips.Image, found.libvips_loader)(path, **options)
 
 
 def _resize(image: pyvips.Image, wanted: Resizing, orientation: int) -> pyvips.Image:
@@ -274,21 +287,8 @@ def _encode(image: pyvips.Image, variant: Variant, header: Header, exif: bytes) 
     if image.hasalpha() and not variant.format.has_alpha:
         image = image.flatten(background=255)
     size = image.width, image.height
-    subsampling = "off" if is_tiny(size) else "on"
-    options: dict[str, Any]
-    if variant.format is AVIF:
-        has_effort = is_worth_effort(header, image.width, has_alpha=image.hasalpha())
-        # libheif's effort 0 is libaom's speed 9, 1 is 8.
-        options = {
-            "compression": "av1",
-            "effort": 1 if has_effort else 0,
-            "subsample_mode": subsampling,
-            "bitdepth": 8,
-        }
-    elif variant.format is WEBP:
-        options = {"effort": 4}
-    else:
-        options = {**MOZJPEG, "subsample_mode": subsampling, "trellis_quant": not is_tiny(size)}
+    has_effort = is_worth_effort(header, image.width, has_alpha=image.hasalpha())
+    options = SAVER_OPTIONS[variant.format](is_tiny(size), has_effort)
     if variant.recipe.quality == LOSSLESS:
         return _save(image, variant.format, lossless=True, **options)
 
@@ -327,5 +327,5 @@ def _from_pillow(picture: Image.Image) -> pyvips.Image:
 def _save(image: pyvips.Image, target: Format, **options: Any) -> bytes:
     # No EXIF but that of `_encode` has come so far; otherwise libvips would write some of its own.
     keep = "exif" if image.get_typeof("exif-data") else "none"
-    content: bytes = getattr(image, f"{_SAVERS[target]}_buffer")(keep=keep, **options)
+    content: bytes = getattr(image, f"{target.libvips_saver}_buffer")(keep=keep, **options)
     return content

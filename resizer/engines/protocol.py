@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from resizer.formats import GIF, PNG
-
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
     from typing import BinaryIO
@@ -48,7 +46,7 @@ class Header(NamedTuple):
         if self.has_alpha:
             return True
         pixels = self.width * self.height
-        if self.format in {GIF, PNG} and pixels <= TINY_PIXELS:
+        if self.format.is_for_drawings and pixels <= TINY_PIXELS:
             return True
         return self.has_palette and self.bytes < DRAWING_BYTES * pixels
 

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from resizer.formats import AVIF, JPEG, PNG, WEBP
+from resizer.formats import AVIF, WEBP
 
 if TYPE_CHECKING:
-    from resizer.formats import Format
+    from collections.abc import Callable
 
-#: The end of an image (ITU-T T.81 §B.1.1.3), and the chunk that is the last one of a PNG (PNG 3 §11.2.5).
-_ENDS = {JPEG: b"\xff\xd9", PNG: b"\0\0\0\0IEND\xae\x42\x60\x82"}
+    from resizer.formats import Format
 
 
 def has_end(content: bytes, written_as: Format) -> bool:
     """Whether a file in a format that variants are written in is there up to its last byte."""
-    if written_as is WEBP:
-        # RIFF tells the length of what follows its first eight bytes.
-        return int.from_bytes(content[4:8], "little") + 8 == len(content)
-    if written_as is AVIF:
-        return _has_all_boxes(content)
-    return content.endswith(_ENDS[written_as])
+    if written_as.ending:
+        return content.endswith(written_as.ending)
+    return STRUCTURES[written_as](content)
+
+
+def _has_all_of_riff(content: bytes) -> bool:
+    """Whether there is all that follows the first eight bytes, which tell its length (RFC 9649 §2.4)."""
+    return int.from_bytes(content[4:8], "little") + 8 == len(content)
 
 
 def _has_all_boxes(content: bytes) -> bool:
@@ -35,3 +36,10 @@ def _has_all_boxes(content: bytes) -> bool:
             return False
         position += size
     return has_data and position == len(content)
+
+
+#: Of formats whose files have no `ending` of their own: whether a file is as long as its structure says.
+STRUCTURES: dict[Format, Callable[[bytes], bool]] = {
+    AVIF: _has_all_boxes,
+    WEBP: _has_all_of_riff,
+}

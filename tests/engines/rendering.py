@@ -6,7 +6,7 @@ import io
 from typing import TYPE_CHECKING, Any
 
 from resizer.engines import Header
-from resizer.formats import AVIF, JPEG, PNG, WEBP
+from resizer.formats import BY_EXTENSION, JPEG, PNG
 from resizer.keys.variant import Recipe, Variant
 from tests.pictures import decode
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from resizer.formats import Format
 
 PHOTO = (4000, 3000)
-WRITTEN = [AVIF, JPEG, PNG, WEBP]
+WRITTEN = list(BY_EXTENSION.values())
 
 
 def variant(width: int = 320, target: Format = PNG, **recipe: Any) -> Variant:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from resizer.formats import AVIF, FORMATS, WEBP
+from resizer.formats import AVIF, WEBP
 from resizer.storages.endings import has_end
 from tests.engines.rendering import WRITTEN, render, variant
 from tests.pictures import draw, encode
@@ -12,10 +12,6 @@ from tests.pictures import draw, encode
 if TYPE_CHECKING:
     from resizer.engines import Engine
     from resizer.formats import Format
-
-
-def test_every_format_that_is_written_is_tried() -> None:
-    assert set(WRITTEN) == {row for row in FORMATS if row.is_written}
 
 
 @pytest.mark.parametrize("target", WRITTEN, ids=lambda one: one.name)

@@ -2,13 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from resizer.engines.memory import DECODED_BYTES, estimate
-from resizer.formats import FORMATS, PNG, WEBP
+from resizer.engines.memory import estimate
+from resizer.formats import PNG, WEBP
 from tests.engines.rendering import header, variant
-
-
-def test_every_format_has_its_bytes_a_pixel() -> None:
-    assert set(DECODED_BYTES) == set(FORMATS)
 
 
 def test_shrunk_photograph_takes_little_and_what_is_decoded_whole_takes_more() -> None:

@@ -14,7 +14,7 @@ from resizer.engines.spaces import (
     profile_of,
     spans_colours,
 )
-from resizer.formats import AVIF, HEIC, PNG
+from resizer.formats import AVIF, GIF, HEIC, JPEG, PNG, TIFF, WEBP
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -37,7 +37,7 @@ _NOTHING = memoryview(b"")
 
 def told_profile(file: BinaryIO, found: Format, *, is_grey: bool) -> bytes | None:
     """A profile that counts before any in the file; None where those count, or sRGB."""
-    read = _READING.get(found)
+    read = COLOUR_READERS[found]
     space = read(file) if read else None
     return None if space is None or space.is_srgb else profile_of(space, is_grey=is_grey)
 
@@ -140,8 +140,13 @@ def _associated(box: memoryview, item: int) -> set[int]:
     return set()
 
 
-_READING: dict[Format, Callable[[BinaryIO], Space | None]] = {
+#: None where an ICC profile alone tells of colours.
+COLOUR_READERS: dict[Format, Callable[[BinaryIO], Space | None] | None] = {
     AVIF: _of_items,
+    GIF: None,
     HEIC: _of_items,
+    JPEG: None,
     PNG: _of_png,
+    TIFF: None,
+    WEBP: None,
 }

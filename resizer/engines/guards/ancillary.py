@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from resizer.engines.containers import heif, jpeg, png, webp
 from resizer.engines.guards.parts import refuse_floods
 from resizer.engines.guards.recognition import recognise
-from resizer.formats import AVIF, JPEG, PNG, WEBP
+from resizer.formats import AVIF, GIF, HEIC, JPEG, PNG, TIFF, WEBP
 from resizer.scratch import open_scratch
 
 if TYPE_CHECKING:
@@ -23,11 +23,15 @@ if TYPE_CHECKING:
     from resizer.formats import Format
 
 
-#: Makes stretches of the file, and bytes that replace others, of a file; is told whether all of it is wanted.
-_CLEANING: dict[Format, Callable[[BinaryIO, bool], Iterable[bytes | range]]] = {
+#: Makes stretches of the file, and bytes that replace others, of a file; is told whether all of it is wanted. None
+#: where decoders trip over nothing.
+CLEANERS: dict[Format, Callable[[BinaryIO, bool], Iterable[bytes | range]] | None] = {
     AVIF: heif.clean,
+    GIF: None,
+    HEIC: None,
     JPEG: jpeg.clean,
     PNG: png.clean,
+    TIFF: None,
     WEBP: webp.clean,
 }
 
@@ -41,7 +45,7 @@ def open_clean(file: BinaryIO, *, whole: bool = True) -> Iterator[tuple[BinaryIO
     """
     found = recognise(file)
     refuse_floods(file, found, whole=whole)
-    clean = _CLEANING.get(found)
+    clean = CLEANERS[found]
     pieces = _joined(clean(file, whole)) if clean else []
     if all(isinstance(piece, range) and piece.start == 0 for piece in pieces):
         file.seek(0)

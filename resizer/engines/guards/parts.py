@@ -33,7 +33,7 @@ _BYTES = {1, 2, 7}
 
 def refuse_floods(file: BinaryIO, found: Format, *, whole: bool) -> None:
     """Raises TooMuchWork. For a header only what precedes the pixels is looked at, where a decoder does no more."""
-    _REFUSING[found](file, whole)
+    FLOOD_GUARDS[found](file, whole)
 
 
 def _refuse_jpeg(file: BinaryIO, whole: bool) -> None:
@@ -115,7 +115,7 @@ def _refuse_numbers(file: BinaryIO, _whole: bool) -> None:
 
 
 #: Is given a file, and whether it may be read to its end.
-_REFUSING: dict[Format, Callable[[BinaryIO, bool], None]] = {
+FLOOD_GUARDS: dict[Format, Callable[[BinaryIO, bool], None]] = {
     AVIF: _refuse_items,
     GIF: _refuse_blocks,
     HEIC: _refuse_items,

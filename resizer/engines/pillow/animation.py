@@ -18,7 +18,7 @@ from resizer.engines.protocol import Rendered
 from resizer.engines.scoring import find_quality
 from resizer.engines.sharing import plan_resizing
 from resizer.errors import TooManyPixels, UndecodableOriginal
-from resizer.formats import AVIF, GIF, PNG, WEBP
+from resizer.formats import GIF, PNG
 from resizer.keys.variant import LOSSLESS
 
 if TYPE_CHECKING:
@@ -35,15 +35,13 @@ if TYPE_CHECKING:
 LEAST_MILLISECONDS = 11
 USUAL_MILLISECONDS = 100
 
-#: Which originals can move; a JPEG, a HEIC or a TIFF with several pictures is no animation.
-_MOVING = {AVIF, GIF, PNG, WEBP}
 #: More need not be told apart. A PNG says how many it has, and may say two thousand million.
 MAX_COUNTED = 100_000
 
 
 def count_frames(file: BinaryIO, image: Image.Image, found: Format) -> int:
     """How many frames an open picture has; 1 does not move."""
-    if found not in _MOVING:
+    if not found.can_move:
         return 1
     if found is GIF:
         # Pillow's own count takes 2.5 microseconds a frame: 7 s for a file of 50 MB with nothing but tiny ones.
@@ -119,7 +117,7 @@ def _frames(
     file: BinaryIO, image: Any, found: Format, count: int
 ) -> Iterator[tuple[Image.Image, int]]:
     """As many as were counted, and found to be few enough, whatever the file says now; and their milliseconds."""
-    if found in {GIF, PNG}:
+    if found.has_layers:
         with open_clean(file) as (clean, _):
             content = clean.read()
         size = image.size

@@ -9,16 +9,35 @@ from PIL import Image
 from resizer.engines.encoding import encode_lossy, is_tiny, is_worth_effort, most_bytes
 from resizer.engines.pillow.files import save
 from resizer.engines.scoring import find_quality
-from resizer.formats import AVIF, PNG, WEBP
+from resizer.formats import AVIF, JPEG, PNG, WEBP
 from resizer.keys.variant import LOSSLESS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from resizer.engines.protocol import Header
+    from resizer.formats import Format
     from resizer.keys.variant import Variant
 
 
 # Dithering makes files a third larger, and by SSIMULACRA2 no better.
 _NO_DITHER = Image.Dither.NONE
+
+#: For each format that has levels of quality: what its encoder is told beside the quality. Is given the subsampling of
+#: colours, and whether more effort is worth it.
+ENCODER_OPTIONS: dict[Format, Callable[[str, bool], dict[str, Any]]] = {
+    AVIF: lambda subsampling, has_effort: {
+        "speed": 8 if has_effort else 9,
+        "subsampling": subsampling,
+        "max_threads": 1,
+    },
+    JPEG: lambda subsampling, _: {
+        "optimize": True,
+        "progressive": True,
+        "subsampling": subsampling,
+    },
+    WEBP: lambda *_: {"method": 4},
+}
 
 
 def encode(image: Image.Image, variant: Variant, header: Header, exif: bytes) -> bytes:
@@ -30,15 +49,8 @@ def encode(image: Image.Image, variant: Variant, header: Header, exif: bytes) ->
         background.alpha_composite(image.convert("RGBA"))
         image = background.convert("RGB")
     subsampling = "4:4:4" if is_tiny(image.size) else "4:2:0"
-    options: dict[str, Any]
-    if variant.format is AVIF:
-        effort = is_worth_effort(header, image.width, has_alpha=image.has_transparency_data)
-        options = {"speed": 8 if effort else 9, "subsampling": subsampling, "max_threads": 1}
-    elif variant.format is WEBP:
-        options = {"method": 4}
-    else:
-        options = {"optimize": True, "progressive": True, "subsampling": subsampling}
-    options["exif"] = exif
+    has_effort = is_worth_effort(header, image.width, has_alpha=image.has_transparency_data)
+    options = {**ENCODER_OPTIONS[variant.format](subsampling, has_effort), "exif": exif}
     if variant.recipe.quality == LOSSLESS:
         return save(image, variant.format, lossless=True, **options)
 

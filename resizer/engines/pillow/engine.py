@@ -20,7 +20,7 @@ from resizer.engines.pillow.rights import kept_exif
 from resizer.engines.protocol import Header
 from resizer.engines.sharing import render_shared
 from resizer.errors import TooMuchWork
-from resizer.formats import GIF, HEIC, JPEG, PNG, WEBP
+from resizer.formats import HEIC, JPEG, WEBP
 from resizer.keys.geometry import upright
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class PillowEngine:
         return found is not HEIC or has_heic()
 
     def can_write(self, target: Format) -> bool:
-        return target.name not in {"avif", "webp"} or bool(features.check(target.name))
+        return target.name not in features.modules or features.check_module(target.name)
 
     def read_header(self, file: BinaryIO) -> Header:
         with open_image(file, whole=False) as (image, found):
@@ -57,7 +57,7 @@ class PillowEngine:
                 orientation=orientation,
                 has_alpha=image.has_transparency_data or shows_ground(file, image, found),
                 is_shrinkable=found is JPEG and not is_buffered(file),
-                is_graphic=found in {GIF, PNG} and length < GRAPHIC_BYTES * width * height,
+                is_graphic=found.is_for_drawings and length < GRAPHIC_BYTES * width * height,
                 has_palette=image.mode in {"1", "P"},
                 frames=count_frames(file, image, found),
                 bytes=length,

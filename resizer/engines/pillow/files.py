@@ -89,9 +89,7 @@ def has_heic() -> bool:
 
 
 def _plugin(found: Format) -> str:
-    """The name of Pillow's decoder and encoder."""
-    if found is not HEIC:
-        return found.name.upper()
-    if not has_heic():
+    """The name of Pillow's decoder and encoder. Raises UnsupportedFormat."""
+    if found is HEIC and not has_heic():
         raise UnsupportedFormat("pi-heif is not installed")
-    return "HEIF"
+    return found.pillow

@@ -13,6 +13,7 @@ from PIL import ExifTags, Image, IptcImagePlugin, JpegImagePlugin
 
 from resizer.conf import get_settings
 from resizer.engines.pillow.files import open_image
+from resizer.formats import AVIF
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -73,7 +74,7 @@ def _from_exif(image: Image.Image) -> Rights:
         exif = Image.Exif()
         exif.load(image.info.get("exif") or b"")
     artist, notice = (_decode(exif.get(tag)) for tag in (_ARTIST, _COPYRIGHT))
-    if image.format == "AVIF":
+    if image.format == AVIF.pillow:
         # Where boxes turn it, Pillow has written EXIF anew, with question marks for letters beyond ASCII.
         artist, notice = ("" if "?" in text else text for text in (artist, notice))
     # What follows the end of a text is not meant to be seen; a notice has two parts, for photographer and editor.
