@@ -30,7 +30,7 @@ from resizer.errors import (
     UndecodableOriginal,
 )
 from resizer.keys.geometry import height_of, widest
-from resizer.keys.variant import ParsedKey, Recipe, parse_key, write_key
+from resizer.keys.variant import AUTO, LOSSLESS, ParsedKey, Recipe, parse_key, write_key
 from resizer.links.mount import url_for
 from resizer.links.short import parse_short, write_short
 from resizer.links.signing import sign, verify
@@ -184,11 +184,18 @@ def _make(
         description = originals.recheck(description.reference)
         offered = _offered(description, variant)
         if offered == variant:
-            if isinstance(error, TooMuchWork | UndecodableOriginal):
+            if _breaks(error, variant.recipe):
                 originals.note_broken(description)
             raise
         return _show_instead(request, description, variant, offered)
     return _respond_made(request, answer, key, variant, headers)
+
+
+def _breaks(error: ResizerError, recipe: Recipe) -> bool:
+    """Whether an original can have no variant at all. A plain recipe may be quick where a costly one takes too long."""
+    if isinstance(error, TooMuchWork):
+        return not (recipe.animated or recipe.linear or recipe.quality in {AUTO, LOSSLESS})
+    return isinstance(error, UndecodableOriginal)
 
 
 def _show_instead(

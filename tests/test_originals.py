@@ -692,3 +692,26 @@ def test_only_what_is_the_fault_of_the_file_makes_it_broken(
     save("a.jpg")
     assert client.get(picture.url("a.jpg", width=320)).status_code == error.status
     assert ("<picture>" not in pages()[0]) is is_broken
+
+
+@pytest.mark.parametrize(
+    ("options", "is_broken"),
+    [
+        ({"animated": True}, False),
+        ({"linear": True}, False),
+        ({"quality": "auto"}, False),
+        ({"quality": "lossless"}, False),
+        ({"ratio": "1/1"}, True),
+        ({"quality": "high"}, True),
+    ],
+)
+def test_costly_recipe_that_takes_too_long_leaves_the_other_pages_alone(
+    client: Client, settings: Settings, options: dict[str, Any], is_broken: bool
+) -> None:
+    engine = "tests.test_originals.RefusingEngine"
+    settings.RESIZER = {"ENGINE": engine, "ISOLATION": False}
+    RefusingEngine.error = TooMuchWork
+    frames = [draw((640, 480)).rotate(90 * turn) for turn in range(3)]
+    save("a.jpg", encode(frames[0], "PNG", save_all=True, append_images=frames[1:]))
+    assert client.get(picture.url("a.jpg", width=320, **options)).status_code == 422
+    assert ("<picture>" not in pages()[0]) is is_broken
