@@ -62,8 +62,8 @@ class Choice:
 
     #: An alias in `SOURCES`; None is any.
     source: str | None = None
-    #: Made before this moment, POSIX seconds; None is at any time.
-    made_before: float | None = None
+    #: Made longer ago than so many seconds; None is at any time.
+    older_than: int | None = None
     #: Of a version that is not their original's present one, or of an original that is gone.
     is_stale: bool = False
 
@@ -133,7 +133,8 @@ class Purge:
         # asked instead where there is one. It knows of no unrecorded files, and not which files are lost.
         is_local = isinstance(self._storage, FileSystemStorage)
         self._is_listed = from_storage or is_local or not self._is_indexed
-        kind = f"{choice.source} {choice.is_stale} {choice.made_before is not None} {from_storage}"
+        self._made_before = None if choice.older_than is None else time.time() - choice.older_than
+        kind = f"{choice.source} {choice.is_stale} {choice.older_than} {from_storage}"
         self._bookmark = Bookmark(self._storage, kind)
         self._judged: set[str] = set()
         self._unclear: set[Reference] = set()
@@ -191,7 +192,7 @@ class Purge:
 
     def _candidates(self, found: Iterable[tuple[str, int, float]]) -> Iterator[_Candidate]:
         """Of keys, bytes and moments those of variants that source and age do not rule out."""
-        before = self._choice.made_before
+        before = self._made_before
         for key, length, made_at in found:
             variant = _parse(key)
             if variant is None or self._choice.source not in {None, variant.source}:
@@ -335,7 +336,7 @@ class Purge:
 
     def _has_doubts(self, alias: str) -> bool:
         """Whether a source cannot tell what has gone."""
-        by_age = self._choice.made_before is not None
+        by_age = self._choice.older_than is not None
         if self._is_forced or not (self._choice.is_stale or by_age):
             return False
         if alias not in self._judged:

@@ -674,6 +674,26 @@ def test_purge_goes_on_where_it_was_stopped(
     assert "goes on from here" in purge(capsys, "--for", "0.000001", *way)
 
 
+def test_each_age_has_its_own_bookmark(
+    capsys: pytest.CaptureFixture[str],
+    make: Any,
+    variants: Path,
+    way: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(purging, "BATCH", 1)
+    monkeypatch.setattr(index, "BATCH", 1)
+    for name in ("a.jpg", "b.jpg", "c.jpg"):
+        save(name)
+        make(name)
+    # Nothing is as old as that, so this one only passes by.
+    for _ in range(2):
+        assert "goes on" in purge(capsys, "--older-than", "30d", "--for", "0.000001", *way)
+    told = purge(capsys, "--older-than", "0h", "--for", "60", *way)
+    assert told.startswith("Removed 3 cached variants")
+    assert rows() == []
+
+
 def test_dry_run_leaves_no_bookmark(
     capsys: pytest.CaptureFixture[str], make: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

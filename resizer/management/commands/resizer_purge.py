@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import math
 import re
-import time
 from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -98,7 +97,7 @@ class Command(BaseCommand):
             raise CommandError("--all cannot be narrowed by --stale or --older-than.")
         choice = Choice(
             source=source,
-            made_before=None if age is None else time.time() - age,
+            older_than=age,
             is_stale=options["stale"] or not (options["all"] or source or age is not None),
         )
         purge = Purge(
