@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pkgutil
 import re
 import tomllib
 from typing import TYPE_CHECKING
@@ -66,6 +67,16 @@ def test_links_lead_to_files_and_headings(page: Path) -> None:
             headings = re.findall(r"^#+ (.+)$", file.read_text(encoding="utf-8"), re.MULTILINE)
             slugs = {re.sub(r"[^\w\- ]", "", one).lower().replace(" ", "-") for one in headings}
             assert anchor in slugs, target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_names_of_the_app_that_a_page_has_can_be_imported(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    for names in re.findall(r"^ *from resizer import (.+)$", text, re.MULTILINE):
+        for name in names.split(", "):
+            exec(f"from resizer import {name}", {})
+    for path in re.findall(r"[`\"](resizer(?:\.(?![EW]\d)\w+)+)[`\"]", text):
+        pkgutil.resolve_name(path)
 
 
 def test_contributing_page_draws_the_layers_of_the_contract() -> None:
