@@ -5,7 +5,8 @@ E006 no encoder or decoder for a format · E007 variants among the originals · 
 W001 variants kept in the media directory · W002 middleware before ours changes pictures ·
 W003 redirects to a bucket that has to be public ·
 W004 nothing tells hosts, or processes, that a variant is being made (only with --deploy) ·
-W005 a key that signs addresses can be guessed (only with --deploy)
+W005 a key that signs addresses can be guessed (only with --deploy) ·
+W007 a storage of a model field cannot be loaded
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from resizer.engines import load_engine
 from resizer.links.mount import mount_path
 from resizer.links.signing import signing_keys
 from resizer.sources import StorageSource, get_sources
+from resizer.sources.fields import field_failures
 from resizer.sources.identity import share_place
 from resizer.storages.buckets import bucket_of
 from resizer.store import FALLBACK_DIRECTORY, variants_storage
@@ -59,6 +61,7 @@ def check_settings(**_: Any) -> list[CheckMessage]:
         *_check_storage(),
         *_check_mount(),
         *_check_classes(),
+        *_check_fields(),
         *_check_middleware(),
         *_check_signing(),
     ]
@@ -215,6 +218,17 @@ def _check_classes() -> Iterator[CheckMessage]:
             f"The engine cannot write {target.name}.",
             hint=f"Install a build of its library with {target.name}, or take it out of FORMATS.",
             id="resizer.E006",
+        )
+
+
+def _check_fields() -> Iterator[CheckMessage]:
+    for field, error in field_failures():
+        # No error: the storage may need a request, or a tenant, which no command has.
+        yield Warning(
+            f"A storage of {field} cannot be loaded: {type(error).__name__}: {error}",
+            hint="Mend the storage. Until then, pages print the pictures of this field without an address.",
+            obj=field,
+            id="resizer.W007",
         )
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING
 
+from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
 from resizer.conf import Settings, get_settings
 from resizer.errors import OriginalNotFound
 from resizer.sources.fields import field_sources
-from resizer.sources.identity import OWN, own_alias
+from resizer.sources.identity import OWN, own_alias, place_of
 from resizer.sources.protocol import ListableSource, Source, Stat, stat_each
 from resizer.sources.static import StaticSource
 from resizer.sources.storage import StorageSource
@@ -42,7 +43,7 @@ def get_sources() -> Mapping[str, Source]:
     rest = {
         alias: source
         for alias, source in field_sources().items()
-        if not any(one.claims(source.storage) for one in configured.values())
+        if not any(_claims(one, source.storage) for one in configured.values())
     }
     return {**configured, **rest}
 
@@ -64,13 +65,30 @@ def get_source(alias: str) -> Source:
 
 
 def alias_of(storage: Storage) -> str | None:
-    """The alias of the source that the files of a storage are originals of; None if there is none."""
+    """The alias of the source that the files of a storage are originals of; None if there is none.
+
+    Raises OriginalNotFound where the storage cannot be loaded.
+    """
+    try:
+        place_of(storage)
+    except Exception as error:
+        # Code of the project, which may raise anything.
+        problem = f"the storage cannot be loaded: {type(error).__name__}: {error}"
+        raise OriginalNotFound(problem) from error
     for alias, source in _build(get_settings()).items():
-        if source.claims(storage):
+        if _claims(source, storage):
             return alias
     alias_of_field = own_alias(storage)
     # One that no field has would be found in this process alone, which has its object.
     return alias_of_field if alias_of_field in field_sources() else None
+
+
+def _claims(source: Source, storage: Storage) -> bool:
+    try:
+        return source.claims(storage)
+    except ImproperlyConfigured:
+        # Its storage cannot be loaded, as a system check says. The other sources are there.
+        return False
 
 
 @functools.lru_cache(maxsize=1)

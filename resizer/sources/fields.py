@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import functools
+import logging
 from typing import TYPE_CHECKING
 
 from django.apps import apps
-from django.core.exceptions import ImproperlyConfigured
 from django.db.models import FileField
 
 from resizer.sources.identity import own_alias, unwrap
@@ -19,29 +19,52 @@ if TYPE_CHECKING:
     from django.db.models import Model
 
 
+logger = logging.getLogger(__name__)
+
+
 def field_sources() -> Mapping[str, StorageSource]:
     """By the alias that each storage has of its own.
 
     Told anew each time: a place may depend on settings, or on whose site it is.
     """
     sources = {}
-    for lazy in _storages():
-        try:
-            storage = unwrap(lazy)
-        except ImproperlyConfigured:
-            # The files of one field cannot be had; those of the others can.
-            continue
-        alias = own_alias(storage)
+    for field, storage in _storages():
+        alias = _alias(field, storage)
         if alias is not None:
-            sources[alias] = StorageSource(storage)
+            sources[alias] = StorageSource(unwrap(storage))
     return sources
 
 
-def _storages() -> Iterator[Storage]:
+def field_failures() -> Iterator[tuple[FileField, Exception]]:
+    """The fields with a storage that cannot be loaded, and why."""
+    for field, storage in _storages():
+        try:
+            own_alias(storage)
+        except Exception as error:
+            yield field, error
+
+
+def _alias(field: FileField, storage: Storage) -> str | None:
+    try:
+        return own_alias(storage)
+    except Exception as error:
+        # Code of the project, which may raise anything. The files of one field cannot be had; those of the others can.
+        _warn_once(str(field), type(error).__name__, str(error))
+        return None
+
+
+@functools.lru_cache(maxsize=256)
+def _warn_once(field: str, error: str, text: str) -> None:
+    """Each page asks, and each picture."""
+    logger.warning("The storage of %s cannot be loaded: %s: %.500r", field, error, text)
+
+
+def _storages() -> Iterator[tuple[FileField, Storage]]:
     for field in _file_fields(tuple(apps.get_models())):
-        yield field.storage
+        yield field, field.storage
         # django-filer has several for a field, and chooses by the row.
-        yield from getattr(field, "storages", {}).values()
+        for storage in getattr(field, "storages", {}).values():
+            yield field, storage
 
 
 @functools.lru_cache(maxsize=1)

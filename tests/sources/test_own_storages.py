@@ -26,7 +26,7 @@ from config.gallery.models import Photo
 from resizer import checks, originals
 from resizer.maintenance.doctor import examine
 from resizer.models import CachedVariant, Original
-from resizer.sources import get_sources
+from resizer.sources import fields, get_sources
 from resizer.sources.identity import is_same, own_alias
 from tests.pictures import decode, photograph
 from tests.servers import django_server
@@ -205,20 +205,89 @@ def test_storage_that_no_field_has_shows_its_file_as_it_is(use: Use, private: Pa
     assert ' src="/private/photographs/a.jpg"' in html
 
 
+def fail(error: Exception) -> Any:
+    """A storage that raises as soon as it is used."""
+
+    def set_up() -> Storage:
+        raise error
+
+    return SimpleLazyObject(set_up)
+
+
+FAILURES: dict[str, Callable[[], Any]] = {
+    "one of STORAGES that is missing": lambda: SimpleLazyObject(lambda: storages["missing"]),
+    "ImportError": lambda: fail(ImportError("no such backend")),
+    "AttributeError": lambda: fail(AttributeError("no tenant")),
+    "KeyError": lambda: fail(KeyError("BUCKET")),
+    "ValueError": lambda: fail(ValueError("no place")),
+    "a place that is not known": lambda: Placeless(),
+}
+
+
+class Placeless(FileSystemStorage):
+    """As of django-tenants, where there is no tenant."""
+
+    @property
+    def location(self) -> str:
+        raise LookupError("no tenant")
+
+
+@pytest.fixture(params=FAILURES)
+def failing(request: pytest.FixtureRequest) -> Any:
+    return FAILURES[request.param]()
+
+
 def test_field_of_which_the_storage_cannot_be_loaded_harms_no_other(
+    client: Client,
+    use: Use,
+    private: Path,
+    failing: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    use(PrivateMedia())
+    photo = upload()
+    field = Photo._meta.get_field("image")
+    # As django-filer has its storages at a field.
+    monkeypatch.setattr(field, "storages", {"broken": failing}, raising=False)
+    fields._warn_once.cache_clear()
+    caplog.clear()
+    for _ in range(2):
+        address = show(photo)
+        assert address.startswith("/img/_storage-")
+        forget()
+        assert client.get(address).status_code == 200
+        assert len(get_sources()) == 2
+        assert f"source {own_alias(PrivateMedia())!r}" in [one.part for one in examine()]
+        call_command("resizer_purge")
+    complaints = [one for one in caplog.messages if "cannot be loaded" in one]
+    assert len(complaints) == 1
+    assert "gallery.Photo.image" in complaints[0]
+    (warning,) = checks.check_settings()
+    assert warning.id == "resizer.W007"
+    assert "gallery.Photo.image" in warning.msg
+
+
+def test_page_of_a_field_of_which_the_storage_cannot_be_loaded_is_there(
+    use: Use, failing: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    photo = Photo.objects.create(title="a", image="a.jpg")
+    use(failing)
+    photo.image.storage = failing
+    resizer.prefetch([photo], "image")
+    html = PAGE.render(Context({"photo": photo}))
+    assert html == '<img width="320" alt="" loading="lazy" decoding="async">'
+    assert "the storage cannot be loaded" in caplog.text
+
+
+def test_source_of_which_the_storage_cannot_be_loaded_harms_no_field(
     settings: Settings, use: Use, private: Path
 ) -> None:
     use(PrivateMedia())
     photo = upload()
-    broken = SimpleLazyObject(lambda: storages["missing"])
-    field = Photo._meta.get_field("image")
-    # As django-filer has its storages at a field.
-    field.storages = {"broken": broken}  # type: ignore[attr-defined]
-    try:
-        assert show(photo).startswith("/img/_storage-")
-        assert len(get_sources()) == 2
-    finally:
-        del field.storages  # type: ignore[attr-defined]
+    settings.RESIZER = {"SOURCES": {"press": {"OPTIONS": {"storage": "missing"}}}}
+    assert show(photo).startswith("/img/_storage-")
+    assert [message.id for message in checks.check_settings()] == ["resizer.E005"]
 
 
 def test_settings_of_one_test_break_no_other(
