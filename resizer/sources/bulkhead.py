@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -25,8 +26,22 @@ FETCHES_PER_PROCESS = 4
 PATIENCE_SECONDS = 1
 #: … and how many of a process do.
 MAX_PATIENT = 2
+#: How long a command waits, which no visitor waits for, seconds.
+COMMAND_SECONDS = 10
 #: How many counts there are: each takes files, and what has the same number shares one.
 COUNTS = 64
+
+_is_in_command: ContextVar[bool] = ContextVar("is_in_command", default=False)
+
+
+@contextmanager
+def command() -> Iterator[None]:
+    """In here a fetch waits for a place, where many visitors have new pictures made at the same time."""
+    token = _is_in_command.set(True)
+    try:
+        yield
+    finally:
+        _is_in_command.reset(token)
 
 
 @contextmanager
@@ -50,15 +65,22 @@ def one_fetch_from(remote: str) -> Iterator[None]:
 
 def _wait(enter: Callable[[], Leave | None], kind: str, what: str) -> Leave:
     """A place at a remote that is well, which is soon done with others. A page, which has other pictures, waits for none."""
+    if _is_in_command.get():
+        return _pause(enter, what, COMMAND_SECONDS)
     stop_waiting = (
         semaphores.enter_process(f"patient-{kind}", MAX_PATIENT) if is_in_request() else None
     )
     if stop_waiting is None:
         raise Busy(f"there is no more room for {what}")
-    pauses = Pauses(what, Deadline(PATIENCE_SECONDS), longest=0.05)
     try:
-        while (leave := enter()) is None:
-            pauses.pause()
+        return _pause(enter, what, PATIENCE_SECONDS)
     finally:
         stop_waiting()
+
+
+def _pause(enter: Callable[[], Leave | None], what: str, seconds: float) -> Leave:
+    """Raises Busy."""
+    pauses = Pauses(what, Deadline(seconds), longest=0.05)
+    while (leave := enter()) is None:
+        pauses.pause()
     return leave

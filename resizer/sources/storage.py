@@ -142,10 +142,10 @@ class StorageSource:
         if bucket is None:
             yield from ((name, try_stat(self.stat, name)) for name in names)
             return
-        look_up = bucket.look_up()
+        look_up = bucket.look_up(self._one_fetch)
 
         def stat(name: str) -> Stat:
-            with self._one_fetch(), storage_errors(name):
+            with storage_errors(name):
                 facts = look_up.stat(name)
             return Stat(facts.length, self._fingerprint(facts))
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import errno
 import os
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from django.core.exceptions import SuspiciousFileOperation
@@ -21,9 +21,13 @@ from django.core.exceptions import SuspiciousFileOperation
 from resizer.scratch import Spool, raise_shortage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from contextlib import AbstractContextManager
 
     from django.core.files.storage import Storage
+
+    #: What a request is sent within.
+    Sending = Callable[[], AbstractContextManager[None]]
 
 #: How much is fetched ahead of who reads, bytes.
 CHUNK_BYTES = 65_536
@@ -110,8 +114,8 @@ class Bucket:
             facts = _listed_facts(entry)
             yield Listed(self._name(entry), facts.length, facts.modified_at)
 
-    def look_up(self) -> LookUp:
-        return LookUp(self)
+    def look_up(self, sending: Sending = nullcontext) -> LookUp:
+        return LookUp(self, sending)
 
     def page(self, after: str) -> tuple[dict[str, Facts], bool]:
         """The next thousand objects of the location after a name, which need not exist, and whether there are more."""
@@ -188,8 +192,10 @@ class LookUp:
     asked for.
     """
 
-    def __init__(self, bucket: Bucket) -> None:
+    def __init__(self, bucket: Bucket, sending: Sending) -> None:
+        """Each request is sent within `sending`."""
         self._bucket = bucket
+        self._sending = sending
         self._page: dict[str, Facts] = {}
         #: Up to here, all that is there is in the page or was in a former one.
         self._end = ""
@@ -202,7 +208,7 @@ class LookUp:
         while self._is_usable and name > self._end:
             self._turn(max(self._end, _just_before(name)))
         if not self._is_usable:
-            return self._bucket.stat(name)
+            return self._ask(name)
         facts = self._page.get(name)
         if facts is None:
             raise FileNotFoundError(errno.ENOENT, "the listing has no such key")
@@ -210,7 +216,8 @@ class LookUp:
 
     def _turn(self, after: str) -> None:
         try:
-            self._page, is_cut = self._bucket.page(after)
+            with self._sending():
+                self._page, is_cut = self._bucket.page(after)
         except OSError:
             # One that may not be listed may be asked for what it has.
             self._is_usable = False
@@ -221,10 +228,14 @@ class LookUp:
         self._end = names[-1] if is_cut and names else LAST
 
     def _compare(self, name: str, listed: Facts) -> Facts:
-        facts = self._bucket.stat(name)
+        facts = self._ask(name)
         self._is_compared = True
         self._is_usable = facts.fingerprint == listed.fingerprint
         return facts
+
+    def _ask(self, name: str) -> Facts:
+        with self._sending():
+            return self._bucket.stat(name)
 
 
 class Download:

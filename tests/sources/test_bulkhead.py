@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
 import pytest
+from django.core.management import CommandError, call_command
 
 from resizer.concurrency import lockfiles, semaphores
+from resizer.concurrency.waiting import Pauses
 from resizer.errors import Busy
+from resizer.markup import picture
 from resizer.sources import StorageSource, bulkhead
 from resizer.sources.bulkhead import COUNTS, one_fetch_from
 from resizer.sources.deadline import one_request
@@ -19,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import BinaryIO
 
+    from django.test import Client
     from pytest_django import Settings
 
 
@@ -94,3 +100,33 @@ def test_few_of_a_process_wait(settings: Settings, monkeypatch: pytest.MonkeyPat
                 fetch()
             assert not patient.done()
         assert patient.result(10) == "fetched"
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("source")
+def test_command_waits_for_a_place(
+    client: Client, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save("a.jpg")
+    assert client.get(picture.url("a.jpg", width=320)).status_code == 200
+    rush = ExitStack()
+    real = Pauses.pause
+
+    def pause(self: Pauses) -> None:
+        rush.close()
+        real(self)
+
+    monkeypatch.setattr(Pauses, "pause", pause)
+    rush.enter_context(one_fetch_from("storage 'default'"))
+    call_command("resizer_purge")
+    rush.enter_context(one_fetch_from("storage 'default'"))
+    with suppress(CommandError):
+        call_command("resizer_doctor")
+    (told,) = re.findall(".*source 'default'.*", capsys.readouterr().out)
+    assert told.startswith("✓")
+    with rush:
+        rush.enter_context(one_fetch_from("storage 'default'"))
+        monkeypatch.setattr(Pauses, "pause", real)
+        monkeypatch.setattr(bulkhead, "COMMAND_SECONDS", 0)
+        with pytest.raises(CommandError, match="could not be asked for"):
+            call_command("resizer_purge")

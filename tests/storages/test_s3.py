@@ -9,7 +9,7 @@ import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import unquote
 
 import boto3
@@ -27,6 +27,7 @@ from storages.backends.s3 import S3Storage
 from config.gallery.models import Photo
 from resizer import originals, rendering, store
 from resizer.errors import (
+    Busy,
     OriginalNotFound,
     ResizerError,
     SourceFailed,
@@ -44,6 +45,7 @@ from resizer.records import index
 from resizer.records.descriptions import Reference
 from resizer.scratch import SPOOL_BYTES
 from resizer.sources import StorageSource
+from resizer.sources.bulkhead import one_fetch_from
 from resizer.storages import buckets, publishing
 from tests.conftest import CountingEngine, save
 from tests.pictures import decode, photograph
@@ -55,6 +57,8 @@ if TYPE_CHECKING:
     from django.test import Client
     from freezegun.api import FrozenDateTimeFactory
     from pytest_django import Settings
+
+    from resizer.sources import Stat
 
 pytestmark = pytest.mark.django_db
 
@@ -1108,6 +1112,21 @@ def test_names_that_no_listing_has_are_looked_up_as_any(use: Callable[..., None]
         look_up.stat("c")
     with pytest.raises(SuspiciousFileOperation):
         look_up.stat("c/../b")
+
+
+@pytest.mark.usefixtures("moto")
+def test_what_a_listing_has_told_takes_no_place(settings: Settings) -> None:
+    settings.RESIZER = {"MAX_FETCHES": 1}
+    names = ["a.jpg", "b.jpg", "c.jpg"]
+    for name in names:
+        save(name, b"content")
+    answers = StorageSource().stat_many(names)
+    told = [next(answers)]
+    with one_fetch_from("storage 'default'"):
+        told += answers
+        busy = dict(StorageSource().stat_many(names))
+    assert [(name, cast("Stat", stat).bytes) for name, stat in told] == [(one, 7) for one in names]
+    assert all(isinstance(busy[name], Busy) for name in names)
 
 
 @pytest.mark.usefixtures("moto")

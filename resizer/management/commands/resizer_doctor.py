@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from resizer.maintenance.doctor import Mark, examine
 from resizer.management.ending import quiet_pipe
+from resizer.sources import bulkhead
 
 
 class Command(BaseCommand):
@@ -21,7 +22,7 @@ class Command(BaseCommand):
     requires_system_checks = ()
 
     def handle(self, *_: Any, **__: Any) -> None:
-        with quiet_pipe(self.stdout):
+        with quiet_pipe(self.stdout), bulkhead.command():
             self._examine()
 
     def _examine(self) -> None:

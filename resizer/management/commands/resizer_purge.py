@@ -13,7 +13,7 @@ from django.template.defaultfilters import filesizeformat
 from resizer.errors import StoreFailed
 from resizer.maintenance.purging import Choice, Purge
 from resizer.management.ending import INTERRUPTED, quiet_pipe
-from resizer.sources import find_source
+from resizer.sources import bulkhead, find_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -88,7 +88,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *_: Any, **options: Any) -> None:
-        with quiet_pipe(self.stdout):
+        with quiet_pipe(self.stdout), bulkhead.command():
             self._purge(options)
 
     def _purge(self, options: dict[str, Any]) -> None:
