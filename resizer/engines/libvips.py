@@ -270,8 +270,12 @@ def _to_srgb(image: pyvips.Image, *, is_grey: bool) -> pyvips.Image:
     channels = image.bands - int(image.hasalpha())
     if not is_usable(image.get("icc-profile-data"), channels):
         return image
-    # A broken profile counts as none.
-    image = image.icc_transform("srgb", embedded=True, intent="relative")
+    try:
+        # No pixel is read yet: what fails is the profile.
+        image = image.icc_transform("srgb", embedded=True, intent="relative")
+    except pyvips.Error:
+        # A broken profile counts as none.
+        return image
     return image.colourspace("b-w") if is_grey else image
 
 

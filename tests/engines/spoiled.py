@@ -38,7 +38,7 @@ class Spoiled(NamedTuple):
 
 @cache
 def spoiled_files() -> tuple[Spoiled, ...]:
-    spoiled = (Spoiled(*one) for one in (*_pngs(), *_jpegs(), *_webps(), *_avifs()))
+    spoiled = (Spoiled(*one) for one in (*_pngs(), *_jpegs(), *_webps(), *_avifs(), *_profiled()))
     return (*spoiled, *unended_jpegs())
 
 
@@ -245,3 +245,22 @@ def _jpegs() -> Iterator[tuple[str, bytes, bytes]]:
         yield f"JPEG with a short {name} later", plain[:20] + extra + plain[20:], plain
     grey = encode(draw(SIZE, "L"))
     yield "grey JPEG with a profile of RGB", encode(draw(SIZE, "L"), icc_profile=P3), grey
+
+
+def _profiled() -> Iterator[tuple[str, bytes, bytes]]:
+    """A decoder finds out late what is wrong with a profile: its header is right."""
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    entry = srgb.index(b"rTRC")
+    (start,) = struct.unpack_from(">I", srgb, entry + 4)
+    profiles = {
+        "a profile to unknown colours": srgb[:20] + b"XXZ " + srgb[24:],
+        "a profile of an unknown curve": srgb[:start] + b"zzzz" + srgb[start + 4 :],
+        "a profile of a curve that lies elsewhere": (
+            srgb[: entry + 4] + (10**7).to_bytes(4) + srgb[entry + 8 :]
+        ),
+    }
+    for kind in ("JPEG", "PNG", "WEBP"):
+        picture = draw(SIZE)
+        plain = encode(picture, kind)
+        for name, profile in profiles.items():
+            yield f"{kind} with {name}", encode(picture, kind, icc_profile=profile), plain
