@@ -45,7 +45,7 @@ from resizer.records.descriptions import (
     pack,
     unpack,
 )
-from resizer.sources import Stat, alias_of, find_source, get_source
+from resizer.sources import Stat, alias_of, get_source
 from resizer.sources.deadline import is_in_request
 
 if TYPE_CHECKING:
@@ -95,7 +95,8 @@ def locate(file: File) -> Reference:
         return _spelled(claimed, str(file.name))
     if isinstance(file, str):
         alias, colon, name = file.partition(":")
-        if colon and find_source(alias) is not None:
+        # Sources of settings only: a text may be a stranger's, and the alias of a private storage can be computed.
+        if colon and alias in get_settings().SOURCES:
             return _spelled(alias, name)
         return _spelled(DEFAULT_SOURCE, file)
     raise TypeError(f"An original is a model's file or a name, not {file!r}.")

@@ -23,7 +23,7 @@ from django.utils.functional import LazyObject, SimpleLazyObject
 
 import resizer
 from config.gallery.models import Photo
-from resizer import checks, originals
+from resizer import checks, originals, picture
 from resizer.maintenance.doctor import examine
 from resizer.models import CachedVariant, Original
 from resizer.sources import fields, get_sources
@@ -125,6 +125,29 @@ def test_field_with_a_storage_of_its_own_is_a_closed_source(
     settings.RESIZER = {"SOURCES": {"default": {"OPEN": True}}}
     assert client.get("/img/320/photographs/a.jpg").status_code == 404
     assert client.get(f"/img/320/_{match[1]}/photographs/a.jpg").status_code == 404
+
+
+def test_text_names_no_storage_of_a_field(client: Client, use: Use, private: Path) -> None:
+    """Anybody who has read the project can compute its alias, and many a template prints a text of its visitors."""
+    use(PrivateMedia())
+    photo = upload()
+    alias = own_alias(PrivateMedia())
+    name = f"{alias}:{photo.image.name}"
+    html = Template(
+        "{% load resizer %}{% resized_img name alt='' %}{% resized_url name width=320 %}"
+    ).render(Context({"name": name}))
+    assert f"/img/_{alias}/" not in html
+    assert originals.locate(name) == ("default", name)
+    assert [one.source for one in Original.objects.all()] == []
+    # The field itself, the row, a reference and an address that a page has printed still lead to it.
+    reference = originals.locate(photo.image)
+    assert reference == (alias, photo.image.name)
+    assert originals.describe(reference).size == (1600, 1200)
+    row = Original.objects.get()
+    for file in (photo.image, row, reference):
+        address = picture.url(file, width=320)
+        assert address.startswith(f"/img/_{alias}/")
+        assert client.get(address).status_code == 200
 
 
 def test_storage_of_a_class_and_place_in_the_settings_is_that_source(
