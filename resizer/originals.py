@@ -45,7 +45,7 @@ from resizer.records.descriptions import (
     pack,
     unpack,
 )
-from resizer.sources import Stat, alias_of, get_source
+from resizer.sources import Stat, get_source, source_of
 from resizer.sources.deadline import is_in_request
 
 if TYPE_CHECKING:
@@ -87,30 +87,31 @@ def locate(file: File) -> Reference:
     if not file or not getattr(file, "_committed", not isinstance(file, DjangoFile)):
         return Reference(DEFAULT_SOURCE, "")
     if isinstance(file, FieldFile):
-        claimed = alias_of(file.storage)
-        if claimed is None:
+        found = source_of(file.storage)
+        if found is None:
             raise OriginalNotFound(
                 f"No source claims the storage of {file.field}: add one for it to RESIZER['SOURCES']."
             )
-        return _spelled(claimed, str(file.name))
+        alias, source = found
+        return Reference(alias, source.spell(str(file.name)))
     if isinstance(file, str):
         alias, colon, name = file.partition(":")
         # Sources of settings only: a text may be a stranger's, and the alias of a private storage can be computed.
-        if colon and alias in get_settings().SOURCES:
-            return _spelled(alias, name)
-        return _spelled(DEFAULT_SOURCE, file)
+        if not (colon and alias in get_settings().SOURCES):
+            alias, name = DEFAULT_SOURCE, file
+        return Reference(alias, get_source(alias).spell(name))
     raise TypeError(f"An original is a model's file or a name, not {file!r}.")
 
 
-def _spelled(alias: str, name: str) -> Reference:
-    return Reference(alias, get_source(alias).spell(name))
+def describe(file: File, reference: Reference | None = None) -> Description:
+    """What is known of an original. Raises any ResizerError; a failure is remembered for a minute, Busy is not.
 
-
-def describe(file: File) -> Description:
-    """What is known of an original. Raises any ResizerError; a failure is remembered for a minute, Busy is not."""
+    `reference` is what `locate` says of the file, where that has been asked.
+    """
     if isinstance(file, Original) and file.checked_at is not None:
         return from_row(file)
-    reference = locate(file)
+    if reference is None:
+        reference = locate(file)
     known = getattr(file, "_resizer_description", None)
     if not isinstance(known, Description) or known.reference != reference:
         known = _recall(reference)

@@ -27,7 +27,7 @@ from resizer.keys.variant import Recipe, write_stem
 from resizer.links.mount import url_for
 from resizer.links.signing import sign
 from resizer.markup.options import Options, is_nothing, read_flag, read_format, read_formats
-from resizer.sources import alias_of, get_source
+from resizer.sources import get_source, source_of
 from resizer.sources.files import storage_errors
 
 if TYPE_CHECKING:
@@ -148,9 +148,10 @@ def build(
     loading = _loading(priority=read_flag("priority", priority))
     all_attributes = loading | dict(attributes or {})
     try:
-        if not originals.locate(file).name:
+        reference = originals.locate(file)
+        if not reference.name:
             return NOTHING
-        description = originals.describe(file)
+        description = originals.describe(file, reference)
     except ResizerError as error:
         logger.warning("%.1000r is shown as it is: %.500r", file, error)
         return _as_it_is(file, choice.box(), alt, all_attributes)
@@ -205,9 +206,10 @@ def url(file: File, *, format: str | None = None, **options: object) -> str:
     choice = Options.read(**options)
     asked = None if is_nothing(format) else read_format(str(format))
     try:
-        if not originals.locate(file).name:
+        reference = originals.locate(file)
+        if not reference.name:
             return ""
-        description = originals.describe(file)
+        description = originals.describe(file, reference)
     except ResizerError as error:
         logger.warning("%.1000r is linked as it is: %.500r", file, error)
         return _plain_url(file)
@@ -277,7 +279,7 @@ def _as_it_is(
 def _plain_url(file: File) -> str:
     """Where a browser finds an original as it is; empty where it cannot."""
     try:
-        if isinstance(file, FieldFile) and alias_of(file.storage) is None:
+        if isinstance(file, FieldFile) and source_of(file.storage) is None:
             # Browsers may reach a storage that is no source.
             with storage_errors(str(file.name)):
                 return str(file.url)

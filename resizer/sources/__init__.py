@@ -10,8 +10,8 @@ from django.utils.module_loading import import_string
 
 from resizer.conf import Settings, get_settings
 from resizer.errors import OriginalNotFound
-from resizer.sources.fields import field_sources
-from resizer.sources.identity import OWN, own_alias, place_of
+from resizer.sources.fields import field_source, field_sources, find_field_source
+from resizer.sources.identity import OWN, place_of
 from resizer.sources.protocol import ListableSource, Source, Stat, stat_each
 from resizer.sources.static import StaticSource
 from resizer.sources.storage import StorageSource
@@ -29,10 +29,10 @@ __all__ = [
     "Stat",
     "StaticSource",
     "StorageSource",
-    "alias_of",
     "find_source",
     "get_source",
     "get_sources",
+    "source_of",
     "stat_each",
 ]
 
@@ -53,7 +53,7 @@ def find_source(alias: str) -> Source | None:
     if configured is not None or not alias.startswith(OWN):
         return configured
     # Also where a setting names its storage by now: the addresses of old pages go on working.
-    return field_sources().get(alias)
+    return find_field_source(alias)
 
 
 def get_source(alias: str) -> Source:
@@ -64,8 +64,8 @@ def get_source(alias: str) -> Source:
     return source
 
 
-def alias_of(storage: Storage) -> str | None:
-    """The alias of the source that the files of a storage are originals of; None if there is none.
+def source_of(storage: Storage) -> tuple[str, Source] | None:
+    """The source that the files of a storage are originals of, and its alias; None if there is none.
 
     Raises OriginalNotFound where the storage cannot be loaded.
     """
@@ -77,10 +77,8 @@ def alias_of(storage: Storage) -> str | None:
         raise OriginalNotFound(problem) from error
     for alias, source in _build(get_settings()).items():
         if _claims(source, storage):
-            return alias
-    alias_of_field = own_alias(storage)
-    # One that no field has would be found in this process alone, which has its object.
-    return alias_of_field if alias_of_field in field_sources() else None
+            return alias, source
+    return field_source(storage)
 
 
 def _claims(source: Source, storage: Storage) -> bool:

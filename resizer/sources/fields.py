@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+#: For how many aliases the storage is remembered: with a place for each site, one storage has many.
+MAX_FOUND = 1024
+_last_found: dict[str, Storage] = {}
+
 
 def field_sources() -> Mapping[str, StorageSource]:
     """By the alias that each storage has of its own.
@@ -33,6 +37,33 @@ def field_sources() -> Mapping[str, StorageSource]:
         if alias is not None:
             sources[alias] = StorageSource(unwrap(storage))
     return sources
+
+
+def field_source(storage: Storage) -> tuple[str, StorageSource] | None:
+    """The source of a field's storage, and its alias; None where no field has it."""
+    alias = own_alias(storage)
+    if alias is None:
+        return None
+    # A file mostly has the very object of its field, which costs no look at the places of all the others.
+    if any(one is storage for _field, one in _storages()):
+        return alias, StorageSource(unwrap(storage))
+    # Another object that no field has would be found in this process alone.
+    source = find_field_source(alias)
+    return None if source is None else (alias, source)
+
+
+def find_field_source(alias: str) -> StorageSource | None:
+    """The source with an alias of its own."""
+    last = _last_found.get(alias)
+    # Where it was the last time, but asked for its place again.
+    ordered = sorted(_storages(), key=lambda one: one[1] is not last)
+    for field, storage in ordered:
+        if _alias(field, storage) == alias:
+            if len(_last_found) >= MAX_FOUND:
+                _last_found.clear()
+            _last_found[alias] = storage
+            return StorageSource(unwrap(storage))
+    return None
 
 
 def field_failures() -> Iterator[tuple[FileField, Exception]]:

@@ -372,6 +372,63 @@ def test_storage_with_a_place_for_each_site_mixes_none(
         assert f'width="320" height="{round(320 * size[1] / size[0])}"' in html
 
 
+class Asked(TenantStorage):
+    """Counts how often its place is asked for."""
+
+    asked = 0
+
+    @property
+    def location(self) -> str:
+        self.asked += 1
+        return super().location
+
+
+def test_storages_of_other_fields_cost_a_picture_nothing(
+    client: Client, use: Use, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(TenantStorage, "root", tmp_path / "sites", raising=False)
+    others = [Asked() for _ in range(20)]
+    for number, other in enumerate(others):
+        monkeypatch.setattr(other, "site", f"other{number}", raising=False)
+    use(Asked())
+    field = Photo._meta.get_field("image")
+    # As django-filer has its storages at a field.
+    storages_by_name = {str(number): other for number, other in enumerate(others)}
+    monkeypatch.setattr(field, "storages", storages_by_name, raising=False)
+    mine = Asked()
+    monkeypatch.setitem(storages_by_name, "mine", mine)
+    for site in ("one", "two"):
+        monkeypatch.setattr(mine, "site", site, raising=False)
+        photo = upload()
+        photo.image.storage = mine
+        (tmp_path / "sites" / site).mkdir(exist_ok=True)
+        (tmp_path / "sites" / site / "a.jpg").write_bytes(photograph())
+        photo.image.name = "a.jpg"
+        context = Context({"photo": photo})
+        (address,) = re.findall(r' src="([^"]*)"', PAGE.render(context))
+        # The first request looks for the storage among all.
+        assert client.get(address).status_code == 200
+        for other in (*others, mine):
+            other.asked = 0
+        assert address in PAGE.render(context)
+        assert client.get(address).status_code == 200
+        assert sum(other.asked for other in others) == 0
+        assert mine.asked > 0
+
+
+def test_storages_are_remembered_for_so_many_sites(
+    client: Client, use: Use, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fields, "MAX_FOUND", 2)
+    monkeypatch.setattr(TenantStorage, "root", tmp_path / "sites", raising=False)
+    use(TenantStorage())
+    for site in ("one", "two", "three", "four"):
+        monkeypatch.setattr(TenantStorage, "site", site)
+        address = show(upload("a.jpg"))
+        assert client.get(address).status_code == 200
+        assert len(fields._last_found) <= 2
+
+
 class MultiStorageFile(ImageFieldFile):
     """As django-filer has it: the storage is chosen by the row."""
 
