@@ -55,6 +55,8 @@ _BRADFORD: Matrix = (
 _CURVE_STEPS, _GRID_STEPS, _OUTPUT_STEPS = 1024, 25, 4096
 #: XYZ in a profile ends there.
 _MOST_XYZ = 65535 / 32768
+#: Other numbers in a profile are below that (s15Fixed16Number, ICC.1:2001-04 §5.3.2).
+_MOST_NUMBER = 32_767
 
 
 class Space(NamedTuple):
@@ -73,8 +75,17 @@ class Space(NamedTuple):
 
 
 def spans_colours(primaries: Chromaticities) -> bool:
-    """Whether red, green, blue and white are four colours that exist, and no two on one line."""
-    return all(primaries[1::2]) and abs(_area(primaries)) > 1e-6
+    """Whether a profile can hold red, green, blue and white, and red, green and blue do not lie on one line.
+
+    Chromium ignores places beyond 0 to 1 as well (skcms, `skcms_PrimariesToXYZD50`).
+    """
+    if not all(0 <= place <= 1 for place in primaries) or abs(_area(primaries)) <= 1e-6:
+        return False
+    try:
+        rows = _to_xyz(primaries)
+    except ZeroDivisionError:
+        return False
+    return all(abs(value) < _MOST_NUMBER for row in rows for value in row)
 
 
 def _area(primaries: Chromaticities) -> float:

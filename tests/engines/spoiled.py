@@ -98,6 +98,18 @@ def _pngs() -> Iterator[tuple[str, bytes, bytes]]:
     yield "PNG that is cut in a text behind", with_chunk(plain, text, b"IEND")[:-30], plain
     yield "PNG without an end", plain[:-12], plain
     yield "PNG that is cut in its last checksum", plain[:-14], plain
+    white, primaries = [31270, 32900], [64000, 33000, 30000, 60000, 15000, 6000]
+    for name, places in {
+        "lies beyond a profile's numbers": (
+            [32900, 64000, 31270, 3810774612, 64000, 314363339, 44682, 32900]
+        ),
+        "has more red than there is": [*white, 100_001, *primaries[1:]],
+        "has more green than there is": [*white, *primaries[:3], 120_000, *primaries[4:]],
+        "has a white of no red": [5334, 24555, *primaries],
+        "has a white of hardly any red": [5317, 24597, *primaries],
+    }.items():
+        told = chunk(b"gAMA", (100_000).to_bytes(4)) + chunk(b"cHRM", struct.pack(">8I", *places))
+        yield f"PNG whose cHRM {name}", with_chunk(plain, told), plain
     profile = struct.pack(">I", 3_000_000) + P3[4:] + bytes(3_000_000 - len(P3))
     yield "PNG with a profile of 3 MB", with_chunk(plain, chunk(b"iCCP", packed(profile))), wide
     yield (

@@ -24,10 +24,12 @@ pytestmark = pytest.mark.service("chromium")
 #: Of a JPEG without an end marker Chromium draws all but the last row of blocks, and what is smoothed with that, px.
 LAST_BLOCKS = 32
 #: A profile is bounded here and not there. Of scans of one colour each, without an end, Chromium draws nothing.
+#: By a white without red it turns all colours black.
 #: libheif shows an AVIF with transparency of no size, which libheif before 1.12 wrote; Chromium shows nothing.
 OTHERWISE = (
     "AVIF",
     "JPEG in three scans",
+    "PNG whose cHRM has a white of",
     "PNG with a profile of 5 MB",
 )
 
