@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import jinja2
@@ -113,6 +114,15 @@ def test_alternative_text_of_a_variable_stands_in_an_attribute(photo: Photo) -> 
         photo=photo,
     )
     assert html == '<b title="The &quot;Bean&quot; &amp; I">'
+
+
+def test_single_quote_of_a_safe_text_ends_no_attribute(photo: Photo) -> None:
+    html = render(
+        "{% resized_img photo.image alt=body|striptags as it %}<a title='{{ it.alt }}'>",
+        photo=photo,
+        body=mark_safe("<p>x' onclick='alert(1)</p>"),
+    )
+    assert html == "<a title='x&#x27; onclick=&#x27;alert(1)'>"
 
 
 def test_address_of_a_storage_is_escaped(settings: Settings) -> None:
@@ -257,6 +267,27 @@ def test_wrong_data_breaks_no_page(
     settings.DEBUG = True
     with pytest.raises(ValueError, match=value):
         render(tag, **context)
+
+
+@pytest.mark.parametrize("option", sorted(IMG_OPTIONS - {"alt"}))
+@pytest.mark.parametrize(
+    "value",
+    [5, True, 1.5, object(), b"x", [["avif"]], [5], {"a": 1}, (1, 2, 3), float("nan"), 10**30],
+    ids=lambda value: type(value).__name__,
+)
+def test_data_of_any_kind_breaks_no_page(photo: Photo, option: str, value: object) -> None:
+    tag = f"{{% resized_img photo.image alt='' {option}=value %}}"
+    assert "/img/photographs/test.jpg/" in render(tag, photo=photo, value=value)
+
+
+@pytest.mark.parametrize("option", sorted(IMG_OPTIONS - {"alt"}))
+@pytest.mark.parametrize("value", ["0" * 60_000 + "x", "0." * 30_000, "9" * 60_000], ids=len)
+def test_long_text_is_read_in_no_time(photo: Photo, option: str, value: str) -> None:
+    """Its own time, which others on the machine do not lengthen: a pattern took 18 seconds."""
+    tag = f"{{% resized_img photo.image alt='' {option}=value %}}"
+    began = time.thread_time()
+    assert "/img/photographs/test.jpg/" in render(tag, photo=photo, value=value)
+    assert time.thread_time() - began < 5
 
 
 def test_wrong_data_breaks_no_address(photo: Photo) -> None:

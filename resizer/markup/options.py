@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
@@ -14,8 +15,6 @@ from resizer.keys.geometry import height_of, widest
 from resizer.keys.variant import AUTO, CENTRE, LOSSLESS, MAX_RATIO_SIDE, Fit, Recipe
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from resizer.formats import Format
     from resizer.records.descriptions import Description
 
@@ -23,8 +22,8 @@ if TYPE_CHECKING:
 CONTAIN = "contain"
 FITS = (*Fit, CONTAIN)
 
-#: Empty fields, undefined variables and 0, as texts.
-_NOTHING = re.compile(r"(?:0*\.?0*|none|false)", re.IGNORECASE)
+#: Empty fields and undefined variables, as texts.
+_NOTHING = ("", "none", "false")
 #: A number may come from a field, or from arithmetic in a template.
 _NUMBER = r"[0-9]{1,5}(?:\.[0-9]{1,30})?"
 
@@ -111,7 +110,11 @@ class Options:
 
 def is_nothing(value: object) -> bool:
     """Whether a value is as if it were not given, such as an empty field or an undefined variable."""
-    return not value or _NOTHING.fullmatch(str(value).strip()) is not None
+    if not value:
+        return True
+    text = str(value).strip().lower()
+    # Zeros around a point, if any. No pattern: one takes the square of the time that a text of many zeros takes to be read.
+    return text in _NOTHING or text.strip("0") in ("", ".")
 
 
 def read_flag(option: str, value: object) -> bool:
@@ -184,16 +187,19 @@ def _read_quality(value: object) -> str | int | None:
     return number
 
 
-def read_formats(value: str | Iterable[str] | None) -> tuple[Format, ...]:
+def read_formats(value: object) -> tuple[Format, ...]:
     """An empty text or list is no format at all. Raises ValueError for a format that the view would refuse."""
-    if not isinstance(value, (str, list, tuple)) and is_nothing(value):
+    if isinstance(value, str):
+        return tuple(map(read_format, value.replace(",", " ").split()))
+    if not isinstance(value, (list, tuple)) and is_nothing(value):
         return get_settings().FORMATS
-    names = value.replace(",", " ").split() if isinstance(value, str) else list(value or ())
-    return tuple(read_format(name) for name in names)
+    if not isinstance(value, Iterable):
+        raise ValueError(f"formats={value!r} is no list of formats.")
+    return tuple(map(read_format, value))
 
 
-def read_format(name: str) -> Format:
-    target = BY_NAME.get(name)
+def read_format(name: object) -> Format:
+    target = BY_NAME.get(name) if isinstance(name, str) else None
     if target is None or not get_settings().may_write(target):
         choices = [row.name for row in BY_NAME.values() if get_settings().may_write(row)]
         raise ValueError(f"format {name!r} is none of {', '.join(choices)}, as FORMATS has it.")

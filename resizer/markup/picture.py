@@ -47,7 +47,7 @@ NEAR = 1.1
 #: A browser reads it as one name (HTML §13.1.2.3); `=`, a space or a quote would end it.
 _ATTRIBUTE_NAME = re.compile(r"[^\s\x00-\x1f\x7f-\x9f\"'<>/=]+")
 #: What would end an attribute or begin a tag. An entity stays: in HTML, `&amp;` is meant.
-_BREAKING = str.maketrans({'"': "&quot;", "<": "&lt;", ">": "&gt;"})
+_BREAKING = str.maketrans({'"': "&quot;", "'": "&#x27;", "<": "&lt;", ">": "&gt;"})
 
 
 class Candidates(NamedTuple):

@@ -231,6 +231,9 @@ def test_crop_has_no_more_pixels_than_the_original() -> None:
         ({"quality": 101}, "1 to 100"),
         ({"formats": "tiff"}, "none of avif, jpeg, png"),
         ({"formats": "webp"}, "none of avif, jpeg, png"),
+        ({"formats": [["avif"]]}, "none of avif, jpeg, png"),
+        ({"formats": 5}, "formats=5 is no list"),
+        ({"formats": True}, "formats=True is no list"),
     ],
 )
 def test_wrong_option_names_the_choices(options: dict[str, Any], message: str) -> None:
