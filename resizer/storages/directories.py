@@ -1,4 +1,4 @@
-"""Names of the files below a directory: in order, a page at a time, and from any of them on.
+"""Names of the files below a directory: in order, a page at a time, and from any of them on; or in no order, as they come.
 
 In order of their segments, which is not that of whole names: "a/b" comes before "a-b". Memory is bounded by a page and
 the depth, however many files one directory has; storages that list a directory at once take what that takes.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import heapq
 import os
 from functools import partial
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,20 +22,20 @@ if TYPE_CHECKING:
     Entries = Callable[[str, str], Iterable[tuple[str, bool]]]
 
 #: How many names of a directory are held at once. Each page reads the directory once more.
-PAGE = 10_000
+PAGE = 50_000
 
 
 def walk(root: str | os.PathLike[str], directory: str = "", after: str = "") -> Iterator[str]:
     """Names below a directory of the local disk; nothing where there is none. Follows no links. Raises OSError."""
-    return _walk(partial(_entries, Path(root), _is_directory), directory, _segments(after))
+    return _walk(partial(_entries, Path(root)), directory, _segments(after))
 
 
 def walk_linked(root: str | os.PathLike[str]) -> Iterator[str]:
-    """All names, through links to directories as well. What may not be read is passed over, but for the root.
+    """All names, through links to directories as well, in no order: the first one is there at once.
 
-    Raises OSError.
+    What may not be read is passed over, but for the root. Raises OSError.
     """
-    return _walk(partial(_readable, Path(root)), "", ())
+    return _wander(Path(root), "", frozenset())
 
 
 def walk_storage(storage: Storage, directory: str = "", after: str = "") -> Iterator[str]:
@@ -52,49 +53,51 @@ def _walk(entries: Entries, directory: str, after: Sequence[str]) -> Iterator[st
             yield path
 
 
-def _entries(
-    root: Path, is_directory: Callable[[os.DirEntry[str]], bool], directory: str, first: str
-) -> Iterator[tuple[str, bool]]:
+def _entries(root: Path, directory: str, first: str) -> Iterator[tuple[str, bool]]:
     while True:
         try:
             with os.scandir(root / directory) as scanned:
-                found = ((one.name, is_directory(one)) for one in scanned if one.name >= first)
-                page = heapq.nsmallest(PAGE, found)
+                found = (one for one in scanned if one.name >= first)
+                page = heapq.nsmallest(PAGE, found, key=attrgetter("name"))
         except FileNotFoundError:
             # Another process may delete it meanwhile.
             return
-        yield from page
+        for one in page:
+            yield one.name, one.is_dir(follow_symlinks=False)
         if len(page) < PAGE:
             return
         # The next name that there can be.
-        first = page[-1][0] + "\0"
+        first = page[-1].name + "\0"
 
 
-def _is_directory(entry: os.DirEntry[str]) -> bool:
-    return entry.is_dir(follow_symlinks=False)
-
-
-def _readable(root: Path, directory: str, first: str) -> Iterator[tuple[str, bool]]:
-    # A link to a directory above it leads round and round.
+def _wander(root: Path, directory: str, above: frozenset[str]) -> Iterator[str]:
     path = root / directory
-    above = {
-        os.path.realpath(root),
-        *map(os.path.realpath, (root / one for one in _above(directory))),
-    }
-    if directory and os.path.realpath(path) in above:
+    real = os.path.realpath(path)
+    # A link to a directory above it leads round and round.
+    if real in above:
         return
     try:
-        yield from _entries(root, lambda entry: os.path.isdir(entry.path), directory, first)
+        scanned = os.scandir(path)
+    except FileNotFoundError:
+        return
     except PermissionError:
         # As of "lost+found".
-        if not directory:
-            raise
+        if directory:
+            return
+        raise
+    with scanned:
+        for one in scanned:
+            name = f"{directory}/{one.name}" if directory else one.name
+            if _leads_to_directory(one):
+                yield from _wander(root, name, above | {real})
+            else:
+                yield name
 
 
-def _above(directory: str) -> Iterator[str]:
-    """The directories on the way to it."""
-    while directory := directory.rpartition("/")[0]:
-        yield directory
+def _leads_to_directory(entry: os.DirEntry[str]) -> bool:
+    # Of what is no link, the listing itself says it.
+    is_link = entry.is_symlink()
+    return os.path.isdir(entry.path) if is_link else entry.is_dir(follow_symlinks=False)
 
 
 def _listed(storage: Storage, directory: str, first: str) -> Iterator[tuple[str, bool]]:
