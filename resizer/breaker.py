@@ -44,28 +44,31 @@ class Slowness:
         return time.monotonic() - begun_at > self._seconds
 
 
-class Outage:
-    """When this process may ask something again that was down."""
+class CircuitBreaker:
+    """A circuit breaker of this process: open, nothing is asked for so many seconds; then one caller tries.
+
+    Open and half-open it says no to all others. An answer closes it.
+    """
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self._lock = threading.Lock()
-        self._until = 0.0
+        self._open_until = 0.0
 
-    def may_try(self) -> bool:
-        """Whether to ask it now. Tells one of those who ask after it, and only one, to try."""
+    def allows_call(self) -> bool:
+        """Whether to ask now. Half-open, it allows one call in so many seconds."""
         with self._lock:
             now = time.monotonic()
-            if now < self._until:
+            if now < self._open_until:
                 return False
-            if self._until:
-                self._until = now + self._seconds
+            if self._open_until:
+                self._open_until = now + self._seconds
             return True
 
-    def begin(self) -> None:
+    def open(self) -> None:
         with self._lock:
-            self._until = time.monotonic() + self._seconds
+            self._open_until = time.monotonic() + self._seconds
 
-    def end(self) -> None:
+    def close(self) -> None:
         with self._lock:
-            self._until = 0.0
+            self._open_until = 0.0

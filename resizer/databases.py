@@ -35,8 +35,8 @@ _thread = threading.local()
 
 
 @contextmanager
-def careful(alias: str, *, writes: bool = False) -> Iterator[None]:
-    """For queries of one database. PostgreSQL needs a savepoint for those that read as well."""
+def lock_timeout(alias: str, *, writes: bool = False) -> Iterator[None]:
+    """Bound how long queries of one database wait for locks. PostgreSQL needs a savepoint for reads as well."""
     connection: Any = connections[alias]
     wait_briefly = _WAITS.get(connection.vendor)
     with _noting_waits(), ExitStack() as stack:
@@ -48,13 +48,13 @@ def careful(alias: str, *, writes: bool = False) -> Iterator[None]:
 
 
 @contextmanager
-def careful_cache(cache: BaseCache) -> Iterator[None]:
-    """For calls of a cache, which may be a table of a database."""
+def lock_timeout_of_cache(cache: BaseCache) -> Iterator[None]:
+    """The same for calls of a cache, which may be a table of a database."""
     with ExitStack() as stack:
         if isinstance(cache, BaseDatabaseCache):
             model = cache.cache_model_class
             for alias in sorted({router.db_for_read(model), router.db_for_write(model)}):
-                stack.enter_context(careful(alias))
+                stack.enter_context(lock_timeout(alias))
         yield
 
 

@@ -80,8 +80,8 @@ def places(tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) 
         "resizer": {"BACKEND": backend, "OPTIONS": {"location": tmp_path / "variants"}},
     }
     caches["default"].clear()
-    for outage in (cache._outage, index._outage):
-        outage.end()
+    for breaker in (cache._breaker, index._breaker):
+        breaker.close()
     vars(databases._thread).clear()
     yield
     caches["default"].clear()

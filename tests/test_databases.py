@@ -214,7 +214,7 @@ def test_mariadb_that_has_a_row_locked_is_waited_for_once(
         assert "Lock wait timeout exceeded" in told
     # MariaDB's own limit is 50 seconds.
     assert time.monotonic() - started_at < 40
-    index._outage.end()
+    index._breaker.close()
     originals.check(REFERENCE)
     assert Original.objects.get().width == 800
 
@@ -232,7 +232,7 @@ def test_mariadb_that_has_a_table_locked_is_waited_for_once(
             assert client.get(address(width)).status_code == 200
         (told,) = messages(caplog)
         assert "Lock wait timeout exceeded" in told
-    index._outage.end()
+    index._breaker.close()
     store.forget(REFERENCE)
     assert_repaired(client, url)
 
@@ -246,11 +246,11 @@ def test_limits_of_mariadb_are_a_connections_own_again(mariadb: None) -> None:
             return tuple(cursor.fetchone())
 
         cursor.execute("SET SESSION innodb_lock_wait_timeout = 1, lock_wait_timeout = 77")
-        with databases.careful("default"):
+        with databases.lock_timeout("default"):
             # A project that waits for less keeps that.
             assert limits() == (1, 2)
         assert limits() == (1, 77)
-    with databases.careful("default"):
+    with databases.lock_timeout("default"):
         connections["default"].close()
     assert index.find(REFERENCE) is None
 
@@ -277,10 +277,10 @@ def test_sqlite_waits_no_longer_than_it_would_and_two_seconds(database: Path) ->
 
         for own, ours in ((5000, 2000), (700, 700)):
             cursor.execute(f"PRAGMA busy_timeout = {own}")
-            with databases.careful("default"):
+            with databases.lock_timeout("default"):
                 assert limit() == ours
             assert limit() == own
-    with databases.careful("default"):
+    with databases.lock_timeout("default"):
         connections["default"].close()
     assert index.find(REFERENCE) is None
 
@@ -318,7 +318,7 @@ def test_request_that_has_waited_for_its_cache_does_not_wait_for_the_index(
     # The file's own limit is 1.2 seconds.
     assert 1.2 <= time.monotonic() - began_at < 2
     clock.tick(databases.AGAIN_SECONDS + 1)
-    with databases.careful("default"):
+    with databases.lock_timeout("default"):
         assert limit() == 1200
 
 

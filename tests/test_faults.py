@@ -650,7 +650,7 @@ def test_row_that_could_not_be_written_is_tried_again(
 ) -> None:
     save("a.jpg")
     url = address()
-    index._outage.begin()
+    index._breaker.open()
     assert_shown(client.get(url), is_kept=True)
     caches["default"].delete(store._cache_key(key_of(url)))
     # Nor can it while the database is left alone.
@@ -773,7 +773,7 @@ def test_redis_that_hangs_is_waited_for_once(
         assert time.monotonic() - started_at < 5
     finally:
         os.kill(process, signal.SIGCONT)
-    cache._outage.end()
+    cache._breaker.close()
     assert client.get(url)["Server-Timing"] == 'resizer;desc="hit"'
     assert caches["redis"].get(store._cache_key(key_of(url))) is not None
 
@@ -783,7 +783,7 @@ def test_cache_that_is_left_alone_is_asked_again(
 ) -> None:
     save("a.jpg")
     url = address()
-    cache._outage.begin()
+    cache._breaker.open()
     assert_shown(client.get(url), is_kept=True)
     assert caches["default"].get(store._cache_key(key_of(url))) is None
     clock.tick(timedelta(seconds=cache.DOWN_SECONDS + 1))
@@ -859,7 +859,7 @@ def test_database_that_is_damaged(client: Client, database: Path) -> None:
     assert_without_rows(client, url)
     connections["default"].close()
     database.write_bytes(whole)
-    index._outage.end()
+    index._breaker.close()
     caches["default"].clear()
     assert_repaired(client, url)
 
@@ -889,7 +889,7 @@ def test_database_that_is_locked_is_waited_for_once(
             assert client.get(url).status_code == 200
         (told,) = messages(caplog)
         assert "is kept but not recorded: OperationalError('database is locked')" in told
-    index._outage.end()
+    index._breaker.close()
     caches["default"].clear()
     for url in urls:
         assert client.get(url)["Server-Timing"] == 'resizer;desc="hit"'
@@ -945,7 +945,7 @@ def test_postgresql_that_hangs(
         hang()
         assert_without_rows(client, url)
         assert len(messages(caplog)) == 1
-    index._outage.end()
+    index._breaker.close()
     caches["default"].clear()
     assert_repaired(client, url)
 
@@ -970,7 +970,7 @@ def test_postgresql_that_hangs_while_an_original_is_fetched(
         assert_shown(client.get(url), is_kept=True)
         (told,) = messages(caplog)
         assert "is kept but not recorded" in told
-    index._outage.end()
+    index._breaker.close()
     caches["default"].clear()
     assert_repaired(client, url)
 
@@ -1006,7 +1006,7 @@ def test_postgresql_that_is_locked_is_waited_for_once(
         # Of a project's own queries nothing is asked.
         cursor.execute("SHOW lock_timeout")
         assert cursor.fetchone() == ("0",)
-    index._outage.end()
+    index._breaker.close()
     caches["default"].clear()
     for url in urls:
         assert client.get(url)["Server-Timing"] == 'resizer;desc="hit"'
@@ -1026,7 +1026,7 @@ def test_page_waits_a_moment_for_what_is_locked_and_keeps_its_own_limit(
             assert address().startswith("/img/")
             assert "canceling statement due to lock timeout" in "".join(messages(caplog))
             locking.execute("COMMIT")
-        index._outage.end()
+        index._breaker.close()
         assert index.find(REFERENCE) is None
         cursor.execute("SHOW lock_timeout")
         assert cursor.fetchone() == ("7s",)

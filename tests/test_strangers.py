@@ -569,7 +569,7 @@ def storage_slow(settings: Settings, url: str) -> str:
 def busy(settings: Settings, url: str) -> str:
     configure(settings, MAX_RENDERS=1, MAX_WAITING=1)
     for kind in ("render", "waiting"):
-        leave = semaphores.enter(kind, 1)
+        leave = semaphores.acquire(kind, 1)
         assert leave is not None
         HELD.callback(leave)
     return url

@@ -13,6 +13,7 @@ rows are those of other rooms.
 | a batch | a core, and memory | machine | what is left of `LOCK_SECONDS`; not at all while `MAX_WAITING` batches wait | 503 | `LOCK_SECONDS`, `MAX_RENDERS`, `MAX_RENDER_MEGABYTES`, `MAX_WAITING` |
 | a fetch for a variant | one of the fetches from the same host or remote storage | machine; process as well unless `MAX_FETCHES` is set | 1 s, for 2 fetches of a process; not at all for others | 503 | `MAX_FETCHES` |
 | a fetch for a page | one of the fetches from the same host or remote storage | machine; process as well unless `MAX_FETCHES` is set | not at all | the page shows the original as it is | `MAX_FETCHES` |
+| a fetch for a command | one of the fetches from the same host or remote storage | machine; process as well unless `MAX_FETCHES` is set | 10 s | the command reports it | `MAX_FETCHES` |
 | all fetches for a variant together, or one fetch for a page | web servers | request | 7 s | 504; the page shows the original as it is | `deadline_seconds` of `HttpSource` |
 | a page | a source that was too slow for a page | hosts | not at all for 10 s | the page shows the original as it is | `CACHE` |
 | a header, or a batch with its core | an idle child process, or the start of one | process | 10 s for each | 503 | `ISOLATION`, `MAX_RENDERS` |

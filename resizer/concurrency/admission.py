@@ -31,19 +31,21 @@ def admit(megabytes: Callable[[], int], deadline: Deadline) -> Iterator[None]:
     cores = machine.cores()
     most = settings.MAX_RENDERS or cores
     budget = settings.MAX_RENDER_MEGABYTES or machine.megabytes() // 2
-    leave = semaphores.enter("render", most, megabytes(), budget)
-    if leave is None:
-        stop_waiting = semaphores.enter("waiting", settings.MAX_WAITING or WAITING_PER_CORE * cores)
+    release = semaphores.acquire("render", most, megabytes(), budget)
+    if release is None:
+        stop_waiting = semaphores.acquire(
+            "waiting", settings.MAX_WAITING or WAITING_PER_CORE * cores
+        )
         if stop_waiting is None:
             raise Busy("too many renders wait already")
         pauses = Pauses(f"a core and {megabytes()} MB", deadline, longest=PAUSE)
         try:
-            while leave is None:
+            while release is None:
                 pauses.pause()
-                leave = semaphores.enter("render", most, megabytes(), budget)
+                release = semaphores.acquire("render", most, megabytes(), budget)
         finally:
             stop_waiting()
     try:
         yield
     finally:
-        leave()
+        release()

@@ -15,7 +15,7 @@ from django.core.cache import caches
 from resizer.concurrency import lockfiles
 from resizer.concurrency.waiting import Pauses
 from resizer.conf import get_settings
-from resizer.databases import careful_cache
+from resizer.databases import lock_timeout_of_cache
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -91,7 +91,7 @@ def lock_hosts(
 
 def _wait(lease: _Lease, look: Callable[[], Result | None], pauses: Pauses) -> Result | None:
     has_waited = False
-    while not lease.take():
+    while not lease.acquire():
         found = look()
         if found is not None:
             return found
@@ -110,13 +110,13 @@ class _Lease:
         self._token = f"{machine} {secrets.token_hex(8)}"
         self._is_ours = False
 
-    def take(self) -> bool:
+    def acquire(self) -> bool:
         """Whether to go on: as its holder, or because the cache does not answer."""
         try:
-            holder = self._take()
+            holder = self._acquire()
             if holder is None:
                 # It may have ended between two questions.
-                holder = self._take()
+                holder = self._acquire()
         except Exception as error:
             # A cache's library raises classes of its own, of which we know nothing. Without it work may be done twice.
             logger.warning(
@@ -129,10 +129,10 @@ class _Lease:
             return True
         return self._is_ours
 
-    def _take(self) -> str | None:
+    def _acquire(self) -> str | None:
         """Who holds it now; None if nobody does, though we cannot have it."""
         seconds = get_settings().LOCK_SECONDS
-        with careful_cache(self._cache):
+        with lock_timeout_of_cache(self._cache):
             self._is_ours = self._cache.add(self._name, self._token, seconds)
             if self._is_ours:
                 return self._token
@@ -150,7 +150,7 @@ class _Lease:
         if not self._is_ours:
             return
         try:
-            with careful_cache(self._cache):
+            with lock_timeout_of_cache(self._cache):
                 # It may have ended meanwhile, and be another's.
                 if self._cache.get(self._name) == self._token:
                     self._cache.delete(self._name)

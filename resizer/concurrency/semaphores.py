@@ -1,4 +1,4 @@
-"""So many at once, and so many megabytes together: places, counted on the whole machine or in a process."""
+"""Semaphores: so many permits, and so many megabytes together, on the whole machine or in a process."""
 
 from __future__ import annotations
 
@@ -14,50 +14,52 @@ from resizer.concurrency import lockfiles
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-#: Ends what it was given for.
-Leave: TypeAlias = "Callable[[], object]"
+#: Gives a permit back.
+Release: TypeAlias = "Callable[[], object]"
 
 _guard = threading.Lock()
-#: Megabytes by place, for each kind of place that this process counts for itself.
-_taken: dict[str, dict[object, int]] = defaultdict(dict)
+#: The megabytes of each permit that this process has given, by the name of the semaphore.
+_held: dict[str, dict[object, int]] = defaultdict(dict)
 
 
-def enter(name: str, places: int, megabytes: int = 0, budget: int = 0) -> Leave | None:
-    """Take one of so many places, and megabytes of the budget; None while there is no room.
+def acquire(name: str, permits: int, megabytes: int = 0, budget: int = 0) -> Release | None:
+    """Acquire one of so many permits, and megabytes of the budget; None while there is no room.
 
-    Who is alone has room: a picture within the limits is made on a small machine too.
+    A sole holder may exceed the budget: a variant within the limits is made on a small machine too.
     """
     try:
-        return _enter_machine(name, places, megabytes, budget)
+        return _acquire_on_machine(name, permits, megabytes, budget)
     except OSError:
         # Processes share no directory: each counts for itself.
-        return enter_process(name, places, megabytes, budget)
+        return acquire_in_process(name, permits, megabytes, budget)
 
 
-def enter_process(name: str, places: int, megabytes: int = 0, budget: int = 0) -> Leave | None:
-    """`enter` of places that each process has for itself."""
+def acquire_in_process(
+    name: str, permits: int, megabytes: int = 0, budget: int = 0
+) -> Release | None:
+    """`acquire`, of a semaphore that each process has for itself."""
     with _guard:
-        taken = _taken[name]
-        if len(taken) >= places or not _fits(megabytes, list(taken.values()), budget):
+        held = _held[name]
+        if len(held) >= permits or not _fits(megabytes, list(held.values()), budget):
             return None
-        place = object()
-        taken[place] = megabytes
-    return partial(taken.pop, place)
+        permit = object()
+        held[permit] = megabytes
+    return partial(held.pop, permit)
 
 
-def _enter_machine(name: str, places: int, megabytes: int, budget: int) -> Leave | None:
-    """A place is a file, locked, in which stand the megabytes that its holder takes."""
+def _acquire_on_machine(name: str, permits: int, megabytes: int, budget: int) -> Release | None:
+    """A permit is a locked file, in which stand the megabytes of its holder."""
     if not budget:
-        return _enter_any(name, places)
+        return _acquire_any(name, permits)
     with ExitStack() as gate, ExitStack() as held:
         # What all of them take together stays the same while it is added up.
         gate.callback(lockfiles.unlock, cast("int", lockfiles.lock(f"{name}-gate", waits=True)))
         mine: int | None = None
         taken = []
-        for place in (f"{name}-{number}" for number in range(places)):
-            descriptor = lockfiles.lock(place)
+        for permit in (f"{name}-{number}" for number in range(permits)):
+            descriptor = lockfiles.lock(permit)
             if descriptor is None:
-                taken.append(lockfiles.read_number(place))
+                taken.append(lockfiles.read_number(permit))
             elif mine is None:
                 mine = descriptor
                 held.callback(lockfiles.unlock, mine)
@@ -69,10 +71,10 @@ def _enter_machine(name: str, places: int, megabytes: int, budget: int) -> Leave
         return held.pop_all().close
 
 
-def _enter_any(name: str, places: int) -> Leave | None:
+def _acquire_any(name: str, permits: int) -> Release | None:
     # From anywhere on: the first ones are taken most of the time.
-    first = random.randrange(places)
-    for number in (*range(first, places), *range(first)):
+    first = random.randrange(permits)
+    for number in (*range(first, permits), *range(first)):
         descriptor = lockfiles.lock(f"{name}-{number}")
         if descriptor is not None:
             return partial(lockfiles.unlock, descriptor)

@@ -25,7 +25,7 @@ PATIENCE_SECONDS = 2.0
 #: … no more threads of a process wait for one thing: the rest of them are needed for others.
 MAX_PATIENT = 4
 #: All threads of a process may wait for one thing until it has been in the making for so many seconds: many visitors
-#: who ask for a new picture at once all get it, and hits hardly notice.
+#: who ask for a new variant at once all get it, and hits hardly notice.
 GRACE_SECONDS = 0.2
 
 _guard = threading.Lock()
@@ -83,7 +83,7 @@ def share(
     this or for anything: a waiter never begins the work that another is at.
     """
     with ExitStack() as taken:
-        thread = threads.take()
+        thread = threads.acquire()
         if thread is not None:
             taken.callback(thread)
         with _guard:

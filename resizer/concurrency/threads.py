@@ -1,4 +1,4 @@
-"""The threads of this process that make pictures, or wait for them. The other threads stay free for what is there."""
+"""The threads of this process that make variants, or wait for them. The other threads stay free for stored variants."""
 
 from __future__ import annotations
 
@@ -13,33 +13,33 @@ from resizer.errors import Busy
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from resizer.concurrency.semaphores import Leave
+    from resizer.concurrency.semaphores import Release
 
 
-class _Taken:
+class _Permit:
     is_over = False
 
 
 class _Thread(threading.local):
-    taken: _Taken | None = None
+    permit: _Permit | None = None
 
 
 _this = _Thread()
 
 
-def take() -> Leave | None:
-    """Count this thread, once however often it is taken; None where no more may be."""
-    if _this.taken is not None and not _this.taken.is_over:
+def acquire() -> Release | None:
+    """Count this thread, once however often it is acquired; None where no more may be."""
+    if _this.permit is not None and not _this.permit.is_over:
         return _nothing
-    leave = semaphores.enter_process("thread", get_settings().MAX_WAITING_PER_PROCESS)
-    if leave is None:
+    release = semaphores.acquire_in_process("thread", get_settings().MAX_WAITING_PER_PROCESS)
+    if release is None:
         return None
-    taken = _this.taken = _Taken()
+    permit = _this.permit = _Permit()
 
     def end() -> None:
         # Perhaps in another thread: a file may be closed in any.
-        taken.is_over = True
-        leave()
+        permit.is_over = True
+        release()
 
     return end
 
@@ -47,13 +47,13 @@ def take() -> Leave | None:
 @contextmanager
 def one_thread() -> Iterator[None]:
     """Count this thread in here. Raises Busy."""
-    leave = take()
-    if leave is None:
-        raise Busy("too many threads of this process make pictures, or wait for them")
+    release = acquire()
+    if release is None:
+        raise Busy("too many threads of this process make variants, or wait for them")
     try:
         yield
     finally:
-        leave()
+        release()
 
 
 def _nothing() -> None:

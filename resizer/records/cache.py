@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.core.cache import caches
 
-from resizer.breaker import Outage
+from resizer.breaker import CircuitBreaker
 from resizer.conf import get_settings
-from resizer.databases import careful_cache
+from resizer.databases import lock_timeout_of_cache
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -27,7 +27,7 @@ DOWN_SECONDS = 10
 #: After how long that is, seconds: a request asks several times.
 SLOW_SECONDS = 0.1
 
-_outage = Outage(DOWN_SECONDS)
+_breaker = CircuitBreaker(DOWN_SECONDS)
 
 
 def key_of(kind: str, text: str) -> str:
@@ -67,18 +67,18 @@ def drop_many(keys: Iterable[str]) -> None:
 
 
 def _try(ask: Callable[[BaseCache], Result], otherwise: Result) -> Result:
-    if not _outage.may_try():
+    if not _breaker.allows_call():
         return otherwise
     asked_at = time.monotonic()
     try:
         cache = caches[get_settings().CACHE]
-        with careful_cache(cache):
+        with lock_timeout_of_cache(cache):
             result = ask(cache)
     except Exception as error:
         # A cache's library raises classes of its own, of which we know nothing.
         logger.warning("The cache does not answer: %s: %.500r", type(error).__name__, str(error))
         if time.monotonic() - asked_at >= SLOW_SECONDS:
-            _outage.begin()
+            _breaker.open()
         return otherwise
-    _outage.end()
+    _breaker.close()
     return result

@@ -18,8 +18,8 @@ from django.db import Error as DatabaseProblem
 from django.db import connections, router
 from django.db.models import Q
 
-from resizer.breaker import Outage
-from resizer.databases import careful, is_undone_by_deadlocks, write_row
+from resizer.breaker import CircuitBreaker
+from resizer.databases import is_undone_by_deadlocks, lock_timeout, write_row
 from resizer.keys.geometry import plan
 from resizer.keys.variant import write_recipe
 from resizer.models import CachedVariant, Original, digest_of
@@ -47,7 +47,7 @@ BATCH = 500
 PAGE = 10_000
 
 
-_outage = Outage(DOWN_SECONDS)
+_breaker = CircuitBreaker(DOWN_SECONDS)
 
 
 def is_configured() -> bool:
@@ -249,11 +249,11 @@ def _upsert(what: str, ask: Callable[[], Result], otherwise: Result) -> Result:
 def _try(
     alias: str, what: str, ask: Callable[[], Result], otherwise: Result, *, writes: bool = False
 ) -> Result:
-    if not is_configured() or not _outage.may_try():
+    if not is_configured() or not _breaker.allows_call():
         return otherwise
     asked_at = time.monotonic()
     try:
-        with careful(alias, writes=writes):
+        with lock_timeout(alias, writes=writes):
             result = ask()
     except SynchronousOnlyOperation as problem:
         # An async view that renders its template itself; Django asks its databases from sync code alone.
@@ -263,9 +263,9 @@ def _try(
         logger.warning("%.1500s: %.500r", what, problem)
         is_slow = time.monotonic() - asked_at >= SLOW_SECONDS
         if is_slow or connections[alias].connection is None:
-            _outage.begin()
+            _breaker.open()
         return otherwise
-    _outage.end()
+    _breaker.close()
     return result
 
 

@@ -16,9 +16,9 @@ from resizer.sources.deadline import is_in_request
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from resizer.concurrency.semaphores import Leave
+    from resizer.concurrency.semaphores import Release
 
-#: How many, unless settings say otherwise: for each core of the machine, and in one process, where other pictures are
+#: How many, unless settings say otherwise: for each core of the machine, and in one process, where other variants are
 #: to be made meanwhile.
 FETCHES_PER_CORE = 8
 FETCHES_PER_PROCESS = 4
@@ -36,7 +36,7 @@ _is_in_command: ContextVar[bool] = ContextVar("is_in_command", default=False)
 
 @contextmanager
 def command() -> Iterator[None]:
-    """In here a fetch waits for a place, where many visitors have new pictures made at the same time."""
+    """In here a fetch waits for a place, where many visitors have new variants made at the same time."""
     token = _is_in_command.set(True)
     try:
         yield
@@ -53,34 +53,36 @@ def one_fetch_from(remote: str) -> Iterator[None]:
     """
     name = f"remote-{lockfiles.slot(remote) % COUNTS}"
     most = get_settings().MAX_FETCHES
-    counted = [(semaphores.enter, name, most or FETCHES_PER_CORE * machine.cores())]
+    counted = [(semaphores.acquire, name, most or FETCHES_PER_CORE * machine.cores())]
     if most is None:
-        counted.append((semaphores.enter_process, f"process-{name}", FETCHES_PER_PROCESS))
+        counted.append((semaphores.acquire_in_process, f"process-{name}", FETCHES_PER_PROCESS))
     with threads.one_thread(), ExitStack() as held:
-        for enter, kind, number in counted:
+        for acquire, kind, number in counted:
             what = f"one of {number} fetches from {remote!r}"
-            held.callback(enter(kind, number) or _wait(partial(enter, kind, number), kind, what))
+            held.callback(
+                acquire(kind, number) or _wait(partial(acquire, kind, number), kind, what)
+            )
         yield
 
 
-def _wait(enter: Callable[[], Leave | None], kind: str, what: str) -> Leave:
-    """A place at a remote that is well, which is soon done with others. A page, which has other pictures, waits for none."""
+def _wait(acquire: Callable[[], Release | None], kind: str, what: str) -> Release:
+    """Wait for a permit of a remote that is well: others soon release theirs. A page, which has other originals, does not wait."""
     if _is_in_command.get():
-        return _pause(enter, what, COMMAND_SECONDS)
+        return _pause(acquire, what, COMMAND_SECONDS)
     stop_waiting = (
-        semaphores.enter_process(f"patient-{kind}", MAX_PATIENT) if is_in_request() else None
+        semaphores.acquire_in_process(f"patient-{kind}", MAX_PATIENT) if is_in_request() else None
     )
     if stop_waiting is None:
         raise Busy(f"there is no more room for {what}")
     try:
-        return _pause(enter, what, PATIENCE_SECONDS)
+        return _pause(acquire, what, PATIENCE_SECONDS)
     finally:
         stop_waiting()
 
 
-def _pause(enter: Callable[[], Leave | None], what: str, seconds: float) -> Leave:
+def _pause(acquire: Callable[[], Release | None], what: str, seconds: float) -> Release:
     """Raises Busy."""
     pauses = Pauses(what, Deadline(seconds), longest=0.05)
-    while (leave := enter()) is None:
+    while (release := acquire()) is None:
         pauses.pause()
-    return leave
+    return release

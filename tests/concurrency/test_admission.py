@@ -29,7 +29,7 @@ def places(request: pytest.FixtureRequest, tmp_path: Path, settings: Settings) -
         directory.write_text("a file")
     settings.RESIZER = {"LOCK_DIRECTORY": str(directory)}
     yield
-    assert not any(counted._taken.values())
+    assert not any(counted._held.values())
 
 
 def takes() -> int:

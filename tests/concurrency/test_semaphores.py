@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from pytest_django import Settings
 
-Enter: TypeAlias = "Callable[..., semaphores.Leave | None]"
+Acquire: TypeAlias = "Callable[..., semaphores.Release | None]"
 
 
 @pytest.fixture(autouse=True)
@@ -25,44 +25,44 @@ def directory(tmp_path: Path, settings: Settings) -> Path:
 
 
 @pytest.fixture(params=["machine", "no directory", "process"])
-def enter(request: pytest.FixtureRequest, directory: Path) -> Enter:
+def acquire(request: pytest.FixtureRequest, directory: Path) -> Acquire:
     """Places of the machine, in files or where there can be none, and of the process."""
     if request.param == "no directory":
         directory.write_text("a file")
-    return semaphores.enter_process if request.param == "process" else semaphores.enter
+    return semaphores.acquire_in_process if request.param == "process" else semaphores.acquire
 
 
-def test_place_is_taken_until_it_is_left(enter: Enter) -> None:
-    first, second = enter("a", 2), enter("a", 2)
+def test_place_is_taken_until_it_is_left(acquire: Acquire) -> None:
+    first, second = acquire("a", 2), acquire("a", 2)
     assert first is not None
     assert second is not None
-    assert enter("a", 2) is None
+    assert acquire("a", 2) is None
     first()
-    third = enter("a", 2)
+    third = acquire("a", 2)
     assert third is not None
-    assert enter("a", 2) is None
+    assert acquire("a", 2) is None
     second()
     third()
 
 
-def test_kinds_of_places_are_counted_apart(enter: Enter) -> None:
-    leave, other = enter("a", 1), enter("b", 1)
-    assert leave is not None
+def test_kinds_of_places_are_counted_apart(acquire: Acquire) -> None:
+    release, other = acquire("a", 1), acquire("b", 1)
+    assert release is not None
     assert other is not None
-    leave()
+    release()
     other()
 
 
-def test_who_is_alone_may_take_more_than_the_budget(enter: Enter) -> None:
-    leave = enter("a", 3, 500, 100)
-    assert leave is not None
-    assert enter("a", 3, 1, 100) is None
-    leave()
-    leave, other = enter("a", 3, 60, 100), enter("a", 3, 40, 100)
-    assert leave is not None
+def test_who_is_alone_may_take_more_than_the_budget(acquire: Acquire) -> None:
+    release = acquire("a", 3, 500, 100)
+    assert release is not None
+    assert acquire("a", 3, 1, 100) is None
+    release()
+    release, other = acquire("a", 3, 60, 100), acquire("a", 3, 40, 100)
+    assert release is not None
     assert other is not None
-    assert enter("a", 3, 1, 100) is None
-    leave()
+    assert acquire("a", 3, 1, 100) is None
+    release()
     other()
 
 
@@ -73,7 +73,7 @@ from django.conf import settings
 settings.configure(RESIZER={{"LOCK_DIRECTORY": {str(directory)!r}}})
 settings.SETTINGS_MODULE = ""
 from resizer.concurrency import semaphores
-semaphores.enter("a", 1)
+semaphores.acquire("a", 1)
 print("entered", flush=True)
 input()
 """
@@ -82,8 +82,8 @@ input()
     ) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == "entered\n"
-        assert semaphores.enter("a", 1) is None
+        assert semaphores.acquire("a", 1) is None
         other.send_signal(signal.SIGKILL)
-    leave = semaphores.enter("a", 1)
-    assert leave is not None
-    leave()
+    release = semaphores.acquire("a", 1)
+    assert release is not None
+    release()

@@ -79,6 +79,7 @@ def test_table_names_statuses_of_errors_that_waiting_raises() -> None:
             f"{bulkhead.PATIENCE_SECONDS:g} s, for {bulkhead.MAX_PATIENT} fetches of a process",
         ),
         ("all fetches", "web servers", f"| {DEADLINE:g} s |"),
+        ("a fetch for a command", "one of", f"| {bulkhead.COMMAND_SECONDS} s |"),
         ("a page", "too slow", f"for {originals.SLOW_SECONDS} s"),
         ("a header", "an idle child", f"{children.BORROW_SECONDS} s for each"),
         ("a header", "an idle child", f"{children.START_SECONDS} s for each"),

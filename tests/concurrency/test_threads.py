@@ -28,31 +28,31 @@ if TYPE_CHECKING:
 def all_taken() -> Iterator[None]:
     """As many other threads wait as may."""
     bound = get_settings().MAX_WAITING_PER_PROCESS
-    others = [semaphores.enter_process("thread", bound) for _ in range(bound)]
+    others = [semaphores.acquire_in_process("thread", bound) for _ in range(bound)]
     try:
         yield
     finally:
-        for leave in others:
-            assert leave is not None
-            leave()
+        for release in others:
+            assert release is not None
+            release()
 
 
 def test_thread_is_counted_once(settings: Settings) -> None:
     settings.RESIZER = {"MAX_WAITING_PER_PROCESS": 1}
     with threads.one_thread(), threads.one_thread():
-        assert semaphores.enter_process("thread", 1) is None
+        assert semaphores.acquire_in_process("thread", 1) is None
     with all_taken(), pytest.raises(Busy, match="too many threads"), threads.one_thread():
         pass
 
 
 def test_thread_may_be_left_by_another(settings: Settings) -> None:
     settings.RESIZER = {"MAX_WAITING_PER_PROCESS": 1}
-    leave = threads.take()
-    assert leave is not None
+    release = threads.acquire()
+    assert release is not None
     with ThreadPoolExecutor(1) as pool:
-        pool.submit(leave).result()
+        pool.submit(release).result()
     with all_taken():
-        assert threads.take() is None
+        assert threads.acquire() is None
 
 
 @pytest.mark.django_db

@@ -128,11 +128,11 @@ def test_one_asks_after_an_outage_and_all_follow_when_it_is_over(
 ) -> None:
     save("a.jpg")
     originals.describe("a.jpg")
-    index._outage.begin()
+    index._breaker.open()
     assert index.find(REFERENCE) is None
     clock.tick(index.DOWN_SECONDS + 1)
     # Another thread asks at this moment.
-    assert index._outage.may_try()
+    assert index._breaker.allows_call()
     assert index.find(REFERENCE) is None
     clock.tick(index.DOWN_SECONDS + 1)
     assert index.find(REFERENCE) is not None
@@ -189,7 +189,7 @@ def test_replica_that_is_down_keeps_nobody_from_writing(
     try:
         save("a.jpg")
         description = originals.describe("a.jpg")
-        index._outage.end()
+        index._breaker.close()
         index.record(description)
         assert client.get(picture.url("a.jpg", width=320)).status_code == 200
         assert index.find(REFERENCE) is None

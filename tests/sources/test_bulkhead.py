@@ -94,7 +94,7 @@ def test_few_of_a_process_wait(settings: Settings, monkeypatch: pytest.MonkeyPat
             patient = pool.submit(fetch)
             # Nothing outside shows that it waits.
             wait_until(
-                lambda: semaphores._taken[f"patient-remote-{lockfiles.slot('host') % COUNTS}"]
+                lambda: semaphores._held[f"patient-remote-{lockfiles.slot('host') % COUNTS}"]
             )
             with pytest.raises(Busy, match=r"no more room for one of 1 fetches from 'host'"):
                 fetch()

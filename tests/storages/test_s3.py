@@ -485,7 +485,7 @@ def test_calls_of_a_hit_where_nothing_is_known(server: str, client: Client) -> N
     assert sent == ["Head original", "Get variant", "Head original", "Get original"]
     assert CachedVariant.objects.get().key == url.removeprefix("/img/")
     caches["default"].clear()
-    index._outage.begin()
+    index._breaker.open()
     with calls() as sent:
         assert client.get(url).content == made.content
     assert sent == ["Head original", "Get variant"]
