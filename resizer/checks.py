@@ -6,11 +6,13 @@ W001 variants kept in the media directory · W002 middleware before ours changes
 W003 redirects to a bucket that has to be public ·
 W004 nothing tells hosts, or processes, that a variant is being made (only with --deploy) ·
 W005 a key that signs addresses can be guessed (only with --deploy) ·
-W007 a storage of a model field cannot be loaded
+W007 a storage of a model field cannot be loaded ·
+W008 originals of a closed source among those of an open one
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings as django_settings
@@ -30,7 +32,7 @@ from resizer.links.mount import mount_path
 from resizer.links.signing import signing_keys
 from resizer.sources import StorageSource, get_sources
 from resizer.sources.fields import field_failures
-from resizer.sources.identity import share_place
+from resizer.sources.identity import lies_in, share_place
 from resizer.storages.buckets import bucket_of
 from resizer.store import FALLBACK_DIRECTORY, variants_storage
 
@@ -62,6 +64,7 @@ def check_settings(**_: Any) -> list[CheckMessage]:
         *_check_mount(),
         *_check_classes(),
         *_check_fields(),
+        *_check_open_sources(),
         *_check_middleware(),
         *_check_signing(),
     ]
@@ -230,6 +233,27 @@ def _check_fields() -> Iterator[CheckMessage]:
             obj=field,
             id="resizer.W007",
         )
+
+
+def _check_open_sources() -> Iterator[CheckMessage]:
+    configured = get_settings().SOURCES
+    sources: dict[bool, dict[str, Storage]] = {True: {}, False: {}}
+    for name, source in _storage_sources():
+        with suppress(ImproperlyConfigured):
+            # E005 says so.
+            is_open = name in configured and configured[name].OPEN
+            sources[is_open][name] = source.storage
+    for closed, inner in sources[False].items():
+        for name, outer in sources[True].items():
+            if lies_in(inner, outer):
+                place = getattr(inner, "location", None)
+                yield Warning(
+                    f"Everybody can see the originals of source {closed!r}, which is closed: they are in {place!r},"
+                    f" among those of source {name!r}, which is open.",
+                    hint=f"Keep them elsewhere, or close {name!r}. If everybody may see them, add a source for them"
+                    " to RESIZER['SOURCES'] with 'OPEN': True.",
+                    id="resizer.W008",
+                )
 
 
 def _check_signing() -> Iterator[CheckMessage]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, cast
 
 from django.conf import settings as django_settings
@@ -52,6 +52,20 @@ def place_of(storage: Storage) -> tuple[object, ...] | None:
 def share_place(one: Storage, other: Storage) -> bool:
     place = place_of(one)
     return place is not None and place == place_of(other)
+
+
+def lies_in(inner: Storage, outer: Storage) -> bool:
+    """Whether the files of a storage are also files of another: it is in the same place, or in a directory below."""
+    place, other = place_of(inner), place_of(outer)
+    if place is None or other is None:
+        return False
+    *bucket, directory = place
+    *other_bucket, above = other
+    if not isinstance(directory, str) or not isinstance(above, str):
+        return place == other
+    if not bucket:
+        directory, above = os.path.realpath(directory), os.path.realpath(above)
+    return bucket == other_bucket and PurePath(directory).is_relative_to(above)
 
 
 def is_same(one: Storage, other: Storage) -> bool:

@@ -27,7 +27,7 @@ from resizer import checks, originals, picture
 from resizer.maintenance.doctor import examine
 from resizer.models import CachedVariant, Original
 from resizer.sources import fields, get_sources
-from resizer.sources.identity import is_same, own_alias
+from resizer.sources.identity import is_same, lies_in, own_alias
 from tests.pictures import decode, photograph
 from tests.servers import django_server
 
@@ -493,6 +493,8 @@ def test_storages_that_tell_no_place_are_told_apart() -> None:
             return "tests.Remote", (self.container,), {}
 
     assert is_same(Remote("a"), Remote("a"))
+    assert lies_in(Remote("a"), Remote("a"))
+    assert not lies_in(Remote("a"), Remote("b"))
     assert not is_same(Remote("a"), Remote("b"))
     assert not is_same(Remote(""), Remote(""))
     assert own_alias(Remote("a")) is None
@@ -507,6 +509,95 @@ def test_storages_that_tell_no_place_are_told_apart() -> None:
 def test_field_that_keeps_its_files_among_the_variants_is_found(use: Use, variants: Path) -> None:
     use(FileSystemStorage(location=variants))
     assert [message.id for message in checks.check_settings()] == ["resizer.E007"]
+
+
+@pytest.mark.parametrize(
+    ("location", "is_below"),
+    [
+        ("originals/private", True),
+        ("originals", True),
+        ("link/private", True),
+        ("originals-private", False),
+        (".", False),
+        ("private", False),
+    ],
+)
+def test_closed_source_below_an_open_one_is_reported(
+    client: Client,
+    settings: Settings,
+    use: Use,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    location: str,
+    is_below: bool,
+) -> None:
+    (tmp_path / "originals").mkdir()
+    (tmp_path / "link").symlink_to("originals")
+    monkeypatch.setattr(PrivateMedia, "directory", tmp_path / location, raising=False)
+    use(PrivateMedia())
+    upload()
+    assert checks.check_settings() == []
+    settings.RESIZER = {"SOURCES": {"default": {"OPEN": True}}}
+    found = checks.check_settings()
+    assert [message.id for message in found] == (["resizer.W008"] if is_below else [])
+    inside = location.partition("/")[2]
+    address = f"/img/320/{inside}/photographs/a.jpg".replace("//", "/")
+    assert client.get(address).status_code == (200 if is_below else 404)
+
+
+def test_closed_source_of_the_settings_below_an_open_one_is_reported(
+    settings: Settings, tmp_path: Path
+) -> None:
+    below = {"BACKEND": LOCAL, "OPTIONS": {"location": tmp_path / "originals/press"}}
+    settings.STORAGES = {**settings.STORAGES, "press": below}
+    press: dict[str, Any] = {"OPTIONS": {"storage": "press"}}
+    missing = {"OPTIONS": {"storage": "missing"}}
+    settings.RESIZER = {"SOURCES": {"default": {"OPEN": True}, "press": press}}
+    assert [message.id for message in checks.check_settings()] == ["resizer.W008"]
+    settings.RESIZER = {"SOURCES": {"default": {"OPEN": True}, "press": {**press, "OPEN": True}}}
+    assert checks.check_settings() == []
+    settings.RESIZER = {"SOURCES": {"default": {"OPEN": True}, "missing": missing}}
+    assert [message.id for message in checks.check_settings()] == ["resizer.E005"]
+
+
+class Objects(Storage):
+    """Tells which bucket it has, as storages of objects do."""
+
+    def __init__(self, bucket: str, location: str = "", endpoint_url: str | None = None) -> None:
+        self.bucket_name = bucket
+        self.location = location
+        self.endpoint_url = endpoint_url
+
+
+MINIO = "https://minio.example.com"
+
+
+@pytest.mark.parametrize(
+    ("inner", "outer", "is_below"),
+    [
+        (Objects("b", "media/private/"), Objects("b", "media"), True),
+        (Objects("b", "media"), Objects("b"), True),
+        (Objects("b"), Objects("b", "/"), True),
+        (Objects("b", "media-private"), Objects("b", "media"), False),
+        (Objects("b"), Objects("b", "media"), False),
+        (Objects("c", "media"), Objects("b"), False),
+        (Objects("b", "media", MINIO), Objects("b"), False),
+        (Anonymous(), Anonymous(), False),
+        (InMemoryStorage(), InMemoryStorage(), False),
+        (FileSystemStorage("/media"), Objects("b"), False),
+    ],
+)
+def test_storages_of_one_bucket_lie_in_each_other(
+    inner: Storage, outer: Storage, is_below: bool
+) -> None:
+    assert lies_in(inner, outer) is is_below
+
+
+def test_storages_of_one_bucket_name_on_two_servers_are_two() -> None:
+    one, other = Objects("b"), Objects("b", endpoint_url=MINIO)
+    assert not is_same(one, other)
+    assert is_same(other, Objects("b", endpoint_url=MINIO))
+    assert not is_same(other, Objects("b", endpoint_url="https://s3.example.com"))
 
 
 def test_commands_know_the_storages_of_fields(
