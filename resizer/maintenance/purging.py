@@ -307,15 +307,22 @@ class Purge:
     # --- what sources say
 
     def _ask(self, references: Iterable[Reference]) -> dict[Reference, Presence]:
-        """What became of originals; not of those that there was no time left for, but of one at least."""
+        """What became of originals; not of those that there was no time left for, but of the first one at least.
+
+        A source may be asked in an order of its own, and by the first one a purge moves on.
+        """
+        references = list(dict.fromkeys(references))
         names: dict[str, list[str]] = defaultdict(list)
-        for reference in dict.fromkeys(references):
+        for reference in references:
             names[reference.source].append(reference.name)
         answers: dict[Reference, Presence] = {}
         for alias in names:
             answers |= self._ask_source(alias, names[alias])
             if self._is_over:
                 break
+        for first in references[:1]:
+            if first not in answers:
+                answers |= self._ask_source(first.source, [first.name])
         return answers
 
     def _ask_source(self, alias: str, names: Sequence[str]) -> dict[Reference, Presence]:

@@ -28,6 +28,7 @@ from resizer.maintenance import presence, purging
 from resizer.markup import picture
 from resizer.models import CachedVariant, Original
 from resizer.records import index
+from resizer.sources import StorageSource
 from resizer.storages import directories, publishing
 from tests.conftest import files, save, wait_until
 from tests.pictures import photograph
@@ -38,11 +39,13 @@ from tests.test_load import rows as load_rows
 from tests.test_originals import raising  # noqa: F401  # a fixture
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from django.test import Client
     from pytest_django import Settings
 
+    from resizer.errors import ResizerError
+    from resizer.sources import Stat
     from tests.test_load import Project
 
 pytestmark = pytest.mark.django_db
@@ -672,6 +675,26 @@ def test_purge_goes_on_where_it_was_stopped(
     assert Original.objects.count() == 5
     # The end of one is the beginning of the next.
     assert "goes on from here" in purge(capsys, "--for", "0.000001", *way)
+
+
+class BackwardSource(StorageSource):
+    def stat_many(self, names: Iterable[str]) -> Iterator[tuple[str, Stat | ResizerError]]:
+        return super().stat_many(sorted(names, reverse=True))
+
+
+def test_source_that_answers_in_an_order_of_its_own_does_not_stop_the_purge(
+    capsys: pytest.CaptureFixture[str], make: Any, way: list[str], settings: Settings
+) -> None:
+    backward = {"BACKEND": "tests.maintenance.test_purging.BackwardSource"}
+    settings.RESIZER = {"SOURCES": {"default": backward}}
+    for name in ("a.jpg", "b.jpg", "c.jpg", "d.jpg"):
+        save(name)
+        make(name)
+    save("a.jpg", photograph((800, 600)))
+    originals.check(originals.locate("a.jpg"))
+    told = [purge(capsys, "--for", "0.000001", *way) for _ in range(8)]
+    assert any("goes on" not in one for one in told)
+    assert len(kept()) - ("goes on" in told[-1]) == len(rows()) == 3
 
 
 def test_each_age_has_its_own_bookmark(
