@@ -140,8 +140,8 @@ def _serve_short(request: HttpRequest, address: ShortAddress) -> HttpResponseBas
             return _redirect(write_short(address._replace(width=listed)))
     reference = Reference(address.source, address.name)
     description = originals.refresh(reference)
-    width, height = description.size
-    width = min(address.width or width, width)
+    limit = description.widest_offered(Recipe())
+    width = min(address.width or limit, limit)
     height = height_of(width, description.size, Recipe())
     target = _negotiate(request, max(width, height), description.fallback(Recipe()))
     variant = description.variant(Recipe(), width, target)
@@ -259,7 +259,7 @@ def _offered(description: Description, variant: Variant) -> Variant:
     target = variant.format
     if not settings.may_write(target, recipe):
         target = description.fallback(recipe)
-    width = limit = widest(description.size, recipe)
+    width = limit = description.widest_offered(recipe)
     if variant.width != limit:
         width = min(settings.listed_width(variant.width), limit)
     return description.variant(recipe, width, target)

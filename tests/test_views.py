@@ -197,6 +197,34 @@ def test_width_above_all_that_are_listed_is_no_redirect(client: Client, settings
     assert decode(response.content).size == (800, 600)
 
 
+@pytest.mark.parametrize("width", [1200, 1250, 1366, 1500, 1600, 99_999])
+def test_width_that_is_too_large_by_now_shows_the_widest_that_is_offered(
+    client: Client, settings: Settings, width: int
+) -> None:
+    """As pages offer it; 1200 x 900 px were made before."""
+    save("a.jpg")
+    old = forge(address(), width=width)
+    settings.RESIZER = {**OPEN, "MAX_VARIANT_PIXELS": 1_000_000}
+    widest = address(9999)
+    assert widest.endswith("/1080.jpg")
+    response = client.get(old)
+    assert_shown_instead(response, widest)
+    assert decode(response.content).size == (1080, 810)
+    short = client.get(f"/img/{get_settings().listed_width(width)}/a.jpg")
+    assert (short.status_code, short["Content-Location"]) == (200, widest)
+
+
+@pytest.mark.parametrize(("width", "leads_to"), [(500, 640), (900, 1080)])
+def test_unlisted_width_below_the_limit_leads_to_a_width_that_is_made(
+    client: Client, settings: Settings, width: int, leads_to: int
+) -> None:
+    save("a.jpg")
+    settings.RESIZER = {"MAX_VARIANT_PIXELS": 1_000_000}
+    response = client.get(forge(address(), width=width))
+    assert response.headers["Location"] == address(leads_to)
+    assert client.get(address(leads_to)).status_code == 200
+
+
 def test_width_that_has_left_the_list_is_shown_where_it_was_made(
     client: Client, settings: Settings
 ) -> None:
@@ -794,7 +822,7 @@ def test_short_url_of_a_drawing_of_few_colours_falls_back_to_png(client: Client)
 def test_refusal_that_depends_on_accept_says_so(
     client: Client, settings: Settings, path: str
 ) -> None:
-    settings.RESIZER = {**settings.RESIZER, "MAX_VARIANT_PIXELS": 1000}
+    settings.RESIZER = {**settings.RESIZER, "MAX_VARIANT_PIXELS": 100}
     save("a.jpg")
     response = client.get(path)
     assert response.status_code >= 400

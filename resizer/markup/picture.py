@@ -22,7 +22,7 @@ from resizer import originals
 from resizer.conf import get_settings
 from resizer.errors import ResizerError
 from resizer.formats import JPEG
-from resizer.keys.geometry import height_of, widest
+from resizer.keys.geometry import height_of
 from resizer.keys.variant import Recipe, write_stem
 from resizer.links.mount import url_for
 from resizer.links.signing import sign
@@ -156,7 +156,7 @@ def build(
         logger.warning("%.1000r is shown as it is: %.500r", file, error)
         return _as_it_is(file, choice.box(), alt, all_attributes)
     recipe, css_width = choice.settle(description)
-    ladder = _ladder(css_width, _widest_offered(description, recipe))
+    ladder = _ladder(css_width, description.widest_offered(recipe))
     widest_offered = ladder.widths[-1]
     shown_width = css_width or widest_offered
     box = (shown_width, height_of(shown_width, description.size, recipe))
@@ -218,7 +218,7 @@ def url(file: File, *, format: str | None = None, **options: object) -> str:
     recipe, css_width = choice.settle(description)
     if asked is not None and not asked.has_motion:
         recipe = replace(recipe, animated=False)
-    limit = _widest_offered(description, recipe)
+    limit = description.widest_offered(recipe)
     width = min(get_settings().listed_width(css_width or limit), limit)
     target = asked or description.fallback(recipe)
     if not recipe.suits(target):
@@ -287,20 +287,6 @@ def _plain_url(file: File) -> str:
         return get_source(reference.source).url(reference.name)
     except ResizerError:
         return ""
-
-
-def _widest_offered(description: Description, recipe: Recipe) -> int:
-    """The largest width, px, that enlarges nothing and is not refused: the original's own, or a listed one."""
-    settings = get_settings()
-    own = widest(description.size, recipe)
-
-    def is_made(width: int) -> bool:
-        return width * height_of(width, description.size, recipe) <= settings.MAX_VARIANT_PIXELS
-
-    if is_made(own):
-        return own
-    listed = (width for width in settings.listed_widths if width < own and is_made(width))
-    return max(listed, default=own)
 
 
 class _Ladder(NamedTuple):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from resizer.conf import Settings, get_settings
 from resizer.engines import Header
 from resizer.formats import BY_NAME, JPEG, PNG, WEBP
+from resizer.keys.geometry import height_of, widest
 from resizer.keys.variant import RECIPE_VERSION, Variant
 
 if TYPE_CHECKING:
@@ -57,6 +58,19 @@ class Description:
         if recipe.animated:
             return WEBP
         return PNG if self.header.needs_png or not recipe.suits(JPEG) else JPEG
+
+    def widest_offered(self, recipe: Recipe) -> int:
+        """The largest width, px, that enlarges nothing and is not refused: the original's own, or a listed one."""
+        settings = get_settings()
+        own = widest(self.size, recipe)
+
+        def is_made(width: int) -> bool:
+            return width * height_of(width, self.size, recipe) <= settings.MAX_VARIANT_PIXELS
+
+        if is_made(own):
+            return own
+        listed = (width for width in settings.listed_widths if width < own and is_made(width))
+        return max(listed, default=own)
 
     def variant(self, recipe: Recipe, width: int, target: Format) -> Variant:
         """One of its variants, in its present version."""
