@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from resizer.formats import BY_NAME, FALLBACKS, FORMATS, JPEG, MODERN, WEBP, Format, Levels
+from resizer.formats import BY_NAME, FALLBACKS, FORMATS, JPEG, MODERN, UNIVERSAL, Format, Levels
 from resizer.keys.variant import AUTO, DEFAULT_SOURCE, LOSSLESS, Recipe
 
 if TYPE_CHECKING:
@@ -258,8 +258,8 @@ class Settings:
         return self.QUALITIES[quality].get(variant.format.name, 100)
 
     def modern_formats(self, recipe: Recipe) -> tuple[Format, ...]:
-        """`FORMATS`; but only WebP moves, and only WebP is small without loss."""
-        return self.FORMATS if recipe.suits(JPEG) else (WEBP,)
+        """`FORMATS`; WebP for an animation, and where nothing may be lost."""
+        return self.FORMATS if recipe.suits(JPEG) else UNIVERSAL
 
     def has_quality(self, quality: str | int | None) -> bool:
         """Whether a recipe's quality means anything here; a level may have left `QUALITIES`."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 #: How many of a file's first bytes `sniff` looks at.
 SNIFF_BYTES = 64
-#: How many of them are read at first for a header; who reads on gets the whole file fetched.
+#: How many of them are read at first for a header. Reading on fetches the whole file.
 HEAD_BYTES = 65_536
 
 
@@ -182,6 +182,8 @@ FORMATS = (AVIF, GIF, HEIC, JPEG, PNG, TIFF, WEBP)
 FALLBACKS = (JPEG, PNG)
 #: The formats that settings may offer before a fallback.
 MODERN = tuple(row for row in FORMATS if row.is_written and row not in FALLBACKS)
+#: Those that hold every recipe: what JPEG cannot, is offered in them alone.
+UNIVERSAL = tuple(row for row in MODERN if row.has_motion and row.has_lossless)
 BY_NAME = {row.name: row for row in FORMATS}
 BY_EXTENSION = {row.extension: row for row in FORMATS if row.is_written}
 

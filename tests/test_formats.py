@@ -25,6 +25,7 @@ from resizer.formats import (
     PNG,
     SNIFF_BYTES,
     TIFF,
+    UNIVERSAL,
     sniff,
 )
 from resizer.keys.variant import LOSSLESS, Recipe
@@ -181,6 +182,38 @@ def test_cloudfront_tells_the_modern_formats_from_the_fallbacks() -> None:
     assert json.loads(offered) == [row.content_type for row in MODERN]
     (fallback,) = re.findall(r"const fallback = (.*);", text)
     assert set(re.findall(r'"([^"]+)"', fallback)) == {row.content_type for row in FALLBACKS}
+
+
+def test_offered_formats_hold_what_jpeg_cannot() -> None:
+    for recipe in (Recipe(animated=True), Recipe(quality=LOSSLESS)):
+        offered = get_settings().modern_formats(recipe)
+        assert offered == UNIVERSAL == (BY_NAME["webp"],)
+        assert all(recipe.suits(row) for row in offered)
+
+
+def test_reference_has_the_bytes_a_pixel_of_every_format() -> None:
+    text = (ROOT / "docs/reference.md").read_text(encoding="utf-8")
+    table = text.split("Decoding takes, in bytes a pixel")[1].split("\n\n")[1].splitlines()
+    heads, _, numbers, megapixels = (
+        [cell.strip() for cell in row.split("|")[2:-1]] for row in table
+    )
+    documented = {
+        name.removeprefix("progressive ").lower(): (float(number), int(re.split(r"\D", most)[0]))
+        for head, number, most in zip(heads, numbers, megapixels, strict=True)
+        for name in head.split(", ")
+    }
+    most = get_settings().MAX_DECODED_MEGABYTES
+    assert documented == {
+        row.name: (row.decoded_bytes, round(most / row.decoded_bytes)) for row in FORMATS
+    }
+
+
+def test_reference_names_the_formats_of_originals() -> None:
+    text = (ROOT / "docs/reference.md").read_text(encoding="utf-8")
+    (names,) = re.findall(r"^\| 415 \| the original is not a (.*) \|$", text, re.MULTILINE)
+    assert set(re.split(", | or ", names.lower())) == {
+        row.name for row in FORMATS if not row.is_extra
+    }
 
 
 def test_readme_names_the_formats() -> None:

@@ -1,6 +1,6 @@
-"""Variants of one original and recipe that are asked for at the same moment: those who come while one waits go with it.
+"""Batches: variants of one original and recipe that are wanted while the first of them waits for a core.
 
-What they share is fetching and decoding, which take most of the time. Nobody is kept waiting for others to come.
+They share fetching and decoding, which take most of the time. No batch waits for more variants.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from resizer.concurrency.waiting import Deadline
 
-#: No more go together: who has begun a batch waits for all of it, and none is to wait long.
+#: No more go together: the thread that began a batch waits for all of it, and should not wait long.
 MAX_TOGETHER = 8
 
 Wanted = TypeVar("Wanted", bound="Hashable")
@@ -48,7 +48,7 @@ class Batch(Generic[Wanted, Result]):
             return True
 
     def close(self) -> list[Wanted]:
-        """All that there is: who comes now comes too late."""
+        """Let no more join; gives all that are in it."""
         with self._guard:
             self._is_open = False
             return list(self._futures)
@@ -57,7 +57,7 @@ class Batch(Generic[Wanted, Result]):
         return self._futures[one]
 
     def fail(self, error: Exception) -> None:
-        """Tell all who have not been told anything."""
+        """Give all threads that still wait an error."""
         self.close()
         for future in self._futures.values():
             if not future.done():
@@ -77,7 +77,7 @@ def share(
     """Make one thing, together with others that are wanted under the same key.
 
     `work` is done by the thread that was first. It waits for its turn, closes the batch, and gives each that is in it
-    with its result. All who have not got theirs get its error. Raises Busy at the deadline.
+    with its result. If it fails, threads that still wait get its error. Raises Busy at the deadline.
     """
     with _guard:
         batch = _batches.get(key)
@@ -104,11 +104,11 @@ def _lead(
             for one, result in working:
                 batch.future(one).set_result(result)
     except Exception as error:
-        # Who has begun the batch may have its own result before another fails.
+        # The thread that began the batch may have its own result before another fails.
         batch.fail(error)
     except BaseException:
         # What ends this thread is not meant for others.
-        batch.fail(Busy("who made what is wanted was stopped"))
+        batch.fail(Busy("the thread that made this batch was stopped"))
         raise
     finally:
         with _guard:

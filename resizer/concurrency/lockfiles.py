@@ -65,7 +65,7 @@ def unlock(descriptor: int) -> None:
 
 
 def identity() -> str:
-    """A name for those who share this directory."""
+    """A name for all processes that share this directory."""
     with _locked("identity") as descriptor:
         name = os.pread(descriptor, 32, 0).decode()
         if not name:

@@ -101,7 +101,7 @@ def _wait(lease: _Lease, look: Callable[[], Result | None], pauses: Pauses) -> R
 
 
 class _Lease:
-    """An entry of the cache that says who makes a key; it ends by itself, in case that its holder does."""
+    """An entry of the cache that names the holder of a key. It expires by itself, in case its holder dies."""
 
     def __init__(self, cache: BaseCache, key: str, machine: str | None) -> None:
         self._cache = cache

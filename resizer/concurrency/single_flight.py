@@ -24,8 +24,8 @@ Result = TypeVar("Result")
 PATIENCE_SECONDS = 2.0
 #: … no more threads of a process wait for one thing: the rest of them are needed for others.
 MAX_PATIENT = 4
-#: All threads of a process may wait for one thing until it has been in the making for so many seconds: many visitors
-#: who ask for a new variant at once all get it, and hits hardly notice.
+#: All threads of a process may wait for one thing until it has been in the making for so many seconds: many requests
+#: for a new variant at once all get it, and hits hardly notice.
 GRACE_SECONDS = 0.2
 
 _guard = threading.Lock()
@@ -56,7 +56,7 @@ class _Flight:
             except TimeoutError as error:
                 with _guard:
                     if self.waiters > MAX_PATIENT:
-                        # At once, or another who is as late would be refused as well.
+                        # Counted out at once: another thread that is as late must not be refused as well.
                         counted.pop_all()
                         self.waiters -= 1
                         raise Busy(f"too many wait for {key!r}") from error
@@ -114,7 +114,7 @@ def _fly(
         raise
     except BaseException:
         # What ends this thread is not meant for others.
-        flight.future.set_exception(Busy(f"who made {key!r} was stopped"))
+        flight.future.set_exception(Busy(f"the thread that made {key!r} was stopped"))
         raise
     else:
         flight.future.set_result(result)

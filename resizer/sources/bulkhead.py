@@ -48,8 +48,8 @@ def command() -> Iterator[None]:
 def one_fetch_from(remote: str) -> Iterator[None]:
     """Be one of those from a host or a storage.
 
-    Raises Busy where there are many already, or where this process has no more threads for it: who waited for long would
-    hold a thread as well, and one that hangs would soon hold them all.
+    Raises Busy where there are many already, or where this process has no more threads for it. A long wait would hold a
+    thread as well, and a source that hangs would soon hold them all.
     """
     name = f"remote-{lockfiles.slot(remote) % COUNTS}"
     most = get_settings().MAX_FETCHES
