@@ -119,6 +119,26 @@ def test_locking_again_changes_nothing(function: SimpleNamespace) -> None:
     assert policy(function) == locked
 
 
+def test_older_boto3_leaves_the_function_as_it_is(function: SimpleNamespace, endpoint: str) -> None:
+    """One from before October 2025 refuses the parameter."""
+    permit(function, **CALL, FunctionUrlAuthType="NONE")
+    permit(function, **OPEN)
+    before = policy(function)
+    # A session has a model of its own, which it reads from boto3's files.
+    session = boto3.session.Session(region_name=REGION, **CREDENTIALS)
+    older = session.client("lambda", endpoint_url=endpoint)
+    shapes = older.meta.service_model._service_description["shapes"]
+    del shapes["AddPermissionRequest"]["members"]["InvokedViaFunctionUrl"]
+    zappa = SimpleNamespace(lambda_client=older)
+    with pytest.raises(SystemExit, match="boto3"):
+        lock(SimpleNamespace(zappa=zappa, lambda_name=function.lambda_name))
+    assert policy(function) == before
+    lock(function)
+    assert policy(function)[OPEN["StatementId"]]["Condition"]
+    # There is nothing to be done any more.
+    lock(SimpleNamespace(zappa=zappa, lambda_name=function.lambda_name))
+
+
 def test_permission_of_another_name_is_locked_too(function: SimpleNamespace) -> None:
     permit(function, Action="lambda:InvokeFunction", StatementId="by-hand")
     lock(function)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings as django_settings
@@ -48,7 +49,13 @@ def lock(zappa: Any) -> None:
     https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html
     """
     client, name = zappa.zappa.lambda_client, zappa.lambda_name
-    for sid in list(_open_statements(client, name)):
+    statements = list(_open_statements(client, name))
+    if statements and not _knows_function_urls(client):
+        # Before anything is removed: without the permission the Function URL answers 403.
+        sys.exit(
+            f"{name} stays open to every AWS account: install a boto3 from after October 2025, and deploy again."
+        )
+    for sid in statements:
         client.remove_permission(FunctionName=name, StatementId=sid)
         # Zappa leaves a permission of this name alone when it updates the function.
         client.add_permission(
@@ -59,6 +66,12 @@ def lock(zappa: Any) -> None:
             InvokedViaFunctionUrl=True,
         )
         print(f"Permission {sid}: only through the Function URL.")
+
+
+def _knows_function_urls(client: Any) -> bool:
+    """Whether boto3 can ask for the condition that locks."""
+    parameters = client.meta.service_model.operation_model("AddPermission").input_shape.members
+    return "InvokedViaFunctionUrl" in parameters
 
 
 def _open_statements(client: Any, name: str) -> Iterator[str]:
