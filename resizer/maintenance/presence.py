@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from resizer.errors import InvalidOption, OriginalNotFound, ResizerError
 from resizer.keys.variant import parse_key
-from resizer.sources import ListableSource, Stat, find_source, get_source, stat_each
+from resizer.records import index
+from resizer.sources import BulkSource, ListableSource, Stat, find_source, get_source, stat_each
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 #: How many answers are waited for, however little time there is: of less nothing can be told.
 ENOUGH = 30
+#: So many known originals tell a loss from a deletion. An editor who deletes one of two has not lost half of them.
+MANY = 4
 #: How many originals of a source may fail, before any has answered, until it is asked for no more.
 PATIENCE = 10
 #: An original's fingerprint; None if it is gone; an error if that cannot be told.
@@ -30,7 +33,10 @@ def present(alias: str, names: Iterable[str]) -> Iterator[tuple[str, Presence]]:
     if source is None:
         yield from ((name, None) for name in names)
         return
-    for name, stat in stat_each(source, names):
+    names = list(names)
+    # A web server that is told what was there may answer in a word that it still is. Others are asked for many at once.
+    known = {} if isinstance(source, BulkSource) else index.fingerprints(alias, names)
+    for name, stat in stat_each(source, names, known):
         yield name, _presence(stat)
 
 
@@ -66,16 +72,28 @@ def loss(alias: str, known: Iterable[str], deadline: Deadline | None = None) -> 
     """
     asked = failed = gone = 0
     for _name, answer in present(alias, known):
+        is_over = deadline is not None and not deadline.seconds_left
         if isinstance(answer, ResizerError):
             failed += 1
-            if failed == PATIENCE and not asked:
+            if not asked and (failed == PATIENCE or is_over):
                 return f"does not answer: {answer}"
             continue
         asked += 1
         gone += answer is None
-        if asked >= ENOUGH and deadline is not None and not deadline.seconds_left:
+        if asked >= ENOUGH and is_over:
             break
-    return f"has lost {gone} of {asked} originals at once" if gone * 2 > asked else None
+    if gone * 2 <= asked:
+        return None
+    if asked + failed < MANY and (gone < asked or _shows_a_file(alias)):
+        return None
+    return f"has lost {gone} of {asked} originals at once"
+
+
+def _shows_a_file(alias: str) -> bool:
+    try:
+        return next(first_names(alias), None) is not None
+    except (NotImplementedError, ResizerError):
+        return False
 
 
 def _presence(stat: Stat | ResizerError) -> Presence:

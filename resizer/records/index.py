@@ -67,6 +67,12 @@ def find_many(references: Iterable[Reference]) -> list[Description]:
     return _find(references, Q(checked_at__isnull=False))
 
 
+def fingerprints(source: str, names: Iterable[str]) -> dict[str, str]:
+    """By name, of originals of one source that have rows."""
+    found = _find((Reference(source, name) for name in names), Q())
+    return {one.reference.name: one.fingerprint for one in found}
+
+
 def record(description: Description, former: Description | None = None) -> None:
     """Write an original's row, unless it has said the same before: `former` is what `find` has told of it.
 

@@ -12,7 +12,7 @@ from resizer.conf import Settings, get_settings
 from resizer.errors import OriginalNotFound
 from resizer.sources.fields import field_source, field_sources, find_field_source
 from resizer.sources.identity import OWN, place_of
-from resizer.sources.protocol import ListableSource, Source, Stat, stat_each
+from resizer.sources.protocol import BulkSource, ListableSource, Source, Stat, stat_each
 from resizer.sources.static import StaticSource
 from resizer.sources.storage import StorageSource
 from resizer.sources.web.source import HttpSource
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from django.core.files.storage import Storage
 
 __all__ = [
+    "BulkSource",
     "HttpSource",
     "ListableSource",
     "Source",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 from resizer.errors import ResizerError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from contextlib import AbstractContextManager
     from typing import BinaryIO
 
@@ -74,13 +75,15 @@ class BulkSource(Source, Protocol):
         ...
 
 
-def stat_each(source: Source, names: Iterable[str]) -> Iterator[tuple[str, Stat | ResizerError]]:
-    """The same of any source."""
+def stat_each(
+    source: Source, names: Iterable[str], known: Mapping[str, str]
+) -> Iterator[tuple[str, Stat | ResizerError]]:
+    """The same of any source; `known` has fingerprints, by name."""
     if isinstance(source, BulkSource):
         yield from source.stat_many(names)
         return
     for name in names:
-        yield name, try_stat(source.stat, name)
+        yield name, try_stat(partial(source.stat, known=known.get(name)), name)
 
 
 def try_stat(stat: Callable[[str], Stat], name: str) -> Stat | ResizerError:

@@ -294,17 +294,20 @@ def test_sources_open_an_original(settings: Settings, tmp_path: Path) -> None:
         save(name, photograph((80, 60)))
         originals.describe(name)
     assert finding(part) == (Mark.FINE, "opens 'f.jpg' (jpeg, 80 × 60 px).")
-    for name in ("e.jpg", "f.jpg"):
+    originals.describe("c/löwe.JPG")
+    for name in ("e.jpg", "f.jpg", "c/löwe.JPG"):
         storages["default"].delete(name)
     mark, text = finding(part)
     assert mark is Mark.ADVICE
     assert text.startswith(
-        "opens 'd.jpg' (jpeg, 80 × 60 px), but has lost 2 of 3 originals at once."
+        "opens 'd.jpg' (jpeg, 80 × 60 px), but has lost 3 of 4 originals at once."
     )
     shutil.rmtree(tmp_path / "originals")
     mark, text = finding(part)
     assert mark is Mark.BROKEN
-    assert text.startswith("it is empty, or not there, though 'f.jpg' was. Is the disk mounted?")
+    assert text.startswith(
+        "it is empty, or not there, though 'c/löwe.JPG' was. Is the disk mounted?"
+    )
 
 
 def test_source_without_a_picture_that_opens_is_broken() -> None:

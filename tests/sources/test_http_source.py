@@ -76,6 +76,7 @@ def web(server: HostileServer, settings: Settings) -> HostileServer:
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits for another fetch, least of all while the clock stands still."""
     monkeypatch.setattr(bulkhead, "PATIENCE_SECONDS", 0)
+    monkeypatch.setattr(bulkhead, "COMMAND_SECONDS", 0)
 
 
 def use(settings: Settings, base_url: str, **options: Any) -> None:
@@ -716,6 +717,38 @@ def test_purge_keeps_variants_of_a_busy_host(
     assert len(files(variants)) == 1
     call_command("resizer_purge")
     assert files(variants) == []
+
+
+def test_purge_asks_whether_anything_has_changed(
+    client: Client, web: HostileServer, variants: Path
+) -> None:
+    for name in ("a.jpg", "b.jpg"):
+        web.put(f"/{name}", PHOTO, ETag=f'"{name}"')
+        assert get(client, name).status_code == 200
+    web.put("/b.jpg", PHOTO, ETag='"new"')
+    web.talks.clear()
+    call_command("resizer_purge")
+    asked = {(talk.path, talk.headers.get("if-none-match")) for talk in web.talks}
+    assert asked == {("/a.jpg", '"a.jpg"'), ("/b.jpg", '"b.jpg"')}
+    (kept,) = files(variants)
+    assert kept.startswith("_web/a.jpg/")
+
+
+def test_few_originals_that_are_gone_show_no_loss_where_another_answers(
+    client: Client, web: HostileServer, variants: Path
+) -> None:
+    for name in ("a.jpg", "b.jpg", "c.jpg"):
+        web.put(f"/{name}", PHOTO)
+        assert get(client, name).status_code == 200
+    for name in ("a.jpg", "b.jpg"):
+        del web.behaviours[f"/{name}"]
+    call_command("resizer_purge")
+    assert len(files(variants)) == 1
+    # A web server that knows nothing of all may be another one.
+    del web.behaviours["/c.jpg"]
+    with pytest.raises(CommandError, match="has lost 1 of 1 originals at once"):
+        call_command("resizer_purge")
+    assert len(files(variants)) == 1
 
 
 # Where nobody may get to.

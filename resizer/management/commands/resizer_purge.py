@@ -47,7 +47,7 @@ class Command(BaseCommand):
         " Several options narrow the choice: only what all of them say is removed. Rows of the database go as well:"
         " of variants whose file is gone (where it looks through the storage), and of originals that have neither file"
         " nor variants. So do unfinished files that killed processes have left."
-        " A source that is empty or not there, or that has lost more than half of the known originals at once, cannot"
+        " A source that is empty or not there, or that has lost more than half of four or more known originals at once, cannot"
         " tell what has gone: its variants stay, unless you say --force or --all. Deletes while it looks, so that"
         " a run that is stopped or killed has done a part, and can be repeated."
         " Exits with 0 if all went well, also where --for has ended it in time; with 1 if a storage or the database"
