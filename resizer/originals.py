@@ -108,8 +108,9 @@ def describe(file: File, reference: Reference | None = None) -> Description:
 
     `reference` is what `locate` says of the file, where that has been asked.
     """
-    if isinstance(file, Original) and file.checked_at is not None:
-        return from_row(file)
+    row = from_row(file) if isinstance(file, Original) else None
+    if row is not None and row.checked_at:
+        return row
     if reference is None:
         reference = locate(file)
     known = getattr(file, "_resizer_description", None)
@@ -222,11 +223,12 @@ def prefetch(files: Iterable[FieldFile]) -> None:
     keys = {_cache_key(reference): reference for reference in wanted}
     remembered = {keys[key]: known for key, known in cache.read_many(keys).items()}
     found = {
-        reference: unpack(reference, known)
+        reference: description
         for reference, known in remembered.items()
-        if not isinstance(known, str)
+        if not isinstance(known, str) and (description := unpack(reference, known))
     }
-    missing = index.find_many(reference for reference in wanted if reference not in remembered)
+    failed = {reference for reference, known in remembered.items() if isinstance(known, str)}
+    missing = index.find_many(one for one in wanted if one not in found and one not in failed)
     if missing:
         packed = {_cache_key(one.reference): pack(one) for one in missing}
         cache.write_many(packed, get_settings().FRESH_SECONDS)
@@ -243,6 +245,7 @@ def note_broken(description: Description) -> None:
     logger.warning("%.1000r is broken: pages show it as it is", description.reference)
     broken = replace(description, header=description.header._replace(frames=0))
     index.record(broken)
+    cache.write(_broken_key(description.reference), True, BROKEN_SECONDS)
     _remember(broken)
 
 
@@ -314,10 +317,10 @@ def _recall(
         if not (asks_again and _may_be_over(reference, name, fingerprint)):
             raise errors.BY_NAME.get(name, OriginalNotFound)(f"{reference} failed a moment ago")
         cache.drop(_cache_key(reference))
-    if isinstance(remembered, tuple | list):
-        return _last_known(reference, remembered)
+    if isinstance(remembered, tuple | list) and (known := unpack(reference, remembered)):
+        return known
     with threads.one_thread() if is_counted else nullcontext():
-        known = _last_known(reference, remembered)
+        known = _last_known(reference, None)
     if known is not None:
         _remember(known)
     return known
@@ -341,17 +344,22 @@ def _may_ask(reference: Reference) -> bool:
 
 
 def _last_known(reference: Reference, remembered: Any) -> Description | None:
-    if isinstance(remembered, tuple | list):
-        return unpack(reference, remembered)
+    if isinstance(remembered, tuple | list) and (known := unpack(reference, remembered)):
+        return known
     known = index.find(reference)
     return known if known is not None and known.checked_at else None
 
 
 def _known_as_broken(reference: Reference) -> Description | None:
-    """What the cache knows of a broken original, which may have no row for want of a database."""
+    """What the cache knows of a broken original, which may have no row for want of a database. None after a week.
+
+    Each look renews `checked_at` and the entry; the mark of when it was found broken runs out.
+    """
     remembered = cache.read(_cache_key(reference))
     known = unpack(reference, remembered) if isinstance(remembered, tuple | list) else None
-    return known if known is not None and known.is_broken else None
+    if known is None or not known.is_broken or not cache.read(_broken_key(reference)):
+        return None
+    return known
 
 
 def _remember(description: Description) -> None:
@@ -377,6 +385,10 @@ def _sighted(reference: Reference) -> Stat | None:
 
 def _cache_key(reference: Reference) -> str:
     return cache.key_of(f"original-{PACK_VERSION}", "\n".join(reference))
+
+
+def _broken_key(reference: Reference) -> str:
+    return cache.key_of("broken", "\n".join(reference))
 
 
 def _sighting_key(reference: Reference) -> str:

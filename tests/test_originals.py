@@ -3,6 +3,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from PIL import Image
 
 import resizer
 from config.gallery.models import Photo
-from resizer import originals, store
+from resizer import formats, originals, store
 from resizer.engines.pillow import PillowEngine
 from resizer.errors import (
     Busy,
@@ -35,6 +36,7 @@ from resizer.formats import JPEG
 from resizer.keys.variant import Recipe
 from resizer.markup import picture
 from resizer.models import Original
+from resizer.records import index
 from resizer.records.descriptions import Reference, version_of
 from resizer.sources import get_source
 from tests.conftest import CountingEngine, save
@@ -629,6 +631,58 @@ def test_broken_original_is_tried_again_after_a_week_and_when_it_is_forgotten(
     assert pages()[0] == PLAIN
     store.forget(Reference("default", "a.jpg"))
     assert "<picture>" in pages()[0]
+
+
+def test_broken_original_is_tried_again_after_a_week_without_a_database(
+    client: Client, clock: FrozenDateTimeFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many pages ask meanwhile: each has it looked at again."""
+    monkeypatch.setattr("resizer.records.index.is_configured", lambda: False)
+    fail(client)
+    for _ in range(6):
+        clock.tick(timedelta(days=1))
+        assert pages()[0] == PLAIN
+    clock.tick(timedelta(days=1))
+    assert "<picture>" in pages()[0]
+
+
+@pytest.mark.parametrize("held_by", ["cache", "row", "both"])
+def test_description_of_another_release_counts_as_none(
+    client: Client, monkeypatch: pytest.MonkeyPatch, held_by: str
+) -> None:
+    """As after going back to a release that does not know the format."""
+    save("a.jpg")
+    photo = Photo(image="a.jpg")
+    before = pages()
+    # What the newer release remembers: the same original, in a format of its own.
+    newer = replace(formats.JPEG, name="newer")
+    with monkeypatch.context() as patch:
+        patch.setitem(formats.BY_NAME, "newer", newer)
+        known = originals.describe("a.jpg")
+        caches["default"].clear()
+        Original.objects.all().delete()
+        header = known.header._replace(format=newer)
+        description = replace(known, header=header)
+        if held_by != "row":
+            originals._remember(description)
+        if held_by != "cache":
+            index.record(description)
+    assert pages() == before
+    resizer.prefetch([photo], "image")
+    assert str(picture.build(photo.image, alt="")) == before[0]
+    assert client.get(before[1]).status_code == 200
+    assert Original.objects.get().format == "jpeg"
+
+
+def test_row_of_another_release_is_described_anew(client: Client) -> None:
+    save("a.jpg")
+    before = pages()
+    Original.objects.update(format="newer")
+    caches["default"].clear()
+    row = Original.objects.get()
+    assert str(picture.build(row, alt="")) == before[0]
+    resizer.prefetch([Photo(image="a.jpg")], "image")
+    assert client.get(before[1]).status_code == 200
 
 
 def test_looking_at_a_broken_original_again_writes_nothing(

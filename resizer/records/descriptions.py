@@ -99,7 +99,10 @@ def version_of(fingerprint: str, recipe: Recipe) -> str:
     return hashlib.blake2s(text.encode(), digest_size=4).hexdigest()
 
 
-def from_row(row: Original) -> Description:
+def from_row(row: Original) -> Description | None:
+    """None for one that another release has written, in a format that this one does not know."""
+    if row.format not in BY_NAME:
+        return None
     checked_at = row.checked_at.timestamp() if row.checked_at else 0
     return Description(
         reference=Reference(row.source, row.name),
@@ -131,8 +134,11 @@ def pack(description: Description) -> tuple[object, ...]:
     )
 
 
-def unpack(reference: Reference, packed: Sequence[Any]) -> Description:
+def unpack(reference: Reference, packed: Sequence[Any]) -> Description | None:
+    """None for one of another release, as `from_row`."""
     fingerprint, checked_at, format_name, *rest = packed
+    if format_name not in BY_NAME:
+        return None
     return Description(
         reference=reference,
         fingerprint=fingerprint,

@@ -285,9 +285,9 @@ def _rows(*references: Reference) -> QuerySet[Original]:
 
 def _find(references: Iterable[Reference], condition: Q) -> list[Description]:
     def ask(some: list[Reference]) -> list[Description]:
-        found = [from_row(row) for row in _rows(*some).filter(condition)]
+        found = map(from_row, _rows(*some).filter(condition))
         # Somebody may have changed a row's name without its digest.
-        return [one for one in found if one.reference in some]
+        return [one for one in found if one is not None and one.reference in some]
 
     what = "Originals are not looked up"
     nothing: list[Description] = []
