@@ -20,7 +20,7 @@ from django.core.cache import InvalidCacheBackendError, caches
 from django.core.checks import CheckMessage, Error, Warning, register
 from django.core.checks.security.base import SECRET_KEY_INSECURE_PREFIX
 from django.core.exceptions import ImproperlyConfigured
-from django.core.files.storage import FileSystemStorage, storages
+from django.core.files.storage import storages
 from django.urls import NoReverseMatch
 from django.utils.encoding import force_str
 
@@ -33,7 +33,7 @@ from resizer.links.signing import signing_keys
 from resizer.sources import StorageSource, get_sources
 from resizer.sources.fields import field_failures
 from resizer.sources.identity import lies_in, share_place
-from resizer.storages.buckets import bucket_of
+from resizer.storages.kinds import kind_of
 from resizer.store import FALLBACK_DIRECTORY, variants_storage
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def check_locks(**_: Any) -> list[CheckMessage]:
         hint = f"{hint}, or set RESIZER['LOCK_DIRECTORY'] to a local directory of your own."
         return [Warning(message, hint=hint, id="resizer.W004")]
     # What is kept on a disk is made by one machine.
-    if isinstance(variants_storage(), FileSystemStorage):
+    if kind_of(variants_storage()).is_local:
         return []
     message = f"Hosts render the same variant at the same time, because {name} is no lock. {harm}"
     return [Warning(message, hint=f"{hint}.", id="resizer.W004")]
@@ -118,14 +118,14 @@ def _check_storage() -> Iterator[CheckMessage]:
         yield Error(message, hint=hint, id="resizer.E003")
         return
     if alias not in storages.backends:
-        is_on_disk = isinstance(storage, FileSystemStorage)
+        is_on_disk = kind_of(storage).is_local
         place = f"in {FALLBACK_DIRECTORY}/ in the media directory" if is_on_disk else "in memory"
         yield Warning(
             f"STORAGES has no {alias!r}: variants are kept {place}.",
             hint=hint,
             id="resizer.W001",
         )
-    if get_settings().MAX_ANSWER_BYTES is not None and _has_unsigned_addresses(storage):
+    if get_settings().MAX_ANSWER_BYTES is not None and kind_of(storage).has_unsigned_urls:
         yield Warning(
             "Large variants are answered by a redirect to the bucket, which refuses visitors unless it is public.",
             hint=f"Set in the OPTIONS of STORAGES[{alias!r}] custom_domain, to the CDN before the bucket, or"
@@ -148,15 +148,6 @@ def _check_storage() -> Iterator[CheckMessage]:
                 hint="A variant's directory has its original's name: give STORAGES[…] another location.",
                 id="resizer.E007",
             )
-
-
-def _has_unsigned_addresses(storage: Storage) -> bool:
-    """Those of a bucket of S3 itself, which does not know who may read it."""
-    if bucket_of(storage) is None:
-        return False
-    return not getattr(storage, "custom_domain", None) and not getattr(
-        storage, "querystring_auth", True
-    )
 
 
 def _storage_sources() -> Iterator[tuple[str, StorageSource]]:

@@ -32,6 +32,7 @@ from resizer.records.descriptions import Reference
 from resizer.rendering import render
 from resizer.storages import publishing
 from resizer.storages.endings import has_end
+from resizer.storages.kinds import kind_of
 from resizer.storages.publishing import publish
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
     from resizer.keys.variant import ParsedKey, Variant
     from resizer.models import CachedVariant
     from resizer.records.descriptions import Description
-    from resizer.storages.publishing import Fetched
+    from resizer.storages.protocol import Stored
 
 logger = logging.getLogger(__name__)
 
@@ -72,8 +73,9 @@ def variants_storage() -> Storage:
     alias = get_settings().STORAGE
     if alias not in storages.backends:
         default = storages["default"]
-        if isinstance(default, FileSystemStorage):
-            return _fallback_storage(get_settings(), str(default.location))
+        if kind_of(default).is_local:
+            location = cast("FileSystemStorage", default).location
+            return _fallback_storage(get_settings(), str(location))
         if isinstance(default, InMemoryStorage):
             return _memory(get_settings())
     return storages[alias]
@@ -96,10 +98,11 @@ def read(key: str, answer: Answer) -> Answer | None:
     if fetched is None:
         cache.drop(_cache_key(key))
         return None
-    if len(fetched.content) != answer.length or fetched.etag not in {None, answer.etag}:
+    content, stored = fetched
+    if stored.bytes != answer.length or stored.etag not in {None, answer.etag}:
         # Somebody has changed the file, or it was made anew: what is remembered is of another one.
-        return _accept(key, fetched)
-    return replace(answer, content=fetched.content)
+        return _accept(content, stored)
+    return replace(answer, content=content)
 
 
 def confirm(key: str) -> bool:
@@ -153,7 +156,7 @@ def forget(reference: Reference) -> None:
 def _load(key: str) -> Answer | None:
     """A cached variant from the storage."""
     fetched = publishing.fetch(_storage(), key)
-    return None if fetched is None else _accept(key, fetched)
+    return None if fetched is None else _accept(*fetched)
 
 
 def _load_remembered(key: str) -> Answer | None:
@@ -165,15 +168,15 @@ def _load_remembered(key: str) -> Answer | None:
     return None
 
 
-def _accept(key: str, fetched: Fetched) -> Answer | None:
+def _accept(content: bytes, stored: Stored) -> Answer | None:
     """What was fetched as an answer. One that is damaged, as after a power cut, goes: it is made again."""
+    key = stored.name
     target = BY_EXTENSION[key.rpartition(".")[2]]
-    head = fetched.content[:SNIFF_BYTES]
-    if sniff(head) is not target or not has_end(fetched.content, target):
+    if sniff(content[:SNIFF_BYTES]) is not target or not has_end(content, target):
         logger.warning("%.1000r is damaged, and is deleted", key)
         delete_files([key])
         return None
-    answer = _answer(fetched.content, fetched.modified_at, fetched.etag)
+    answer = _answer(content, stored.modified_at, stored.etag)
     _remember(key, answer, is_recorded=_ensure_row(key, answer))
     return answer
 
@@ -225,7 +228,7 @@ def _keep(description: Description, variant: Variant, key: str, rendered: Render
         answer = replace(
             answer,
             etag=published.etag or answer.etag,
-            modified_at=int(published.modified_at or answer.modified_at),
+            modified_at=int(published.modified_at),
         )
         is_recorded = index.record_variant(
             description, variant, key, answer.length, answer.modified_at

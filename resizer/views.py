@@ -36,7 +36,7 @@ from resizer.links.short import parse_short, write_short
 from resizer.links.signing import sign, verify
 from resizer.records.descriptions import Reference, version_of
 from resizer.sources.deadline import one_request
-from resizer.storages.publishing import FOREVER
+from resizer.storages.protocol import FOREVER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

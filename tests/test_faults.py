@@ -47,6 +47,7 @@ from resizer.models import CachedVariant, Original
 from resizer.records import cache, index
 from resizer.records.descriptions import Reference
 from resizer.storages import publishing
+from resizer.storages.protocol import FOREVER
 from tests.conftest import CountingEngine, files, save
 from tests.pictures import TOLERANCE, decode, difference, draw, encode, photograph
 from tests.processes import tree
@@ -86,7 +87,7 @@ def assert_shown(response: Any, *, is_kept: bool) -> None:
     """A whole picture, which caches may keep if we have."""
     assert response.status_code == 200
     assert difference(decode(response.content), EXPECTED) < TOLERANCE
-    assert response["Cache-Control"] == (publishing.FOREVER if is_kept else "no-store")
+    assert response["Cache-Control"] == (FOREVER if is_kept else "no-store")
 
 
 def assert_repaired(client: Client, url: str) -> None:
@@ -127,7 +128,7 @@ def use_buckets(settings: Settings, url: str) -> None:
             "client_config": Config(retries={"total_max_attempts": 1}, read_timeout=5),
             "bucket_name": f"{alias}-{number}",
         }
-        storage = {"BACKEND": "tests.storages.test_s3.QuickStorage", "OPTIONS": options}
+        storage = {"BACKEND": "tests.storages.conftest.QuickStorage", "OPTIONS": options}
         settings.STORAGES = {**settings.STORAGES, alias: storage}
     for alias in ("default", "resizer"):
         bucket: Any = storages[alias]

@@ -31,7 +31,7 @@ class Bookmark:
         """Nothing where there is none that can be read."""
         fetched = publishing.fetch(self._storage, self._name)
         try:
-            return cast("Sequence[str | int]", json.loads(fetched.content)) if fetched else ()
+            return cast("Sequence[str | int]", json.loads(fetched[0])) if fetched else ()
         except ValueError:
             # Of a process that was killed while it wrote.
             return ()

@@ -22,7 +22,6 @@ from django.core.cache.backends.dummy import DummyCache
 from django.core.cache.backends.locmem import LocMemCache
 from django.core.checks import ERROR, WARNING, run_checks
 from django.core.exceptions import ImproperlyConfigured
-from django.core.files.storage import FileSystemStorage
 from django.db import DEFAULT_DB_ALIAS, connections, router
 from django.db import Error as DatabaseProblem
 from django.db.migrations.executor import MigrationExecutor
@@ -43,6 +42,7 @@ from resizer.models import CachedVariant, Original
 from resizer.records import index
 from resizer.sources import get_sources
 from resizer.storages import publishing
+from resizer.storages.kinds import kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -125,7 +125,7 @@ def _variants() -> Finding:
         return Finding(Mark.BROKEN, part, f"{error}. {advice}")
     seconds = time.perf_counter() - started_at
     name = type(storage).__name__
-    if fetched is None or fetched.content != content:
+    if fetched is None or fetched[0] != content:
         text = f"{name} does not give back what was written into it. It cannot keep variants."
         return Finding(Mark.BROKEN, part, text)
     if rest is not None:
@@ -239,7 +239,7 @@ def _locks() -> Finding:
         text = f"processes share no directory: {error}. Set RESIZER['LOCK_DIRECTORY']; now each renders for itself, {hosts}."
         return Finding(Mark.ADVICE, part, text)
     text = f"processes wait for each other by {lockfiles.place()}, {hosts}."
-    if cache or isinstance(store.variants_storage(), FileSystemStorage):
+    if cache or kind_of(store.variants_storage()).is_local:
         return Finding(Mark.FINE, part, text)
     text += " Hosts may render the same variant at once, which costs time only; Redis, Memcached or the database as cache prevents it."
     return Finding(Mark.ADVICE, part, text)

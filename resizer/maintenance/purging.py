@@ -15,8 +15,6 @@ from functools import cached_property
 from itertools import islice, takewhile
 from typing import TYPE_CHECKING, NamedTuple, TypeVar, cast
 
-from django.core.files.storage import FileSystemStorage
-
 from resizer import store
 from resizer.concurrency.waiting import Deadline
 from resizer.errors import InvalidOption, ResizerError, SourceFailed
@@ -27,6 +25,7 @@ from resizer.records import index
 from resizer.records.descriptions import Reference, version_of
 from resizer.records.index import OriginalRow
 from resizer.storages import publishing
+from resizer.storages.kinds import kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
     from resizer.keys.variant import Variant
     from resizer.maintenance.presence import Presence
     from resizer.records.index import VariantRow
-    from resizer.storages.publishing import Stored
+    from resizer.storages.protocol import Stored
 
 Item = TypeVar("Item")
 
@@ -131,7 +130,7 @@ class Purge:
         self._is_indexed = index.is_available()
         # A listing of local files costs nothing; that of a bucket costs a request for a thousand, so the index is
         # asked instead where there is one. It knows of no unrecorded files, and not which files are lost.
-        is_local = isinstance(self._storage, FileSystemStorage)
+        is_local = kind_of(self._storage).is_local
         self._is_listed = from_storage or is_local or not self._is_indexed
         self._made_before = None if choice.older_than is None else time.time() - choice.older_than
         kind = f"{choice.source} {choice.is_stale} {choice.older_than} {from_storage}"
@@ -156,7 +155,7 @@ class Purge:
         """Whether it came to its end, as `_sweep_rows` does."""
         files = publishing.walk(self._storage, _directory(self._choice.source), *after)
         for some in _batches(files, BATCH):
-            candidates = list(self._candidates((one.name, *one[1:]) for one in some))
+            candidates = list(self._candidates(one[:3] for one in some))
             answers = self._ask(one.reference for one in candidates)
             self._take(candidates, answers)
             for one in candidates:

@@ -12,10 +12,11 @@ from resizer.conf import Settings, get_settings
 from resizer.errors import OriginalNotFound
 from resizer.sources.fields import field_source, field_sources, find_field_source
 from resizer.sources.identity import OWN, place_of
-from resizer.sources.protocol import BulkSource, ListableSource, Source, Stat, stat_each
+from resizer.sources.protocol import BulkSource, ListableSource, Source, stat_each
 from resizer.sources.static import StaticSource
 from resizer.sources.storage import StorageSource
 from resizer.sources.web.source import HttpSource
+from resizer.storages.protocol import Stat
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

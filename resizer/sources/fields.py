@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from django.apps import apps
 from django.db.models import FileField
 
-from resizer.sources.identity import own_alias, unwrap
+from resizer.sources.identity import own_alias
 from resizer.sources.storage import StorageSource
+from resizer.storages.kinds import unwrap
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
-from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, cast
+from pathlib import PurePath
+from typing import TYPE_CHECKING
 
 from django.conf import settings as django_settings
-from django.core.files.storage import FileSystemStorage, InMemoryStorage
-from django.utils.functional import LazyObject, empty
 
-from resizer.storages.buckets import bucket_of
+from resizer.storages.kinds import kind_of, unwrap
 
 if TYPE_CHECKING:
     from django.core.files.storage import Storage
@@ -20,33 +18,9 @@ if TYPE_CHECKING:
 OWN = "storage-"
 
 
-def unwrap(storage: Storage) -> Storage:
-    """The storage itself, where it is wrapped in a lazy object. Raises what setting it up raises."""
-    while isinstance(storage, LazyObject):
-        if storage._wrapped is empty:
-            storage._setup()
-        storage = storage._wrapped
-    return storage
-
-
 def place_of(storage: Storage) -> tuple[object, ...] | None:
-    """Where a storage keeps its files, to be compared; None where nothing tells that."""
-    storage = unwrap(storage)
-    if isinstance(storage, FileSystemStorage):
-        # None, where STATIC_ROOT is not set.
-        return (storage.location,) if storage.location else None
-    bucket = getattr(storage, "bucket_name", None)
-    if bucket:
-        location = getattr(storage, "location", None) or ""
-        return getattr(storage, "endpoint_url", None), bucket, location.strip("/")
-    # Each one in memory has files of its own.
-    if isinstance(storage, InMemoryStorage) or not hasattr(storage, "deconstruct"):
-        return None
-    try:
-        return cast("tuple[object, ...]", storage.deconstruct())
-    except ValueError:
-        # Django's word for a class that no module has by its name.
-        return None
+    """Where a storage keeps its files, to be compared; None where nothing tells that. Raises what setting it up raises."""
+    return kind_of(storage).place
 
 
 def share_place(one: Storage, other: Storage) -> bool:
@@ -79,22 +53,11 @@ def own_alias(storage: Storage) -> str | None:
 
     None for a storage that is neither a directory nor a bucket of S3.
     """
-    storage = unwrap(storage)
-    place = place_of(storage)
+    project = getattr(django_settings, "BASE_DIR", None)
+    directory = os.fspath(project) if isinstance(project, str | os.PathLike) else None
+    place = kind_of(storage).lasting_place(directory)
     if place is None:
         return None
-    if isinstance(storage, FileSystemStorage):
-        place = (_below_project(str(storage.location)),)
-    elif bucket_of(storage) is None:
-        return None
-    kind = type(storage)
+    kind = type(unwrap(storage))
     text = "\n".join(map(str, (kind.__module__, kind.__qualname__, *place)))
     return OWN + hashlib.blake2s(text.encode(), digest_size=8).hexdigest()
-
-
-def _below_project(location: str) -> str:
-    """Without the directory of the project, which is another one for each release and on each host."""
-    project = getattr(django_settings, "BASE_DIR", None)
-    if isinstance(project, str | os.PathLike) and Path(location).is_relative_to(project):
-        return Path(location).relative_to(project).as_posix()
-    return location

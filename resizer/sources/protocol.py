@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from resizer.errors import ResizerError
 
@@ -14,13 +14,7 @@ if TYPE_CHECKING:
 
     from django.core.files.storage import Storage
 
-
-class Stat(NamedTuple):
-    """What a source knows of a file without opening it."""
-
-    bytes: int
-    #: Changes when the file's bytes do, as far as the source can tell.
-    fingerprint: str
+    from resizer.storages.protocol import Stat
 
 
 class Source(Protocol):

@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from django.conf import settings as django_settings
 
+from resizer.conf import get_settings
 from resizer.keys.names import tidy_name
-from resizer.sources.files import Reader, listing_errors, open_file, stat_content, storage_errors
+from resizer.sources.files import Reader, listing_errors, storage_errors
 from resizer.sources.storage import StorageSource
+from resizer.storages.local import open_file, stat_content
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from django.core.files.storage import Storage
 
-    from resizer.sources.protocol import Stat
+    from resizer.storages.protocol import Stat
 
 
 class StaticSource:
@@ -37,7 +39,7 @@ class StaticSource:
     def stat(self, name: str, known: str | None = None) -> Stat:
         if django_settings.DEBUG:
             with storage_errors(name):
-                return stat_content(_find(name))
+                return stat_content(_find(name), get_settings().MAX_BYTES)
         return self._collected.stat(self._stored_name(name))
 
     @contextmanager

@@ -14,20 +14,17 @@ from __future__ import annotations
 import errno
 import os
 from contextlib import closing, contextmanager, nullcontext
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from django.core.exceptions import SuspiciousFileOperation
 
 from resizer.scratch import Spool, raise_shortage
+from resizer.storages.protocol import Stored
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
-    from contextlib import AbstractContextManager
+    from collections.abc import Iterable, Iterator, Mapping
 
-    from django.core.files.storage import Storage
-
-    #: What a request is sent within.
-    Sending = Callable[[], AbstractContextManager[None]]
+    from resizer.storages.protocol import Sending
 
 #: How much is fetched ahead of who reads, bytes.
 CHUNK_BYTES = 65_536
@@ -46,41 +43,24 @@ _SECOND = {"412", "PreconditionFailed", "409", "ConditionalRequestConflict"}
 _UNCONDITIONAL = {"501", "NotImplemented"}
 
 
-class Facts(NamedTuple):
-    """What a bucket tells of an object."""
-
-    #: Without quotes.
-    etag: str
-    length: int  # bytes
-    modified_at: float  # POSIX seconds
-
-    @property
-    def fingerprint(self) -> str:
-        return f"{self.length}-{self.etag[:64]}-{int(self.modified_at)}"
-
-
-class Listed(NamedTuple):
-    name: str
-    length: int  # bytes
-    modified_at: float  # POSIX seconds
-
-
 class Bucket:
     """The bucket of a storage, by names as the storage takes them: below its location."""
 
     def __init__(self, storage: Any) -> None:
         self._storage = storage
 
-    def stat(self, name: str) -> Facts:
+    def stat(self, name: str) -> Stored:
         """One HEAD."""
         with _errors():
-            return _facts(self._client.head_object(**self._object(name), **self._reading(name)))
+            return _told(
+                name, self._client.head_object(**self._object(name), **self._reading(name))
+            )
 
-    def read(self, name: str) -> tuple[bytes, Facts]:
+    def read(self, name: str) -> tuple[bytes, Stored]:
         """One GET: an object's content, and what is told of it."""
         with _errors():
             answer = self._client.get_object(**self._object(name), **self._reading(name))
-            return answer["Body"].read(), _facts(answer)
+            return answer["Body"].read(), _told(name, answer)
 
     @contextmanager
     def open(self, name: str) -> Iterator[Download]:
@@ -88,7 +68,7 @@ class Bucket:
         with _errors():
             answer = self._client.get_object(**self._object(name), **self._reading(name))
         with closing(answer["Body"]) as body, closing(Spool()) as spool:
-            yield Download(body, spool, _facts(answer))
+            yield Download(body, spool, _told(name, answer))
 
     def put(self, name: str, content: bytes, headers: Mapping[str, str]) -> str | None:
         """One PUT, if there is no such object: its ETag; None where another was first."""
@@ -107,17 +87,16 @@ class Bucket:
                 answer = self._client.put_object(**request)
         return _etag(answer)
 
-    def walk(self, directory: str, after: str = "") -> Iterator[Listed]:
+    def walk(self, directory: str, after: str = "") -> Iterator[Stored]:
         """All objects below a directory, or in the whole location, after one; one request for a thousand."""
         prefix = self._key(directory) + "/" if directory else self._location
         for entry in self._entries(prefix, self._location + after if after else ""):
-            facts = _listed_facts(entry)
-            yield Listed(self._name(entry), facts.length, facts.modified_at)
+            yield self._listed(entry)
 
     def look_up(self, sending: Sending = nullcontext) -> LookUp:
         return LookUp(self, sending)
 
-    def page(self, after: str) -> tuple[dict[str, Facts], bool]:
+    def page(self, after: str) -> tuple[dict[str, Stored], bool]:
         """The next thousand objects of the location after a name, which need not exist, and whether there are more."""
         with _errors():
             answer = self._client.list_objects_v2(
@@ -126,9 +105,8 @@ class Bucket:
                 StartAfter=self._location + after,
                 MaxKeys=BATCH,
             )
-        entries = answer.get("Contents", ())
-        found = {self._name(entry): _listed_facts(entry) for entry in entries}
-        return found, answer["IsTruncated"]
+        found = [self._listed(entry) for entry in answer.get("Contents", ())]
+        return {one.name: one for one in found}, answer["IsTruncated"]
 
     def remove(self, names: Iterable[str]) -> None:
         """Delete objects, or nothing where there are none; one request for a thousand."""
@@ -154,8 +132,9 @@ class Bucket:
             for page in pages:
                 yield from page.get("Contents", ())
 
-    def _name(self, entry: Mapping[str, Any]) -> str:
-        return cast("str", entry["Key"]).removeprefix(self._location)
+    def _listed(self, entry: Mapping[str, Any]) -> Stored:
+        name = cast("str", entry["Key"]).removeprefix(self._location)
+        return Stored(name, entry["Size"], entry["LastModified"].timestamp(), _etag(entry))
 
     # The bucket's own client, which all threads share; `connection` makes one for each thread.
     @property
@@ -196,23 +175,23 @@ class LookUp:
         """Each request is sent within `sending`."""
         self._bucket = bucket
         self._sending = sending
-        self._page: dict[str, Facts] = {}
+        self._page: dict[str, Stored] = {}
         #: Up to here, all that is there is in the page or was in a former one.
         self._end = ""
         self._is_compared = False
         self._is_usable = True
 
-    def stat(self, name: str) -> Facts:
+    def stat(self, name: str) -> Stored:
         # Refuses what is no name of an object.
         self._bucket.check(name)
         while self._is_usable and name > self._end:
             self._turn(max(self._end, _just_before(name)))
         if not self._is_usable:
             return self._ask(name)
-        facts = self._page.get(name)
-        if facts is None:
+        stored = self._page.get(name)
+        if stored is None:
             raise FileNotFoundError(errno.ENOENT, "the listing has no such key")
-        return facts if self._is_compared else self._compare(name, facts)
+        return stored if self._is_compared else self._compare(stored)
 
     def _turn(self, after: str) -> None:
         try:
@@ -227,13 +206,13 @@ class LookUp:
         self._is_usable = is_later and names == sorted(names)
         self._end = names[-1] if is_cut and names else LAST
 
-    def _compare(self, name: str, listed: Facts) -> Facts:
-        facts = self._ask(name)
+    def _compare(self, listed: Stored) -> Stored:
+        stored = self._ask(listed.name)
         self._is_compared = True
-        self._is_usable = facts.fingerprint == listed.fingerprint
-        return facts
+        self._is_usable = fingerprint_of(stored) == fingerprint_of(listed)
+        return stored
 
-    def _ask(self, name: str) -> Facts:
+    def _ask(self, name: str) -> Stored:
         with self._sending():
             return self._bucket.stat(name)
 
@@ -241,22 +220,23 @@ class LookUp:
 class Download:
     """An object that is fetched as far as it is read, and can be read again."""
 
-    def __init__(self, body: Any, spool: Spool, facts: Facts) -> None:
+    def __init__(self, body: Any, spool: Spool, stored: Stored) -> None:
         self._body = body
         self._spool = spool
         self._position = 0
-        self.facts = facts
+        self.stored = stored
+        self.fingerprint: str | None = None
 
     def tell(self) -> int:
         return self._position
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        start = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self.facts.length}
+        start = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self.stored.bytes}
         self._position = max(0, start[whence] + offset)
         return self._position
 
     def read(self, size: int | None = -1) -> bytes:
-        end = self.facts.length
+        end = self.stored.bytes
         if size is not None and size >= 0:
             end = min(end, self._position + size)
         self._fetch(end)
@@ -267,17 +247,16 @@ class Download:
     def _fetch(self, end: int) -> None:
         while self._spool.length < end:
             with _errors():
-                chunk = self._body.read(min(CHUNK_BYTES, self.facts.length - self._spool.length))
+                chunk = self._body.read(min(CHUNK_BYTES, self.stored.bytes - self._spool.length))
             if not chunk:
                 raise OSError(errno.EIO, "the answer ends too early")
             self._spool.append(chunk)
 
 
-def bucket_of(storage: Storage) -> Bucket | None:
-    """The bucket of a storage that is django-storages' `S3Storage`, or made of it; else None."""
-    # Asked of the class, because `bucket` of an instance sets up a client.
-    offered = ("bucket", "unsigned_connection", "get_object_parameters")
-    return Bucket(storage) if all(hasattr(type(storage), name) for name in offered) else None
+def fingerprint_of(stored: Stored, *, by_content: bool = False) -> str:
+    # Written again, an object has another time, but of the same bytes the same ETag.
+    content = f"{stored.bytes}-{(stored.etag or '')[:64]}"
+    return content if by_content else f"{content}-{int(stored.modified_at)}"
 
 
 def _just_before(name: str) -> str:
@@ -287,12 +266,9 @@ def _just_before(name: str) -> str:
     return f"{name[:-1]}{chr(0xD7FF if 0xD800 <= before <= 0xDFFF else before)}\uffdc"
 
 
-def _listed_facts(entry: Mapping[str, Any]) -> Facts:
-    return Facts(_etag(entry), entry["Size"], entry["LastModified"].timestamp())
-
-
-def _facts(answer: Mapping[str, Any]) -> Facts:
-    return Facts(_etag(answer), answer["ContentLength"], answer["LastModified"].timestamp())
+def _told(name: str, answer: Mapping[str, Any]) -> Stored:
+    modified_at = answer["LastModified"].timestamp()
+    return Stored(name, answer["ContentLength"], modified_at, _etag(answer))
 
 
 def _etag(answer: Mapping[str, Any]) -> str:

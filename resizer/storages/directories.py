@@ -43,6 +43,11 @@ def walk_storage(storage: Storage, directory: str = "", after: str = "") -> Iter
     return _walk(partial(_listed, storage), directory, _segments(after))
 
 
+def below(directory: str, name: str) -> str:
+    """A name as seen from a directory."""
+    return name.removeprefix(f"{directory}/") if directory else name
+
+
 def _walk(entries: Entries, directory: str, after: Sequence[str]) -> Iterator[str]:
     first, rest = (after[0], after[1:]) if after else ("", ())
     for name, is_directory in entries(directory, first):

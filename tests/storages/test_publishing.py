@@ -8,7 +8,6 @@ import stat
 import subprocess
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +16,7 @@ from django.core.files.storage import FileSystemStorage, InMemoryStorage
 
 from resizer.errors import StoreFailed
 from resizer.formats import AVIF
-from resizer.storages.publishing import exists, fetch, publish, remove, walk
+from resizer.storages.publishing import publish, walk
 from tests.conftest import files, wait_until
 
 if TYPE_CHECKING:
@@ -54,18 +53,6 @@ def test_file_and_all_new_directories_are_flushed(
     flushed.clear()
     publish(storage, KEY.replace("640", "320"), b"content", AVIF)
     assert flushed == ["the file", directory]
-
-
-def test_first_of_many_wins(tmp_path: Path) -> None:
-    storage = FileSystemStorage(tmp_path)
-    contents = [bytes([number]) * 100_000 for number in range(20)]
-    with ThreadPoolExecutor(20) as pool:
-        list(pool.map(lambda content: publish(storage, KEY, content, AVIF), contents))
-    assert files(tmp_path) == [KEY]
-    kept = (tmp_path / KEY).read_bytes()
-    assert kept in contents
-    publish(storage, KEY, b"late", AVIF)
-    assert (tmp_path / KEY).read_bytes() == kept
 
 
 def test_file_has_the_mode_of_the_umask(tmp_path: Path, settings: Settings) -> None:
@@ -175,15 +162,6 @@ def test_object_is_saved_with_its_type() -> None:
     assert storage.saved_as == "image/avif"
 
 
-def test_object_that_came_second_is_removed() -> None:
-    storage = InMemoryStorage()
-    publish(storage, KEY, b"first", AVIF)
-    publish(storage, KEY, b"second", AVIF)
-    directory = KEY.rpartition("/")[0]
-    assert storage.listdir(directory) == ([], ["640.avif"])
-    assert storage.open(KEY).read() == b"first"
-
-
 def test_storage_that_fails_is_our_error() -> None:
     class Full(InMemoryStorage):
         def _save(self, name: str, content: Any) -> str:
@@ -191,31 +169,6 @@ def test_storage_that_fails_is_our_error() -> None:
 
     with pytest.raises(StoreFailed, match="quota exceeded"):
         publish(Full(), KEY, b"content", AVIF)
-
-
-@pytest.mark.parametrize("storage", [FileSystemStorage, InMemoryStorage])
-def test_what_is_published_is_fetched_listed_and_removed(
-    tmp_path: Path, storage: type[FileSystemStorage] | type[InMemoryStorage]
-) -> None:
-    place = storage(str(tmp_path))
-    before = time.time()
-    other = KEY.replace("640", "320")
-    publish(place, KEY, b"content", AVIF)
-    publish(place, other, b"other content", AVIF)
-    fetched = fetch(place, KEY)
-    assert fetched is not None
-    assert (fetched.content, fetched.etag) == (b"content", None)
-    assert before - 1 <= fetched.modified_at <= time.time() + 1
-    assert exists(place, KEY)
-    for directory in ("", "photos", "photos/a.jpg"):
-        listed = sorted(walk(place, directory))
-        assert [(one.name, one.bytes) for one in listed] == [(other, 13), (KEY, 7)]
-        assert listed[1].modified_at == pytest.approx(fetched.modified_at, abs=1)
-    remove(place, [KEY, "photos/a.jpg/never-there.avif"])
-    assert fetch(place, KEY) is None
-    assert not exists(place, KEY)
-    assert [one.name for one in walk(place)] == [other]
-    assert list(walk(place, "nowhere")) == []
 
 
 def test_directory_that_cannot_be_listed_is_our_error(tmp_path: Path) -> None:

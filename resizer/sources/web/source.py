@@ -16,9 +16,9 @@ from resizer.errors import OriginalNotFound, TooManyBytes
 from resizer.formats import HEAD_BYTES
 from resizer.keys.names import escape_name
 from resizer.scratch import Spool
-from resizer.sources.protocol import Stat
 from resizer.sources.web.gate import Gate
 from resizer.sources.web.url import URL, parse, parse_directory, parse_pattern
+from resizer.storages.protocol import Stat
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -1,0 +1,144 @@
+"""Storages of which nothing is known but what Django says of every storage."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, BinaryIO, cast
+
+from django.core.files.base import ContentFile
+from django.core.files.storage import InMemoryStorage
+
+from resizer.storages import directories
+from resizer.storages.protocol import Stat, Stored
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from django.core.files.storage import Storage
+
+    from resizer.formats import Format
+    from resizer.storages.protocol import Reading, Sending
+
+
+class AnyStorage:
+    """A storage by Django's own methods. What they cannot do whole is tidied up afterwards."""
+
+    is_local = False
+    has_unsigned_urls = False
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+
+    @property
+    def names_are_paths(self) -> bool:
+        # Others may hold both spellings, as two files.
+        return isinstance(self._storage, InMemoryStorage)
+
+    @property
+    def place(self) -> tuple[object, ...] | None:
+        return told_place(self._storage)
+
+    def lasting_place(self, project: str | None) -> None:
+        return None
+
+    def publish(self, key: str, content: bytes, written_as: Format) -> Stored | None:
+        file = ContentFile(content, name=key)
+        # Storages of objects keep it with them; guessed from the name it can be wrong, or missing.
+        file.content_type = written_as.content_type  # type: ignore[attr-defined]
+        started_at = time.time()
+        try:
+            saved = self._storage.save(key, file)
+        except Exception:
+            # Half of it may be there, where a web server finds it. If it was another's, that is made again.
+            with contextlib.suppress(Exception):
+                self._storage.delete(key)
+            raise
+        if saved != key:
+            # Another was first, and the storage has made up a name for ours.
+            self._storage.delete(saved)
+            return None
+        return Stored(key, len(content), started_at)
+
+    def fetch(self, key: str) -> tuple[bytes, Stored] | None:
+        try:
+            with self._storage.open(key) as file:
+                content = bytes(file.read())
+            return content, Stored(key, len(content), self._modified_at(key))
+        except FileNotFoundError:
+            return None
+
+    def exists(self, key: str) -> bool:
+        return self._storage.exists(key)
+
+    def missing(self, keys: Iterable[str]) -> list[str]:
+        return [key for key in keys if not self._storage.exists(key)]
+
+    def walk(self, directory: str = "", after: str = "") -> Iterator[Stored]:
+        below = directories.below(directory, after)
+        for name in directories.walk_storage(self._storage, directory, below):
+            with contextlib.suppress(FileNotFoundError):
+                yield Stored(name, self._storage.size(name), self._modified_at(name))
+
+    def remove(self, keys: Iterable[str]) -> None:
+        for key in keys:
+            self._storage.delete(key)
+
+    def url(self, key: str) -> str | None:
+        try:
+            return self._storage.url(key)
+        except NotImplementedError:
+            # Django's word for a storage that browsers cannot reach.
+            return None
+
+    def stat(self, name: str, reading: Reading) -> Stat:
+        size = self._storage.size(name)
+        try:
+            modified_at = self._storage.get_modified_time(name).timestamp()
+        except NotImplementedError:
+            # A file of the same length passes for the former one.
+            return Stat(size, str(size))
+        return Stat(size, f"{size}-{modified_at}")
+
+    def stat_many(
+        self, names: Iterable[str], reading: Reading, sending: Sending
+    ) -> Iterator[tuple[str, Callable[[], Stat]]]:
+        return ((name, partial(self._stat_within, sending, name, reading)) for name in names)
+
+    def _stat_within(self, sending: Sending, name: str, reading: Reading) -> Stat:
+        with sending():
+            return self.stat(name, reading)
+
+    @contextmanager
+    def open(self, name: str, reading: Reading) -> Iterator[BinaryIO]:
+        with self._storage.open(name) as file:
+            # Django's File wraps the real one, which a remote storage fetches when first asked for it.
+            yield cast("BinaryIO", file.file)
+
+    def names(self) -> Iterator[str]:
+        return directories.walk_storage(self._storage)
+
+    def _modified_at(self, key: str) -> float:
+        try:
+            return self._storage.get_modified_time(key).timestamp()
+        except NotImplementedError:
+            # Django's word for a storage that keeps no times.
+            return time.time()
+
+
+def told_place(storage: Storage) -> tuple[object, ...] | None:
+    """The bucket of a storage, else the arguments it was made with; None where it tells neither."""
+    bucket = getattr(storage, "bucket_name", None)
+    if bucket:
+        location = getattr(storage, "location", None) or ""
+        return getattr(storage, "endpoint_url", None), bucket, location.strip("/")
+    # Each one in memory has files of its own.
+    if isinstance(storage, InMemoryStorage) or not hasattr(storage, "deconstruct"):
+        return None
+    try:
+        return cast("tuple[object, ...]", storage.deconstruct())
+    except ValueError:
+        # Django's word for a class that no module has by its name.
+        return None

@@ -1,0 +1,171 @@
+"""Variants and originals as files below a directory of this machine."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, cast
+
+from resizer.storages import directories
+from resizer.storages.local import open_file, stat_content, stat_file
+from resizer.storages.protocol import Stored
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from django.core.files.storage import FileSystemStorage
+
+    from resizer.formats import Format
+    from resizer.storages.protocol import Reading, Sending, Stat
+
+
+class Files:
+    """The files of a `FileSystemStorage`.
+
+    Django's own way to save can leave half a file under the final name, when the process is killed or the disk is full,
+    and one file with a random suffix for each of several writers.
+    """
+
+    is_local = True
+    names_are_paths = True
+    has_unsigned_urls = False
+
+    def __init__(self, storage: FileSystemStorage) -> None:
+        self._storage = storage
+
+    @property
+    def place(self) -> tuple[object, ...] | None:
+        # None, where STATIC_ROOT is not set.
+        return (self._storage.location,) if self._storage.location else None
+
+    def lasting_place(self, project: str | None) -> tuple[object, ...] | None:
+        if not self._storage.location:
+            return None
+        path = Path(self._storage.location)
+        if project is not None and path.is_relative_to(project):
+            # That directory is another one for each release and on each host.
+            return (path.relative_to(project).as_posix(),)
+        return (str(self._storage.location),)
+
+    def publish(self, key: str, content: bytes, written_as: Format) -> Stored | None:
+        """Write beside the final name, then link: a name appears with all its bytes, and the first one wins."""
+        path = Path(self._storage.path(key))
+        new = self._make_directories(path.parent)
+        temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
+        try:
+            modified_at = _write(temporary, content, self._storage.file_permissions_mode)
+            try:
+                os.link(temporary, path)
+            except FileExistsError:
+                return None
+            except OSError:
+                # A file system without hard links, as on some network shares: the last one wins, with the same picture.
+                temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+        _flush(path.parent)
+        for directory in new:
+            # After a power cut nobody finds a file in a directory of which the one above does not know. That one may be
+            # of another user, and hide its names from us.
+            with contextlib.suppress(PermissionError):
+                _flush(directory.parent)
+        return Stored(key, len(content), modified_at)
+
+    def fetch(self, key: str) -> tuple[bytes, Stored] | None:
+        try:
+            with open(self._storage.path(key), "rb") as opened:
+                content = opened.read()
+                return content, Stored(key, len(content), os.fstat(opened.fileno()).st_mtime)
+        except FileNotFoundError:
+            return None
+
+    def exists(self, key: str) -> bool:
+        return self._storage.exists(key)
+
+    def missing(self, keys: Iterable[str]) -> list[str]:
+        return [key for key in keys if not self._storage.exists(key)]
+
+    def walk(self, directory: str = "", after: str = "") -> Iterator[Stored]:
+        # Follows the rules of the storage about names.
+        self._storage.path(directory)
+        root = self._storage.location
+        for name in directories.walk(root, directory, directories.below(directory, after)):
+            # Another process may delete it meanwhile.
+            with contextlib.suppress(FileNotFoundError):
+                status = Path(root, name).lstat()
+                yield Stored(name, status.st_size, status.st_mtime)
+
+    def remove(self, keys: Iterable[str]) -> None:
+        for key in keys:
+            self._storage.delete(key)
+            self._remove_empty_directories(key)
+
+    def url(self, key: str) -> None:
+        """None: only a web server before the app knows where it answers them."""
+
+    def stat(self, name: str, reading: Reading) -> Stat:
+        path, bound = self._storage.path(name), self._bound(reading)
+        if reading.by_content:
+            return stat_content(path, reading.max_bytes, bound)
+        return stat_file(path, bound)
+
+    def stat_many(
+        self, names: Iterable[str], reading: Reading, sending: Sending
+    ) -> Iterator[tuple[str, Callable[[], Stat]]]:
+        return ((name, partial(self.stat, name, reading)) for name in names)
+
+    @contextmanager
+    def open(self, name: str, reading: Reading) -> Iterator[BinaryIO]:
+        with open_file(self._storage.path(name), self._bound(reading)) as file:
+            yield cast("BinaryIO", file)
+
+    def names(self) -> Iterator[str]:
+        return directories.walk_linked(self._storage.location)
+
+    def _bound(self, reading: Reading) -> str | None:
+        """The directory that no link may leave."""
+        return None if reading.follows_links else str(self._storage.location)
+
+    def _make_directories(self, directory: Path) -> list[Path]:
+        """The new ones."""
+        mode = self._storage.directory_permissions_mode
+        missing = [parent for parent in (directory, *directory.parents) if not parent.exists()]
+        directory.mkdir(parents=True, exist_ok=True)
+        if mode is not None:
+            for parent in missing:
+                parent.chmod(mode)
+        return missing
+
+    def _remove_empty_directories(self, key: str) -> None:
+        directory = Path(self._storage.path(key)).parent
+        with contextlib.suppress(OSError):
+            # Up to the first directory that still holds something.
+            while directory != Path(self._storage.location):
+                directory.rmdir()
+                directory = directory.parent
+
+
+def _write(path: Path, content: bytes, mode: int | None) -> float:
+    """When the file was written, as a web server will tell it, POSIX seconds."""
+    # 0o666 less the umask, as any other new file; the storage's own mode replaces it.
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    with open(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        if mode is not None:
+            os.fchmod(descriptor, mode)
+        # Without it a power cut can leave a name with no bytes.
+        os.fsync(descriptor)
+        return os.fstat(descriptor).st_mtime
+
+
+def _flush(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

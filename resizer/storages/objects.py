@@ -1,0 +1,115 @@
+"""Variants and originals as objects in a bucket of S3."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
+
+from resizer.errors import TooManyBytes
+from resizer.storages.any import told_place
+from resizer.storages.buckets import Bucket, fingerprint_of
+from resizer.storages.protocol import FOREVER, Stat, Stored
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from resizer.formats import Format
+    from resizer.storages.buckets import LookUp
+    from resizer.storages.protocol import Reading, Sending
+
+#: What S3 says of a missing key; the latter to those who may not list the bucket.
+_MISSING = (FileNotFoundError, PermissionError)
+
+
+class Objects:
+    """The objects of django-storages' `S3Storage`, or of a class made of it."""
+
+    is_local = False
+    names_are_paths = True
+
+    def __init__(self, storage: Any) -> None:
+        self._storage = storage
+        self._bucket = Bucket(storage)
+
+    @property
+    def has_unsigned_urls(self) -> bool:
+        has_domain = getattr(self._storage, "custom_domain", None)
+        return not has_domain and not getattr(self._storage, "querystring_auth", True)
+
+    @property
+    def place(self) -> tuple[object, ...] | None:
+        return told_place(self._storage)
+
+    def lasting_place(self, project: str | None) -> tuple[object, ...] | None:
+        return self.place
+
+    def publish(self, key: str, content: bytes, written_as: Format) -> Stored | None:
+        started_at = time.time()
+        # The bucket answers later requests by itself, and has to say what we would.
+        headers = {"ContentType": written_as.content_type, "CacheControl": FOREVER}
+        etag = self._bucket.put(key, content, headers)
+        return None if etag is None else Stored(key, len(content), started_at, etag)
+
+    def fetch(self, key: str) -> tuple[bytes, Stored] | None:
+        try:
+            return self._bucket.read(key)
+        except _MISSING:
+            return None
+
+    def exists(self, key: str) -> bool:
+        try:
+            self._bucket.stat(key)
+        except _MISSING:
+            return False
+        return True
+
+    def missing(self, keys: Iterable[str]) -> list[str]:
+        """The bucket is listed where they lie."""
+        look_up = self._bucket.look_up()
+        return [key for key in sorted(keys) if not _is_listed(look_up, key)]
+
+    def walk(self, directory: str = "", after: str = "") -> Iterator[Stored]:
+        return self._bucket.walk(directory, after)
+
+    def remove(self, keys: Iterable[str]) -> None:
+        self._bucket.remove(keys)
+
+    def url(self, key: str) -> str | None:
+        return cast("str", self._storage.url(key))
+
+    def stat(self, name: str, reading: Reading) -> Stat:
+        return _stat(self._bucket.stat, name, reading)
+
+    def stat_many(
+        self, names: Iterable[str], reading: Reading, sending: Sending
+    ) -> Iterator[tuple[str, Callable[[], Stat]]]:
+        """The bucket is listed where they lie, which takes one request for up to a thousand."""
+        stat = self._bucket.look_up(sending).stat
+        return ((name, partial(_stat, stat, name, reading)) for name in sorted(names))
+
+    @contextmanager
+    def open(self, name: str, reading: Reading) -> Iterator[BinaryIO]:
+        with self._bucket.open(name) as download:
+            length = download.stored.bytes
+            if length > reading.max_bytes:
+                raise TooManyBytes(f"{name[:200]!r} has {length} bytes")
+            download.fingerprint = fingerprint_of(download.stored, by_content=reading.by_content)
+            yield cast("BinaryIO", download)
+
+    def names(self) -> Iterator[str]:
+        return (one.name for one in self._bucket.walk(""))
+
+
+def _stat(ask: Callable[[str], Stored], name: str, reading: Reading) -> Stat:
+    stored = ask(name)
+    return Stat(stored.bytes, fingerprint_of(stored, by_content=reading.by_content))
+
+
+def _is_listed(look_up: LookUp, key: str) -> bool:
+    try:
+        look_up.stat(key)
+    except FileNotFoundError:
+        return False
+    return True
