@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import zlib
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,7 +17,9 @@ from resizer.errors import UndecodableOriginal
 from resizer.formats import WEBP
 from tests.engines.rendering import render, render_one, variant
 from tests.engines.spoiled import (
+    P3,
     SIZE,
+    packed,
     spoiled_files,
     whole_jpegs,
     with_chunk,
@@ -141,3 +144,36 @@ def test_transparency_without_a_size_is_as_libheif_reads_it() -> None:
 )
 def test_odd_items_stay_as_they_are(content: bytes) -> None:
     assert heif.clean(io.BytesIO(content), True) == [range(len(content))]
+
+
+@pytest.mark.parametrize("count", [3, 1000])
+def test_few_broken_chunks_are_looked_into(engine: Engine, count: int) -> None:
+    """A process would be busy for seconds with thousands, of which each can hold 4 MB."""
+    broken = chunk(b"iCCP", packed(P3)[:-20])
+    content = with_chunk(PNG_FILE, broken * count + chunk(b"iCCP", packed(P3)))
+    healthy = with_chunk(PNG_FILE, chunk(b"iCCP", packed(P3))) if count < 16 else PNG_FILE
+    shown = render_one(engine, content, variant(SIZE[0]))
+    assert exact_difference(shown, render_one(engine, healthy, variant(SIZE[0]))) < 1
+
+
+class CountingFile(io.BytesIO):
+    bytes_read = 0
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        content = super().read(size)
+        self.bytes_read += len(content)
+        return content
+
+
+@pytest.mark.parametrize(
+    "whole",
+    [
+        chunk(b"iCCP", packed(P3 + bytes(1_000_000))),
+        chunk(b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0" + zlib.compress(bytes(1_000_000))),
+    ],
+    ids=["profile", "XMP"],
+)
+def test_second_chunk_of_a_name_is_not_read(engine: Engine, whole: bytes) -> None:
+    file = CountingFile(with_chunk(PNG_FILE, whole * 1000))
+    assert engine.read_header(file).width == SIZE[0]
+    assert file.bytes_read < 100 * len(whole)

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import io
+import random
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from PIL import Image
 
+from resizer.engines.containers.apng import frames_of
 from resizer.errors import UndecodableOriginal
 from resizer.formats import WEBP
 from tests.apngs import CLEAR, KEEP, RESTORE, apng, apng_frame
 from tests.colours import grey_profile
 from tests.engines.rendering import render, variant
+from tests.engines.spoiled import with_chunk
 from tests.engines.test_gif import moving
 from tests.hostile_files import chunk
 from tests.pictures import decode, encode
@@ -128,3 +132,19 @@ def test_picture_without_the_frames_that_were_counted_is_refused(engine: Engine)
     still = io.BytesIO(encode(Image.new("RGB", SCREEN), "PNG"))
     with pytest.raises(UndecodableOriginal):
         list(engine.render(still, header, [variant(64, WEBP, animated=True)]))
+
+
+def test_frame_in_many_chunks_takes_hardly_more_than_in_one() -> None:
+    content = apng(SCREEN, "RGB", apng_frame(WHOLE, RED), apng_frame(WHOLE, BLUE))
+    data = random.Random(1).randbytes(4_000_000)
+    seconds = []
+    for step in (len(data), 200):
+        places = range(0, len(data), step)
+        parts = b"".join(chunk(b"IDAT", data[place : place + step]) for place in places)
+        spread = with_chunk(content, parts)
+        begun_at = time.process_time()
+        (_, first), _ = frames_of(spread)
+        seconds.append(time.process_time() - begun_at)
+        assert data in first
+    # Copying what has come so far for each chunk would take a thousand times as long.
+    assert seconds[1] < 100 * seconds[0]

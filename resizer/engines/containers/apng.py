@@ -30,7 +30,8 @@ class Control(NamedTuple):
 
 def frames_of(content: bytes) -> Iterator[tuple[Control, bytes]]:
     """Whatever is not a frame, as a picture for those who see no motion, is left out. It takes a clean PNG."""
-    header, shared, data = b"", b"", b""
+    header, shared = b"", b""
+    data: list[bytes] = []
     control: Control | None = None
     for name, part in _chunks(content):
         if name == b"IHDR":
@@ -40,11 +41,11 @@ def frames_of(content: bytes) -> Iterator[tuple[Control, bytes]]:
         elif name == b"fcTL":
             if control:
                 yield control, _alone(control, header, shared, data)
-            control, data = _read(part), b""
+            control, data = _read(part), []
         elif name == b"IDAT":
-            data += part
+            data.append(part)
         elif name == b"fdAT":
-            data += part[4:]
+            data.append(part[4:])
     if control:
         yield control, _alone(control, header, shared, data)
 
@@ -69,12 +70,12 @@ def _read(part: bytes) -> Control:
     )
 
 
-def _alone(control: Control, header: bytes, shared: bytes, data: bytes) -> bytes:
+def _alone(control: Control, header: bytes, shared: bytes, data: list[bytes]) -> bytes:
     size = struct.pack(">II", *control.box[2:])
     parts = (
         write_chunk(b"IHDR", size + header[8:]),
         shared,
-        write_chunk(b"IDAT", data),
+        write_chunk(b"IDAT", b"".join(data)),
         write_chunk(b"IEND", b""),
     )
     return _SIGNATURE + b"".join(parts)

@@ -27,6 +27,8 @@ _BYTES = {**_COLOUR_BYTES, b"acTL": 8, b"eXIf": 0, b"fcTL": 26, b"iTXt": 0, b"tR
 _XMP = b"XML:com.adobe.xmp"
 #: A longer name of a profile is not valid (PNG 3 §11.3.2.3).
 _MAX_NAME_BYTES = 79
+#: Packed chunks that are looked into: each can take 4 MB, and real files have one profile and one XMP.
+MAX_UNPACKED = 16
 #: A colour type, and the bytes of a transparent colour in others (PNG 3 §11.3.1.1).
 _PALETTE = 3
 _TRANSPARENT_BYTES = {0: 2, 2: 6}
@@ -88,8 +90,7 @@ def _header(file: BinaryIO, chunks: list[_Chunk]) -> Iterator[bytes | range]:
     if [one.name for one in critical] not in ([b"IHDR"], [b"IHDR", b"PLTE"]):
         raise UndecodableOriginal(f"critical chunks are {[one.name for one in critical]!r:.200}")
     header, *palette = critical
-    # Of several with the same name the first one counts.
-    first = {one.name: one for one in reversed(chunks) if _is_known(file, one)}
+    first = _first_known(file, chunks)
     yield range(header.stretch.stop)
     for name in _COLOUR_BYTES:
         if name in first:
@@ -104,8 +105,36 @@ def _header(file: BinaryIO, chunks: list[_Chunk]) -> Iterator[bytes | range]:
         yield from (first[name].stretch for name in (b"acTL", b"fcTL") if name in first)
 
 
-def _is_known(file: BinaryIO, chunk: _Chunk) -> bool:
-    """Whether anybody here reads it, and can."""
+def _first_known(file: BinaryIO, chunks: list[_Chunk]) -> dict[bytes, _Chunk]:
+    """The first chunk of each name that anybody here reads, and can."""
+    first: dict[bytes, _Chunk] = {}
+    unpacker = _Unpacker()
+    for chunk in chunks:
+        if chunk.name not in first and _is_known(file, chunk, unpacker):
+            first[chunk.name] = chunk
+    return first
+
+
+class _Unpacker:
+    """Unpacks a few chunks of a file: thousands of broken ones would keep a decoder busy."""
+
+    def __init__(self) -> None:
+        self._left = MAX_UNPACKED
+
+    def unpacks(self, packed: bytes) -> bool:
+        """Whether a method and what is packed by it make something whole, and not too long."""
+        self._left -= 1
+        if self._left < 0 or packed[:1] != b"\0":
+            return False
+        unpacker = zlib.decompressobj()
+        try:
+            unpacker.decompress(packed[1:], MAX_PROFILE_BYTES)
+        except zlib.error:
+            return False
+        return unpacker.eof
+
+
+def _is_known(file: BinaryIO, chunk: _Chunk, unpacker: _Unpacker) -> bool:
     expected = _BYTES.get(chunk.name)
     if expected is None or (expected and expected != chunk.length) or not chunk.length:
         return False
@@ -115,25 +144,15 @@ def _is_known(file: BinaryIO, chunk: _Chunk) -> bool:
         return False
     if chunk.name == b"iCCP":
         name, _, packed = content.partition(b"\0")
-        return 1 <= len(name) <= _MAX_NAME_BYTES and _unpacks(packed)
+        return 1 <= len(name) <= _MAX_NAME_BYTES and unpacker.unpacks(packed)
     if chunk.name == b"iTXt":
         # Of texts only XMP is read: name, whether it is packed, how, language, translated name, text.
         name, _, rest = content.partition(b"\0")
         is_packed = rest[:1] == b"\1"
         return name == _XMP and (
-            not is_packed or _unpacks(rest[1:2] + rest[2:].split(b"\0", 2)[-1])
+            not is_packed or unpacker.unpacks(rest[1:2] + rest[2:].split(b"\0", 2)[-1])
         )
     return chunk.name != b"acTL" or 0 < int.from_bytes(content[:4]) < 1 << 31
-
-
-def _unpacks(packed: bytes) -> bool:
-    """Whether a method and what is packed by it make something whole, and not too long."""
-    unpacker = zlib.decompressobj()
-    try:
-        unpacker.decompress(packed[1:], MAX_PROFILE_BYTES)
-    except zlib.error:
-        return False
-    return packed[:1] == b"\0" and unpacker.eof
 
 
 def _transparency(
