@@ -219,9 +219,9 @@ class Settings:
     MAX_RENDER_MEGABYTES: int | None = _setting(None, _optional_positive)
     #: How many wait for their turn; any more are refused at once. None is 16 for each core.
     MAX_WAITING: int | None = _setting(None, _optional_positive)
-    #: How many requests of one process make pictures, or wait for them; any more are refused at once. Let it be less than
-    #: the process has threads: those that are left answer what is there.
-    MAX_WAITING_PER_PROCESS: int = _setting(8, _positive)
+    #: How many threads of one process make variants, or wait for them; more requests are refused at once. None leaves a
+    #: quarter of a pool of threads free for stored variants, and bounds no server that starts a thread for each request.
+    MAX_WAITING_PER_PROCESS: int | None = _setting(None, _optional_positive)
     #: How many fetches from one host of the web run at once on a machine; any more wait for a second. None is 8 for
     #: each core, and no more than 4 in one process.
     MAX_FETCHES: int | None = _setting(None, _optional_positive)

@@ -37,6 +37,10 @@ class ResizerError(Exception):
     #: What `Retry-After` says, seconds.
     retry_seconds: ClassVar[int | None] = None
 
+    @property
+    def cache_control(self) -> str:
+        return f"public, max-age={self.cache_seconds}" if self.cache_seconds else "no-store"
+
 
 class InvalidOption(ResizerError, ValueError):
     """A ValueError as well: the same value in a template or a call is the developer's mistake."""

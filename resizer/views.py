@@ -57,13 +57,15 @@ SAFE_METHODS = ("GET", "HEAD")
 CONDITIONS_OF_WRITERS = ("HTTP_IF_MATCH", "HTTP_IF_UNMODIFIED_SINCE")
 #: Of a redirect, and of what is shown in place of another variant: the original can be replaced again.
 FOR_A_MOMENT = "public, max-age=60"
+#: For answers to another spelling of a path: a cache may take all spellings for one, and give the answer to everybody.
+FOR_NOBODY = "private, no-store"
 #: Says in an address that we have led there, because the variant is too large for an answer of ours.
 LED = "led"
 #: Longer than any browser's `Accept`.
 MAX_ACCEPT_CHARACTERS = 1000
 QUALITY_VALUE = re.compile(r"(?:0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)")
-#: Escapes of characters that a path holds as they are: each makes a second spelling, and a second copy in a CDN.
-NEEDLESS_ESCAPE = re.compile(r"%(?:2[CDEF]|3[0-9D]|[46][1-9A-F]|[57][0-9A]|5F|7E)", re.IGNORECASE)
+#: Escapes of characters that no proxy escapes by itself (RFC 3986 §2.3, and the slash): each makes a second spelling.
+NEEDLESS_ESCAPE = re.compile(r"%(?:2[DEF]|3[0-9]|[46][1-9A-F]|[57][0-9A]|5F)", re.IGNORECASE)
 SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     # Whatever a browser might take it for, it runs nothing and loads nothing.
@@ -84,13 +86,16 @@ def serve(request: HttpRequest, path: str) -> HttpResponseBase:
     for condition in CONDITIONS_OF_WRITERS:
         request.META.pop(condition, None)
     try:
-        parsed = parse_key(path)
-        if parsed is not None:
-            return _serve_key(request, path, parsed)
+        parsed = parse_key(path) or parse_short(path)
     except ResizerError as error:
-        return _refuse(path, error)
+        return _refuse(path, error, FOR_NOBODY)
+    if isinstance(parsed, ParsedKey):
+        try:
+            return _serve_key(request, path, parsed)
+        except ResizerError as error:
+            return _refuse(path, error)
     try:
-        response = _serve_short(request, parse_short(path))
+        response = _serve_short(request, parsed)
     except ResizerError as error:
         response = _refuse(path, error)
     # Redirects and refusals too: another format might have had another answer.
@@ -102,7 +107,7 @@ def _serve_key(request: HttpRequest, key: str, parsed: ParsedKey) -> HttpRespons
     variant = parsed.variant
     verify(variant, parsed.signature)
     if _is_respelled(request):
-        return _redirect(key)
+        return _redirect(key, FOR_NOBODY)
     reference = Reference(variant.source, variant.name)
     try:
         is_current = _is_current(variant, reference)
@@ -131,13 +136,13 @@ def _serve_short(request: HttpRequest, address: ShortAddress) -> HttpResponseBas
     if source is None or not source.OPEN:
         raise OriginalNotFound(f"source {address.source!r} is not open")
     if _is_respelled(request):
-        return _redirect(write_short(address))
+        return _redirect(write_short(address), FOR_NOBODY)
     if address.width is not None:
         if address.width == 0:
             raise InvalidOption("width 0")
         listed = settings.listed_width(address.width)
         if listed != address.width:
-            return _redirect(write_short(address._replace(width=listed)))
+            return _redirect(write_short(address._replace(width=listed)), FOR_A_MOMENT)
     reference = Reference(address.source, address.name)
     description = originals.refresh(reference)
     limit = description.widest_offered(Recipe())
@@ -216,7 +221,7 @@ def _show_instead(
     is_same_version = description.version_of(variant.recipe) == variant.version
     least = min(variant.width, widest(description.size, offered.recipe))
     if is_same_version and offered.width >= least and not is_second:
-        return _redirect(key)
+        return _redirect(key, FOR_A_MOMENT)
     headers = {"Cache-Control": FOR_A_MOMENT, "Content-Location": url_for(key)}
     response = _find(request, offered, key, headers)
     if response is not None:
@@ -268,7 +273,7 @@ def _offered(description: Description, variant: Variant) -> Variant:
 def _is_respelled(request: HttpRequest) -> bool:
     """Whether a path came with escapes that it does not need, where the server tells how it came."""
     scope = getattr(request, "scope", None) or {}
-    raw = scope.get("raw_path", b"").decode("latin-1")
+    raw = (scope.get("raw_path") or b"").decode("latin-1")
     # gunicorn's word, then that of uWSGI and mod_wsgi; both with the query.
     raw = raw or request.META.get("RAW_URI") or request.META.get("REQUEST_URI", "")
     return NEEDLESS_ESCAPE.search(raw.partition("?")[0]) is not None
@@ -373,13 +378,13 @@ def _timing(answer: Answer) -> str:
     return ", ".join([f'resizer;desc="{"miss" if steps else "hit"}"', *steps])
 
 
-def _redirect(path: str) -> HttpResponseBase:
-    headers = {"Cache-Control": FOR_A_MOMENT, **SECURITY_HEADERS}
+def _redirect(path: str, cache_control: str) -> HttpResponseBase:
+    headers = {"Cache-Control": cache_control, **SECURITY_HEADERS}
     return HttpResponseRedirect(url_for(path), headers=headers)
 
 
-def _refuse(path: str, error: ResizerError) -> HttpResponseBase:
-    """The only place where an error becomes a status."""
+def _refuse(path: str, error: ResizerError, cache_control: str | None = None) -> HttpResponseBase:
+    """The only place where an error becomes a status. `cache_control` takes the place of the error's own."""
     level = logging.WARNING if error.status >= 500 else logging.INFO
     logger.log(
         level, "%d for %.300r: %s: %.500r", error.status, path, type(error).__name__, str(error)
@@ -387,9 +392,7 @@ def _refuse(path: str, error: ResizerError) -> HttpResponseBase:
     headers = {
         "Content-Type": "text/plain; charset=utf-8",
         "Content-Length": str(len(error.public_message)),
-        "Cache-Control": f"public, max-age={error.cache_seconds}"
-        if error.cache_seconds
-        else "no-store",
+        "Cache-Control": cache_control or error.cache_control,
         **SECURITY_HEADERS,
     }
     if error.retry_seconds is not None:

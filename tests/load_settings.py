@@ -33,8 +33,8 @@ if os.environ.get("TESTS_SLOW"):
             },
         }
     RESIZER["SOURCES"]["web"] = {"OPTIONS": {"storage": "slow"}, "OPEN": True}
-if os.environ.get("TESTS_THREADS"):
-    RESIZER["MAX_WAITING_PER_PROCESS"] = int(os.environ["TESTS_THREADS"])
+# More than the threads of most of these servers: what is tested is all that waits, not the bound.
+RESIZER["MAX_WAITING_PER_PROCESS"] = int(os.environ.get("TESTS_THREADS", "8"))
 if os.environ.get("TESTS_FETCHES"):
     RESIZER["MAX_FETCHES"] = int(os.environ["TESTS_FETCHES"])
 if os.environ.get("TESTS_BUCKET"):

@@ -223,7 +223,7 @@ def test_many_threads_make_a_variant_once(
 def test_widths_that_are_wanted_at_once_share_a_decoding(
     settings: Settings, engine: type[CountingEngine], variants: Path
 ) -> None:
-    settings.RESIZER = {**settings.RESIZER, "MAX_RENDERS": 1}
+    settings.RESIZER = {**settings.RESIZER, "MAX_RENDERS": 1, "MAX_WAITING_PER_PROCESS": 6}
     save("a.jpg")
     all_wanted = [wanted(width, target) for width in (320, 480, 640) for target in (AVIF, JPEG)]
 

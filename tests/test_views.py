@@ -353,11 +353,16 @@ def test_other_spelling_of_a_path_leads_to_the_one_spelling(
     tell = RAW_PATHS[server]
     save("a b,c.jpg")
     url = address(name="a b,c.jpg", ratio="1/1", fit="fill")
-    for one, other in (("/", "%2F"), ("c", "%63"), ("=", "%3d"), (",", "%2C"), ("-", "%2d")):
+    for one, other in (("/", "%2F"), ("c", "%63"), ("-", "%2d"), (".", "%2E"), ("/", "%2f")):
         before, between, after = url.rpartition(one)
         assert between
         response = client.get(url, **tell(f"{before}{other}{after}"))
         assert response.headers["Location"] == url
+        # A cache that takes all spellings for one would lead everybody from there to there.
+        assert response.headers["Cache-Control"] == "private, no-store"
+    # Some proxies escape these by themselves, and would lead in a circle.
+    for one, other in (("=", "%3D"), (",", "%2C")):
+        assert client.get(url, **tell(url.replace(one, other))).status_code == 200
     assert client.get(url, **tell(f"{url}?again=%63")).status_code == 200
     assert client.get(url).status_code == 200
     short = "/img/640/a%20b,c.jpg"
@@ -373,6 +378,21 @@ def test_other_spelling_of_a_path_leads_to_the_one_spelling_under_asgi() -> None
         request = AsyncRequestFactory().get(url)
         request.scope = {**request.scope, "raw_path": raw.encode()}
         assert views.serve(request, url.removeprefix("/img/")).status_code == status
+    # A server need not tell it (ASGI, "HTTP Connection Scope").
+    request.scope = {**request.scope, "raw_path": None}
+    assert views.serve(request, url.removeprefix("/img/")).status_code == 200
+
+
+@pytest.mark.parametrize("spelling", ["./", "/", "640/./", "640//"])
+def test_refusal_of_a_spelling_is_kept_by_nobody(
+    client: Client, settings: Settings, spelling: str
+) -> None:
+    settings.RESIZER = OPEN
+    save("a.jpg")
+    for path in ("a.jpg", address().removeprefix("/img/")):
+        response = client.get(f"/img/{spelling}{path}")
+        assert response.status_code in {400, 404}
+        assert response.headers["Cache-Control"] == "private, no-store"
 
 
 @pytest.mark.parametrize("place", range(14))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import threading
+import weakref
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -14,6 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from resizer.concurrency.semaphores import Release
+
+
+#: How many may wait where nothing tells how many threads there are.
+USUAL_WAITING = 8
 
 
 class _Permit:
@@ -31,7 +38,7 @@ def acquire() -> Release | None:
     """Count this thread, once however often it is acquired; None where no more may be."""
     if _this.permit is not None and not _this.permit.is_over:
         return _nothing
-    release = semaphores.acquire_in_process("thread", get_settings().MAX_WAITING_PER_PROCESS)
+    release = semaphores.acquire_in_process("thread", most_waiting())
     if release is None:
         return None
     permit = _this.permit = _Permit()
@@ -42,6 +49,32 @@ def acquire() -> Release | None:
         release()
 
     return end
+
+
+def most_waiting() -> int:
+    """How many threads of this process may make variants, or wait for them, as this thread tells it.
+
+    Of a pool, such as gunicorn's, a quarter stays free, and one thread at least. Where each request has a thread of its
+    own, as under `runserver` and ASGI, the threads cannot run out.
+    """
+    given = get_settings().MAX_WAITING_PER_PROCESS
+    if given is not None:
+        return given
+    size = _pool_size(threading.current_thread())
+    if size is None:
+        return USUAL_WAITING
+    return size - max(1, size // 4) if size > 1 else sys.maxsize
+
+
+def _pool_size(thread: threading.Thread) -> int | None:
+    """How many threads the pool of a thread has; 1 for a thread that serves a single request. None if unknown."""
+    # The name that the standard library gives the threads of its servers (socketserver.ThreadingMixIn).
+    if thread.name.endswith("(process_request_thread)"):
+        return 1
+    # ThreadPoolExecutor hands its threads a weak reference to itself, and tells nobody else (Python 3.11 to 3.14).
+    reference, *_ = getattr(thread, "_args", None) or (None,)
+    pool = reference() if isinstance(reference, weakref.ref) else None
+    return pool._max_workers if isinstance(pool, ThreadPoolExecutor) else None
 
 
 @contextmanager

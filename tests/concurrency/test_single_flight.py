@@ -41,6 +41,12 @@ class Work:
         return "made"
 
 
+@pytest.fixture(autouse=True)
+def bound(settings: Settings) -> None:
+    """The pools of these tests are small: of their own size they would keep most threads free."""
+    settings.RESIZER = {"MAX_WAITING_PER_PROCESS": 20}
+
+
 def lead_and_wait(pool: ThreadPoolExecutor, work: Work) -> tuple[Future[str], Future[str]]:
     """One that does the work, which ends as soon as the other waits for it."""
     leader = pool.submit(ask, "key", work)
@@ -52,8 +58,7 @@ def lead_and_wait(pool: ThreadPoolExecutor, work: Work) -> tuple[Future[str], Fu
     return leader, waiter
 
 
-def test_many_who_ask_at_once_share_one_result(settings: Settings) -> None:
-    settings.RESIZER = {"MAX_WAITING_PER_PROCESS": 20}
+def test_many_who_ask_at_once_share_one_result() -> None:
     work = Work()
     with ThreadPoolExecutor(20) as pool:
         answers = [pool.submit(ask, "key", work) for _ in range(20)]

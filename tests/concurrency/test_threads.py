@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import socket
+import socketserver
+import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
@@ -9,7 +13,6 @@ import pytest
 from django.core.cache import caches
 
 from resizer.concurrency import semaphores, threads
-from resizer.conf import get_settings
 from resizer.errors import Busy
 from resizer.markup import picture
 from tests.conftest import save
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
 @contextmanager
 def all_taken() -> Iterator[None]:
     """As many other threads wait as may."""
-    bound = get_settings().MAX_WAITING_PER_PROCESS
+    bound = threads.most_waiting()
     others = [semaphores.acquire_in_process("thread", bound) for _ in range(bound)]
     try:
         yield
@@ -35,6 +38,39 @@ def all_taken() -> Iterator[None]:
         for release in others:
             assert release is not None
             release()
+
+
+@pytest.mark.parametrize(("size", "most"), [(2, 1), (4, 3), (12, 9), (32, 24)])
+def test_quarter_of_a_pool_stays_free(size: int, most: int) -> None:
+    with ThreadPoolExecutor(size) as pool:
+        assert pool.submit(threads.most_waiting).result() == most
+
+
+def test_pool_of_one_thread_is_not_bounded() -> None:
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(threads.most_waiting).result() == sys.maxsize
+
+
+def test_server_with_a_thread_for_each_request_is_not_bounded() -> None:
+    told = []
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            told.append(threads.most_waiting())
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        serving = threading.Thread(target=server.handle_request)
+        serving.start()
+        socket.create_connection(("127.0.0.1", server.server_address[1])).close()
+        serving.join()
+    assert told == [sys.maxsize]
+
+
+def test_bound_is_a_usual_one_where_nothing_tells_the_threads(settings: Settings) -> None:
+    assert threads.most_waiting() == threads.USUAL_WAITING
+    settings.RESIZER = {"MAX_WAITING_PER_PROCESS": 3}
+    with ThreadPoolExecutor(12) as pool:
+        assert pool.submit(threads.most_waiting).result() == 3
 
 
 def test_thread_is_counted_once(settings: Settings) -> None:
