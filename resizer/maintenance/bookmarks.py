@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, cast
 
 from django.utils.crypto import salted_hmac
@@ -16,6 +17,19 @@ if TYPE_CHECKING:
     from django.core.files.storage import Storage
 
 SALT = "resizer.bookmark"
+#: After how long what no sweep reads is removed: a second file of two sweeps at once, of which one was killed, seconds …
+SECOND_SECONDS = 3600
+#: … and the file of a sweep that is run no longer.
+UNREAD_SECONDS = 30 * 86_400
+
+# As Django makes up a name where there is a file already.
+_FORM = re.compile(r"\.sweep-[0-9a-f]{32}(?P<second>_[A-Za-z0-9]{7})?")
+
+
+def is_left_over(name: str, age: float) -> bool:
+    """Whether a file is of this form, and so many seconds old that no sweep reads it."""
+    match = _FORM.fullmatch(name)
+    return match is not None and age >= (SECOND_SECONDS if match["second"] else UNREAD_SECONDS)
 
 
 class Bookmark:

@@ -19,7 +19,7 @@ from resizer import store
 from resizer.concurrency.waiting import Deadline
 from resizer.errors import InvalidOption, ResizerError, SourceFailed
 from resizer.keys.variant import DEFAULT_SOURCE, parse_key
-from resizer.maintenance import presence
+from resizer.maintenance import bookmarks, presence
 from resizer.maintenance.bookmarks import Bookmark
 from resizer.records import index
 from resizer.records.descriptions import Reference, version_of
@@ -398,8 +398,11 @@ def _batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
 
 
 def _is_unfinished(file: Stored, choice: Choice) -> bool:
+    age = time.time() - file.modified_at
+    if bookmarks.is_left_over(file.name, age):
+        return True
     match = _UNFINISHED.fullmatch(file.name)
-    if match is None or time.time() - file.modified_at < UNFINISHED_SECONDS:
+    if match is None or age < UNFINISHED_SECONDS:
         return False
     variant = _parse(match["directory"] + match["name"])
     return variant is not None and choice.source in {None, variant.source}

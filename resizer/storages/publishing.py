@@ -61,7 +61,10 @@ def note(storage: Storage, name: str, content: bytes) -> None:
     """
     with _errors(name):
         storage.delete(name)
-        storage.save(name, ContentFile(content))
+        saved = storage.save(name, ContentFile(content))
+        if saved != name:
+            # Another was faster, and the storage has made up a name for ours.
+            storage.delete(saved)
 
 
 def walk(storage: Storage, directory: str = "", after: str = "") -> Iterator[Stored]:

@@ -182,6 +182,22 @@ def test_unfinished_files_of_killed_processes_go_after_an_hour(
     assert files(variants) == sorted([key, str(unfinished[1].relative_to(variants))])
 
 
+def test_bookmarks_that_no_purge_reads_go(
+    capsys: pytest.CaptureFixture[str], variants: Path
+) -> None:
+    hour, month = 3600, 30 * 86_400
+    one = f".sweep-{'0' * 32}"
+    ages = {one: month - hour, f"{one}_AbC1234": hour, f".sweep-{'1' * 32}": month}
+    ages |= {f"{one}_new1234": 0, ".sweep-mine": month, f"{one}_AbC12345": month}
+    variants.mkdir(exist_ok=True)
+    for name, age in ages.items():
+        (variants / name).write_bytes(b"[]")
+        os.utime(variants / name, (time.time() - age, time.time() - age))
+    assert "2 unfinished files" in purge(capsys)
+    left = {one, f"{one}_new1234", ".sweep-mine", f"{one}_AbC12345"}
+    assert set(files(variants)) == left
+
+
 def test_rows_without_a_file_go(
     capsys: pytest.CaptureFixture[str], make: Any, variants: Path
 ) -> None:

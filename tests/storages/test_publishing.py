@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage, InMemoryStorage
 
 from resizer.errors import StoreFailed
 from resizer.formats import AVIF
-from resizer.storages.publishing import publish, walk
+from resizer.storages.publishing import note, publish, walk
 from tests.conftest import files, wait_until
 
 if TYPE_CHECKING:
@@ -175,3 +176,19 @@ def test_directory_that_cannot_be_listed_is_our_error(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(b"no directory")
     with pytest.raises(StoreFailed, match="Not a directory"):
         list(walk(FileSystemStorage(tmp_path), "a.jpg"))
+
+
+class ContestedStorage(FileSystemStorage):
+    """Another process saves the same name as soon as it is free."""
+
+    def delete(self, name: str) -> None:
+        super().delete(name)
+        if name == "note":
+            super().save(name, ContentFile(b"theirs"))
+
+
+def test_second_note_of_two_leaves_no_file(tmp_path: Path) -> None:
+    storage = ContestedStorage(tmp_path)
+    for _ in range(2):
+        note(storage, "note", b"ours")
+    assert [one.name for one in walk(storage)] == ["note"]
