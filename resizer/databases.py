@@ -119,8 +119,8 @@ def _on_postgresql(connection: Any, limit: int) -> Iterator[None]:
 
 @contextmanager
 def _on_mysql(connection: Any, limit: int) -> Iterator[None]:
-    # MariaDB takes 0 for no wait at all, MySQL for a second.
-    seconds = limit // 1000
+    # MariaDB takes 0 for no wait at all. MySQL has no less than a second, and refuses 0 in strict mode.
+    seconds = max(limit // 1000, 0 if connection.mysql_is_mariadb else 1)
     command = "SET SESSION innodb_lock_wait_timeout = %s, SESSION lock_wait_timeout = %s"
     connection.ensure_connection()
     # Not Django's cursor, which refuses to work once a transaction is broken: these outlive it.

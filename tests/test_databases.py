@@ -256,6 +256,19 @@ def test_limits_of_mariadb_are_a_connections_own_again(mariadb: None) -> None:
 
 
 @needs_mariadb
+@pytest.mark.parametrize(("is_mariadb", "least"), [(True, 0), (False, 1)])
+def test_query_after_one_that_has_waited_sets_a_limit_that_the_database_has(
+    mariadb: None, monkeypatch: pytest.MonkeyPatch, is_mariadb: bool, least: int
+) -> None:
+    """MySQL, which has no package in Debian, differs in this: it refuses 0."""
+    monkeypatch.setattr(connections["default"], "mysql_is_mariadb", is_mariadb)
+    monkeypatch.setattr(databases._thread, "waited_at", time.monotonic(), raising=False)
+    with databases.lock_timeout("default"), connections["default"].cursor() as cursor:
+        cursor.execute("SELECT @@innodb_lock_wait_timeout, @@lock_wait_timeout")
+        assert tuple(cursor.fetchone()) == (least, least)
+
+
+@needs_mariadb
 def test_page_in_a_transaction_of_mariadb_writes_nothing(client: Client, mariadb: None) -> None:
     """A deadlock would undo all that the page has done."""
     save("a.jpg")
