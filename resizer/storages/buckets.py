@@ -12,13 +12,13 @@ OSError             anything else: SlowDown, no such bucket, wrong credentials, 
 from __future__ import annotations
 
 import errno
-import os
 from contextlib import closing, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, cast
 
 from django.core.exceptions import SuspiciousFileOperation
 
 from resizer.scratch import Spool, raise_shortage
+from resizer.storages.downloads import Download
 from resizer.storages.protocol import Stored
 
 if TYPE_CHECKING:
@@ -63,12 +63,14 @@ class Bucket:
             return answer["Body"].read(), _told(name, answer)
 
     @contextmanager
-    def open(self, name: str) -> Iterator[Download]:
+    def open(self, name: str, *, by_content: bool = False) -> Iterator[tuple[Stored, Download]]:
         """One GET: an object to be read from any place; what nobody reads is not fetched."""
         with _errors():
             answer = self._client.get_object(**self._object(name), **self._reading(name))
         with closing(answer["Body"]) as body, closing(Spool()) as spool:
-            yield Download(body, spool, _told(name, answer))
+            stored = _told(name, answer)
+            fetching = _Fetching(body, spool, stored.bytes)
+            yield stored, Download(fetching, spool, fingerprint_of(stored, by_content=by_content))
 
     def put(self, name: str, content: bytes, headers: Mapping[str, str]) -> str | None:
         """One PUT, if there is no such object: its ETag; None where another was first."""
@@ -217,37 +219,22 @@ class LookUp:
             return self._bucket.stat(name)
 
 
-class Download:
-    """An object that is fetched as far as it is read, and can be read again."""
+class _Fetching:
+    """Fetches an object no further than it is read."""
 
-    def __init__(self, body: Any, spool: Spool, stored: Stored) -> None:
+    def __init__(self, body: Any, spool: Spool, length: int) -> None:
         self._body = body
         self._spool = spool
-        self._position = 0
-        self.stored = stored
-        self.fingerprint: str | None = None
+        self._length = length
 
-    def tell(self) -> int:
-        return self._position
+    def length(self) -> int:
+        return self._length
 
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        start = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self.stored.bytes}
-        self._position = max(0, start[whence] + offset)
-        return self._position
-
-    def read(self, size: int | None = -1) -> bytes:
-        end = self.stored.bytes
-        if size is not None and size >= 0:
-            end = min(end, self._position + size)
-        self._fetch(end)
-        content = self._spool.read(self._position, max(0, end - self._position))
-        self._position += len(content)
-        return content
-
-    def _fetch(self, end: int) -> None:
+    def fetch(self, end: int | None) -> None:
+        end = self._length if end is None else min(end, self._length)
         while self._spool.length < end:
             with _errors():
-                chunk = self._body.read(min(CHUNK_BYTES, self.stored.bytes - self._spool.length))
+                chunk = self._body.read(min(CHUNK_BYTES, self._length - self._spool.length))
             if not chunk:
                 raise OSError(errno.EIO, "the answer ends too early")
             self._spool.append(chunk)

@@ -91,11 +91,9 @@ class Objects:
 
     @contextmanager
     def open(self, name: str, reading: Reading) -> Iterator[BinaryIO]:
-        with self._bucket.open(name) as download:
-            length = download.stored.bytes
-            if length > reading.max_bytes:
-                raise TooManyBytes(f"{name[:200]!r} has {length} bytes")
-            download.fingerprint = fingerprint_of(download.stored, by_content=reading.by_content)
+        with self._bucket.open(name, by_content=reading.by_content) as (stored, download):
+            if stored.bytes > reading.max_bytes:
+                raise TooManyBytes(f"{name[:200]!r} has {stored.bytes} bytes")
             yield cast("BinaryIO", download)
 
     def names(self) -> Iterator[str]:

@@ -9,7 +9,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from django.contrib.staticfiles.storage import StaticFilesStorage
@@ -165,6 +165,12 @@ def test_original_is_told_and_read(storage: Storage, kind: Kind) -> None:
         assert file.tell() == 3
         assert file.seek(-2, io.SEEK_END) == 5
         assert file.read() == b"nt"
+        file.seek(1)
+        # As any file of Python's.
+        buffered = io.BufferedReader(cast("io.RawIOBase", file))
+        assert buffered.read(4) == b"onte"
+        buffered.detach()
+        assert (file.readable(), file.seekable()) == (True, True)
         assert getattr(file, "fingerprint", stat.fingerprint) == stat.fingerprint
     save(storage, "a/b.jpg", b"CONTENT!")
     assert kind.stat("a/b.jpg", READING) != stat

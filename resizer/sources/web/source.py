@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
-import os
 import re
 from contextlib import closing, contextmanager
 from functools import cached_property
@@ -18,6 +16,7 @@ from resizer.keys.names import escape_name
 from resizer.scratch import Spool
 from resizer.sources.web.gate import Gate
 from resizer.sources.web.url import URL, parse, parse_directory, parse_pattern
+from resizer.storages.downloads import Download
 from resizer.storages.protocol import Stat
 
 if TYPE_CHECKING:
@@ -132,7 +131,8 @@ class HttpSource:
         url = self._find(name)
         limit = min(self._max_bytes or get_settings().MAX_BYTES, get_settings().MAX_BYTES)
         with self._fetcher.get(url, {}) as answer, closing(Spool()) as spool:
-            yield cast("BinaryIO", _Download(answer, spool, limit))
+            fetching = _Fetching(answer, spool, limit)
+            yield cast("BinaryIO", Download(fetching, spool, _Validators.of(answer).fingerprint))
 
     def url(self, name: str) -> str:
         return str(self._find(name))
@@ -173,42 +173,28 @@ class HttpSource:
         return any(one.matches(url) for one in self._allowed)
 
 
-class _Download:
-    """A file that is fetched as far as a header goes, or whole, and can be read again."""
+class _Fetching:
+    """Fetches a file as far as a header goes, or whole."""
 
     def __init__(self, answer: Answer, spool: Spool, limit: int) -> None:
-        """Raises TooManyBytes, as `read` does."""
-        self.fingerprint = _Validators.of(answer).fingerprint
+        """Raises TooManyBytes, as `fetch` does."""
         self._answer = answer
         self._spool = spool
         self._limit = limit
         self._length = answer.length
-        self._position = 0
         self._refuse_too_many(self._length or 0)
 
-    def fileno(self) -> int:
-        raise io.UnsupportedOperation("a file that may not be whole yet has no descriptor")
-
-    def tell(self) -> int:
-        return self._position
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        if whence == os.SEEK_END and self._length is None:
+    def length(self) -> int:
+        if self._length is None:
             self._fetch_all()
-        start = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._length or 0}
-        self._position = max(0, start[whence] + offset)
-        return self._position
+        return self._length or 0
 
-    def read(self, size: int | None = -1) -> bytes:
-        is_all = size is None or size < 0
-        if is_all or self._position + (size or 0) > HEAD_BYTES:
+    def fetch(self, end: int | None) -> None:
+        if end is None or end > HEAD_BYTES:
             # Whoever wants more than a header wants it all, and decodes while the server need not wait.
             self._fetch_all()
         else:
             self._fetch(HEAD_BYTES)
-        content = self._spool.read(self._position, -1 if is_all else size or 0)
-        self._position += len(content)
-        return content
 
     def _fetch_all(self) -> None:
         # One more than may be, to see that there is one.
