@@ -14,7 +14,8 @@ from resizer.concurrency.admission import admit
 from resizer.concurrency.waiting import release_connections
 from resizer.conf import get_settings
 from resizer.engines import get_engine
-from resizer.engines.memory import estimate_together
+from resizer.engines.containers.jpeg import find_cut
+from resizer.engines.memory import decoded_megabytes, estimate_together
 from resizer.engines.sharing import in_decoding_order, plan_resizing
 from resizer.errors import (
     OriginalChanged,
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
     from resizer.concurrency.batches import Batch
     from resizer.concurrency.waiting import Deadline
-    from resizer.engines import Rendered
+    from resizer.engines import Header, Rendered
     from resizer.keys.variant import Variant
     from resizer.records.descriptions import Description
 
@@ -114,6 +115,7 @@ def _render(
         _raise_if_changed(description, opened or source.stat(name).fingerprint)
         try:
             _fetch(file)
+            header = _measured(description, file)
             read_seconds = time.perf_counter() - started_at
             with admit(lambda: estimate_together(header, batch.wanted), deadline):
                 variants = in_decoding_order(header, batch.close())
@@ -140,6 +142,23 @@ def _fetch(file: BinaryIO) -> None:
     file.seek(max(0, file.seek(0, os.SEEK_END) - 1))
     file.read(1)
     file.seek(0)
+
+
+def _measured(description: Description, file: BinaryIO) -> Header:
+    """What the whole file says of the memory that it takes. Raises TooMuchWork.
+
+    A JPEG without an end is decoded whole, to tell whether all its pixels are there.
+    """
+    header = description.header
+    cut = find_cut(file) if header.is_shrinkable else None
+    file.seek(0)
+    if cut is None:
+        return header
+    header = header._replace(is_shrinkable=False)
+    megabytes = decoded_megabytes(header)
+    if megabytes > get_settings().MAX_DECODED_MEGABYTES:
+        raise TooMuchWork(f"{description.reference} has no end, and takes {megabytes:.0f} MB")
+    return header
 
 
 def _raise_if_changed(

@@ -32,7 +32,7 @@ from tests.hostile_files import progressive_jpeg
 from tests.pictures import decode, draw, encode, photograph
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
     from pathlib import Path
 
     from django.test import Client
@@ -239,6 +239,52 @@ def test_widths_that_are_wanted_at_once_share_a_decoding(
         # The same bytes as by itself.
         store.delete_files([key])
         assert store.make(originals.describe("a.jpg"), variant, key).content == answer.content
+
+
+class LateEngine(CountingEngine):
+    """Has made nothing when the deadline of the first request is over."""
+
+    deadline = Deadline(0)
+    made = 0
+
+    def render(self, *arguments: Any) -> Generator[Rendered]:
+        for rendered in super().render(*arguments):
+            LateEngine.made += 1
+            self.deadline._ends_at = 0
+            yield rendered
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("number", [1, 3])
+def test_batch_ends_with_the_time_of_who_has_begun_it(settings: Settings, number: int) -> None:
+    engine = {"ENGINE": "tests.test_store.LateEngine", "ISOLATION": False}
+    settings.RESIZER = {**engine, "MAX_RENDERS": 1, "MAX_WAITING_PER_PROCESS": 6}
+    save("a.jpg")
+    LateEngine.made, LateEngine.deadline = 0, Deadline(30)
+
+    def ask(width: int, deadline: Deadline) -> rendering.Made:
+        try:
+            description, variant, _ = wanted(width, JPEG)
+            return rendering.render(description, variant, deadline)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(3) as pool:
+        with admit(lambda: 1, Deadline(10)):
+            asking = [pool.submit(ask, 320, LateEngine.deadline)]
+            wait_until(lambda: batches._batches)
+            asking += [pool.submit(ask, width, Deadline(30)) for width in (480, 640)[: number - 1]]
+            wait_until(
+                lambda: sum(len(batch.wanted) for batch in batches._batches.values()) == number
+            )
+        errors = [one.exception(20) for one in asking]
+    assert LateEngine.made == 1
+    assert sum(error is None for error in errors) == 1
+    assert sum(isinstance(error, Busy) for error in errors) == number - 1
+    # Nothing is remembered against the others.
+    if number == 3:
+        LateEngine.deadline = Deadline(30)
+        assert ask(480, Deadline(30)).rendered.width == 480
 
 
 @pytest.mark.django_db(transaction=True)

@@ -9,7 +9,7 @@ rows are those of other rooms.
 | … with such a thread | the thread that makes the same variant | process | what is left of `LOCK_SECONDS`; beyond 2 s at most 4 threads for one variant | 503 | `LOCK_SECONDS` |
 | the thread that makes a variant | another process that makes it | machine | what is left of `LOCK_SECONDS` | 503; without a lock directory it goes on | `LOCK_SECONDS`, `LOCK_DIRECTORY` |
 | … one process of each machine | another host that makes it | hosts | what is left of `LOCK_SECONDS` | 503; without a cache that locks it goes on | `LOCK_SECONDS`, `CACHE` |
-| … | its batch: up to 8 variants of the same original and recipe | process | what is left of `LOCK_SECONDS` | 503 | `LOCK_SECONDS` |
+| … | its batch: up to 8 variants of the same original and recipe | process | what is left of `LOCK_SECONDS`; the batch begins no variant after that of its first request | 503 | `LOCK_SECONDS` |
 | a batch | a core, and memory | machine | what is left of `LOCK_SECONDS`; not at all while `MAX_WAITING` batches wait | 503 | `LOCK_SECONDS`, `MAX_RENDERS`, `MAX_RENDER_MEGABYTES`, `MAX_WAITING` |
 | a fetch for a variant | one of the fetches from the same host or remote storage | machine; process as well unless `MAX_FETCHES` is set | 1 s, for 2 fetches of a process; not at all for others | 503 | `MAX_FETCHES` |
 | a fetch for a page | one of the fetches from the same host or remote storage | machine; process as well unless `MAX_FETCHES` is set | not at all | the page shows the original as it is | `MAX_FETCHES` |

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from resizer.engines.sharing import plan_resizing
+from resizer.formats import GIF
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -36,13 +37,18 @@ def estimate(header: Header, variant: Variant) -> int:
     decoded = pixels * header.format.decoded_bytes
     if header.is_shrinkable:
         decoded = pixels / resizing.scale**2 * SHRUNK_BYTES
-    if header.format.has_layers and variant.recipe.animated:
+    if header.format.has_layers and (variant.recipe.animated or _has_ground(header)):
         decoded = pixels * LAYERED_BYTES
     width, height = resizing.plan.size
     encoded = width * height * ENCODED_BYTES
     if variant.recipe.animated:
         encoded += width * height * 4 * header.frames
     return LEAST_MEGABYTES + int(decoded + encoded + header.bytes) // 1_000_000
+
+
+def _has_ground(header: Header) -> bool:
+    """Whether a still GIF may not cover its screen: then a canvas lies behind it."""
+    return header.format is GIF and header.has_alpha
 
 
 def estimate_together(header: Header, variants: Iterable[Variant]) -> int:
