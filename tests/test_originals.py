@@ -769,3 +769,49 @@ def test_costly_recipe_that_takes_too_long_leaves_the_other_pages_alone(
     save("a.jpg", encode(frames[0], "PNG", save_all=True, append_images=frames[1:]))
     assert client.get(picture.url("a.jpg", width=320, **options)).status_code == 422
     assert ("<picture>" not in pages()[0]) is is_broken
+
+
+class WitnessEngine(PillowEngine):
+    """Tells what it was given."""
+
+    given: list[Header]
+
+    def render(
+        self, file: BinaryIO, header: Header, variants: Sequence[Variant]
+    ) -> Generator[Rendered]:
+        WitnessEngine.given.append(header)
+        assert file.tell() == 0
+        return super().render(file, header, variants)
+
+
+@pytest.mark.parametrize(
+    ("content", "is_shrinkable"),
+    [
+        (photograph((1000, 750)), True),
+        (photograph((1000, 750)) + bytes(20), True),
+        (photograph((1000, 750))[:-2], False),
+    ],
+    ids=["whole", "with more behind", "without an end"],
+)
+def test_jpeg_without_an_end_counts_as_decoded_whole(
+    client: Client, settings: Settings, content: bytes, is_shrinkable: bool
+) -> None:
+    engine = "tests.test_originals.WitnessEngine"
+    settings.RESIZER = {"ENGINE": engine, "ISOLATION": False}
+    WitnessEngine.given = []
+    save("a.jpg", content)
+    assert client.get(picture.url("a.jpg", width=320)).status_code == 200
+    assert [one.is_shrinkable for one in WitnessEngine.given] == [is_shrinkable]
+
+
+def test_jpeg_without_an_end_that_takes_too_much_memory_is_shown_as_it_is(
+    client: Client, settings: Settings
+) -> None:
+    settings.RESIZER = {"MAX_DECODED_MEGABYTES": 4}
+    save("a.jpg", photograph((1000, 750)))
+    assert client.get(picture.url("a.jpg", width=320)).status_code == 200
+    save("b.jpg", photograph((1000, 750))[:-2])
+    response = client.get(picture.url("b.jpg", width=320))
+    assert response.status_code == 422
+    assert response.content.decode() == TooMuchWork.public_message
+    assert "<picture>" not in str(picture.build("b.jpg", alt=""))

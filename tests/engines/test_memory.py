@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+import io
+import struct
+
 import pytest
 
 from resizer.engines.memory import estimate
+from resizer.engines.pillow import PillowEngine
 from resizer.formats import PNG, WEBP
 from tests.engines.rendering import header, variant
+from tests.gifs import RED, gif, gif_frame
 
 
 def test_shrunk_photograph_takes_little_and_what_is_decoded_whole_takes_more() -> None:
@@ -20,3 +25,17 @@ def test_frames_that_move_are_held_together() -> None:
     still = estimate(header(WEBP, (640, 480), frames=100), variant(640, WEBP))
     moving = estimate(header(WEBP, (640, 480), frames=100), variant(640, WEBP, animated=True))
     assert moving - still == pytest.approx(640 * 480 * 400 / 1e6, abs=1)
+
+
+def test_gif_that_does_not_cover_its_screen_takes_a_canvas() -> None:
+    screen = (7000, 7000)
+    headers = []
+    for box in ((0, 0, *screen), (5, 5, 64, 64)):
+        file = io.BytesIO(gif(screen, gif_frame((0, 0, 64, 64), RED)))
+        place = file.getvalue().index(b"\x2c", 13) + 1
+        file.getbuffer()[place : place + 8] = struct.pack("<4H", *box)
+        headers.append(PillowEngine().read_header(file))
+    covering, within = (estimate(one, variant(320)) for one in headers)
+    # Peaks of 246 and 398 MB have been measured.
+    assert covering < 300
+    assert within >= 398
