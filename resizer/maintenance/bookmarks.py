@@ -45,10 +45,15 @@ class Bookmark:
         """Nothing where there is none that can be read."""
         fetched = publishing.fetch(self._storage, self._name)
         try:
-            return cast("Sequence[str | int]", json.loads(fetched[0])) if fetched else ()
+            place = json.loads(fetched[0]) if fetched else None
         except ValueError:
             # Of a process that was killed while it wrote.
             return ()
+        match place:
+            case ["files"] | ["files", str()] | ["rows"] | ["rows", int(), str(), str()]:
+                return cast("Sequence[str | int]", place)
+        # Another release may write other places.
+        return ()
 
     def write(self, place: Sequence[str | int]) -> None:
         publishing.note(self._storage, self._name, json.dumps(place).encode())

@@ -784,11 +784,28 @@ def test_dry_run_leaves_no_bookmark(
     assert purge(capsys, "--all", "--dry-run", "--for", "60").startswith("Would remove 2 ")
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        None,
+        b"5",
+        b"null",
+        b"{}",
+        b'"files"',
+        b"[]",
+        b'["rows", 1]',
+        b'["rows", "1", "default", "a.jpg"]',
+        b'["files", 7]',
+        b'["files", "a", "b"]',
+        b'["later", 1]',
+    ],
+)
 def test_bookmark_that_cannot_be_read_is_none(
     capsys: pytest.CaptureFixture[str],
     make: Any,
     variants: Path,
     monkeypatch: pytest.MonkeyPatch,
+    content: bytes | None,
 ) -> None:
     monkeypatch.setattr(purging, "BATCH", 1)
     save("a.jpg")
@@ -798,8 +815,8 @@ def test_bookmark_that_cannot_be_read_is_none(
     (bookmark,) = variants.glob(".sweep-*")
     # Nobody who guesses addresses gets the name of an original.
     assert re.fullmatch(r"\.sweep-[0-9a-f]{32}", bookmark.name)
-    content = bookmark.read_bytes()
-    bookmark.write_bytes(content[: len(content) // 2])
+    written = bookmark.read_bytes()
+    bookmark.write_bytes(written[: len(written) // 2] if content is None else content)
     assert purge(capsys, "--all", "--for", "60").startswith("Removed 2 cached variants")
     assert files(variants) == []
 
