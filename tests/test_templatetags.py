@@ -318,6 +318,12 @@ def test_jinja_prints_pictures_and_nothing_of_empty_fields(photo: Photo) -> None
     html = render_jinja(call, photo=photo)
     assert html.startswith('<picture><source type="image/avif" srcset="/img/photographs/test.jpg/')
     assert 'alt="The &quot;Bean&quot;"'
+    call_with_attributes = (
+        "{{ resized_img(photo.image, alt='', "
+        """attributes={'class': 'a"b', 'data-id': photo.pk, 'itemprop': True, 'hidden': False}) }}"""
+    )
+    html = render_jinja(call_with_attributes, photo=photo)
+    assert f'class="a&quot;b" data-id="{photo.pk}" itemprop>' in html
     empties: tuple[Any, ...] = (Photo(), None, {})
     for empty in empties:
         nothing = render_jinja(f"{call}{{{{ resized_url(photo.image) }}}}", photo=empty)
