@@ -111,6 +111,28 @@ def test_no_more_go_together_than_one_would_wait_for(work: Work) -> None:
     assert sorted(len(numbers) for numbers in work.made) == [1, MAX_TOGETHER]
 
 
+def test_end_of_a_full_batch_leaves_the_next_one_open(
+    work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    later = Work()
+    with ThreadPoolExecutor(3) as pool:
+        first = pool.submit(work.ask, 1)
+        assert work.has_begun.wait(10)
+        with monkeypatch.context() as patch:
+            patch.setattr(batches, "MAX_TOGETHER", 1)
+            second = pool.submit(later.ask, 2)
+            assert later.has_begun.wait(10)
+        work.has_turn.set()
+        assert first.result(10) == "1"
+        third = pool.submit(later.ask, 3)
+        try:
+            wait_for(2, 3)
+        finally:
+            later.has_turn.set()
+        assert [second.result(10), third.result(10)] == ["2", "3"]
+    assert later.made == [[2, 3]]
+
+
 def test_error_is_that_of_all_who_have_not_got_theirs(work: Work) -> None:
     with ThreadPoolExecutor(3) as pool:
         first = pool.submit(work.ask, 1)

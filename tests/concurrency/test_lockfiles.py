@@ -75,6 +75,24 @@ def test_killed_process_holds_nothing(directory: Path) -> None:
     os.close(descriptor)
 
 
+def test_lock_is_given_back_though_a_child_has_its_file_open() -> None:
+    descriptor = lockfiles.lock("a")
+    assert descriptor is not None
+    # As a process that is forked while the lock is held.
+    child = subprocess.Popen(
+        [sys.executable, "-c", "import sys; sys.stdin.read()"],
+        stdin=subprocess.PIPE,
+        pass_fds=[descriptor],
+    )
+    try:
+        lockfiles.unlock(descriptor)
+        again = lockfiles.lock("a")
+        assert again is not None
+        lockfiles.unlock(again)
+    finally:
+        child.communicate()
+
+
 def test_directory_of_another_is_refused(directory: Path, tmp_path: Path) -> None:
     (tmp_path / "theirs").mkdir(mode=0o700)
     directory.symlink_to(tmp_path / "theirs")
