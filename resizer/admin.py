@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy as _
 
 from resizer import store
 from resizer.errors import StoreFailed
-from resizer.links.mount import url_for
+from resizer.links.addresses import url_for
 from resizer.markup import picture
 from resizer.models import CachedVariant, Original
 from resizer.originals import locate

@@ -28,8 +28,7 @@ from resizer.concurrency import lockfiles
 from resizer.concurrency.locks import locking_cache
 from resizer.conf import get_settings, read_settings
 from resizer.engines import load_engine
-from resizer.links.mount import mount_path
-from resizer.links.signing import signing_keys
+from resizer.links.addresses import mount_path, signing_keys
 from resizer.sources import StorageSource, get_sources
 from resizer.sources.fields import field_failures
 from resizer.sources.identity import lies_in, share_place

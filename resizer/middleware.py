@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from django.urls import NoReverseMatch, Resolver404, resolve
 
-from resizer.links.mount import mount_path
+from resizer.links.addresses import mount_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,8 +13,7 @@ from django.db.models.query_utils import DeferredAttribute
 from django.utils.translation import gettext_lazy as _
 
 from resizer.formats import FORMATS
-from resizer.keys.names import MAX_NAME_BYTES
-from resizer.keys.variant import DEFAULT_SOURCE, MAX_KEY_BYTES
+from resizer.keys.variant import DEFAULT_SOURCE, MAX_KEY_BYTES, MAX_NAME_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

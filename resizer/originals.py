@@ -33,23 +33,25 @@ from resizer.errors import (
     TooManyBytes,
     TooManyPixels,
 )
-from resizer.keys.names import escape_name
-from resizer.keys.variant import DEFAULT_SOURCE
+from resizer.keys.variant import DEFAULT_SOURCE, escape_name
 from resizer.models import Original
 from resizer.records import cache, index
 from resizer.records.descriptions import (
-    PACK_VERSION,
     Description,
+    Failed,
     Reference,
+    Sighted,
+    cache_key,
+    decode,
     from_row,
-    pack,
-    unpack,
 )
-from resizer.sources import Stat, get_source, source_of
+from resizer.sources import get_source, source_of
 from resizer.sources.deadline import is_in_request
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from resizer.records.descriptions import State
 
 logger = logging.getLogger(__name__)
 
@@ -115,7 +117,7 @@ def describe(file: File, reference: Reference | None = None) -> Description:
         reference = locate(file)
     known = getattr(file, "_resizer_description", None)
     if not isinstance(known, Description) or known.reference != reference:
-        known = _recall(reference)
+        known = _last_known(reference, recall(reference))
     # No browser asks for variants of a broken one, so nobody else looks whether it was replaced.
     if known is None or (known.is_broken and not known.is_fresh):
         return _look(reference)
@@ -134,14 +136,48 @@ def _look(reference: Reference) -> Description:
         raise
 
 
-def refresh(reference: Reference) -> Description:
-    """What is known of an original, asking its source if that was long ago. Raises any ResizerError."""
-    known = _recall(reference, asks_again=True)
+def recall(reference: Reference) -> State:
+    """What the cache knows of an original. Raises OriginalNotFound for a name that no key can hold: it has no variants."""
+    try:
+        escape_name(reference.name)
+    except InvalidOption as error:
+        raise OriginalNotFound(str(error)) from error
+    return decode(reference, cache.read(cache_key(reference)))
+
+
+def refresh(reference: Reference, state: State) -> Description:
+    """What is known of an original, asking its source if that was long ago. `state` is what was recalled of it.
+
+    Raises any ResizerError.
+    """
+    known = _last_known(reference, _unless_over(reference, state))
     if known is not None:
-        return known if known.is_fresh else _check(reference)
+        return known if known.is_fresh else check(reference)
     # At once where nothing is known that could be shown instead: many may ask, and refusals are to cost little.
     with threads.one_thread():
-        return _check(reference, _sighted(reference))
+        return _check(reference, state if isinstance(state, Sighted) else None)
+
+
+def sight(reference: Reference, state: State) -> Description | Sighted:
+    """`refresh` for a cached variant: which file is there now tells whether the variant is still right.
+
+    So an original of which nothing is known is not opened. Raises any ResizerError.
+    """
+    state = _unless_over(reference, state)
+    if isinstance(state, Sighted):
+        return state
+    known = _last_known(reference, state, is_counted=True)
+    if known is not None:
+        return known if known.is_fresh else check(reference)
+    try:
+        with threads.one_thread():
+            sighted = Sighted(*get_source(reference.source).stat(reference.name))
+    except ResizerError as error:
+        _remember_failure(reference, error)
+        raise
+    # Another request may have described it meanwhile.
+    cache.claim(cache_key(reference), get_settings().FRESH_SECONDS, sighted.encode())
+    return sighted
 
 
 def check(reference: Reference) -> Description:
@@ -152,36 +188,15 @@ def check(reference: Reference) -> Description:
     return _check(reference)
 
 
-def recheck(reference: Reference) -> Description:
+def recheck(reference: Reference, state: State) -> Description:
     """`check` for requests that doubt what is known: anybody can send many, so the source is asked now and then.
 
     Raises any ResizerError.
     """
-    return check(reference) if _may_ask(reference) else refresh(reference)
+    return check(reference) if _may_ask(reference) else refresh(reference, state)
 
 
-def current_fingerprint(reference: Reference) -> str:
-    """What a source says of an original, asking it if that was long ago. Raises any ResizerError.
-
-    An original of which nothing is known is not opened: to tell whether a cached variant is still right, that is
-    not needed.
-    """
-    known = _recall(reference, asks_again=True, is_counted=True)
-    if known is not None:
-        return (known if known.is_fresh else check(reference)).fingerprint
-    stat = _sighted(reference)
-    if stat is None:
-        try:
-            with threads.one_thread():
-                stat = get_source(reference.source).stat(reference.name)
-        except ResizerError as error:
-            _remember_failure(reference, error)
-            raise
-        cache.write(_sighting_key(reference), tuple(stat), get_settings().FRESH_SECONDS)
-    return stat.fingerprint
-
-
-def _check(reference: Reference, stat: Stat | None = None) -> Description:
+def _check(reference: Reference, stat: Sighted | None = None) -> Description:
     try:
         known = index.find(reference) or _known_as_broken(reference)
         with ExitStack() as taken:
@@ -191,10 +206,11 @@ def _check(reference: Reference, stat: Stat | None = None) -> Description:
                 release_connections()
             if stat is None:
                 source = get_source(reference.source)
-                stat = source.stat(reference.name, known.fingerprint if known else None)
+                stat = Sighted(*source.stat(reference.name, known.fingerprint if known else None))
             description = _inspect(reference, stat, known)
     except (SourceFailed, SourceTimedOut, Busy) as error:
-        last = _last_known(reference, cache.read(_cache_key(reference)))
+        state = decode(reference, cache.read(cache_key(reference)))
+        last = state if isinstance(state, Description) else _find_row(reference)
         if last is None:
             _remember_failure(reference, error)
             raise
@@ -220,18 +236,16 @@ def prefetch(files: Iterable[FieldFile]) -> None:
                 wanted.setdefault(reference, []).append(file)
     if not wanted:
         return
-    keys = {_cache_key(reference): reference for reference in wanted}
-    remembered = {keys[key]: known for key, known in cache.read_many(keys).items()}
-    found = {
-        reference: description
-        for reference, known in remembered.items()
-        if not isinstance(known, str) and (description := unpack(reference, known))
-    }
-    failed = {reference for reference, known in remembered.items() if isinstance(known, str)}
-    missing = index.find_many(one for one in wanted if one not in found and one not in failed)
+    keys = {reference: cache_key(reference) for reference in wanted}
+    remembered = cache.read_many(keys.values())
+    states = {one: decode(one, remembered.get(key)) for one, key in keys.items()}
+    found = {one: state for one, state in states.items() if isinstance(state, Description)}
+    missing = index.find_many(
+        one for one, state in states.items() if not isinstance(state, Description | Failed)
+    )
     if missing:
-        packed = {_cache_key(one.reference): pack(one) for one in missing}
-        cache.write_many(packed, get_settings().FRESH_SECONDS)
+        encoded = {cache_key(one.reference): one.encode() for one in missing}
+        cache.write_many(encoded, get_settings().FRESH_SECONDS)
     found.update({description.reference: description for description in missing})
     for reference, description in found.items():
         for file in wanted[reference]:
@@ -251,12 +265,11 @@ def note_broken(description: Description) -> None:
 
 def forget(reference: Reference) -> None:
     """Have the next one who needs an original read its header again."""
-    cache.drop(_cache_key(reference))
-    cache.drop(_sighting_key(reference))
+    cache.drop(cache_key(reference))
     index.forget(reference)
 
 
-def _inspect(reference: Reference, stat: Stat, known: Description | None) -> Description:
+def _inspect(reference: Reference, stat: Sighted, known: Description | None) -> Description:
     if stat.bytes > get_settings().MAX_BYTES:
         raise TooManyBytes(f"{reference} has {stat.bytes} bytes")
     fingerprint = stat.fingerprint
@@ -298,54 +311,61 @@ def _refuse_too_many_pixels(description: Description) -> None:
         )
 
 
-def _recall(
-    reference: Reference, *, asks_again: bool = False, is_counted: bool = False
+def _last_known(
+    reference: Reference, state: State, *, is_counted: bool = False
 ) -> Description | None:
-    """What the cache knows, else the row. Raises a failure that is remembered.
+    """An original as it was last described, by the cache or else by its row. Raises a failure that is remembered.
 
-    With `asks_again` only one that still holds: pages wait for nothing, but a picture that is mended, or whose source
-    is back, is shown at once. Where a query `is_counted`, its thread is among those that wait. Raises Busy.
+    Where a query `is_counted`, its thread is among those that wait. Raises Busy.
     """
-    try:
-        escape_name(reference.name)
-    except InvalidOption as error:
-        # A name that no key can hold has no variants, so it answers like one that does not exist.
-        raise OriginalNotFound(str(error)) from error
-    remembered = cache.read(_cache_key(reference))
-    if isinstance(remembered, str):
-        name, _, fingerprint = remembered.partition("|")
-        if not (asks_again and _may_be_over(reference, name, fingerprint)):
-            raise errors.BY_NAME.get(name, OriginalNotFound)(f"{reference} failed a moment ago")
-        cache.drop(_cache_key(reference))
-    if isinstance(remembered, tuple | list) and (known := unpack(reference, remembered)):
-        return known
+    if isinstance(state, Description):
+        return state
+    if isinstance(state, Failed):
+        raise _error(reference, state)
     with threads.one_thread() if is_counted else nullcontext():
-        known = _last_known(reference, None)
+        known = _find_row(reference)
     if known is not None:
         _remember(known)
     return known
 
 
-def _may_be_over(reference: Reference, failure: str, fingerprint: str) -> bool:
+def _error(reference: Reference, failed: Failed) -> ResizerError:
+    # Another release may know other classes.
+    return errors.BY_NAME.get(failed.error, OriginalNotFound)(f"{reference} failed a moment ago")
+
+
+def _unless_over(reference: Reference, state: State) -> State:
+    """A state for a request: without a failure that may be over.
+
+    Pages wait for nothing, but a picture that is mended, or whose source is back, is shown at once. Raises what the
+    source does.
+    """
+    if not isinstance(state, Failed) or not _may_be_over(reference, state):
+        return state
+    cache.drop(cache_key(reference))
+    return None
+
+
+def _may_be_over(reference: Reference, failed: Failed) -> bool:
     """Whether a failure is the source's, or that of a file that has been replaced. Raises what the source does."""
     if not _may_ask(reference):
         return False
-    if failure in _OF_SOURCES:
+    if failed.error in _OF_SOURCES:
         return True
-    if not fingerprint:
+    if not failed.fingerprint:
         return False
     source = get_source(reference.source)
     with threads.one_thread():
-        return source.stat(reference.name, fingerprint).fingerprint != fingerprint
+        now = source.stat(reference.name, failed.fingerprint).fingerprint
+    return now != failed.fingerprint
 
 
 def _may_ask(reference: Reference) -> bool:
     return cache.claim(cache.key_of("asked", "\n".join(reference)), RECHECK_SECONDS)
 
 
-def _last_known(reference: Reference, remembered: Any) -> Description | None:
-    if isinstance(remembered, tuple | list) and (known := unpack(reference, remembered)):
-        return known
+def _find_row(reference: Reference) -> Description | None:
+    """Unless its file may have changed since."""
     known = index.find(reference)
     return known if known is not None and known.checked_at else None
 
@@ -355,41 +375,25 @@ def _known_as_broken(reference: Reference) -> Description | None:
 
     Each look renews `checked_at` and the entry; the mark of when it was found broken runs out.
     """
-    remembered = cache.read(_cache_key(reference))
-    known = unpack(reference, remembered) if isinstance(remembered, tuple | list) else None
-    if known is None or not known.is_broken or not cache.read(_broken_key(reference)):
+    known = decode(reference, cache.read(cache_key(reference)))
+    if not isinstance(known, Description) or not known.is_broken:
         return None
-    return known
+    return known if cache.read(_broken_key(reference)) else None
 
 
 def _remember(description: Description) -> None:
     # Not for ever: another process, with a cache of its own, may have found a new version and recorded it.
     # But without a database nothing else knows that one is broken, and pages look at that again.
     seconds = BROKEN_SECONDS if description.is_broken else get_settings().FRESH_SECONDS
-    cache.write(_cache_key(description.reference), pack(description), seconds)
+    cache.write(cache_key(description.reference), description.encode(), seconds)
 
 
 def _remember_failure(reference: Reference, error: ResizerError, fingerprint: str = "") -> None:
     if isinstance(error, Busy) and not isinstance(error, RenderKilled):
         return
-    cache.drop(_sighting_key(reference))
-    text = f"{type(error).__name__}|{fingerprint}"
-    cache.write(_cache_key(reference), text, error.retry_seconds or FAILURE_SECONDS)
-
-
-def _sighted(reference: Reference) -> Stat | None:
-    """What its source said of an original that has not been described, if it was asked lately."""
-    seen = cache.read(_sighting_key(reference))
-    return None if seen is None else Stat(*seen)
-
-
-def _cache_key(reference: Reference) -> str:
-    return cache.key_of(f"original-{PACK_VERSION}", "\n".join(reference))
+    failed = Failed(type(error).__name__, fingerprint)
+    cache.write(cache_key(reference), failed.encode(), error.retry_seconds or FAILURE_SECONDS)
 
 
 def _broken_key(reference: Reference) -> str:
     return cache.key_of("broken", "\n".join(reference))
-
-
-def _sighting_key(reference: Reference) -> str:
-    return cache.key_of("sighting", "\n".join(reference))

@@ -11,7 +11,7 @@ import logging
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from django.core.files.storage import (
     FileSystemStorage,
@@ -27,7 +27,7 @@ from resizer.conf import Settings, get_settings
 from resizer.errors import ResizerError, StoreFailed
 from resizer.formats import BY_EXTENSION, SNIFF_BYTES, sniff
 from resizer.keys.variant import parse_key, write_prefix
-from resizer.records import cache, index
+from resizer.records import cache, descriptions, index
 from resizer.records.descriptions import Reference
 from resizer.rendering import render
 from resizer.storages import publishing
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from resizer.engines import Rendered
     from resizer.keys.variant import ParsedKey, Variant
     from resizer.models import CachedVariant
-    from resizer.records.descriptions import Description
+    from resizer.records.descriptions import Description, State
     from resizer.storages.protocol import Stored
 
 logger = logging.getLogger(__name__)
@@ -81,19 +81,38 @@ def variants_storage() -> Storage:
     return storages[alias]
 
 
+class Recalled(NamedTuple):
+    """What the cache knows of a variant: what a hit needs."""
+
+    original: State
+    answer: Answer | None
+
+
+def recall(reference: Reference, key: str) -> Recalled:
+    """What the cache knows of an original and of a cached variant of it, by one call."""
+    keys = descriptions.cache_key(reference), _cache_key(key)
+    original, entry = map(cache.read_many(keys).get, keys)
+    return Recalled(descriptions.decode(reference, original), _decode(entry))
+
+
 def find(key: str) -> Answer | None:
-    """What is known of a cached variant, from the cache, else from the storage. Raises StoreFailed."""
-    entry = cache.read(_cache_key(key))
-    if entry is None:
-        return _load(key)
-    length, etag, modified_at = entry
-    return Answer(length=length, etag=etag, modified_at=modified_at)
+    """A cached variant, from the cache, else from the storage. Raises StoreFailed."""
+    return _decode(cache.read(_cache_key(key))) or load(key)
 
 
-def read(key: str, answer: Answer) -> Answer | None:
-    """The same with its content; None, and no longer remembered, if the file is gone. Raises StoreFailed."""
+def load(key: str) -> Answer | None:
+    """A cached variant from the storage, with its content. Raises StoreFailed."""
+    fetched = publishing.fetch(_storage(), key)
+    return None if fetched is None else _accept(*fetched)
+
+
+def read(key: str, answer: Answer) -> bytes | None:
+    """The content of a cached variant. Raises StoreFailed.
+
+    None if there is no such file, or another one: then the variant is no longer remembered, and `load` tells.
+    """
     if answer.content is not None:
-        return answer
+        return answer.content
     fetched = publishing.fetch(_storage(), key)
     if fetched is None:
         cache.drop(_cache_key(key))
@@ -101,8 +120,9 @@ def read(key: str, answer: Answer) -> Answer | None:
     content, stored = fetched
     if stored.bytes != answer.length or stored.etag not in {None, answer.etag}:
         # Somebody has changed the file, or it was made anew: what is remembered is of another one.
-        return _accept(content, stored)
-    return replace(answer, content=content)
+        cache.drop(_cache_key(key))
+        return None
+    return content
 
 
 def confirm(key: str) -> bool:
@@ -125,7 +145,7 @@ def make(description: Description, variant: Variant, key: str) -> Answer:
         key,
         # Who comes after another has made it finds it.
         lambda: _load_remembered(key) or _make(description, variant, key, deadline),
-        look=lambda: _load(key),
+        look=lambda: load(key),
         deadline=deadline,
     )
 
@@ -153,18 +173,12 @@ def forget(reference: Reference) -> None:
     originals.forget(reference)
 
 
-def _load(key: str) -> Answer | None:
-    """A cached variant from the storage."""
-    fetched = publishing.fetch(_storage(), key)
-    return None if fetched is None else _accept(*fetched)
-
-
 def _load_remembered(key: str) -> Answer | None:
     # A storage that is asked again a moment after it was would cost a miss a request more.
     # A process that remembers for itself alone has not heard of another's, so those of a machine tell each other.
     is_made = cache.read(_cache_key(key)) is not None
     if is_made or lockfiles.noted(key, seconds=get_settings().LOCK_SECONDS):
-        return _load(key)
+        return load(key)
     return None
 
 
@@ -217,7 +231,7 @@ def _keep(description: Description, variant: Variant, key: str, rendered: Render
     try:
         published = publish(_storage(), key, rendered.content, variant.format)
         # If there is something already, another process was faster: all answer what that has made.
-        other = _load(key) if published is None else None
+        other = load(key) if published is None else None
     except StoreFailed as error:
         # The visitor gets the picture all the same; the next one has it made again.
         logger.error("A variant could not be kept: %.500r", error)
@@ -251,6 +265,13 @@ def _remember(key: str, answer: Answer, *, is_recorded: bool) -> None:
     # Who is forgotten is loaded again, and then gets its row.
     seconds = None if is_recorded else get_settings().FRESH_SECONDS
     cache.write(_cache_key(key), (answer.length, answer.etag, answer.modified_at), seconds)
+
+
+def _decode(entry: tuple[int, str, int] | None) -> Answer | None:
+    if entry is None:
+        return None
+    length, etag, modified_at = entry
+    return Answer(length=length, etag=etag, modified_at=modified_at)
 
 
 def _cache_key(key: str) -> str:

@@ -31,10 +31,9 @@ from resizer.errors import (
 )
 from resizer.keys.geometry import height_of, widest
 from resizer.keys.variant import AUTO, LOSSLESS, ParsedKey, Recipe, parse_key, write_key
-from resizer.links.mount import url_for
+from resizer.links.addresses import sign, url_for, verify
 from resizer.links.short import parse_short, write_short
-from resizer.links.signing import sign, verify
-from resizer.records.descriptions import Reference, version_of
+from resizer.records.descriptions import Reference, is_current, version_of
 from resizer.sources.deadline import one_request
 from resizer.storages.protocol import FOREVER
 
@@ -48,7 +47,7 @@ if TYPE_CHECKING:
     from resizer.keys.variant import Variant
     from resizer.links.short import ShortAddress
     from resizer.records.descriptions import Description
-    from resizer.store import Answer
+    from resizer.store import Answer, Recalled
 
 logger = logging.getLogger(__name__)
 
@@ -76,7 +75,6 @@ SECURITY_HEADERS = {
 # Who has the address of a picture may see it, as with any media file; a signature stands for the permission of the
 # page that printed it.
 @login_not_required
-@one_request()
 def serve(request: HttpRequest, path: str) -> HttpResponseBase:
     """Answer a key, or a short address of an open source."""
     if request.method not in SAFE_METHODS:
@@ -105,31 +103,44 @@ def serve(request: HttpRequest, path: str) -> HttpResponseBase:
 
 def _serve_key(request: HttpRequest, key: str, parsed: ParsedKey) -> HttpResponseBase:
     variant = parsed.variant
-    verify(variant, parsed.signature)
+    verify(parsed)
     if _is_respelled(request):
         return _redirect(key, FOR_NOBODY)
+    recalled = store.recall(Reference(variant.source, variant.name), key)
+    if recalled.answer and is_current(recalled.original, variant.version, variant.recipe):
+        response = _respond(request, recalled.answer, key, variant.format)
+        if response is not None:
+            return response
+        recalled = recalled._replace(answer=None)
+    return _serve_unknown(request, variant, key, recalled)
+
+
+@one_request()
+def _serve_unknown(
+    request: HttpRequest, variant: Variant, key: str, recalled: Recalled
+) -> HttpResponseBase:
+    """Answer a variant that the cache does not know as a present one. It may ask source and storage, and make it."""
     reference = Reference(variant.source, variant.name)
+    version, recipe = variant.version, variant.recipe
     try:
-        is_current = _is_current(variant, reference)
+        known = originals.sight(reference, recalled.original)
+        if version_of(known.fingerprint, recipe) != version:
+            # Perhaps this process has not heard of a new version yet.
+            known = originals.recheck(reference, known)
     except (SourceFailed, SourceTimedOut, Busy):
         # What has been made can be shown without the original.
-        response = _find(request, variant, key)
+        response = _find(request, variant, key, recalled.answer or store.load(key))
         if response is None:
             raise
         return response
-    response = _find(request, variant, key) if is_current else None
-    return response or _make(request, originals.refresh(reference), variant, key)
+    if version_of(known.fingerprint, recipe) == version:
+        response = _find(request, variant, key, recalled.answer or store.load(key))
+        if response is not None:
+            return response
+    return _make(request, originals.refresh(reference, known), variant, key)
 
 
-def _is_current(variant: Variant, reference: Reference) -> bool:
-    """Whether a variant is of the present version. Raises any ResizerError."""
-    known = version_of(originals.current_fingerprint(reference), variant.recipe)
-    if known == variant.version:
-        return True
-    # Perhaps this process has not heard of a new version yet.
-    return originals.recheck(reference).version_of(variant.recipe) == variant.version
-
-
+@one_request()
 def _serve_short(request: HttpRequest, address: ShortAddress) -> HttpResponseBase:
     settings = get_settings()
     source = settings.SOURCES.get(address.source)
@@ -144,7 +155,7 @@ def _serve_short(request: HttpRequest, address: ShortAddress) -> HttpResponseBas
         if listed != address.width:
             return _redirect(write_short(address._replace(width=listed)), FOR_A_MOMENT)
     reference = Reference(address.source, address.name)
-    description = originals.refresh(reference)
+    description = originals.refresh(reference, originals.recall(reference))
     limit = description.widest_offered(Recipe())
     width = min(address.width or limit, limit)
     height = height_of(width, description.size, Recipe())
@@ -155,15 +166,25 @@ def _serve_short(request: HttpRequest, address: ShortAddress) -> HttpResponseBas
         "Cache-Control": f"public, max-age={settings.FRESH_SECONDS}",
         "Content-Location": url_for(key),
     }
-    response = _find(request, variant, key, headers)
+    response = _find(request, variant, key, store.find(key), headers)
     return response or _make(request, description, variant, key, headers)
 
 
 def _find(
-    request: HttpRequest, variant: Variant, key: str, headers: Mapping[str, str] | None = None
+    request: HttpRequest,
+    variant: Variant,
+    key: str,
+    answer: Answer | None,
+    headers: Mapping[str, str] | None = None,
 ) -> HttpResponseBase | None:
-    answer = store.find(key)
-    return _respond(request, answer, key, variant.format, headers) if answer else None
+    """A cached variant; from the storage, if the cache knows one that is gone, or another. None if there is none."""
+    if answer is None:
+        return None
+    response = _respond(request, answer, key, variant.format, headers)
+    if response is None:
+        loaded = store.load(key)
+        response = _respond(request, loaded, key, variant.format, headers) if loaded else None
+    return response
 
 
 def _make(
@@ -186,7 +207,9 @@ def _make(
         UndecodableOriginal,
     ) as error:
         # Remembers that it is gone or too large, or finds what has taken its place.
-        description = originals.recheck(description.reference)
+        description = originals.recheck(
+            description.reference, originals.recall(description.reference)
+        )
         offered = _offered(description, variant)
         if offered == variant:
             if _breaks(error, variant.recipe):
@@ -223,7 +246,7 @@ def _show_instead(
     if is_same_version and offered.width >= least and not is_second:
         return _redirect(key, FOR_A_MOMENT)
     headers = {"Cache-Control": FOR_A_MOMENT, "Content-Location": url_for(key)}
-    response = _find(request, offered, key, headers)
+    response = _find(request, offered, key, store.find(key), headers)
     if response is not None:
         return response
     try:
@@ -232,7 +255,8 @@ def _show_instead(
         if is_second:
             raise
         # A server with other files, which shares our cache, has said what is known.
-        description = originals.refresh(description.reference)
+        reference = description.reference
+        description = originals.refresh(reference, originals.recall(reference))
         offered = _offered(description, variant)
         return _show_instead(request, description, variant, offered, is_second=True)
     return _respond_made(request, answer, key, offered, headers)
@@ -313,7 +337,7 @@ def _respond(
     written_as: Format,
     headers: Mapping[str, str] | None = None,
 ) -> HttpResponseBase | None:
-    """None if the variant's file turns out to be gone."""
+    """None if the variant's file turns out to be gone, or to be another one."""
     response = HttpResponse(
         headers={
             "Content-Type": written_as.content_type,
@@ -341,12 +365,10 @@ def _respond(
         return _lead_to_storage(request, answer, key)
     if request.method == "HEAD":
         return response
-    read = store.read(key, answer)
-    if read is None:
+    content = store.read(key, answer)
+    if content is None:
         return None
-    if read.etag != answer.etag:
-        return _respond(request, read, key, written_as, headers)
-    response.content = read.content or b""
+    response.content = content
     return response
 
 

@@ -17,7 +17,7 @@ from resizer.conf import read_settings
 from resizer.formats import BY_EXTENSION, SNIFF_BYTES, WEBP, sniff
 from resizer.keys.geometry import height_of
 from resizer.keys.variant import Fit, Recipe, Variant, parse_key, write_key
-from resizer.links.signing import sign
+from resizer.links.addresses import sign
 from tests.conftest import files
 from tests.hostile_files import EPS, HTML, OK, PNG_START, REFUSED, hostile_files
 from tests.nginx import Reply, ask

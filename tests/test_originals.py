@@ -37,7 +37,7 @@ from resizer.keys.variant import Recipe
 from resizer.markup import picture
 from resizer.models import Original
 from resizer.records import index
-from resizer.records.descriptions import Reference, version_of
+from resizer.records.descriptions import Failed, Reference, cache_key, version_of
 from resizer.sources import get_source
 from tests.conftest import CountingEngine, save
 from tests.pictures import draw, encode, photograph
@@ -57,10 +57,15 @@ if TYPE_CHECKING:
 
     from resizer.engines import Header, Rendered
     from resizer.keys.variant import Variant
+    from resizer.records.descriptions import Description
 
 REFERENCE = Reference("default", "a.jpg")
 
 pytestmark = pytest.mark.django_db
+
+
+def refresh(reference: Reference) -> Description:
+    return originals.refresh(reference, originals.recall(reference))
 
 
 class RaisingStorage(InMemoryStorage):
@@ -329,10 +334,10 @@ def test_source_that_is_down_is_asked_once_a_minute(
     raising()
     clock.tick(timedelta(seconds=301))
     for _ in range(5):
-        originals.refresh(reference)
+        refresh(reference)
     assert caplog.text.count("is taken to be unchanged") == 1
     clock.tick(timedelta(seconds=61))
-    originals.refresh(reference)
+    refresh(reference)
     assert caplog.text.count("is taken to be unchanged") == 2
 
 
@@ -355,7 +360,7 @@ def test_deleted_original_stays_deleted(clock: FrozenDateTimeFactory) -> None:
     for _ in range(3):
         clock.tick(timedelta(seconds=301))
         with pytest.raises(OriginalNotFound):
-            originals.refresh(reference)
+            refresh(reference)
         with pytest.raises(OriginalNotFound):
             originals.describe("a.jpg")
 
@@ -370,8 +375,8 @@ def test_lower_limit_holds_for_known_originals(settings: Settings) -> None:
 
 def test_failure_of_an_unknown_class_is_one_all_the_same() -> None:
     save("a.jpg")
-    key = originals._cache_key(Reference("default", "a.jpg"))
-    caches["default"].set(key, "ErrorOfAnotherRelease")
+    failed = Failed("ErrorOfAnotherRelease", "")
+    caches["default"].set(cache_key(REFERENCE), failed.encode())
     with pytest.raises(OriginalNotFound):
         originals.describe("a.jpg")
 

@@ -336,7 +336,7 @@ def test_nothing_is_looked_up_for_a_stranger(
     assert not (tmp_path / "locks").exists()
     # But for a signed one everything is.
     assert client.get(signed).status_code == 503
-    assert {"get", "open"} <= set(trap)
+    assert {"get_many", "open"} <= set(trap)
     assert any("SELECT" in one for one in trap)
     Original.objects.all().delete()
     with pytest.raises(AssertionError, match="stat was asked for"):

@@ -19,11 +19,11 @@ from resizer import errors, originals, store, views
 from resizer.conf import get_settings
 from resizer.errors import Busy, OriginalChanged, ResizerError, SourceFailed
 from resizer.keys.variant import Recipe, parse_key, write_key
-from resizer.links.signing import sign
+from resizer.links.addresses import sign
 from resizer.markup import picture
 from resizer.models import CachedVariant, Original
 from resizer.originals import RECHECK_SECONDS
-from resizer.records.descriptions import Reference
+from resizer.records.descriptions import Reference, cache_key
 from resizer.sources import Stat, get_source
 from tests.conftest import CountingEngine, files, save
 from tests.pictures import TOLERANCE, decode, difference, draw, encode, photograph
@@ -417,7 +417,7 @@ def test_signature_is_checked_before_anything_is_read(
     save("a.jpg")
     url = forge(address())
     raising()
-    monkeypatch.setattr(store, "find", None)
+    monkeypatch.setattr(store, "recall", None)
     monkeypatch.setattr(originals, "refresh", None)
     assert client.get(url.replace("/a.jpg/", "/b.jpg/")).status_code == 403
 
@@ -503,12 +503,12 @@ def test_deleted_original_answers_404(client: Client, clock: FrozenDateTimeFacto
 def test_address_of_a_version_that_we_have_not_heard_of(client: Client) -> None:
     save("a.jpg")
     old = address(width=320)
-    known = caches["default"].get(originals._cache_key(Reference("default", "a.jpg")))
+    known = caches["default"].get(cache_key(Reference("default", "a.jpg")))
     save("a.jpg", photograph((800, 600)))
     originals.check(Reference("default", "a.jpg"))
     new = address(width=320)
     # Another process still remembers the former version.
-    caches["default"].set(originals._cache_key(Reference("default", "a.jpg")), known)
+    caches["default"].set(cache_key(Reference("default", "a.jpg")), known)
     assert address(width=320) == old
     assert client.get(new).status_code == 200
 

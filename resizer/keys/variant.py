@@ -7,11 +7,12 @@ op      = ratio | fit | focal | quality | linear | animated
     photos/2026/annapurna.jpg/5d41402a-nFGBozSE6GBqnk/7x3/640.avif
 
 A key is the path of a variant in the URL and in the storage alike, so it is made of A-Z a-z 0-9 / _ . , = - only:
-proxies disagree about how to spell anything else. `names.py` spells other characters of a name.
+proxies disagree about how to spell anything else. `escape_name` spells other characters of a name.
 """
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from dataclasses import dataclass
@@ -20,7 +21,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from resizer.errors import InvalidOption
 from resizer.formats import BY_EXTENSION, Format
-from resizer.keys.names import escape_name, unescape_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,6 +31,10 @@ RECIPE_VERSION = 2
 DEFAULT_SOURCE = "default"
 #: What S3 allows.
 MAX_KEY_BYTES = 1024
+#: What file systems allow for one segment of a path.
+MAX_SEGMENT_BYTES = 255
+#: Of an escaped name; leaves a key room for the longest source, recipe and width.
+MAX_NAME_BYTES = 800
 MAX_RATIO_SIDE = 99_999
 CENTRE = (50, 50)
 #: Qualities that are no levels: exactly the pixels that were resized; and as much as each picture needs.
@@ -105,8 +109,12 @@ class Variant:
 
 
 class ParsedKey(NamedTuple):
+    """A key that was read back; nobody has verified its signature yet."""
+
     variant: Variant
     signature: str
+    #: The very characters of the key that the signature signs, as `signed_text` spells them.
+    signed: str
 
 
 class _Op(NamedTuple):
@@ -163,6 +171,8 @@ def write_recipe(recipe: Recipe) -> str:
     return ",".join(filter(None, (op.write(recipe) for op in OPS)))
 
 
+# A site has a handful of recipes, and reading one takes as long as all the rest of a key.
+@functools.lru_cache(maxsize=256)
 def parse_recipe(text: str) -> Recipe:
     """Read back what `write_recipe` wrote. Raises InvalidOption for any other spelling."""
     options: dict[str, object] = {}
@@ -180,6 +190,69 @@ def parse_recipe(text: str) -> Recipe:
     if write_recipe(recipe) != text:
         raise InvalidOption(f"recipe {text!r} is not spelled as we spell it")
     return recipe
+
+
+# Control characters and lone surrogates are in no honest name; storages disagree about what a backslash separates.
+_REFUSED = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\\]")
+# ASCII beyond a key's alphabet. "=" begins an escape, so a name's own one is escaped too.
+_UNSAFE = re.compile(r"[^A-Za-z0-9_.,\-\x80-\U0010ffff]")
+_ESCAPED = re.compile(r"=([0-9A-F]{2})")
+_WIDE = "=="
+
+
+def tidy_name(name: str) -> str:
+    """Leave out the steps of a path that lead nowhere, as file systems do: of `a//b.jpg` and `./a/b.jpg` the name is `a/b.jpg`.
+
+    What is no name below a directory stays as it is.
+    """
+    steps = [step for step in name.split("/") if step not in {"", "."}]
+    return "/".join(steps) if steps and not name.startswith("/") else name
+
+
+def escape_name(name: str) -> str:
+    """Spell a name with the characters of a key; reversible, and unchanged where nothing needs it.
+
+    In each segment other ASCII characters become `=` and two hexadecimal digits; then, if there are
+    characters beyond ASCII, the segment becomes `==` and its Punycode (RFC 3492), about three bytes
+    for a Chinese character where percent-encoding takes nine.
+    Raises InvalidOption for a name that cannot be a path.
+    """
+    segments = []
+    for position, segment in enumerate(name.split("/")):
+        if segment in {"", ".", ".."} or _REFUSED.search(segment):
+            raise InvalidOption(f"name {name[:200]!r} is not a path")
+        escaped = _UNSAFE.sub(lambda match: f"={ord(match[0]):02X}", segment)
+        if not escaped.isascii():
+            escaped = _WIDE + escaped.encode("punycode").decode("ascii")
+        if position == 0 and escaped.startswith("_"):
+            # A first segment with "_" names a source.
+            escaped = "=5F" + escaped[1:]
+        if len(escaped) > MAX_SEGMENT_BYTES:
+            raise InvalidOption(f"name {name[:200]!r} has a segment that is too long")
+        segments.append(escaped)
+    path = "/".join(segments)
+    if len(path) > MAX_NAME_BYTES:
+        raise InvalidOption(f"name {name[:200]!r} is too long")
+    return path
+
+
+def unescape_name(escaped: str) -> str:
+    """Read back what `escape_name` wrote. Raises InvalidOption for any other spelling."""
+    segments = []
+    for segment in escaped.split("/"):
+        if len(segment) > MAX_SEGMENT_BYTES:
+            raise InvalidOption("the name has a segment that is too long")
+        text = segment
+        if segment.startswith(_WIDE):
+            try:
+                text = segment.removeprefix(_WIDE).encode("ascii").decode("punycode")
+            except (UnicodeError, OverflowError) as error:
+                raise InvalidOption(f"segment {segment!r} cannot be read") from error
+        segments.append(_ESCAPED.sub(lambda match: chr(int(match[1], 16)), text))
+    name = "/".join(segments)
+    if escape_name(name) != escaped:
+        raise InvalidOption(f"name {escaped!r} is not spelled as we spell it")
+    return name
 
 
 _KEY = re.compile(
@@ -204,6 +277,17 @@ def parse_prefix(prefix: str) -> tuple[str, str]:
     if source == DEFAULT_SOURCE:
         raise InvalidOption("the default source is not named in a key")
     return source, unescape_name(escaped)
+
+
+def signed_text(variant: Variant) -> str:
+    """Spell what a signature signs: the parts of a key that all widths and formats share."""
+    prefix = write_prefix(variant.source, variant.name)
+    return _join_signed(prefix, variant.version, write_recipe(variant.recipe))
+
+
+def _join_signed(prefix: str, version: str, recipe: str) -> str:
+    # In their spelling of a key none of the parts can hold a newline, so no two variants share a text.
+    return f"{prefix}\n{version}\n{recipe}"
 
 
 def write_stem(variant: Variant, signature: str) -> str:
@@ -231,12 +315,14 @@ def parse_key(key: str) -> ParsedKey | None:
     if match["extension"] not in BY_EXTENSION or not _WIDTH.fullmatch(match["width"]):
         raise InvalidOption("the key does not end in a width and a known format")
     source, name = parse_prefix(match["prefix"])
+    recipe = match["recipe"] or ""
     variant = Variant(
         source=source,
         name=name,
         version=match["version"],
-        recipe=parse_recipe(match["recipe"] or ""),
+        recipe=parse_recipe(recipe),
         width=int(match["width"]),
         format=BY_EXTENSION[match["extension"]],
     )
-    return ParsedKey(variant, match["signature"])
+    signed = _join_signed(match["prefix"], match["version"], recipe)
+    return ParsedKey(variant, match["signature"], signed)

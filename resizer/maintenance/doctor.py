@@ -35,8 +35,7 @@ from resizer.engines import get_engine, load_engine
 from resizer.errors import OriginalNotFound, ResizerError, StoreFailed
 from resizer.formats import FALLBACKS, PNG
 from resizer.keys.variant import Variant, write_key
-from resizer.links.mount import url_for
-from resizer.links.signing import sign
+from resizer.links.addresses import sign, url_for
 from resizer.maintenance import presence
 from resizer.models import CachedVariant, Original
 from resizer.records import index

@@ -24,8 +24,7 @@ from resizer.errors import ResizerError
 from resizer.formats import JPEG
 from resizer.keys.geometry import height_of
 from resizer.keys.variant import Recipe, write_stem
-from resizer.links.mount import url_for
-from resizer.links.signing import sign
+from resizer.links.addresses import sign, url_for
 from resizer.markup.options import Options, is_nothing, read_flag, read_format, read_formats
 from resizer.sources import get_source, source_of
 from resizer.sources.files import storage_errors

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import logging
 import time
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.core.cache import caches
+from django.core.cache.backends.db import BaseDatabaseCache
 
 from resizer.breaker import CircuitBreaker
 from resizer.conf import get_settings
@@ -53,9 +55,9 @@ def write_many(values: Mapping[str, object], seconds: int | None) -> None:
     _try(lambda cache: cache.set_many(dict(values), seconds), [])
 
 
-def claim(key: str, seconds: int) -> bool:
-    """Whether nobody has claimed the key for so many seconds; True also where the cache does not answer."""
-    return _try(lambda cache: bool(cache.add(key, True, seconds)), True)
+def claim(key: str, seconds: int, value: object = True) -> bool:
+    """Whether nothing was remembered under the key, and now is; True also where the cache does not answer."""
+    return _try(lambda cache: bool(cache.add(key, value, seconds)), True)
 
 
 def drop(key: str) -> None:
@@ -72,7 +74,9 @@ def _try(ask: Callable[[BaseCache], Result], otherwise: Result) -> Result:
     asked_at = time.monotonic()
     try:
         cache = caches[get_settings().CACHE]
-        with lock_timeout_of_cache(cache):
+        with (
+            lock_timeout_of_cache(cache) if isinstance(cache, BaseDatabaseCache) else nullcontext()
+        ):
             result = ask(cache)
     except Exception as error:
         # A cache's library raises classes of its own, of which we know nothing.

@@ -1,4 +1,17 @@
-"""What is known of an original, as a value; and how the cache and the table of originals hold it."""
+"""What is known of an original, as a value; and how the cache and the table of originals hold it.
+
+The cache holds one state of an original under one key, as a text that names it and its fields:
+
+| state         | it says                                | written by                          | kept, seconds            |
+|---------------|----------------------------------------|-------------------------------------|--------------------------|
+| `Description` | what its header holds                  | whoever has read header or row      | FRESH_SECONDS            |
+| … broken      | its header is right, its pixels end    | a request whose variant has failed  | a week                   |
+| `Sighted`     | which file it is; nobody has opened it | a request for a cached variant      | FRESH_SECONDS            |
+| `Failed`      | why it cannot be described             | whoever has asked its source        | 60, or as the error says |
+| None          | nothing                                |                                     |                          |
+
+A row holds a description. One without `checked_at` may be of a former file.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +20,14 @@ import hashlib
 import json
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from resizer.conf import Settings, get_settings
 from resizer.engines import Header
 from resizer.formats import BY_NAME, JPEG, PNG, WEBP
 from resizer.keys.geometry import height_of, widest
 from resizer.keys.variant import RECIPE_VERSION, Variant
+from resizer.records import cache
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,8 +36,8 @@ if TYPE_CHECKING:
     from resizer.keys.variant import Recipe
     from resizer.models import Original
 
-#: Part of the cache's keys: raise it when `pack` begins to write something else, so that no release reads another's.
-PACK_VERSION = 3
+#: Part of the cache's keys: raise it when `encode` begins to write something else, so that no release reads another's.
+STATE_VERSION = 4
 
 
 class Reference(NamedTuple):
@@ -90,7 +104,51 @@ class Description:
 
     @property
     def is_fresh(self) -> bool:
+        """Whether its source was asked within FRESH_SECONDS."""
         return time.time() - self.checked_at < get_settings().FRESH_SECONDS
+
+    # Plain tuples, because a class that is pickled cannot be renamed or moved.
+    def encode(self) -> tuple[object, ...]:
+        header = self.header
+        facts = (self.fingerprint, self.checked_at, header.format.name, *header[1:])
+        return ("known", *facts)
+
+
+class Sighted(NamedTuple):
+    """Its source was asked within FRESH_SECONDS, and nobody has opened it: it cannot be described yet."""
+
+    bytes: int
+    fingerprint: str
+
+    @property
+    def is_fresh(self) -> bool:
+        """It is not remembered for longer."""
+        return True
+
+    def encode(self) -> tuple[object, ...]:
+        return ("sighted", *self)
+
+
+class Failed(NamedTuple):
+    """It could not be described a moment ago."""
+
+    #: The name of a class of `errors`.
+    error: str
+    #: Of the file that could not be described; empty where its source has not told that.
+    fingerprint: str
+
+    def encode(self) -> tuple[object, ...]:
+        return ("failed", *self)
+
+
+State: TypeAlias = Description | Sighted | Failed | None
+
+
+def is_current(state: State, version: str, recipe: Recipe) -> bool:
+    """Whether a variant's version is the present one, as far as that is known without asking the source again."""
+    if isinstance(state, Description | Sighted) and state.is_fresh:
+        return version_of(state.fingerprint, recipe) == version
+    return False
 
 
 def version_of(fingerprint: str, recipe: Recipe) -> str:
@@ -123,28 +181,26 @@ def from_row(row: Original) -> Description | None:
     )
 
 
-# Plain tuples, because a class that is pickled cannot be renamed or moved.
-def pack(description: Description) -> tuple[object, ...]:
-    header = description.header
-    return (
-        description.fingerprint,
-        description.checked_at,
-        header.format.name,
-        *header[1:],
-    )
+def cache_key(reference: Reference) -> str:
+    """Under which key the cache holds the state of an original."""
+    return cache.key_of(f"original-{STATE_VERSION}", "\n".join(reference))
 
 
-def unpack(reference: Reference, packed: Sequence[Any]) -> Description | None:
-    """None for one of another release, as `from_row`."""
-    fingerprint, checked_at, format_name, *rest = packed
-    if format_name not in BY_NAME:
-        return None
-    return Description(
-        reference=reference,
-        fingerprint=fingerprint,
-        checked_at=checked_at,
-        header=Header(BY_NAME[format_name], *rest),
-    )
+def decode(reference: Reference, encoded: Sequence[Any] | None) -> State:
+    """Read back what a state's `encode` wrote; None for nothing, and for another release's format."""
+    match encoded:
+        case ["known", fingerprint, checked_at, format_name, *rest] if format_name in BY_NAME:
+            return Description(
+                reference=reference,
+                fingerprint=fingerprint,
+                checked_at=checked_at,
+                header=Header(BY_NAME[format_name], *rest),
+            )
+        case ["sighted", *stat]:
+            return Sighted(*stat)
+        case ["failed", error, fingerprint]:
+            return Failed(error, fingerprint)
+    return None
 
 
 @functools.lru_cache(maxsize=256)

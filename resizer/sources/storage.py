@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 from django.core.files.storage import storages
 
 from resizer.conf import get_settings
-from resizer.keys.names import tidy_name
+from resizer.keys.variant import tidy_name
 from resizer.sources.bulkhead import one_fetch_from
 from resizer.sources.files import Reader, listing_errors, storage_errors
 from resizer.sources.identity import is_same, own_alias

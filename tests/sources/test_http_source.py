@@ -697,8 +697,9 @@ def test_what_is_known_of_a_busy_host_is_shown(
         Original.objects.all().delete()
         assert client.get(url).content == content
         assert client.get(url.replace("/320.", "/640.")).status_code == 503
+        reference = originals.locate("web:a.jpg")
         with pytest.raises(Busy):
-            originals.current_fingerprint(originals.locate("web:a.jpg"))
+            originals.sight(reference, originals.recall(reference))
     assert client.get(url.replace("/320.", "/640.")).status_code == 200
 
 

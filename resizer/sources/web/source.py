@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 from resizer.conf import get_settings
 from resizer.errors import OriginalNotFound, TooManyBytes
 from resizer.formats import HEAD_BYTES
-from resizer.keys.names import escape_name
+from resizer.keys.variant import escape_name
 from resizer.scratch import Spool
 from resizer.sources.web.gate import Gate
 from resizer.sources.web.url import URL, parse, parse_directory, parse_pattern

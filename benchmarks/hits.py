@@ -1,0 +1,76 @@
+"""What a process pays for a variant that is there already: `make bench-hits`.
+
+CPU microseconds a request, from the middleware to the answer, the least of a few repeats: the whole variant, and "not
+modified". Local files, and a cache in memory; a cache server adds a round trip for each call.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from pathlib import Path
+
+import django
+from django.conf import settings
+
+PLACE = Path(tempfile.mkdtemp(prefix="resizer-hits-"))
+FILES = "django.core.files.storage.FileSystemStorage"
+settings.configure(
+    INSTALLED_APPS=["resizer"],
+    DATABASES={},
+    ROOT_URLCONF=__name__,
+    SECRET_KEY="for measuring only",
+    STORAGES={
+        "default": {"BACKEND": FILES, "OPTIONS": {"location": PLACE / "originals"}},
+        "resizer": {"BACKEND": FILES, "OPTIONS": {"location": PLACE / "variants"}},
+    },
+    RESIZER={"ISOLATION": False, "LOCK_DIRECTORY": str(PLACE / "locks")},
+)
+django.setup()
+
+from django.http import HttpResponse  # noqa: E402  # settings come first
+from django.test import RequestFactory  # noqa: E402
+from django.urls import include, path  # noqa: E402
+
+from benchmarks.originals import PHOTOGRAPHS  # noqa: E402
+from resizer.markup import picture  # noqa: E402
+from resizer.middleware import ResizerMiddleware  # noqa: E402
+
+urlpatterns = [path("img/", include("resizer.urls"))]
+
+REQUESTS = 500
+REPEATS = 15
+OPTIONS = ({}, {"ratio": "3/2", "quality": "high"})
+
+
+def microseconds(url: str, **headers: str) -> float:
+    middleware = ResizerMiddleware(lambda _: HttpResponse(status=404))
+    costs = []
+    for _ in range(REPEATS):
+        requests = [RequestFactory().get(url, headers=headers) for _ in range(REQUESTS)]
+        before = time.process_time()
+        for request in requests:
+            middleware(request)
+        costs.append((time.process_time() - before) / REQUESTS * 1e6)
+    return min(costs)
+
+
+def main() -> None:
+    name = "original.jpg"
+    (PLACE / "originals").mkdir()
+    shutil.copy(min(PHOTOGRAPHS.glob("*.jpg")), PLACE / "originals" / name)
+    for options in OPTIONS:
+        url = picture.url(name, width=320, **options)
+        made = ResizerMiddleware(lambda _: HttpResponse(status=404))(RequestFactory().get(url))
+        assert made.status_code == 200, made
+        whole = microseconds(url)
+        unchanged = microseconds(url, **{"If-None-Match": made.headers["ETag"]})
+        print(f"{whole:4.0f} µs a hit, {unchanged:4.0f} µs not modified  {url}")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    finally:
+        shutil.rmtree(PLACE)
