@@ -19,6 +19,7 @@ class ApngFrame(NamedTuple):
     colour: tuple[int, int, int, int]
     disposal: int
     is_over: bool
+    time: int
     unit: int
 
 
@@ -28,10 +29,11 @@ def apng_frame(
     *,
     disposal: int = KEEP,
     is_over: bool = False,
+    time: int = 1,
     unit: int = 10,
 ) -> ApngFrame:
-    """A rectangle (left, top, width, height) of one colour, for 1/unit seconds."""
-    return ApngFrame(box, colour, disposal, is_over, unit)
+    """A rectangle (left, top, width, height) of one colour, for time/unit seconds."""
+    return ApngFrame(box, colour, disposal, is_over, time, unit)
 
 
 def apng(size: tuple[int, int], mode: str, *frames: ApngFrame, default: bytes = b"") -> bytes:
@@ -45,8 +47,9 @@ def apng(size: tuple[int, int], mode: str, *frames: ApngFrame, default: bytes = 
     number = 0
     for place, frame in enumerate(frames):
         left, top, width, height = frame.box
-        numbers = (number, width, height, left, top, 1, frame.unit, frame.disposal, frame.is_over)
-        parts.append(chunk(b"fcTL", struct.pack(">5I2H2B", *numbers)))
+        places = (number, width, height, left, top)
+        rest = (frame.time, frame.unit, frame.disposal, frame.is_over)
+        parts.append(chunk(b"fcTL", struct.pack(">5I2H2B", *places, *rest)))
         data = _data(Image.new("RGBA", (width, height), frame.colour).convert(mode))
         if place or default:
             parts.append(chunk(b"fdAT", struct.pack(">I", number + 1) + data))

@@ -98,17 +98,21 @@ def test_moving_picture_stays_transparent(engine: Engine, original: str, width: 
         ("GIF", {}, 1),
         ("GIF", {"loop": 0}, 0),
         ("GIF", {"loop": 2}, 3),
+        ("GIF", {"loop": 65_534}, 65_535),
+        ("GIF", {"loop": 65_535}, 65_535),
         ("PNG", {"loop": 0}, 0),
         ("PNG", {"loop": 2}, 2),
+        ("PNG", {"loop": 70_000}, 65_535),
+        ("PNG", {"loop": 0xFFFFFFFF}, 65_535),
         ("WEBP", {"loop": 5}, 5),
         ("AVIF", {}, 0),
     ],
 )
 def test_moving_picture_is_played_as_often(
-    original: str, options: dict[str, Any], plays: int
+    engine: Engine, original: str, options: dict[str, Any], plays: int
 ) -> None:
     wanted = variant(160, WEBP, animated=True)
-    (rendered,) = render(PillowEngine(), animation(original, **options), wanted)
+    (rendered,) = render(engine, animation(original, **options), wanted)
     assert decode(rendered.content).info["loop"] == plays
 
 

@@ -97,6 +97,48 @@ def test_time_without_a_unit_is_in_hundredths(engine: Engine) -> None:
     assert durations == [100, 250]
 
 
+@pytest.mark.parametrize(
+    ("count", "milliseconds"),
+    [
+        # A WebP has 24 bits for the time of a frame, and libwebp 31 for that of all.
+        (3, 0xFFFFFF),
+        (200, 0x7FFFFFFF // 200),
+    ],
+)
+def test_frames_are_shown_for_as_long_as_a_webp_can_say(
+    engine: Engine, count: int, milliseconds: int
+) -> None:
+    colours = [(RED, BLUE)[number % 2] for number in range(count)]
+    frames = [apng_frame((0, 0, 8, 8), one, time=65_535, unit=1) for one in colours]
+    wanted = variant(8, WEBP, animated=True)
+    (rendered,) = render(engine, apng((8, 8), "RGB", *frames), wanted)
+    image: Any = decode(rendered.content)
+    assert image.n_frames == count
+    for place in range(count):
+        image.seek(place)
+        image.load()
+        assert image.info["duration"] == milliseconds
+
+
+@pytest.mark.parametrize("place", [0x7FFFFFFF, 0x80000000, 0xFFFFFFFF])
+@pytest.mark.parametrize("is_over", [False, True])
+def test_frame_that_lies_beyond_all_canvases_is_refused(
+    engine: Engine, place: int, is_over: bool
+) -> None:
+    for left, top in ((place, 0), (0, place)):
+        far = apng_frame((left, top, 8, 8), BLUE, is_over=is_over)
+        with pytest.raises(UndecodableOriginal):
+            moving(engine, apng(SCREEN, "RGBA", apng_frame(WHOLE, RED), far))
+
+
+@pytest.mark.parametrize("is_over", [False, True])
+def test_frame_that_lies_far_away_is_not_seen(engine: Engine, is_over: bool) -> None:
+    box = (0x7FFFFFF7, 0x7FFFFFF7, 8, 8)
+    far = apng_frame(box, BLUE, is_over=is_over, disposal=CLEAR)
+    content = apng(SCREEN, "RGBA", apng_frame(WHOLE, RED), far, apng_frame(LEFT, GREEN))
+    assert pixels(moving(engine, content)[-1]) == [GREEN, RED, RED]
+
+
 def test_frames_that_are_missing_are_not_made_up(engine: Engine) -> None:
     frames = [apng_frame(WHOLE, RED), apng_frame(WHOLE, BLUE)]
     content = apng(SCREEN, "RGB", *frames)

@@ -35,6 +35,12 @@ if TYPE_CHECKING:
 LEAST_MILLISECONDS = 11
 USUAL_MILLISECONDS = 100
 
+#: The most that a WebP can say (RFC 9649 §2.7.1.1): how often it is shown, and for how long a frame is, milliseconds.
+MAX_PLAYS = 0xFFFF
+MAX_MILLISECONDS = 0xFFFFFF
+#: The sum of all frames, which libwebp counts in 32 bits with a sign.
+MAX_TOTAL_MILLISECONDS = 0x7FFFFFFF
+
 #: More need not be told apart. A PNG says how many it has, and may say two thousand million.
 MAX_COUNTED = 100_000
 
@@ -63,7 +69,8 @@ def render_animation(file: BinaryIO, header: Header, variant: Variant, exif: byt
         for frame, duration in _frames(file, image, found, header.frames):
             frames.append(resize(frame, wanted, header.orientation))
             milliseconds.append(duration if duration >= LEAST_MILLISECONDS else USUAL_MILLISECONDS)
-        plays = _plays(image, found)
+        plays = min(MAX_PLAYS, _plays(image, found))
+    longest = min(MAX_MILLISECONDS, MAX_TOTAL_MILLISECONDS // len(frames))
     decoded_at = time.perf_counter()
 
     def write(picture: Image.Image, quality: int) -> bytes:
@@ -75,7 +82,7 @@ def render_animation(file: BinaryIO, header: Header, variant: Variant, exif: byt
             variant.format,
             save_all=True,
             append_images=frames[1:],
-            duration=milliseconds,
+            duration=[min(longest, duration) for duration in milliseconds],
             loop=plays,
             method=4,
             exif=exif,

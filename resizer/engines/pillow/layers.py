@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 STRIP_ROWS = 256
 #: Of a frame that is larger than its screen a part is seen; it is decoded whole.
 MAX_SCREENS = 2
+#: No number of a PNG is larger (PNG 3 §7.1), and Pillow takes none for a place.
+MAX_PLACE = 0x7FFFFFFF
 _CLEAR = (0, 0, 0, 0)
 
 
@@ -65,7 +67,7 @@ def layers(
 def gif_frames(content: bytes, size: tuple[int, int]) -> Iterator[tuple[Control, Image.Image]]:
     """Raises UndecodableOriginal."""
     for frame in frames_of(content):
-        _refuse_larger(frame.box, size)
+        _refuse_misfit(frame.box, size)
         control = Control(
             box=frame.box,
             milliseconds=frame.milliseconds,
@@ -82,15 +84,18 @@ def png_frames(
 ) -> Iterator[tuple[Control, Image.Image]]:
     """`load` makes pixels of 8 bits of an open PNG. Raises UndecodableOriginal."""
     for control, own in apng.frames_of(content):
-        _refuse_larger(control.box, size)
+        _refuse_misfit(control.box, size)
         with Image.open(io.BytesIO(own), formats=["PNG"]) as image:
             yield control, load(image)
 
 
-def _refuse_larger(box: tuple[int, int, int, int], size: tuple[int, int]) -> None:
+def _refuse_misfit(box: tuple[int, int, int, int], size: tuple[int, int]) -> None:
     """A first frame makes its screen large enough, and that is checked; nothing is known of others."""
-    if box[2] * box[3] > MAX_SCREENS * size[0] * size[1]:
-        raise UndecodableOriginal(f"a frame of {box[2]} x {box[3]} px")
+    left, top, width, height = box
+    if width * height > MAX_SCREENS * size[0] * size[1]:
+        raise UndecodableOriginal(f"a frame of {width} x {height} px")
+    if max(left + width, top + height) > MAX_PLACE:
+        raise UndecodableOriginal(f"a frame at {left}, {top} px")
 
 
 def _lay(canvas: Image.Image, picture: Image.Image, left: int, top: int, *, is_over: bool) -> None:
