@@ -47,6 +47,19 @@ def with_chunk(content: bytes, extra: bytes, before: bytes = b"IDAT") -> bytes:
     return content[:place] + extra + content[place:]
 
 
+def without_chunk(content: bytes, name: bytes) -> tuple[bytes, bytes]:
+    """A PNG without its first chunk of a name, and that chunk."""
+    start = content.index(name) - 4
+    end = start + 12 + int.from_bytes(content[start : start + 4])
+    return content[:start] + content[end:], content[start:end]
+
+
+def with_length(content: bytes, name: bytes, length: int) -> bytes:
+    """An AVIF whose first box of a name says another length."""
+    start = content.index(name) - 4
+    return content[:start] + length.to_bytes(4) + content[start + 4 :]
+
+
 def with_wrong_checksum(one: bytes) -> bytes:
     return one[:-1] + bytes([one[-1] ^ 1])
 
@@ -142,6 +155,11 @@ def _pngs() -> Iterator[tuple[str, bytes, bytes]]:
         palette,
     )
     yield (
+        "PNG with transparency before and behind the palette",
+        with_chunk(with_chunk(palette, transparency), chunk(b"tRNS", b"\x80" * 16), b"PLTE"),
+        with_chunk(palette, transparency),
+    )
+    yield (
         "PNG with transparency behind the pixels",
         with_chunk(palette, transparency, b"IEND"),
         palette,
@@ -158,6 +176,11 @@ def _pngs() -> Iterator[tuple[str, bytes, bytes]]:
     yield (
         "PNG with a transparent colour that is too long",
         with_chunk(plain, chunk(b"tRNS", red + b"\0")),
+        with_chunk(plain, chunk(b"tRNS", red)),
+    )
+    yield (
+        "PNG with a transparent colour behind one that is too short",
+        with_chunk(plain, chunk(b"tRNS", red[:-1]) + chunk(b"tRNS", red)),
         with_chunk(plain, chunk(b"tRNS", red)),
     )
     deep = encode(draw(SIZE, "RGBA"), "PNG")

@@ -23,8 +23,10 @@ from tests.engines.spoiled import (
     spoiled_files,
     whole_jpegs,
     with_chunk,
+    with_length,
     with_properties,
     with_wrong_checksum,
+    without_chunk,
 )
 from tests.hostile_files import PNG_START, chunk, riff, riff_chunk, webp_canvas
 from tests.pictures import draw, encode, exact_difference, photograph
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 
 AVIF_FILE = encode(draw(SIZE, "RGBA"), "AVIF")
 PNG_FILE = encode(draw(SIZE), "PNG")
+BARE_FILE, PALETTE = without_chunk(encode(draw(SIZE).quantize(16), "PNG"), b"PLTE")
 APNG_FILE = encode(draw(SIZE), "PNG", save_all=True, append_images=[draw(SIZE).rotate(180)])
 
 
@@ -56,8 +59,20 @@ def test_picture_is_shown_as_without_what_is_wrong_beside_it(engine: Engine, one
         PNG_FILE[:33] + PNG_FILE[-12:],
         PNG_START + PNG_FILE[33:],
         PNG_FILE[:-17],
+        BARE_FILE,
+        with_chunk(BARE_FILE, PALETTE, b"IEND"),
+        with_chunk(BARE_FILE, chunk(b"tRNS", b"\0")),
     ],
-    ids=["unknown", "two headers", "no pixels", "no header", "cut"],
+    ids=[
+        "unknown",
+        "two headers",
+        "no pixels",
+        "no header",
+        "cut",
+        "no palette",
+        "palette behind the pixels",
+        "transparency of no palette",
+    ],
 )
 def test_png_without_what_it_takes_is_refused(engine: Engine, content: bytes) -> None:
     with pytest.raises(UndecodableOriginal):
@@ -144,6 +159,16 @@ def test_transparency_without_a_size_is_as_libheif_reads_it() -> None:
 )
 def test_odd_items_stay_as_they_are(content: bytes) -> None:
     assert heif.clean(io.BytesIO(content), True) == [range(len(content))]
+
+
+@pytest.mark.parametrize("name", [b"meta", b"iprp"])
+@pytest.mark.parametrize("length", [0x7FFFFFFF, 0xFFFFFFFF])
+def test_box_that_is_longer_than_its_file_is_damaged(
+    engine: Engine, name: bytes, length: int
+) -> None:
+    (one,) = (one for one in spoiled_files() if one.name == "AVIF with transparency of no size")
+    with pytest.raises(UndecodableOriginal):
+        engine.read_header(io.BytesIO(with_length(one.content, name, length)))
 
 
 @pytest.mark.parametrize("count", [3, 1000])

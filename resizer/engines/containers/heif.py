@@ -118,10 +118,10 @@ def _boxes(content: bytes, inside: range) -> Iterator[range]:
     position = inside.start
     while position + _HEAD_BYTES <= inside.stop:
         length = int.from_bytes(content[position : position + 4])
-        if length < _HEAD_BYTES:
-            # Of 64 bits, or up to the end of the file: no writer of items does so.
+        if not _HEAD_BYTES <= length <= inside.stop - position:
+            # Of 64 bits, or up to the end of the file: no writer of items does so. Or it is cut off.
             return
-        yield range(position, min(position + length, inside.stop))
+        yield range(position, position + length)
         position += length
 
 

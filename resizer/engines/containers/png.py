@@ -90,14 +90,15 @@ def _header(file: BinaryIO, chunks: list[_Chunk]) -> Iterator[bytes | range]:
     if [one.name for one in critical] not in ([b"IHDR"], [b"IHDR", b"PLTE"]):
         raise UndecodableOriginal(f"critical chunks are {[one.name for one in critical]!r:.200}")
     header, *palette = critical
-    first = _first_known(file, chunks)
+    transparent = _transparent_bytes(file, header, palette)
+    first = _first_known(file, [one for one in chunks if _counts(one, palette, transparent)])
     yield range(header.stretch.stop)
     for name in _COLOUR_BYTES:
         if name in first:
             yield first[name].stretch
     yield from (one.stretch for one in palette)
     if b"tRNS" in first:
-        yield _transparency(file, header, palette, first[b"tRNS"])
+        yield _transparency(file, first[b"tRNS"], transparent)
     for name in (b"eXIf", b"iTXt"):
         if name in first:
             yield first[name].stretch
@@ -155,18 +156,29 @@ def _is_known(file: BinaryIO, chunk: _Chunk, unpacker: _Unpacker) -> bool:
     return chunk.name != b"acTL" or 0 < int.from_bytes(content[:4]) < 1 << 31
 
 
-def _transparency(
-    file: BinaryIO, header: _Chunk, palette: list[_Chunk], chunk: _Chunk
-) -> bytes | range:
-    """No longer than the palette or one colour: of more, browsers take what fits, and libpng nothing."""
+def _transparent_bytes(file: BinaryIO, header: _Chunk, palette: list[_Chunk]) -> range:
+    """How long transparency may be, bytes; empty where the pixels have none beside them. Raises UndecodableOriginal."""
     file.seek(header.start + 9)
     colour_type = int.from_bytes(file.read(1))
-    least = most = _TRANSPARENT_BYTES.get(colour_type, 0)
     if colour_type == _PALETTE:
-        # A palette that comes later does not count.
-        least, most = 1, sum(one.length // 3 for one in palette if one.start < chunk.start)
-    if not most or chunk.length < least:
-        return b""
+        if not palette:
+            raise UndecodableOriginal("no palette precedes the pixels")
+        return range(1, palette[0].length // 3 + 1)
+    length = _TRANSPARENT_BYTES.get(colour_type, 0)
+    return range(length, length + 1) if length else range(0)
+
+
+def _counts(chunk: _Chunk, palette: list[_Chunk], transparent: range) -> bool:
+    """Of transparency only what has a palette before it, where that is what it is for, and is long enough."""
+    if chunk.name != b"tRNS":
+        return True
+    is_placed = transparent.start != 1 or chunk.start > palette[0].start
+    return bool(transparent) and is_placed and chunk.length >= transparent.start
+
+
+def _transparency(file: BinaryIO, chunk: _Chunk, transparent: range) -> bytes | range:
+    """No longer than the palette or one colour: of more, browsers take what fits, and libpng nothing."""
+    most = transparent[-1]
     if chunk.length <= most:
         return chunk.stretch
     file.seek(chunk.start)
