@@ -18,6 +18,7 @@ from resizer.engines.containers.jpeg import find_cut
 from resizer.engines.memory import decoded_megabytes, estimate_together
 from resizer.engines.sharing import in_decoding_order, plan_resizing
 from resizer.errors import (
+    Busy,
     OriginalChanged,
     RenderKilled,
     ResizerError,
@@ -125,6 +126,9 @@ def _render(
                         if opened is None:
                             _raise_if_changed(description, source.stat(name).fingerprint)
                         yield variant, Made(rendered, read_seconds)
+                        # Each may take long. The others are asked for again, and the thread is free meanwhile.
+                        if variant is not variants[-1] and not deadline.seconds_left:
+                            raise Busy("no time is left for all that is wanted together")
         except OriginalChanged:
             raise
         except ResizerError as error:
