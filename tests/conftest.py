@@ -73,6 +73,8 @@ def places(tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) 
     # No two keys of a test wait for each other by chance.
     monkeypatch.setattr(lockfiles, "SLOTS", 2**64)
     backend = "django.core.files.storage.FileSystemStorage"
+    # An absent directory cannot tell what it lacks.
+    (tmp_path / "originals").mkdir()
     originals = {"location": tmp_path / "originals", "base_url": "/originals/"}
     settings.STORAGES = {
         **settings.STORAGES,

@@ -357,7 +357,7 @@ def test_first_requests_of_a_new_project_have_their_rows(
             "GUNICORN_CMD_ARGS": f"--capture-output --error-logfile {tmp_path}/log",
         }
         manage(ROOT, environment, "migrate", "--verbosity", "0")
-        (tmp_path / "originals").mkdir()
+        (tmp_path / "originals").mkdir(exist_ok=True)
         content = photograph((400, 300))
         names = [f"{number}.jpg" for number in range(20)]
         for one in names:

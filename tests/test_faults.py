@@ -307,7 +307,7 @@ def original(request: pytest.FixtureRequest, settings: Settings, tmp_path: Path)
         use_buckets(settings, request.getfixturevalue("moto"))
         yield "/img/320"
         return
-    (tmp_path / "originals").mkdir()
+    (tmp_path / "originals").mkdir(exist_ok=True)
     port = free_port()
     # A name, which is looked up in a file.
     sources["web"] = {

@@ -216,7 +216,7 @@ url = picture.url("cat.jpg", width=160, format="jpeg")
 for path in ("/img/160/cat.jpg", "/img/cat.jpg", "/img/160/nothing.jpg", url):
     print(Client().get(path, secure=True, follow=True).status_code)
 """
-    (tmp_path / "originals").mkdir()
+    (tmp_path / "originals").mkdir(exist_ok=True)
     (tmp_path / "originals" / "cat.jpg").write_bytes(photograph((320, 240)))
     environment = {
         "DJANGO_SECRET_KEY": "for tests only",

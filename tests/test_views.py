@@ -996,3 +996,35 @@ def test_mount_follows_the_script_name(client: Client) -> None:
         assert address().startswith("/site/img/a.jpg/")
     finally:
         clear_script_prefix()
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+@pytest.mark.parametrize("place", ["nothing", "a file"])
+def test_variants_are_shown_while_the_directory_of_the_originals_is_away(
+    client: Client, clock: FrozenDateTimeFactory, tmp_path: Path, is_known: bool, place: str
+) -> None:
+    """A disk that is not mounted, or a link that leads nowhere."""
+    save("a.jpg", photograph())
+    shown = address()
+    assert client.get(shown).status_code == 200
+    directory, away = tmp_path / "originals", tmp_path / "away"
+    if not is_known:
+        caches["default"].clear()
+        Original.objects.all().delete()
+    directory.rename(away)
+    if place == "a file":
+        directory.touch()
+    for _ in range(3):
+        clock.tick(400)
+        assert client.get(shown).status_code == 200
+        # What was never made cannot be made now.
+        assert client.get(address_of_missing := forge(shown, name="b.jpg")).status_code == 502
+    assert Original.objects.exists() is is_known
+    if place == "a file":
+        directory.unlink()
+    away.rename(directory)
+    clock.tick(400)
+    assert client.get(shown).status_code == 200
+    assert client.get(address_of_missing).status_code == 404
+    # The page prints variants, not the file as it is.
+    assert address() == shown

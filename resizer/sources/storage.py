@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 from django.core.files.storage import storages
 
 from resizer.conf import get_settings
+from resizer.errors import SourceFailed
 from resizer.keys.variant import tidy_name
 from resizer.sources.bulkhead import one_fetch_from
 from resizer.sources.files import Reader, listing_errors, storage_errors
@@ -75,7 +76,7 @@ class StorageSource:
 
     def stat(self, name: str, known: str | None = None) -> Stat:
         # Also asked by a thread that has a file open.
-        with self._place(), storage_errors(name):
+        with self._place(), storage_errors(name), self._absence():
             return self._kind.stat(name, self._options)
 
     @contextmanager
@@ -83,11 +84,21 @@ class StorageSource:
         with ExitStack() as stack, ExitStack() as fetch:
             fetch.enter_context(self._one_fetch())
             stack.enter_context(self._reading())
-            with storage_errors(name):
+            with storage_errors(name), self._absence():
                 file = stack.enter_context(self._kind.open(name, self._options))
             yield cast(
                 "BinaryIO", Reader(file, name, getattr(file, "fingerprint", None), fetch.close)
             )
+
+    @contextmanager
+    def _absence(self) -> Iterator[None]:
+        """A directory or a bucket that is not there cannot tell that it lacks a file. Raises SourceFailed."""
+        try:
+            yield
+        except (FileNotFoundError, NotADirectoryError) as error:
+            if self._kind.is_absent():
+                raise SourceFailed(f"the storage is not there: {error}") from error
+            raise
 
     @contextmanager
     def _reading(self) -> Iterator[None]:
@@ -104,7 +115,10 @@ class StorageSource:
             yield from self._kind.names()
 
     def stat_many(self, names: Iterable[str]) -> Iterator[tuple[str, Stat | ResizerError]]:
-        """A bucket is listed where its names lie, which takes one request for up to a thousand."""
+        """A bucket is listed where its names lie, which takes one request for up to a thousand.
+
+        An absent storage has none of them: to ask for many shows that as well.
+        """
         asking = self._kind.stat_many(names, self._options, self._place)
         yield from ((name, try_stat(partial(_ask, ask), name)) for name, ask in asking)
 

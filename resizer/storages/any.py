@@ -93,6 +93,9 @@ class AnyStorage:
             # Django's word for a storage that browsers cannot reach.
             return None
 
+    def is_absent(self) -> bool:
+        return False
+
     def stat(self, name: str, reading: Reading) -> Stat:
         size = self._storage.size(name)
         try:

@@ -56,6 +56,17 @@ class Bucket:
                 name, self._client.head_object(**self._object(name), **self._reading(name))
             )
 
+    def is_absent(self) -> bool:
+        """Whether there is no such bucket, as far as we may know: one HEAD. One of a missing object says the same 404."""
+        try:
+            with _errors():
+                self._client.head_bucket(Bucket=self._storage.bucket_name)
+        except FileNotFoundError:
+            return True
+        except OSError:
+            return False
+        return False
+
     def read(self, name: str) -> tuple[bytes, Stored]:
         """One GET: an object's content, and what is told of it."""
         with _errors():

@@ -107,6 +107,9 @@ class Files:
     def url(self, key: str) -> None:
         """None: only a web server before the app knows where it answers them."""
 
+    def is_absent(self) -> bool:
+        return not os.path.isdir(self._storage.location)
+
     def stat(self, name: str, reading: Reading) -> Stat:
         path, bound = self._storage.path(name), self._bound(reading)
         if reading.by_content:

@@ -79,6 +79,9 @@ class Objects:
     def url(self, key: str) -> str | None:
         return cast("str", self._storage.url(key))
 
+    def is_absent(self) -> bool:
+        return self._bucket.is_absent()
+
     def stat(self, name: str, reading: Reading) -> Stat:
         return _stat(self._bucket.stat, name, reading)
 

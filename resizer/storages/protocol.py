@@ -115,6 +115,10 @@ class Kind(Protocol):
 
     # --- originals
 
+    def is_absent(self) -> bool:
+        """Whether the directory or the bucket as a whole is not there, as far as that can be told."""
+        ...
+
     def stat(self, name: str, reading: Reading) -> Stat: ...
 
     def stat_many(

@@ -387,7 +387,7 @@ def test_originals_that_lie_behind_links_are_there(
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     (elsewhere / "round").symlink_to(elsewhere)
-    (tmp_path / "originals").mkdir()
+    (tmp_path / "originals").mkdir(exist_ok=True)
     (tmp_path / "originals/photos").symlink_to(elsewhere)
     follows = {"OPTIONS": {"storage": "default", "follow_symlinks": True}}
     with override_settings(RESIZER={"SOURCES": {"default": follows}}):
@@ -972,7 +972,7 @@ def test_purge_that_is_killed_is_repeated(
 def test_output_that_nobody_reads_is_no_traceback(
     project: Project,  # noqa: F811  # the fixture
 ) -> None:
-    (project.directory / "originals").mkdir()
+    (project.directory / "originals").mkdir(exist_ok=True)
     reads, writes = os.pipe()
     os.close(reads)
     for command in ("resizer_purge", "resizer_doctor"):

@@ -531,7 +531,7 @@ def test_closed_source_below_an_open_one_is_reported(
     location: str,
     is_below: bool,
 ) -> None:
-    (tmp_path / "originals").mkdir()
+    (tmp_path / "originals").mkdir(exist_ok=True)
     (tmp_path / "link").symlink_to("originals")
     monkeypatch.setattr(PrivateMedia, "directory", tmp_path / location, raising=False)
     use(PrivateMedia())

@@ -408,6 +408,9 @@ def test_static_file_is_found_in_development_and_collected_for_production(
     # Another app's as well.
     assert get_source("static").stat("admin/img/search.svg").bytes > 0
     settings.DEBUG = False
+    with pytest.raises(SourceFailed, match="not there"):
+        get_source("static").stat("img/logo.jpg")
+    (static.parent / "collected").mkdir()
     with pytest.raises(OriginalNotFound):
         get_source("static").stat("img/logo.jpg")
     call_command("collectstatic", interactive=False, verbosity=0)

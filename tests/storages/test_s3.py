@@ -928,6 +928,20 @@ def test_stale_variants_are_purged(
 
 
 @pytest.mark.usefixtures("server")
+def test_bucket_that_is_not_there_has_lost_no_original(settings: Settings) -> None:
+    entry = settings.STORAGES["default"]
+    options = {**entry["OPTIONS"], "bucket_name": "absent"}
+    settings.STORAGES = {**settings.STORAGES, "absent": {**entry, "OPTIONS": options}}
+    with pytest.raises(SourceFailed):
+        StorageSource("absent").stat("a.jpg")
+    # Who may not ask for the bucket learns of the original what they did before.
+    with answering("absent", "HeadBucket", 403), pytest.raises(OriginalNotFound):
+        StorageSource("absent").stat("a.jpg")
+    with pytest.raises(OriginalNotFound):
+        StorageSource().stat("a.jpg")
+
+
+@pytest.mark.usefixtures("server")
 @pytest.mark.parametrize("arguments", [[], ["--from-storage"]])
 def test_purge_lists_the_bucket_of_the_originals(
     client: Client,
