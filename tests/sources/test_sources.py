@@ -569,3 +569,20 @@ def test_static_storage_tells_where_it_keeps_a_file(settings: Settings, static: 
         assert file.read() == b"content"
     with pytest.raises(OriginalNotFound):
         source.stat("unknown.jpg")
+
+
+@pytest.mark.parametrize("changed", [0, 99_999])
+def test_replaced_file_of_the_same_size_and_time_has_another_beginning_or_end(
+    tmp_path: Path, changed: int
+) -> None:
+    path = tmp_path / "originals/a.jpg"
+    found = set()
+    for byte in (b"a", b"b"):
+        content = bytearray(100_000)
+        content[changed : changed + 1] = byte
+        replacement = tmp_path / f"replacement-{byte.hex()}"
+        replacement.write_bytes(content)
+        os.utime(replacement, (1_000_000_000, 1_000_000_000))
+        replacement.rename(path)
+        found.add(StorageSource().stat("a.jpg"))
+    assert len(found) == 2
