@@ -15,7 +15,7 @@ ResizerError
 ├── SourceTimedOut       504  … in time
 └── Busy                 503  try again shortly
     ├── OriginalChanged  503  the original is not the one that was described
-    ├── RenderKilled     503  the system has killed the process that was at it, as for want of memory
+    ├── RenderKilled     503  memory has run out, or the system has killed the process that was at it
     └── StoreFailed      503  the variants storage could not be read or written
 
 The text of an exception is for the log and may hold details; only `public_message` reaches visitors.

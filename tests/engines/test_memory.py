@@ -2,14 +2,18 @@ from __future__ import annotations
 
 import io
 import struct
+import subprocess
+import sys
 
 import pytest
+from PIL import Image
 
 from resizer.engines.memory import estimate
 from resizer.engines.pillow import PillowEngine
 from resizer.formats import PNG, WEBP
 from tests.engines.rendering import header, variant
 from tests.gifs import RED, gif, gif_frame
+from tests.pictures import encode
 
 
 def test_shrunk_photograph_takes_little_and_what_is_decoded_whole_takes_more() -> None:
@@ -39,3 +43,30 @@ def test_gif_that_does_not_cover_its_screen_takes_a_canvas() -> None:
     # Peaks of 246 and 398 MB have been measured.
     assert covering < 300
     assert within >= 398
+
+
+STARVING = """
+import io, resource, sys
+import django
+django.setup()
+from PIL import Image
+from resizer.engines.pillow.files import open_image
+from resizer.errors import ResizerError
+pages = int(open("/proc/self/statm").read().split()[0])
+content = sys.stdin.buffer.read()
+most = pages * resource.getpagesize() + 100_000_000
+resource.setrlimit(resource.RLIMIT_AS, (most, most))
+try:
+    with open_image(io.BytesIO(content)) as (image, _):
+        image.load()
+except ResizerError as error:
+    print(type(error).__name__)
+"""
+
+
+def test_want_of_memory_is_no_fault_of_the_file() -> None:
+    content = encode(Image.new("RGB", (8000, 8000)), "PNG")
+    done = subprocess.run(
+        [sys.executable, "-c", STARVING], input=content, capture_output=True, check=True, timeout=60
+    )
+    assert done.stdout == b"RenderKilled\n"

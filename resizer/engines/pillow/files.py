@@ -12,7 +12,13 @@ from PIL import Image, PngImagePlugin
 from resizer.engines.containers.cicp import told_profile
 from resizer.engines.guards.ancillary import open_clean
 from resizer.engines.profiles import MAX_PROFILE_BYTES
-from resizer.errors import ResizerError, TooManyPixels, UndecodableOriginal, UnsupportedFormat
+from resizer.errors import (
+    RenderKilled,
+    ResizerError,
+    TooManyPixels,
+    UndecodableOriginal,
+    UnsupportedFormat,
+)
 from resizer.formats import HEIC
 from resizer.scratch import open_scratch
 
@@ -27,7 +33,6 @@ _BROKEN = (
     EOFError,
     IndexError,
     KeyError,
-    MemoryError,
     OSError,
     SyntaxError,
     TypeError,
@@ -47,7 +52,8 @@ GREYS = {"1", "L", "LA", "I", "I;16", "I;16B"}
 def open_image(file: BinaryIO, *, whole: bool = True) -> Iterator[tuple[Image.Image, Format]]:
     """Open a file with the one decoder that its first bytes ask for. What Pillow raises for broken files is their fault.
 
-    Not `whole`, no more than its header may be read. Raises TooMuchWork for floods of parts.
+    Not `whole`, no more than its header may be read. Raises TooMuchWork for floods of parts, RenderKilled where
+    memory runs out.
     """
     try:
         with (
@@ -66,6 +72,9 @@ def open_image(file: BinaryIO, *, whole: bool = True) -> Iterator[tuple[Image.Im
     except UnicodeError:
         # A text that Pillow cannot read is not the picture.
         raise
+    except MemoryError as error:
+        # Of this process, or of its limit: the file may be as good as any.
+        raise RenderKilled("memory has run out") from error
     except _BROKEN as error:
         raise UndecodableOriginal(f"{type(error).__name__}: {error}") from error
 
