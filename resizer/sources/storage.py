@@ -28,8 +28,16 @@ if TYPE_CHECKING:
     from resizer.storages.protocol import Kind, Stat
 
 
+class _Open:
+    is_over = False
+
+
 class _Thread(threading.local):
-    is_reading = False
+    open: _Open | None = None
+
+    @property
+    def is_reading(self) -> bool:
+        return self.open is not None and not self.open.is_over
 
 
 class StorageSource:
@@ -102,12 +110,15 @@ class StorageSource:
 
     @contextmanager
     def _reading(self) -> Iterator[None]:
-        before = self._this_thread.is_reading
-        self._this_thread.is_reading = True
+        if self._this_thread.is_reading:
+            yield
+            return
+        opened = self._this_thread.open = _Open()
         try:
             yield
         finally:
-            self._this_thread.is_reading = before
+            # Perhaps in another thread: a file may be closed in any.
+            opened.is_over = True
 
     def names(self) -> Iterator[str]:
         """In the order of the storage. Links are followed wherever they lead: what they name is refused by `open`."""

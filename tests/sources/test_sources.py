@@ -5,6 +5,7 @@ import gzip
 import io
 import os
 import re
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -18,7 +19,7 @@ from django.template import Context, Template
 from config.gallery.models import Photo
 from resizer.engines import get_engine
 from resizer.engines.pillow import PillowEngine
-from resizer.errors import OriginalNotFound, ResizerError, SourceFailed, SourceTimedOut
+from resizer.errors import Busy, OriginalNotFound, ResizerError, SourceFailed, SourceTimedOut
 from resizer.markup import picture
 from resizer.models import Original
 from resizer.sources import HttpSource, Source, StaticSource, StorageSource, get_source, get_sources
@@ -586,3 +587,21 @@ def test_replaced_file_of_the_same_size_and_time_has_another_beginning_or_end(
         replacement.rename(path)
         found.add(StorageSource().stat("a.jpg"))
     assert len(found) == 2
+
+
+def test_file_that_another_thread_closes_is_read_no_longer(settings: Settings) -> None:
+    memory = {"BACKEND": "django.core.files.storage.InMemoryStorage"}
+    settings.STORAGES = {**settings.STORAGES, "default": memory}
+    settings.RESIZER = {"MAX_FETCHES": 1}
+    save("a.jpg", b"content")
+    source = StorageSource()
+    opened = source.open("a.jpg")
+    opened.__enter__()
+    assert source.stat("a.jpg").bytes == 7
+    with ThreadPoolExecutor(1) as other:
+        other.submit(opened.__exit__, None, None, None).result()
+        held = source.open("a.jpg")
+        other.submit(held.__enter__).result()
+        with pytest.raises(Busy):
+            source.stat("a.jpg")
+        other.submit(held.__exit__, None, None, None).result()
