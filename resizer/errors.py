@@ -36,6 +36,8 @@ class ResizerError(Exception):
     cache_seconds: ClassVar[int] = 60
     #: What `Retry-After` says, seconds.
     retry_seconds: ClassVar[int | None] = None
+    #: It was found out a moment ago, and logged then.
+    is_remembered = False
 
     @property
     def cache_control(self) -> str:

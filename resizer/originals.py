@@ -128,7 +128,8 @@ def _look(reference: Reference) -> Description:
     """`check` for a page, which may have many originals: it waits for one that does not come in time, not for each."""
     is_slow = cache.key_of("slow", reference.source)
     if cache.read(is_slow):
-        raise SourceTimedOut(f"source {reference.source!r} was too slow a moment ago")
+        slow = SourceTimedOut(f"source {reference.source!r} was too slow a moment ago")
+        raise _as_remembered(slow)
     try:
         return check(reference)
     except SourceTimedOut:
@@ -331,7 +332,13 @@ def _last_known(
 
 def _error(reference: Reference, failed: Failed) -> ResizerError:
     # Another release may know other classes.
-    return errors.BY_NAME.get(failed.error, OriginalNotFound)(f"{reference} failed a moment ago")
+    failure = errors.BY_NAME.get(failed.error, OriginalNotFound)
+    return _as_remembered(failure(f"{reference} failed a moment ago"))
+
+
+def _as_remembered(error: ResizerError) -> ResizerError:
+    error.is_remembered = True
+    return error
 
 
 def _unless_over(reference: Reference, state: State) -> State:

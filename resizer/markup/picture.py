@@ -12,6 +12,7 @@ import html
 import logging
 import re
 from dataclasses import dataclass, field, replace
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.db.models.fields.files import FieldFile
@@ -20,8 +21,8 @@ from django.utils.safestring import SafeString, mark_safe
 
 from resizer import originals
 from resizer.conf import get_settings
-from resizer.errors import ResizerError
-from resizer.formats import JPEG
+from resizer.errors import ResizerError, UnsupportedFormat
+from resizer.formats import BY_NAME, JPEG
 from resizer.keys.geometry import height_of
 from resizer.keys.variant import Recipe, write_stem
 from resizer.links.addresses import sign, url_for
@@ -152,7 +153,7 @@ def build(
             return NOTHING
         description = originals.describe(file, reference)
     except ResizerError as error:
-        logger.warning("%.1000r is shown as it is: %.500r", file, error)
+        _tell("shown", file, error)
         return _as_it_is(file, choice.box(), alt, all_attributes)
     recipe, css_width = choice.settle(description)
     ladder = _ladder(css_width, description.widest_offered(recipe))
@@ -210,7 +211,7 @@ def url(file: File, *, format: str | None = None, **options: object) -> str:
             return ""
         description = originals.describe(file, reference)
     except ResizerError as error:
-        logger.warning("%.1000r is linked as it is: %.500r", file, error)
+        _tell("linked", file, error)
         return _plain_url(file)
     if description.is_broken:
         return _plain_url(file)
@@ -223,6 +224,23 @@ def url(file: File, *, format: str | None = None, **options: object) -> str:
     if not recipe.suits(target):
         raise ValueError(f"format {target.name!r} does not suit lossless pictures.")
     return f"{_stem(description, recipe)}{width}.{target.extension}"
+
+
+def _tell(how: str, file: File, error: ResizerError) -> None:
+    """Log why an original is not resized, once: each page view asks again while it is remembered."""
+    if error.is_remembered:
+        return
+    level = logging.INFO if _is_of_another_format(file, error) else logging.WARNING
+    logger.log(level, "%.1000r is %s as it is: %.500r", file, how, error)
+
+
+def _is_of_another_format(file: File, error: ResizerError) -> bool:
+    """Whether nothing is wrong, as with an SVG: neither the bytes nor the name are of a format that is resized."""
+    name = str(getattr(file, "name", file))
+    ending = PurePosixPath(name).suffix.lower().removeprefix(".")
+    resized = [one for one in BY_NAME.values() if get_settings().may_open(one)]
+    is_claimed = any(ending in (one.name, one.extension) for one in resized)
+    return isinstance(error, UnsupportedFormat) and not is_claimed
 
 
 def _read_alt(value: object) -> str:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 import re
 from decimal import Decimal
 from html import unescape
@@ -17,14 +18,17 @@ from markupsafe import Markup
 from PIL import Image
 
 from resizer.conf import MAX_FRAMES
+from resizer.errors import SourceTimedOut
 from resizer.keys.variant import parse_key, write_recipe
 from resizer.markup import picture
+from resizer.sources import get_source
 from tests.calls import recorded
 from tests.conftest import save
 from tests.pictures import draw, encode, photograph
 
 if TYPE_CHECKING:
     from django.test import Client
+    from freezegun.api import FrozenDateTimeFactory
     from pytest_django import Settings
 
     from resizer.markup.picture import Picture
@@ -435,6 +439,7 @@ def test_picture_is_signed_once_for_each_recipe(text: str, count: int) -> None:
 def test_original_that_cannot_be_resized_is_shown_as_it_is(
     content: bytes | None, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level("INFO", "resizer")
     if content:
         save("a.svg", content)
     made = picture.build("a.svg", alt="Logo", attributes={"class": "logo"})
@@ -443,6 +448,53 @@ def test_original_that_cannot_be_resized_is_shown_as_it_is(
     )
     assert "is shown as it is" in caplog.text
     assert picture.url("a.svg") == "/originals/a.svg"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "level"),
+    [
+        ("logo.svg", b"<svg xmlns='http://www.w3.org/2000/svg'/>", "INFO"),
+        ("old.bmp", b"BM", "INFO"),
+        ("phone.heic", b"\0\0\0\x18ftypheic\0\0\0\0", "INFO"),
+        ("a.jpg", b"nonsense", "WARNING"),
+        ("a.JPEG", b"<html>", "WARNING"),
+        ("a.jpg", b"\xff\xd8\xff\xe0 broken", "WARNING"),
+        ("missing.jpg", None, "WARNING"),
+        ("missing.svg", None, "WARNING"),
+    ],
+)
+def test_original_that_cannot_be_resized_is_logged_once(
+    name: str,
+    content: bytes | None,
+    level: str,
+    caplog: pytest.LogCaptureFixture,
+    clock: FrozenDateTimeFactory,
+) -> None:
+    if content:
+        save(name, content)
+    caplog.set_level("INFO", "resizer.markup")
+    for _ in range(3):
+        picture.build(name, alt="")
+        picture.url(name)
+    ((_, found, message),) = caplog.record_tuples
+    assert logging.getLevelName(found) == level
+    assert name in message
+    clock.tick(61)
+    picture.url(name)
+    assert len(caplog.records) == 2
+
+
+def test_originals_of_a_source_that_was_slow_a_moment_ago_are_not_logged_each(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def stat(*_: object) -> None:
+        raise SourceTimedOut("slow")
+
+    monkeypatch.setattr(get_source("default"), "stat", stat)
+    for name in ("a.jpg", "b.jpg", "c.jpg", "a.jpg"):
+        picture.build(name, alt="")
+    (message,) = [one for one in caplog.messages if "as it is" in one]
+    assert "a.jpg" in message
 
 
 @pytest.mark.parametrize(
