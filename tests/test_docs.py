@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pkgutil
 import re
+import subprocess
 import tomllib
 from typing import TYPE_CHECKING
 
@@ -52,6 +53,32 @@ def test_lambda_page_explains_keys_that_the_stages_have() -> None:
 def test_lambda_page_has_the_parameters_of_the_stack() -> None:
     template = yaml.load(TEMPLATE.read_text(encoding="utf-8"), Loader)
     assert first_column("### Of the stack") == set(template["Parameters"])
+
+
+def test_shell_and_systemd_read_the_same_from_the_environment_file(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "nginx.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```sh\n(.+?)```", page, re.DOTALL)
+    (content,) = (one for one in blocks if "RESIZER_SIGNING_KEY=" in one)
+    # As systemd does for lines without quotes and backslashes (systemd.exec(5), EnvironmentFile=).
+    assert not re.search(r"[\"'\\]", content)
+    lines = [line for line in content.splitlines() if line and line[0] not in "#;"]
+    expected = {name: value.strip() for name, value in (line.split("=", 1) for line in lines)}
+    file = tmp_path / "environment"
+    file.write_text(content, encoding="utf-8")
+    command = ["env", "-i", "sh", "-c", 'set -a; . "$0"; env', str(file)]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    read = dict(line.split("=", 1) for line in told.splitlines())
+    assert {name: read.get(name) for name in expected} == expected
+
+
+def test_packages_that_the_nginx_page_installs_have_a_release_that_is_tested() -> None:
+    page = (ROOT / "docs" / "nginx.md").read_text(encoding="utf-8")
+    pinned = (ROOT / "requirements" / "test.txt").read_text(encoding="utf-8")
+    extras = {"django-storages": {"boto3"}, "psycopg": {"psycopg-binary"}}
+    named = set(re.findall(r"pip install \"([a-z-]+)\[", page))
+    assert named == set(extras)
+    for name in named.union(*extras.values()):
+        assert f"\n{name}==" in pinned
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
