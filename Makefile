@@ -5,11 +5,13 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 ADDRESS ?= 127.0.0.1:8000
 
-.PHONY: help run test services bench-engines bench-srcset bench-encoders bench-quality bench-isolation bench-together bench-tag bench-hits bench-cold-start bench-load package deploy clean
+.PHONY: help run check test-unit test services bench-engines bench-srcset bench-encoders bench-quality bench-isolation bench-together bench-tag bench-hits bench-cold-start bench-load package deploy clean
 
 help:
 	@echo "make run    set up and serve the gallery on http://$(ADDRESS)/"
-	@echo "make test   set up and run linters, types, layers and tests"
+	@echo "make check  set up and run formatters, linters, types and layers"
+	@echo "make test-unit, make test"
+	@echo "            set up and run the quick tests; or all that CI runs. One test: ARGS=tests/test_views.py"
 	@echo "make package"
 	@echo "            build what AWS Lambda runs: ARCHITECTURE=arm64 ENGINES=pillow POSTGRESQL=no"
 	@echo "make deploy STAGE=dev"
@@ -27,16 +29,26 @@ run: $(VENV)/.base
 	@echo "Admin    http://$(ADDRESS)/admin/  (admin / admin)"
 	@$(BIN)/python manage.py runserver $(ADDRESS)
 
-test: export DJANGO_DEBUG = 1
-# So that two Pythons can be tested side by side.
-test: export COVERAGE_FILE = $(VENV)/.coverage
-test: $(VENV)/.test services
+check test-unit test: export DJANGO_DEBUG = 1
+
+check: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -W error manage.py makemigrations --check --dry-run
-	$(BIN)/python -m pytest --cov --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+
+# At the lowest priority, because child processes of the engine are nicer than their server: on a machine that is
+# busy with tests they would get no time at all.
+PYTEST = nice -n 19 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4
+
+test-unit: $(VENV)/.test
+	$(PYTEST) -m "not service and not slow and not function" $(ARGS)
+
+# So that two Pythons can be tested side by side.
+test: export COVERAGE_FILE = $(VENV)/.coverage
+test: check services
+	$(PYTEST) $(if $(ARGS),$(ARGS),--cov --dist loadfile --no-loadscope-reorder)
 
 services:
 	@sh .ci/install-services

@@ -5,6 +5,7 @@ import shutil
 import sys
 import tempfile
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import hypothesis
@@ -26,7 +27,6 @@ from tests.pictures import photograph
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
-    from pathlib import Path
     from typing import BinaryIO
 
     from pytest_django import Settings
@@ -51,6 +51,46 @@ SERVICES = {
 }
 #: Where a test marked `function` runs.
 LAMBDA = ("linux", 3, 13)
+
+
+#: Tests of seconds each, or of servers and processes of their own.
+SLOW = (
+    "aws/",
+    "engines/test_animation.py",
+    "engines/test_determinism.py",
+    "engines/test_extra_formats.py",
+    "engines/test_isolated.py",
+    "engines/test_options.py",
+    "test_balanced.py",
+    "test_browser.py",
+    "test_chaos.py",
+    "test_databases.py",
+    "test_faults.py",
+    "test_hostile_files.py",
+    "test_load.py",
+    "test_package.py",
+    "test_settings.py",
+    "test_strangers.py",
+    "maintenance/test_purging.py",
+    "sources/test_http_source.py",
+    "storages/test_s3.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as slow what `make test-unit` leaves out: of engines all but one original and target for each test."""
+    seen = set()
+    for item in items:
+        path = item.path.relative_to(Path(__file__).parent).as_posix()
+        given = (
+            item.callspec.params
+            if isinstance(item, pytest.Function) and hasattr(item, "callspec")
+            else {}
+        )
+        test = (path, getattr(item, "originalname", item.name), str(given.get("engine")))
+        if path.startswith(SLOW) or (path.startswith("engines/") and test in seen):
+            item.add_marker(pytest.mark.slow)
+        seen.add(test)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
