@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from resizer.concurrency.semaphores import Release
 
 
-#: How many may wait where nothing tells how many threads there are.
+#: How many may wait in a small pool, and where nothing tells how many threads there are.
 USUAL_WAITING = 8
 
 
@@ -54,7 +54,8 @@ def acquire() -> Release | None:
 def most_waiting() -> int:
     """How many threads of this process may make variants, or wait for them, as this thread tells it.
 
-    Of a pool, such as gunicorn's, a quarter stays free, and one thread at least. Where each request has a thread of its
+    Of a pool, such as gunicorn's, a quarter stays free. In a small one all may wait: a free thread would refuse whatever
+    is in the queue, and browsers do not ask again for a picture. Where each request has a thread of its
     own, as under `runserver` and ASGI, the threads cannot run out.
     """
     given = get_settings().MAX_WAITING_PER_PROCESS
@@ -63,7 +64,7 @@ def most_waiting() -> int:
     size = _pool_size(threading.current_thread())
     if size is None:
         return USUAL_WAITING
-    return size - max(1, size // 4) if size > 1 else sys.maxsize
+    return max(USUAL_WAITING, size - size // 4) if size > 1 else sys.maxsize
 
 
 def _pool_size(thread: threading.Thread) -> int | None:

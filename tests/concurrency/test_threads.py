@@ -40,7 +40,7 @@ def all_taken() -> Iterator[None]:
             release()
 
 
-@pytest.mark.parametrize(("size", "most"), [(2, 1), (4, 3), (12, 9), (32, 24)])
+@pytest.mark.parametrize(("size", "most"), [(4, 8), (8, 8), (12, 9), (32, 24)])
 def test_quarter_of_a_pool_stays_free(size: int, most: int) -> None:
     with ThreadPoolExecutor(size) as pool:
         assert pool.submit(threads.most_waiting).result() == most
