@@ -85,7 +85,7 @@ class Report:
     examples: list[Reference] = field(default_factory=list)
     #: Why sources cannot tell what has gone, by alias; what was made of them stays.
     doubts: dict[str, str] = field(default_factory=dict)
-    #: The database failed, so that rows may be left.
+    #: The database failed, from the start or meanwhile, so that rows may be left.
     has_left_rows: bool = False
     #: All has been looked at.
     is_complete: bool = False
@@ -128,6 +128,7 @@ class Purge:
         self._tell = tell
         self._storage = store.variants_storage()
         self._is_indexed = index.is_available()
+        self._note_rows(self._is_indexed or not index.is_configured())
         # A listing of local files costs nothing; that of a bucket costs a request for a thousand, so the index is
         # asked instead where there is one. It knows of no unrecorded files, and not which files are lost.
         is_local = kind_of(self._storage).is_local

@@ -229,6 +229,24 @@ def test_rows_that_could_not_be_deleted_are_told(
     assert rows() == []
 
 
+def test_database_that_is_down_from_the_start_is_told(
+    capsys: pytest.CaptureFixture[str],
+    make: Any,
+    database: str,  # noqa: F811
+) -> None:
+    save("a.jpg")
+    make("a.jpg")
+    for arguments, sentence in {
+        (): "rows may be left: the database failed",
+        ("--dry-run",): "Not all rows were looked at: the database failed",
+    }.items():
+        # Without one nothing fails.
+        fails = pytest.raises(CommandError, match=sentence)
+        with nullcontext() if database == "none" else fails:
+            purge(capsys, *arguments)
+    assert len(kept()) == 1
+
+
 def test_unrecorded_files_are_found_in_the_listing(
     capsys: pytest.CaptureFixture[str], make: Any, settings: Settings
 ) -> None:
@@ -779,7 +797,8 @@ def test_dry_run_leaves_no_bookmark(
     monkeypatch.setattr(purging, "BATCH", 1)
     save("a.jpg")
     keys = [make("a.jpg"), make("a.jpg", 640)]
-    assert "goes on" in purge(capsys, "--all", "--dry-run", "--for", "0.000001")
+    told = purge(capsys, "--all", "--dry-run", "--for", "0.000001")
+    assert told.endswith("\nThe time is over. The rest was not looked at.\n")
     assert kept() == sorted(keys)
     assert purge(capsys, "--all", "--dry-run", "--for", "60").startswith("Would remove 2 ")
 
@@ -987,6 +1006,82 @@ def test_output_that_nobody_reads_is_no_traceback(
         )
         assert (done.returncode, done.stderr) == (141, "")
     os.close(writes)
+
+
+@pytest.mark.parametrize("command", ["resizer_purge -v2", "resizer_doctor"])
+@pytest.mark.parametrize(
+    ("redirection", "status", "told"),
+    [
+        (">&-", 0, ""),
+        (">/dev/full", 1, "CommandError: The output cannot be written: [Errno 28] No space left"),
+    ],
+)
+def test_output_that_cannot_be_written_is_no_traceback(
+    project: Project,  # noqa: F811  # the fixture
+    command: str,
+    redirection: str,
+    status: int,
+    told: str,
+) -> None:
+    project.save("a.jpg", photograph((320, 240)))
+    done = run_in_shell(project, f"manage.py {command} {redirection}")
+    assert done.returncode == status
+    assert done.stderr.startswith(told)
+    assert done.stderr.count("\n") == bool(told)
+
+
+def test_signs_that_a_terminal_lacks_are_written_by_their_numbers(
+    project: Project,  # noqa: F811  # the fixture
+) -> None:
+    project.save("a.jpg", photograph((320, 240)))
+    done = run_in_shell(project, "manage.py resizer_doctor", PYTHONIOENCODING="ascii")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("\\u2713 ")
+
+
+def run_in_shell(
+    project: Project,  # noqa: F811  # the fixture
+    command: str,
+    **others: str,
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["sh", "-c", f'"$0" {command}', sys.executable],
+        cwd=ROOT,
+        env=os.environ | project.environment | others,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("command", ["resizer_purge", "resizer_doctor"])
+def test_disk_that_is_full_ends_a_command(command: str) -> None:
+    full = pytest.raises(CommandError, match="No space left on device")
+    with open("/dev/full", "w") as out, full as raised:
+        call_command(command, stdout=out)
+    assert raised.value.returncode == 1
+
+
+def test_purge_works_without_any_output(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    save("a.jpg")
+    make("a.jpg")
+    # As Python has it where the descriptor was closed from the start.
+    monkeypatch.setattr("sys.stdout", None)
+    call_command("resizer_purge", "--all", verbosity=2)
+    assert kept() == []
+
+
+def test_doctor_is_interrupted_without_a_traceback() -> None:
+    with pytest.raises(CommandError, match=r"^Interrupted\.$") as raised:
+        call_command("resizer_doctor", stdout=Impatient())
+    assert raised.value.returncode == 130
+
+
+def test_signs_that_a_file_lacks_are_written_by_their_numbers(tmp_path: Path) -> None:
+    with open(tmp_path / "told", "w+", encoding="ascii") as out:
+        call_command("resizer_doctor", stdout=out)
+        out.seek(0)
+        assert "\\u2713 " in out.read()
 
 
 @pytest.mark.parametrize("command", ["resizer_purge", "resizer_doctor"])

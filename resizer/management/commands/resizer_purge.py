@@ -12,7 +12,7 @@ from django.template.defaultfilters import filesizeformat
 
 from resizer.errors import StoreFailed
 from resizer.maintenance.purging import Choice, Purge
-from resizer.management.ending import INTERRUPTED, quiet_pipe
+from resizer.management.ending import told_end
 from resizer.sources import bulkhead, find_source
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Command(BaseCommand):
         " tell what has gone: its variants stay, unless you say --force or --all. Deletes while it looks, so that"
         " a run that is stopped or killed has done a part, and can be repeated."
         " Exits with 0 if all went well, also where --for has ended it in time; with 1 if a storage or the database"
-        " failed, or if a source could not tell; with 130 after Ctrl-C, and with 141 if nobody reads its output."
+        " failed, if a source could not tell, or if the output cannot be written; with 130 after Ctrl-C, and with 141 if nobody reads its output."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -88,7 +88,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *_: Any, **options: Any) -> None:
-        with quiet_pipe(self.stdout), bulkhead.command():
+        with told_end(self), bulkhead.command():
             self._purge(options)
 
     def _purge(self, options: dict[str, Any]) -> None:
@@ -117,15 +117,20 @@ class Command(BaseCommand):
             ) from error
         except KeyboardInterrupt:
             self._tell(purge.report, options)
-            raise CommandError("Interrupted.", returncode=INTERRUPTED) from None
+            raise
         report = purge.report
         is_known = report.variants or report.rows or report.originals
         if not is_known and source and find_source(source) is None:
             raise CommandError(f"There is no source {source!r}, and no variant of it.")
         self._tell(report, options)
         if not report.is_complete:
-            self.stdout.write("The time is over. The next run with --for goes on from here.")
-        if problems := list(_problems(report)):
+            rest = (
+                "The rest was not looked at."
+                if options["dry_run"]
+                else "The next run with --for goes on from here."
+            )
+            self.stdout.write(f"The time is over. {rest}")
+        if problems := list(_problems(report, is_dry=options["dry_run"])):
             raise CommandError("\n".join(problems))
 
     def _tell(self, report: Report, options: dict[str, Any]) -> None:
@@ -145,11 +150,16 @@ class Command(BaseCommand):
         self.stdout.write(f"{verb} {', '.join(told)}: {size}.")
 
 
-def _problems(report: Report) -> Iterator[str]:
+def _problems(report: Report, *, is_dry: bool) -> Iterator[str]:
     for alias, reason in report.doubts.items():
         yield f"Source {alias!r} {reason}. It cannot tell what has gone, so its variants stay; --force removes them."
     if report.unclear:
         some = ", ".join(":".join(one) for one in report.examples)
         yield f"{report.unclear} originals could not be asked for, such as {some}: their variants stay."
     if report.has_left_rows:
-        yield "The files are removed, but rows may be left: the database failed. Please try again."
+        left = (
+            "Not all rows were looked at"
+            if is_dry
+            else "The files are removed, but rows may be left"
+        )
+        yield f"{left}: the database failed. Please try again."
