@@ -21,6 +21,7 @@ from resizer import databases
 from resizer.concurrency import lockfiles
 from resizer.engines.pillow import PillowEngine
 from resizer.records import cache, index
+from resizer.sources import absence
 from tests import nginx, servers
 from tests.aws.deployment import deploy
 from tests.pictures import photograph
@@ -125,6 +126,7 @@ def places(tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) 
     for breaker in (cache._breaker, index._breaker):
         breaker.close()
     vars(databases._thread).clear()
+    absence._told_at.clear()
     yield
     caches["default"].clear()
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.core.cache import caches
-from django.core.files.storage import InMemoryStorage, storages
+from django.core.files.storage import FileSystemStorage, InMemoryStorage, storages
 from django.db import connection
 from django.test import AsyncRequestFactory
 from django.urls import clear_script_prefix, set_script_prefix
@@ -24,7 +24,7 @@ from resizer.markup import picture
 from resizer.models import CachedVariant, Original
 from resizer.originals import RECHECK_SECONDS
 from resizer.records.descriptions import Reference, cache_key
-from resizer.sources import Stat, get_source
+from resizer.sources import Stat, StorageSource, get_source
 from tests.conftest import CountingEngine, files, save
 from tests.pictures import TOLERANCE, decode, difference, draw, encode, photograph
 from tests.test_originals import raising  # noqa: F401  # a fixture
@@ -996,6 +996,48 @@ def test_mount_follows_the_script_name(client: Client) -> None:
         assert address().startswith("/site/img/a.jpg/")
     finally:
         clear_script_prefix()
+
+
+def absences(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
+    return [one for one in caplog.records if one.name == "resizer.sources.absence"]
+
+
+def test_directory_of_the_originals_that_is_away_is_logged_once_a_minute(
+    client: Client,
+    clock: FrozenDateTimeFactory,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    save("a.jpg", photograph())
+    shown = address()
+    assert client.get(shown).status_code == 200
+    missing = [forge(shown, name=f"{number}.jpg") for number in range(4)]
+    (tmp_path / "originals").rename(tmp_path / "away")
+    counts = []
+    for seconds in (400, 0, 59, 1, 400):
+        clock.tick(seconds)
+        assert client.get(shown).status_code == 200
+        assert {client.get(one).status_code for one in missing} == {502}
+        counts.append(len(absences(caplog)))
+    assert counts == [1, 1, 1, 2, 3]
+    assert {one.levelname for one in absences(caplog)} == {"WARNING"}
+    assert "bucket of storage 'default' is not there" in absences(caplog)[0].getMessage()
+    # A directory that is there and lacks a file is no news.
+    (tmp_path / "away").rename(tmp_path / "originals")
+    clock.tick(400)
+    assert client.get(missing[0]).status_code == 404
+    assert len(absences(caplog)) == 3
+
+
+def test_each_storage_that_is_away_is_logged(
+    caplog: pytest.LogCaptureFixture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("resizer.sources.absence.MAX_TOLD", 2)
+    places = [FileSystemStorage(str(tmp_path / f"away-{number}")) for number in range(3)]
+    for place in [*places, places[2]]:
+        with pytest.raises(SourceFailed):
+            StorageSource(place).stat("a.jpg")
+    assert len({one.getMessage() for one in absences(caplog)}) == len(absences(caplog)) == 3
 
 
 @pytest.mark.parametrize("is_known", [True, False])

@@ -12,6 +12,7 @@ from django.core.files.storage import storages
 from resizer.conf import get_settings
 from resizer.errors import SourceFailed
 from resizer.keys.variant import tidy_name
+from resizer.sources import absence
 from resizer.sources.bulkhead import one_fetch_from
 from resizer.sources.files import Reader, listing_errors, storage_errors
 from resizer.sources.identity import is_same, own_alias
@@ -105,6 +106,7 @@ class StorageSource:
             yield
         except (FileNotFoundError, NotADirectoryError) as error:
             if self._kind.is_absent():
+                absence.tell(self._name, error)
                 raise SourceFailed(f"the storage is not there: {error}") from error
             raise
 
@@ -140,8 +142,11 @@ class StorageSource:
     def _one_fetch(self) -> AbstractContextManager[None]:
         if self._kind.is_local:
             return nullcontext()
-        name = self._storage if isinstance(self._storage, str) else own_alias(self._storage)
-        return one_fetch_from(f"storage {name!r}")
+        return one_fetch_from(f"storage {self._name!r}")
+
+    @property
+    def _name(self) -> str | None:
+        return self._storage if isinstance(self._storage, str) else own_alias(self._storage)
 
     def url(self, name: str) -> str:
         with storage_errors(name):

@@ -928,12 +928,18 @@ def test_stale_variants_are_purged(
 
 
 @pytest.mark.usefixtures("server")
-def test_bucket_that_is_not_there_has_lost_no_original(settings: Settings) -> None:
+def test_bucket_that_is_not_there_has_lost_no_original(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
     entry = settings.STORAGES["default"]
     options = {**entry["OPTIONS"], "bucket_name": "absent"}
     settings.STORAGES = {**settings.STORAGES, "absent": {**entry, "OPTIONS": options}}
-    with pytest.raises(SourceFailed):
-        StorageSource("absent").stat("a.jpg")
+    for _ in range(2):
+        with pytest.raises(SourceFailed):
+            StorageSource("absent").stat("a.jpg")
+    (told,) = [one for one in caplog.records if one.name == "resizer.sources.absence"]
+    assert told.levelname == "WARNING"
+    assert "bucket of storage 'absent' is not there" in told.getMessage()
     # Who may not ask for the bucket learns of the original what they did before.
     with answering("absent", "HeadBucket", 403), pytest.raises(OriginalNotFound):
         StorageSource("absent").stat("a.jpg")
