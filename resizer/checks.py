@@ -1,13 +1,13 @@
-"""System checks: what is wrong with the configuration, and what to write instead.
+"""System checks for mistakes in the configuration. Each message says what is wrong, and each hint what to do.
 
-E001 unknown key · E002 wrong value · E003 no storage for variants · E004 not mounted · E005 a class cannot be loaded ·
-E006 no encoder or decoder for a format · E007 variants among the originals · E008 no key that signs addresses ·
-W001 variants kept in the media directory · W002 middleware before ours changes pictures ·
-W003 redirects to a bucket that has to be public ·
-W004 nothing tells hosts, or processes, that a variant is being made (only with --deploy) ·
-W005 a key that signs addresses can be guessed (only with --deploy) ·
+E001 unknown key · E002 wrong value · E003 no storage for variants · E004 URLs not included · E005 a class cannot be loaded ·
+E006 no encoder or decoder for a format · E007 variants among the originals · E008 no signing key, or an empty one ·
+W001 variants kept in the media directory or in memory · W002 middleware before ours changes pictures ·
+W003 redirects to a bucket with unsigned URLs ·
+W004 no lock between hosts or processes (only with --deploy) ·
+W005 a signing key can be guessed (only with --deploy) ·
 W007 a storage of a model field cannot be loaded ·
-W008 originals of a closed source among those of an open one
+W008 originals of a closed source inside an open one
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ CHANGING = (
     "django.middleware.locale.LocaleMiddleware",
 )
 SESSIONS = "django.contrib.sessions.middleware.SessionMiddleware"
-#: Characters: a shorter key can be found by trying, from one address and its signature.
+#: Characters. A shorter key can be found by trying all keys against one signed URL.
 LEAST_KEY_CHARACTERS = 32
 
 
@@ -75,18 +75,18 @@ def check_locks(**_: Any) -> list[CheckMessage]:
         return []
     alias = get_settings().CACHE
     name = type(caches[alias]).__name__
-    hint = f"Configure CACHES[{alias!r}] as Redis, Memcached or a table of the database"
-    harm = "That costs time only."
+    hint = f"Configure CACHES[{alias!r}] as Redis, Memcached or a database table"
+    harm = "That costs only time."
     try:
         lockfiles.identity()
     except OSError as error:
-        message = f"Processes render the same variant at the same time, for want of a directory: {error}. {harm}"
-        hint = f"{hint}, or set RESIZER['LOCK_DIRECTORY'] to a local directory of your own."
+        message = f"Processes may render the same variant at the same time. The lock directory does not work: {error}. {harm}"
+        hint = f"{hint}. Or set RESIZER['LOCK_DIRECTORY'] to a local directory, writable for this user only."
         return [Warning(message, hint=hint, id="resizer.W004")]
-    # What is kept on a disk is made by one machine.
+    # With variants on a local disk, only this machine makes them.
     if kind_of(variants_storage()).is_local:
         return []
-    message = f"Hosts render the same variant at the same time, because {name} is no lock. {harm}"
+    message = f"Hosts may render the same variant at the same time, because {name} cannot lock between them. {harm}"
     return [Warning(message, hint=f"{hint}.", id="resizer.W004")]
 
 
@@ -99,17 +99,22 @@ def check_key_lengths(**_: Any) -> list[CheckMessage]:
     if not is_insecure and all(len(key) >= LEAST_KEY_CHARACTERS for key in keys):
         return []
     message = (
-        f"A key of less than {LEAST_KEY_CHARACTERS} characters, or one that Django made up for development,"
-        " signs addresses, or is accepted as a former one. Who guesses it can have any variant made."
+        f"A key that signs URLs, or a former key, has less than {LEAST_KEY_CHARACTERS} characters or starts with"
+        f" {SECRET_KEY_INSECURE_PREFIX!r}. An attacker can guess it, and request any variant."
     )
-    hint = f"Set RESIZER['SIGNING_KEY'] to {LEAST_KEY_CHARACTERS} or more random characters; former keys are in SIGNING_KEY_FALLBACKS and SECRET_KEY_FALLBACKS."
+    hint = (
+        f"Set RESIZER['SIGNING_KEY'] to {LEAST_KEY_CHARACTERS} or more random characters."
+        " Remove weak keys from SIGNING_KEY_FALLBACKS and SECRET_KEY_FALLBACKS."
+    )
     return [Warning(message, hint=hint, id="resizer.W005")]
 
 
 def _check_storage() -> Iterator[CheckMessage]:
     alias = get_settings().STORAGE
-    directory = "the directory or bucket of the variants"
-    hint = f"Add to STORAGES {alias!r}: {{'BACKEND': …, 'OPTIONS': …}} with {directory}."
+    hint = (
+        f"Set STORAGES[{alias!r}] to {{'BACKEND': …, 'OPTIONS': …}}."
+        " OPTIONS name the directory or bucket for variants."
+    )
     try:
         storage = variants_storage()
     except (ImportError, TypeError, ValueError, ImproperlyConfigured) as error:
@@ -120,14 +125,14 @@ def _check_storage() -> Iterator[CheckMessage]:
         is_on_disk = kind_of(storage).is_local
         place = f"in {FALLBACK_DIRECTORY}/ in the media directory" if is_on_disk else "in memory"
         yield Warning(
-            f"STORAGES has no {alias!r}: variants are kept {place}.",
+            f"STORAGES has no {alias!r}. Variants are kept {place}.",
             hint=hint,
             id="resizer.W001",
         )
     if get_settings().MAX_ANSWER_BYTES is not None and kind_of(storage).has_unsigned_urls:
         yield Warning(
-            "Large variants are answered by a redirect to the bucket, which refuses visitors unless it is public.",
-            hint=f"Set in the OPTIONS of STORAGES[{alias!r}] custom_domain, to the CDN before the bucket, or"
+            "Large variants redirect visitors to an unsigned URL of the bucket. A private bucket refuses them.",
+            hint=f"In the OPTIONS of STORAGES[{alias!r}], set custom_domain to the CDN before the bucket, or"
             " querystring_auth to True.",
             id="resizer.W003",
         )
@@ -137,14 +142,14 @@ def _check_storage() -> Iterator[CheckMessage]:
         except ImproperlyConfigured as error:
             yield Error(
                 f"The storage of source {name!r} cannot be loaded: {error}",
-                hint="OPTIONS['storage'] is an alias in STORAGES.",
+                hint="Set OPTIONS['storage'] to an alias in STORAGES.",
                 id="resizer.E005",
             )
             continue
         if share_place(beside, storage):
             yield Error(
-                f"Variants and the originals of source {name!r} share a place.",
-                hint="A variant's directory has its original's name: give STORAGES[…] another location.",
+                f"Variants and the originals of source {name!r} are kept in the same place.",
+                hint=f"Give STORAGES[{alias!r}] another location. A variant's directory is named like its original.",
                 id="resizer.E007",
             )
 
@@ -165,7 +170,7 @@ def _check_mount() -> Iterator[CheckMessage]:
         mount_path()
     except NoReverseMatch:
         yield Error(
-            "The app has no URLs.",
+            "The root URLconf does not include resizer.urls.",
             hint='Add path("img/", include("resizer.urls")) to the root URLconf.',
             id="resizer.E004",
         )
@@ -177,7 +182,7 @@ def _check_classes() -> Iterator[CheckMessage]:
     except _LOADING as error:
         yield Error(
             f"RESIZER['SOURCES'] cannot be loaded: {error}",
-            hint="BACKEND is the dotted path of a class; OPTIONS are its keyword arguments.",
+            hint="Set BACKEND to the dotted path of a class, and OPTIONS to its keyword arguments.",
             id="resizer.E005",
         )
     alias = get_settings().CACHE
@@ -186,7 +191,7 @@ def _check_classes() -> Iterator[CheckMessage]:
     except InvalidCacheBackendError as error:
         yield Error(
             f"RESIZER['CACHE'] cannot be loaded: {error}",
-            hint="It is an alias in CACHES.",
+            hint="Set it to an alias in CACHES.",
             id="resizer.E005",
         )
     try:
@@ -196,30 +201,30 @@ def _check_classes() -> Iterator[CheckMessage]:
     except _LOADING as error:
         yield Error(
             f"RESIZER['ENGINE'] cannot be loaded: {error}",
-            hint="It is the dotted path of a class.",
+            hint='Set it to "auto", or to the dotted path of an engine class.',
             id="resizer.E005",
         )
         return
     for found in unread:
         yield Error(
             f"The engine cannot read {found.name}.",
-            hint=f'Run pip install "django-resized-img[{found.name}]", or take it out of EXTRA_FORMATS.',
+            hint=f'Run pip install "django-resized-img[{found.name}]", or remove it from EXTRA_FORMATS.',
             id="resizer.E006",
         )
     for target in unwritten:
         yield Error(
             f"The engine cannot write {target.name}.",
-            hint=f"Install a build of its library with {target.name}, or take it out of FORMATS.",
+            hint=f"Install an image library that writes {target.name}, or remove it from FORMATS.",
             id="resizer.E006",
         )
 
 
 def _check_fields() -> Iterator[CheckMessage]:
     for field, error in field_failures():
-        # No error: the storage may need a request, or a tenant, which no command has.
+        # A warning only: the storage may need a request or a tenant, and a command has neither.
         yield Warning(
             f"A storage of {field} cannot be loaded: {type(error).__name__}: {error}",
-            hint="Mend the storage. Until then, pages print the pictures of this field without an address.",
+            hint="Fix the storage. Until then, pages print the pictures of this field without a URL.",
             obj=field,
             id="resizer.W007",
         )
@@ -238,10 +243,10 @@ def _check_open_sources() -> Iterator[CheckMessage]:
             if lies_in(inner, outer):
                 place = getattr(inner, "location", None)
                 yield Warning(
-                    f"Everybody can see the originals of source {closed!r}, which is closed: they are in {place!r},"
-                    f" among those of source {name!r}, which is open.",
-                    hint=f"Keep them elsewhere, or close {name!r}. If everybody may see them, add a source for them"
-                    " to RESIZER['SOURCES'] with 'OPEN': True.",
+                    f"Everybody can see the originals of the closed source {closed!r}. Their location {place!r}"
+                    f" is inside the open source {name!r}.",
+                    hint=f"Move them, or set 'OPEN': False for {name!r}. If everybody may see them,"
+                    " configure their source in RESIZER['SOURCES'] with 'OPEN': True.",
                     id="resizer.W008",
                 )
 
@@ -251,15 +256,15 @@ def _check_signing() -> Iterator[CheckMessage]:
         keys = signing_keys()
     except ImproperlyConfigured:
         yield Error(
-            "Addresses cannot be signed: there is neither RESIZER['SIGNING_KEY'] nor SECRET_KEY.",
-            hint="Set RESIZER['SIGNING_KEY'] to a long random text.",
+            "URLs cannot be signed. RESIZER['SIGNING_KEY'] and SECRET_KEY are both missing.",
+            hint=f"Set RESIZER['SIGNING_KEY'] to {LEAST_KEY_CHARACTERS} or more random characters.",
             id="resizer.E008",
         )
         return
     if not all(keys):
         yield Error(
-            "An empty key is accepted: everybody can sign addresses.",
-            hint="Take the empty text out of SECRET_KEY_FALLBACKS.",
+            "SECRET_KEY_FALLBACKS has an empty key. Everybody can sign URLs with it.",
+            hint="Remove the empty string from SECRET_KEY_FALLBACKS.",
             id="resizer.E008",
         )
 
@@ -269,11 +274,11 @@ def _check_middleware() -> Iterator[CheckMessage]:
     before = middleware[: middleware.index(OURS)] if OURS in middleware else middleware
     changing = [name for name in before if name in CHANGING]
     if django_settings.SESSION_SAVE_EVERY_REQUEST and SESSIONS in before:
-        # A visitor's session in a response that everybody may get.
+        # It would put a visitor's session cookie into a response for everybody.
         changing.append(SESSIONS)
     if changing:
         yield Warning(
-            f"{changing[0]} adds headers to pictures that keep shared caches from one copy for all.",
+            f"{changing[0]} adds headers to pictures. A shared cache then cannot keep one copy for all visitors.",
             hint=f"Put {OURS!r} first in MIDDLEWARE.",
             id="resizer.W002",
         )

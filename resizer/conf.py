@@ -1,6 +1,6 @@
-"""The settings of the app: `RESIZER` in the project's settings, typed, every key optional.
+"""The settings of the app: `RESIZER` in the project's settings, typed. Every key is optional.
 
-A child process has no project, and starts a quarter faster without Django, so that is imported where it is needed.
+Django is imported inside functions. A child process has no project, and starts a quarter faster without Django.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ class SourceSettings:
 
     BACKEND: str = "resizer.sources.StorageSource"
     OPTIONS: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    #: The short addresses work for it, unsigned.
+    #: Whether short, unsigned URLs work for this source. With True, everybody can load its originals as variants.
     OPEN: bool = False
 
 
-#: No animation that anybody watches has more frames; each costs time, however small it is.
+#: The most frames of an animation. Each frame costs time, even a small one. More frames show a still picture.
 MAX_FRAMES = 5000
 
 
 class Problem(NamedTuple):
-    """What is wrong with the settings, for a system check."""
+    """One mistake in the settings, for a system check."""
 
     id: str
     message: str
@@ -53,7 +53,7 @@ def _flag(value: object) -> bool:
 
 def _text(value: object) -> str:
     if not isinstance(value, str) or not value:
-        raise ValueError("a text that is not empty")
+        raise ValueError("a string with at least one character")
     return value
 
 
@@ -63,13 +63,13 @@ def _optional_text(value: object) -> str | None:
 
 def _texts(value: object) -> tuple[str, ...]:
     if not isinstance(value, (list, tuple)):
-        raise ValueError("a list of texts")
+        raise ValueError("a list of strings")
     return tuple(_text(entry) for entry in value)
 
 
 def _positive(value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise ValueError("a whole number from 1 up")
+        raise ValueError("a whole number, 1 or more")
     return value
 
 
@@ -78,7 +78,9 @@ def _optional_positive(value: object) -> int | None:
 
 
 def _widths(value: object) -> tuple[int, ...]:
-    expected = ValueError("a list of 1 to 32 widths from 1 to 16384, each once, in rising order")
+    expected = ValueError(
+        "a list of 1 to 32 widths in rising order, each from 1 to 16384 px, without duplicates"
+    )
     if not isinstance(value, (list, tuple)) or not 1 <= len(value) <= 32:
         raise expected
     if not all(isinstance(width, int) and 1 <= width <= 16_384 for width in value):
@@ -89,23 +91,24 @@ def _widths(value: object) -> tuple[int, ...]:
 
 
 def _formats(value: object) -> tuple[Format, ...]:
-    # The fallbacks are offered anyway, and would hide each other.
+    # JPEG and PNG are always offered. In this list, one would hide the other.
     choices = [row.name for row in MODERN]
     if not isinstance(value, (list, tuple)) or any(name not in choices for name in value):
-        raise ValueError(f"a list of {', '.join(choices)}, best first; it may be empty")
+        raise ValueError(f"a list of any of {', '.join(choices)}, best first. It may be empty")
     return tuple(BY_NAME[name] for name in value)
 
 
 def _extra_formats(value: object) -> tuple[Format, ...]:
     choices = [name for name, row in BY_NAME.items() if row.is_extra]
     if not isinstance(value, (list, tuple)) or any(name not in choices for name in value):
-        raise ValueError(f"a list of {', '.join(choices)}; it may be empty")
+        raise ValueError(f"a list of any of {', '.join(choices)}. It may be empty")
     return tuple(BY_NAME[name] for name in value)
 
 
 def _qualities(value: object) -> Mapping[str, Mapping[str, int]]:
     expected = ValueError(
-        'levels such as {"high": {"avif": 72}}: names of up to 16 small letters, formats, numbers from 1 to 100'
+        'a dict such as {"high": {"avif": 72}}. A level has 1 to 16 lowercase letters,'
+        " a format is avif, webp or jpeg, and a number is from 1 to 100"
     )
     if not isinstance(value, Mapping):
         raise expected
@@ -114,9 +117,7 @@ def _qualities(value: object) -> Mapping[str, Mapping[str, int]]:
         if not isinstance(level, str) or not re.fullmatch("[a-z]{1,16}", level):
             raise expected
         if level in {AUTO, LOSSLESS}:
-            raise ValueError(
-                f"levels of other names than {level!r}, which has a meaning of its own"
-            )
+            raise ValueError(f"a dict of levels. {level!r} is reserved: use another name")
         if not isinstance(numbers, Mapping) or not set(numbers) <= set(levels["medium"]):
             raise expected
         if not all(isinstance(number, int) and 1 <= number <= 100 for number in numbers.values()):
@@ -133,12 +134,12 @@ def _metadata(value: object) -> str:
 
 def _sources(value: object) -> Mapping[str, SourceSettings]:
     expected = ValueError(
-        'sources such as {"default": {"BACKEND": …, "OPTIONS": {…}, "OPEN": False}};'
-        " an alias is made of letters, digits, - and _"
+        'a dict such as {"default": {"BACKEND": "dotted.path", "OPTIONS": {}, "OPEN": False}}.'
+        " An alias has 1 to 64 letters, digits, - and _. OPEN is True or False"
     )
     if not isinstance(value, Mapping):
         raise expected
-    # Media files stay a source when others are added; who does not want that replaces "default".
+    # Media files stay a source when you add others. To change that, replace "default".
     sources = {DEFAULT_SOURCE: SourceSettings()}
     for alias, entry in value.items():
         if not isinstance(alias, str) or not re.fullmatch(r"[A-Za-z0-9_\-]{1,64}", alias):
@@ -149,7 +150,7 @@ def _sources(value: object) -> Mapping[str, SourceSettings]:
             raise expected
         if not isinstance(entry.get("OPTIONS", {}), Mapping):
             raise expected
-        # Not "False", which is true, and would open what is meant to be closed.
+        # The string "False" counts as true, and would open a source that should be closed.
         if not isinstance(entry.get("OPEN", False), bool):
             raise expected
         sources[alias] = SourceSettings(**entry)
@@ -163,117 +164,133 @@ DEFAULT_QUALITIES: Mapping[str, Mapping[str, int]] = {
 
 
 def _setting(default: object, read: Callable[[Any], object]) -> Any:
-    """One key of `RESIZER`: its default as a project would write it, and the function that reads it."""
+    """One key of `RESIZER`: its default as a project writes it, and the function that reads it.
+
+    `read` raises ValueError with the expected value, for a hint that begins with "It is".
+    """
     return dataclasses.field(metadata={"default": default, "read": read})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Settings:
-    """`RESIZER`, read. Compared by identity: a change of settings makes another object."""
+    """The values of `RESIZER`. Instances are compared by identity: a change of settings makes a new one."""
 
-    #: Where originals are read from, by alias; template and Python write "alias:name".
+    #: The sources of originals, by alias. Templates and Python name an original "alias:name".
     SOURCES: Mapping[str, SourceSettings] = _setting({}, _sources)
-    #: Dotted path of the class that makes pixels; "auto" is libvips where it imports, else Pillow.
+    #: Dotted path of the engine class. "auto" takes libvips if it can be imported, else Pillow.
     ENGINE: str = _setting("auto", _text)
-    #: It works in child processes, which can be killed; where the platform isolates requests, that is not needed.
+    #: Whether the engine works in child processes, which can be killed. Use False if the platform isolates requests.
     ISOLATION: bool = _setting(True, _flag)
-    #: How many seconds of a core a header or a variant may take before its child process is killed.
+    #: CPU time for one header or one variant, seconds. After that, the child process is killed.
     RENDER_SECONDS: int = _setting(10, _positive)
-    #: The alias in `STORAGES` of the storage that keeps the variants.
+    #: The alias in `STORAGES` of the variants storage.
     STORAGE: str = _setting("resizer", _text)
-    #: The alias in `CACHES` of what remembers originals and variants; losing it costs time only.
+    #: The alias in `CACHES` of the cache for originals and variants. Losing its content costs only time.
     CACHE: str = _setting("default", _text)
-    #: The widths of fluid pictures, px.
+    #: Widths of fluid pictures, px, in rising order.
     WIDTHS: tuple[int, ...] = _setting(
         (320, 480, 640, 800, 1080, 1200, 1366, 1600, 1920, 2560), _widths
     )
-    #: More widths, for icons and avatars, px.
+    #: More widths, for icons and avatars, px, in rising order.
     FIXED_WIDTHS: tuple[int, ...] = _setting(
         (16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512), _widths
     )
-    #: The most device pixels for a CSS pixel that a picture of a given width offers.
+    #: The highest pixel density of a picture with a given width, device pixels for each CSS pixel.
     MAX_DENSITY: int = _setting(2, _positive)
-    #: Modern formats to offer, best first; JPEG or PNG is always there for the rest.
+    #: Modern formats to offer, best first. JPEG or PNG is always offered too.
     FORMATS: tuple[Format, ...] = _setting(("avif",), _formats)
-    #: Formats of originals to open beside the usual ones: "heic", which needs pi-heif, and "tiff".
+    #: More formats of originals to open: "heic" (needs pi-heif) and "tiff".
     EXTRA_FORMATS: tuple[Format, ...] = _setting((), _extra_formats)
-    #: Levels of quality, a number for each format on its encoder's own scale; "medium" is the default.
+    #: Levels of quality. Each level has a number for each format, on its encoder's scale, 1 to 100. "medium" is the default.
     QUALITIES: Mapping[str, Mapping[str, int]] = _setting({}, _qualities)
-    #: What variants keep of their original's metadata: "none", or "copyright", which is that and the creator.
+    #: The metadata to copy into variants. "none" copies nothing, "copyright" the copyright notice and the creator.
     METADATA: str = _setting("none", _metadata)
-    #: The `sizes` attribute of a picture for which the template gives none.
+    #: The `sizes` attribute of a picture if the template gives none.
     SIZES: str = _setting("100vw", _text)
-    #: Signs addresses; None is `SECRET_KEY`, and its fallbacks.
+    #: The key that signs URLs. None uses `SECRET_KEY` and its fallbacks.
     SIGNING_KEY: str | None = _setting(None, _optional_text)
-    #: Former keys whose addresses still work.
+    #: Former signing keys. URLs signed with them still work.
     SIGNING_KEY_FALLBACKS: tuple[str, ...] = _setting((), _texts)
-    #: How long an image request trusts what is known of an original, seconds.
+    #: How long an image request trusts the known state of an original before it asks the source again, seconds.
     FRESH_SECONDS: int = _setting(300, _positive)
-    #: How long a request waits, for another that makes the same variant and for its turn to render, seconds.
+    #: How long a request waits for its turn to render, or for another request rendering the same variant, seconds.
     LOCK_SECONDS: int = _setting(30, _positive)
-    #: Where the processes of a machine lock files; None is a directory of their own among the temporary files.
+    #: Directory for the lock files of all processes of a machine. It must be local, and nobody else may write into it.
+    #: None makes one in the temporary directory.
     LOCK_DIRECTORY: str | None = _setting(None, _optional_text)
-    #: How many renders run at once on a machine; None is one for each core.
+    #: The most concurrent renders on a machine. None is one for each core.
     MAX_RENDERS: int | None = _setting(None, _optional_positive)
-    #: What they take together, megabytes; None is half of the memory of the machine, or of its container.
+    #: The memory of all concurrent renders together, megabytes. None is half of the machine's or container's memory.
     MAX_RENDER_MEGABYTES: int | None = _setting(None, _optional_positive)
-    #: How many wait for their turn; any more are refused at once. None is 16 for each core.
+    #: The most renders waiting for their turn. More get 503 at once. None is 16 for each core.
     MAX_WAITING: int | None = _setting(None, _optional_positive)
-    #: How many threads of one process make variants, or wait for them; more requests are refused at once. None leaves a
-    #: quarter of a pool of threads free for stored variants, and bounds no server that starts a thread for each request.
+    #: The most threads of one process that make variants or wait for them. More requests get 503 at once.
+    #: None leaves a quarter of a thread pool free for stored variants. A small pool may use all its threads.
+    #: None sets no limit for a server with one thread for each request.
     MAX_WAITING_PER_PROCESS: int | None = _setting(None, _optional_positive)
-    #: How many fetches from one host of the web run at once on a machine; any more wait for a second. None is 8 for
-    #: each core, and no more than 4 in one process.
+    #: The most concurrent fetches on a machine from one web host or one remote storage. A few more wait for one second,
+    #: the others get 503. None is 8 for each core, and at most 4 in one process.
     MAX_FETCHES: int | None = _setting(None, _optional_positive)
     #: The largest file of an original, bytes.
     MAX_BYTES: int = _setting(50_000_000, _positive)
-    #: The largest original, px. A baseline JPEG is decoded small, whatever its size.
+    #: The largest original, width × height in px.
     MAX_PIXELS: int = _setting(100_000_000, _positive)
-    #: What an original of any other kind may take decoded, megabytes: it has to be whole, at 4 to 19 bytes a pixel.
+    #: The most memory for decoding one original, megabytes. A baseline JPEG is decoded at a reduced size and needs
+    #: little. Other originals are decoded whole, at 4 to 19 bytes for each pixel.
     MAX_DECODED_MEGABYTES: int = _setting(512, _positive)
-    #: The largest picture that may move, px of all its frames together; a larger one stands still.
+    #: The largest animation, px of all frames together. A larger one becomes a still picture.
     MAX_ANIMATION_PIXELS: int = _setting(50_000_000, _positive)
-    #: The largest variant, px: encoders take up to 30 bytes a pixel.
+    #: The largest variant, width × height in px. Encoders take up to 30 bytes for each pixel.
     MAX_VARIANT_PIXELS: int = _setting(25_000_000, _positive)
-    #: The largest variant that is answered, bytes; to a larger one visitors are redirected. None answers all.
+    #: The largest variant in a response, bytes. For a larger one, visitors are redirected to the storage or a CDN.
+    #: None sends variants of any size.
     MAX_ANSWER_BYTES: int | None = _setting(None, _optional_positive)
 
     @property
     def listed_widths(self) -> tuple[int, ...]:
-        """All widths that may be asked for, in rising order; an original's own is allowed as well."""
+        """All widths of both settings, px, in rising order. An original's own width is allowed as well."""
         return _merge_widths(self)
 
     def listed_width(self, width: int) -> int:
-        """A listed width itself, else the next up: of `WIDTHS`, or of all below those; or the largest of `WIDTHS`."""
+        """Round a width in px up to a listed one. A listed width stays as it is.
+
+        Widths below the first of `WIDTHS` may round up to any listed width, others only to one of `WIDTHS`.
+        Larger widths become the largest of `WIDTHS`.
+        """
         if width in self.listed_widths:
             return width
         steps = self.listed_widths if width < self.WIDTHS[0] else self.WIDTHS
         return next((step for step in steps if step > width), self.WIDTHS[-1])
 
     def quality_of(self, variant: Variant) -> int:
-        """1 to 100, on the scale of the format's encoder; means nothing to PNG, and to what is LOSSLESS or AUTO."""
+        """The quality of a variant, 1 to 100 on its encoder's scale. PNG ignores it, and so do LOSSLESS and AUTO.
+
+        Raises KeyError for a level missing from `QUALITIES`; ask `has_quality` first.
+        """
         quality = variant.recipe.quality or "medium"
         if isinstance(quality, int):
             return quality
         return self.QUALITIES[quality].get(variant.format.name, 100)
 
     def modern_formats(self, recipe: Recipe) -> tuple[Format, ...]:
-        """`FORMATS`; WebP for an animation, and where nothing may be lost."""
+        """`FORMATS`, but WebP alone for animations and lossless variants."""
         return self.FORMATS if recipe.suits(JPEG) else UNIVERSAL
 
     def has_quality(self, quality: str | int | None) -> bool:
-        """Whether a recipe's quality means anything here; a level may have left `QUALITIES`."""
+        """Whether a recipe's quality exists. A level may have been removed from `QUALITIES`."""
         return not isinstance(quality, str) or quality in {*self.QUALITIES, AUTO, LOSSLESS}
 
     def may_write(self, target: Format, recipe: Recipe = Recipe()) -> bool:  # noqa: B008  # it is frozen
+        """Whether variants of this recipe may have this format."""
         allowed = (*self.modern_formats(recipe), *FALLBACKS)
         return target in allowed and recipe.suits(target)
 
     def may_open(self, found: Format) -> bool:
+        """Whether originals of this format are opened."""
         return not found.is_extra or found in self.EXTRA_FORMATS
 
     def may_move(self, frames: int, size: tuple[int, int]) -> bool:
-        """Whether an original of so many frames of (width, height) px is shown moving."""
+        """Whether an original with this number of frames of (width, height) px may stay animated."""
         pixels = frames * size[0] * size[1]
         return 1 < frames <= MAX_FRAMES and pixels <= self.MAX_ANIMATION_PIXELS
 
@@ -284,11 +301,12 @@ def _merge_widths(settings: Settings) -> tuple[int, ...]:
 
 
 def read_settings(raw: object) -> tuple[Settings, list[Problem]]:
-    """Read a `RESIZER` dict; a key with a problem falls back to its default."""
+    """Read a `RESIZER` dict. A key with a problem gets its default. Raises nothing."""
     problems = []
     fields = {field.name: field for field in dataclasses.fields(Settings)}
     if not isinstance(raw, Mapping):
-        problems.append(Problem("resizer.E002", "RESIZER is not a dict.", "Make it a dict."))
+        hint = 'Write RESIZER = {"WIDTHS": [320, 640]}, or leave it out.'
+        problems.append(Problem("resizer.E002", "RESIZER is not a dict.", hint))
         raw = {}
     for key in raw:
         if key not in fields:
@@ -318,7 +336,7 @@ def read_settings(raw: object) -> tuple[Settings, list[Problem]]:
 
 @functools.cache
 def get_settings() -> Settings:
-    """The settings in force. Raises ImproperlyConfigured, in the words of the system check."""
+    """The current settings. Raises ImproperlyConfigured, with the message and hint of the system check."""
     if _adopted:
         return _adopted[0]
     from django.conf import settings
@@ -330,13 +348,13 @@ def get_settings() -> Settings:
     return values
 
 
-#: At most one: what is in force in a process that has no project.
+#: The settings of a child process, which has no project. Holds at most one entry.
 _adopted: list[Settings] = []
 
 
 @functools.lru_cache(maxsize=1)
 def adopt_settings(pickled: bytes) -> None:
-    """Have these in force, as our parent process has pickled them, whatever the project's are."""
+    """Use the settings pickled by the parent process instead of the project's."""
     _adopted[:] = [pickle.loads(pickled)]
     get_settings.cache_clear()
 
@@ -345,4 +363,4 @@ def _suggest(key: object, choices: Iterable[str]) -> str:
     close = difflib.get_close_matches(str(key).upper(), choices, n=1)
     if close:
         return f"Did you mean {close[0]!r}?"
-    return f"The keys are {', '.join(choices)}."
+    return f"The keys are {', '.join(choices)}. Use one of them, or remove this one."

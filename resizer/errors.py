@@ -1,24 +1,24 @@
-"""Every deliberate error, with its HTTP status and the words a visitor may read.
+"""Every deliberate error, with its HTTP status and a message for visitors.
 
 ResizerError
-├── InvalidOption        400  a URL or an option that is not in the allow-lists
-├── InvalidSignature     403  a key that nobody here has signed
-├── OriginalNotFound     404  no such original, or none that may be shown
-├── MethodNotAllowed     405  a request that would change something
+├── InvalidOption        400  the URL or an option is unknown or not allowed
+├── InvalidSignature     403  no key of this project has signed the URL
+├── OriginalNotFound     404  the original does not exist, or visitors may not see it
+├── MethodNotAllowed     405  the request is neither GET nor HEAD
 ├── TooManyBytes         413  the original's file is too large
-├── UnsupportedFormat    415  the original is not of a format that we open
-├── TooManyPixels        422  the original, or the variant, is too large a picture
-├── UndecodableOriginal  422  broken, truncated or lying about itself
-│   └── EngineFailed     422  an engine failed at it in a way that is no verdict on the file; the log says how
-├── TooMuchWork          422  the original would keep a decoder busy for too long
+├── UnsupportedFormat    415  the original has a format that is not opened
+├── TooManyPixels        422  the original or the variant has too many pixels, or would take too much memory
+├── UndecodableOriginal  422  the original is broken, truncated or contradicts its header
+│   └── EngineFailed     422  the engine failed unexpectedly; the file may be fine, and the log has the cause
+├── TooMuchWork          422  decoding the original would take too long
 ├── SourceFailed         502  the source could not deliver the original
-├── SourceTimedOut       504  … in time
-└── Busy                 503  try again shortly
-    ├── OriginalChanged  503  the original is not the one that was described
-    ├── RenderKilled     503  memory has run out, or the system has killed the process that was at it
+├── SourceTimedOut       504  the source did not deliver the original in time
+└── Busy                 503  the server cannot do it at the moment; try again shortly
+    ├── OriginalChanged  503  the original was replaced after it was described
+    ├── RenderKilled     503  memory ran out, or the system killed the rendering process
     └── StoreFailed      503  the variants storage could not be read or written
 
-The text of an exception is for the log and may hold details; only `public_message` reaches visitors.
+The text of an exception is for the log and may hold details. Visitors see only `public_message`.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ from typing import ClassVar
 
 
 class ResizerError(Exception):
-    """Parent of all; never raised itself."""
+    """Parent of all deliberate errors. Never raised itself."""
 
     status: ClassVar[int]
-    #: One plain sentence, without names of files, hosts or settings.
+    #: One plain sentence in ASCII, without names of files, hosts or settings.
     public_message: ClassVar[str]
-    #: How long a shared cache may keep the answer, seconds; 0 is `no-store`.
+    #: How long a shared cache may keep the response, seconds. 0 sends `no-store`.
     cache_seconds: ClassVar[int] = 60
-    #: What `Retry-After` says, seconds.
+    #: The value of the `Retry-After` header, seconds. None sends no header.
     retry_seconds: ClassVar[int | None] = None
-    #: It was found out a moment ago, and logged then.
+    #: True for a failure repeated from the cache. It was logged when it happened.
     is_remembered = False
 
     @property
@@ -45,27 +45,27 @@ class ResizerError(Exception):
 
 
 class InvalidOption(ResizerError, ValueError):
-    """A ValueError as well: the same value in a template or a call is the developer's mistake."""
+    """Also a ValueError, because a wrong option in a template or a call is a programming error."""
 
     status = 400
-    public_message = "This address asks for a width, a format or an option that is not available."
+    public_message = "This URL asks for a width, a format or an option that is not available."
 
 
 class InvalidSignature(ResizerError):
     status = 403
-    public_message = "The signature of this address is not valid."
-    # A key that is being rolled out must not leave refusals behind in a cache.
+    public_message = "The signature of this URL is not valid."
+    # While a new key is rolled out, some servers refuse it. A shared cache must not keep those refusals.
     cache_seconds = 0
 
 
 class OriginalNotFound(ResizerError):
     status = 404
-    public_message = "There is no picture at this address."
+    public_message = "There is no picture at this URL."
 
 
 class MethodNotAllowed(ResizerError):
     status = 405
-    public_message = "Pictures can be read, and nothing else."
+    public_message = "Use GET or HEAD to load this picture."
     cache_seconds = 0
 
 
@@ -118,11 +118,11 @@ class Busy(ResizerError):
 
 
 class OriginalChanged(Busy):
-    """A moment later it is described anew."""
+    """The next request describes the original again."""
 
 
 class RenderKilled(Busy):
-    """Not tried again before: each try may cost others their memory."""
+    """Retried late, because each attempt may use up memory that other processes need."""
 
     retry_seconds = 10
 
@@ -135,5 +135,5 @@ def _with_children(parent: type[ResizerError]) -> list[type[ResizerError]]:
     return [parent, *(one for child in parent.__subclasses__() for one in _with_children(child))]
 
 
-#: Every class by its name, which is what others than Python remember of an error.
+#: Every class by its name. The cache and child processes pass errors on by name.
 BY_NAME = {one.__name__: one for one in _with_children(ResizerError) if one is not ResizerError}

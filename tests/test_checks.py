@@ -85,7 +85,7 @@ def test_variants_are_kept_in_memory_beside_their_originals(settings: Settings) 
     (warning,) = run_checks(tags=["resizer"])
     assert (warning.id, warning.msg) == (
         "resizer.W001",
-        "STORAGES has no 'resizer': variants are kept in memory.",
+        "STORAGES has no 'resizer'. Variants are kept in memory.",
     )
 
 

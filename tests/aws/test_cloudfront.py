@@ -178,7 +178,7 @@ def test_refusals_come_from_the_app_and_are_kept_as_it_says(service: Service) ->
         refused = ask(service.near + forged)
         assert (refused.status, refused.body) == (
             403,
-            b"The signature of this address is not valid.",
+            b"The signature of this URL is not valid.",
         )
         # Not from the cache: a new key must work at once.
         assert origins(service, refused) == ["storage", "function"]
