@@ -19,7 +19,7 @@ rows belong to other packages.
 | a header, or a batch with its core | an idle child process, or the start of one | process | 10 s for each | 503 | `ISOLATION`, `MAX_RENDERS` |
 | … | the work of its child process | child process | `RENDER_SECONDS` of CPU time, or 2 times that of wall-clock time | 422; 503 if other processes had the core | `RENDER_SECONDS` |
 | a read of the variants storage | one of 4 reads, once a read has taken 1 s | process | not at all | 503 | – |
-| a call of the cache | a cache that has failed after 0.1 s or more | process | not at all for 10 s | the request goes on without the cache | `CACHE` |
+| a call to the cache | a cache that has failed after 0.1 s or more | process | not at all for 10 s | the request goes on without the cache | `CACHE` |
 | a query | a row or table that another transaction has locked | thread | 2 s; in the next 10 s 0.05 s | the request goes on without the query | – |
 | … | a database that has failed after 1 s or more, or has no connection | process | not at all for 30 s | the request goes on without the database | – |
 """
