@@ -1,4 +1,4 @@
-"""What a tag may ask for: read, checked, and settled for one original."""
+"""The options of a tag: read and check them, then apply them to one original."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ if TYPE_CHECKING:
     from resizer.formats import Format
     from resizer.records.descriptions import Description
 
-#: Tag only: the whole picture inside the box. It crops nothing, so it is no recipe, just a smaller width.
+#: Only in tags: show the whole picture inside the box. Nothing is cropped, so this only reduces the width.
 CONTAIN = "contain"
 FITS = (*Fit, CONTAIN)
 
-#: Empty fields and undefined variables, as texts.
+#: Empty fields and undefined variables, as strings.
 _NOTHING = ("", "none", "false")
-#: A number may come from a field, or from arithmetic in a template.
+#: Decimals are allowed, because a number may come from a field or from arithmetic in a template.
 _NUMBER = r"[0-9]{1,5}(?:\.[0-9]{1,30})?"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """The options of a tag, read. Raises ValueError, naming the choices, for a wrong one."""
+    """The options of a tag, checked. Sizes are CSS px."""
 
     width: int | None = None  # CSS px
     height: int | None = None  # CSS px
-    ratio: tuple[int, int] | None = None
+    ratio: tuple[int, int] | None = None  # (across, down), reduced
     fit: str = Fit.COVER
-    focal: tuple[int, int] = CENTRE
-    quality: str | int | None = None
+    focal: tuple[int, int] = CENTRE  # percent from the left and from the top, 0 to 100
+    quality: str | int | None = None  # a level, or 1 to 100; None is "medium"
     linear: bool = False
     animated: bool = False
 
@@ -54,13 +54,16 @@ class Options:
         linear: object = None,
         animated: object = None,
     ) -> Options:
-        """Data may be empty: None, "", 0 and False are as if they were not given."""
+        """Check the options of a tag. None, "", 0 and False mean that an option is not given.
+
+        Raises ValueError for a wrong value, with the choices.
+        """
         side_width, side_height = _read_side("width", width), _read_side("height", height)
         pair = _read_ratio(ratio)
         if None not in (side_width, side_height, pair):
-            raise ValueError("width, height and ratio are too much: two of them give the third.")
+            raise ValueError("width, height and ratio are given. Remove one: two give the third.")
         if not is_nothing(fit) and fit not in FITS:
-            raise ValueError(f"fit={fit!r} is none of {', '.join(FITS)}.")
+            raise ValueError(f"fit={fit!r} is unknown. Use one of {', '.join(FITS)}.")
         return cls(
             width=side_width,
             height=side_height,
@@ -73,7 +76,7 @@ class Options:
         )
 
     def box(self) -> tuple[int | None, int | None]:
-        """Width and height in the layout, CSS px, of an original of which nothing is known; None for what only that tells."""
+        """Layout (width, height) for an unknown original, CSS px. A side is None if only the original determines it."""
         if self.ratio is None:
             return self.width, self.height
         width = self._width_of_height(self.ratio) or self.width or get_settings().WIDTHS[-1]
@@ -84,7 +87,10 @@ class Options:
         return max(1, round(self.height * ratio[0] / ratio[1])) if self.height else None
 
     def settle(self, description: Description) -> tuple[Recipe, int | None]:
-        """The recipe for an original, and the width in the layout, CSS px."""
+        """The recipe for an original, and its layout width in CSS px. The width is None if no option limits it.
+
+        Never enlarges.
+        """
         size = description.size
         width = self.width
         ratio = self.ratio
@@ -93,7 +99,7 @@ class Options:
         elif self.height:
             width = self._width_of_height(ratio or size)
         if self.fit == CONTAIN and ratio and width:
-            # Height of the box x the original's ratio, where that is narrower than the box.
+            # Use the height of the box times the original's ratio, if narrower than the box.
             width = max(1, min(width, round(width * ratio[1] / ratio[0] * size[0] / size[1])))
         if ratio and (self.fit == CONTAIN or ratio[0] * size[1] == ratio[1] * size[0]):
             ratio = None
@@ -109,24 +115,25 @@ class Options:
 
 
 def is_nothing(value: object) -> bool:
-    """Whether a value is as if it were not given, such as an empty field or an undefined variable."""
+    """Whether a value counts as not given, such as an empty field or an undefined variable."""
     if not value:
         return True
     text = str(value).strip().lower()
-    # Zeros around a point, if any. No pattern: one takes the square of the time that a text of many zeros takes to be read.
+    # Zeros, perhaps around a point. A regular expression would take quadratic time for a string of many zeros.
     return text in _NOTHING or text.strip("0") in ("", ".")
 
 
 def read_flag(option: str, value: object) -> bool:
+    """Read True, False or their strings; a value that `is_nothing` is False. Raises ValueError for anything else."""
     if is_nothing(value):
         return False
     if str(value).strip().lower() not in {"true", "1"}:
-        raise ValueError(f"{option}={value!r} is neither True nor False.")
+        raise ValueError(f"{option}={value!r} is not a flag. Use True or False.")
     return True
 
 
 def _read_number(value: object) -> int | None:
-    """The nearest whole number; None for no number. Halves round up."""
+    """The nearest whole number. Halves round up. None if the value is not a number."""
     text = str(value).strip()
     if not re.fullmatch(_NUMBER, text):
         return None
@@ -138,12 +145,14 @@ def _read_side(option: str, value: object) -> int | None:
         return None
     side = _read_number(value)
     if side is None:
-        raise ValueError(f"{option}={value!r} is not a number of CSS pixels.")
+        raise ValueError(
+            f"{option}={value!r} is not a size. Use a number of CSS pixels, such as 600."
+        )
     return max(1, side)
 
 
 def _read_pair(option: str, value: object, separator: str, example: str) -> list[str] | None:
-    """The texts of two numbers; None if one of them is missing."""
+    """Two numbers as strings. None if the value, or one of the numbers, is not given."""
     if is_nothing(value):
         return None
     parts = value if isinstance(value, (tuple, list)) else str(value).split(separator)
@@ -151,7 +160,7 @@ def _read_pair(option: str, value: object, separator: str, example: str) -> list
     if isinstance(value, (tuple, list)) and len(texts) == 2 and "" in texts:
         return None
     if len(texts) != 2 or not all(re.fullmatch(_NUMBER, text) for text in texts):
-        raise ValueError(f'{option}={value!r} is not a pair such as "{example}".')
+        raise ValueError(f'{option}={value!r} is not a pair. Use two numbers, such as "{example}".')
     return texts
 
 
@@ -161,7 +170,7 @@ def _read_ratio(value: object) -> tuple[int, int] | None:
         return None
     across, down = map(Fraction, pair)
     if not across or not down:
-        raise ValueError(f"ratio={value!r} has a side of nothing.")
+        raise ValueError(f"ratio={value!r} has a side of 0. Use two numbers above 0.")
     return (across / down).as_integer_ratio()
 
 
@@ -170,7 +179,7 @@ def _read_focal(value: object) -> tuple[int, int]:
     if pair is None:
         return CENTRE
     if max(map(Decimal, pair)) > 100:
-        raise ValueError(f"focal={value!r} is not two percentages from 0 to 100.")
+        raise ValueError(f"focal={value!r} is out of range. Use two percentages from 0 to 100.")
     across, down = (cast("int", _read_number(text)) for text in pair)
     return across, down
 
@@ -183,24 +192,34 @@ def _read_quality(value: object) -> str | int | None:
         return value
     number = _read_number(value)
     if number is None or not 1 <= number <= 100:
-        raise ValueError(f"quality={value!r} is neither 1 to 100 nor one of {', '.join(levels)}.")
+        raise ValueError(
+            f"quality={value!r} is unknown. Use one of {', '.join(levels)}, or 1 to 100."
+        )
     return number
 
 
 def read_formats(value: object) -> tuple[Format, ...]:
-    """An empty text or list is no format at all. Raises ValueError for a format that the view would refuse."""
+    """Read a list of formats, or a string with commas or spaces. None, 0 and False give all `FORMATS`.
+
+    An empty string or list gives no formats. Raises ValueError for a format that may not be written.
+    """
     if isinstance(value, str):
         return tuple(map(read_format, value.replace(",", " ").split()))
     if not isinstance(value, (list, tuple)) and is_nothing(value):
         return get_settings().FORMATS
     if not isinstance(value, Iterable):
-        raise ValueError(f"formats={value!r} is no list of formats.")
+        raise ValueError(
+            f'formats={value!r} is not a list. Use a list or a string, such as "avif".'
+        )
     return tuple(map(read_format, value))
 
 
 def read_format(name: object) -> Format:
+    """Find a format by its name. Raises ValueError for a format that may not be written."""
     target = BY_NAME.get(name) if isinstance(name, str) else None
     if target is None or not get_settings().may_write(target):
         choices = [row.name for row in BY_NAME.values() if get_settings().may_write(row)]
-        raise ValueError(f"format {name!r} is none of {', '.join(choices)}, as FORMATS has it.")
+        raise ValueError(
+            f"format {name!r} is not offered. Use one of {', '.join(choices)}, or add it to FORMATS."
+        )
     return target
