@@ -1,7 +1,7 @@
-"""What is known of an original: `describe` it from the cache, else from its row, else from its first bytes.
+"""Descriptions of originals. `describe` reads them from the cache, else from the database, else from the file's header.
 
-A page that prints a picture never waits for a storage once the original is known, so `describe` does not ask
-whether the file has changed. Requests for images do, now and then: `refresh`. `check` asks the source at once.
+Once an original is known, a page never waits for its storage. So `describe` does not ask whether the file has changed.
+Image requests ask now and then, with `refresh`. `check` asks the source at once.
 """
 
 from __future__ import annotations
@@ -55,32 +55,32 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: The longest side of an original, px: no JPEG, GIF, WebP or AVIF can have a longer one, and none that is meant to be seen.
+#: The longest side of an original, px. No JPEG, GIF, WebP or AVIF can be longer, and no real picture is.
 MAX_SIDE = 65_535
-#: How long a missing or broken original is remembered as such, seconds.
+#: How long a failure such as a missing or unreadable original stays in the cache, seconds.
 FAILURE_SECONDS = 60
-#: How long pages show an original as it is after a variant of it has failed, seconds.
+#: After a variant has failed, pages show the unresized original for this time, seconds.
 BROKEN_SECONDS = 7 * 24 * 3600
-#: How long no page waits for another original of a source that was too slow for one, seconds.
+#: After a source was too slow for one original, pages do not wait for its other originals for this time, seconds.
 SLOW_SECONDS = 10
-#: How often a source is asked whether an original has changed, however many requests doubt it, seconds.
+#: A source is asked about one original at most once in this time, however many requests doubt its state, seconds.
 RECHECK_SECONDS = 5
 #: Failures that say nothing about the original.
 _OF_SOURCES = (SourceFailed.__name__, SourceTimedOut.__name__)
 
 
-#: What names an original wherever one is asked for; an empty field names none.
+#: Anything that names an original. An empty field or string names none.
 File: TypeAlias = "DjangoFile[Any] | Original | Reference | str | None"
 
 
 def locate(file: File) -> Reference:
-    """Tell which original a model's file, an original's row, or "name" or "alias:name", is.
+    """Find the source and name of a model's file, a row of Original, or a string "name" or "alias:name".
 
-    Without a file the name is empty: of an empty field, and of an upload that is not saved, whose name may be another's.
-    Raises OriginalNotFound for a file in a storage that is no source, TypeError for anything else.
+    The name is empty for an empty field. It is also empty for an unsaved upload, because another file may have its name.
+    Raises OriginalNotFound for a file in a storage without a source, TypeError for any other type.
     """
     if isinstance(file, Promise):
-        # `_("hero.jpg")` of a template, once the language is known.
+        # A lazy translation, such as `_("hero.jpg")` in a template.
         file = str(file)
     if isinstance(file, Reference):
         return file
@@ -92,23 +92,26 @@ def locate(file: File) -> Reference:
         found = source_of(file.storage)
         if found is None:
             raise OriginalNotFound(
-                f"No source claims the storage of {file.field}: add one for it to RESIZER['SOURCES']."
+                f"No source has the storage of {file.field}. Add a source for it to RESIZER['SOURCES']."
             )
         alias, source = found
         return Reference(alias, source.spell(str(file.name)))
     if isinstance(file, str):
         alias, colon, name = file.partition(":")
-        # Sources of settings only: a text may be a stranger's, and the alias of a private storage can be computed.
+        # Accept only the aliases in the settings. The string may come from an attacker, who can compute the alias of a
+        # private storage.
         if not (colon and alias in get_settings().SOURCES):
             alias, name = DEFAULT_SOURCE, file
         return Reference(alias, get_source(alias).spell(name))
-    raise TypeError(f"An original is a model's file or a name, not {file!r}.")
+    raise TypeError(f"{file!r} is no original. Pass a model's file, or a name such as 'photo.jpg'.")
 
 
 def describe(file: File, reference: Reference | None = None) -> Description:
-    """What is known of an original. Raises any ResizerError; a failure is remembered for a minute, Busy is not.
+    """The description of an original, without asking whether it has changed. `reference` is the result of `locate`.
 
-    `reference` is what `locate` says of the file, where that has been asked.
+    Raises OriginalNotFound, TooManyBytes, TooManyPixels, UnsupportedFormat, UndecodableOriginal, TooMuchWork,
+    SourceFailed, SourceTimedOut or Busy. Failures are cached for a minute, RenderKilled for 10 s, and any other Busy
+    is not cached.
     """
     row = from_row(file) if isinstance(file, Original) else None
     if row is not None and row.checked_at:
@@ -118,14 +121,14 @@ def describe(file: File, reference: Reference | None = None) -> Description:
     known = getattr(file, "_resizer_description", None)
     if not isinstance(known, Description) or known.reference != reference:
         known = _last_known(reference, recall(reference))
-    # No browser asks for variants of a broken one, so nobody else looks whether it was replaced.
+    # Browsers do not request variants of a broken original. So the page itself looks for a replacement.
     if known is None or (known.is_broken and not known.is_fresh):
         return _look(reference)
     return known
 
 
 def _look(reference: Reference) -> Description:
-    """`check` for a page, which may have many originals: it waits for one that does not come in time, not for each."""
+    """`check` for a page with perhaps many originals of a slow source. The page waits for one of them only."""
     is_slow = cache.key_of("slow", reference.source)
     if cache.read(is_slow):
         slow = SourceTimedOut(f"source {reference.source!r} was too slow a moment ago")
@@ -138,7 +141,7 @@ def _look(reference: Reference) -> Description:
 
 
 def recall(reference: Reference) -> State:
-    """What the cache knows of an original. Raises OriginalNotFound for a name that no key can hold: it has no variants."""
+    """The state of an original in the cache. Raises OriginalNotFound for a name that no key can hold."""
     try:
         escape_name(reference.name)
     except InvalidOption as error:
@@ -147,22 +150,22 @@ def recall(reference: Reference) -> State:
 
 
 def refresh(reference: Reference, state: State) -> Description:
-    """What is known of an original, asking its source if that was long ago. `state` is what was recalled of it.
+    """The description of an original. Asks its source if the last check is more than `FRESH_SECONDS` old.
 
-    Raises any ResizerError.
+    `state` is the result of `recall`. Raises what `describe` raises.
     """
     known = _last_known(reference, _unless_over(reference, state))
     if known is not None:
         return known if known.is_fresh else check(reference)
-    # At once where nothing is known that could be shown instead: many may ask, and refusals are to cost little.
+    # Nothing is known that could be shown instead. Take a thread before anything else, so that a refusal costs little.
     with threads.one_thread():
         return _check(reference, state if isinstance(state, Sighted) else None)
 
 
 def sight(reference: Reference, state: State) -> Description | Sighted:
-    """`refresh` for a cached variant: which file is there now tells whether the variant is still right.
+    """`refresh` for a cached variant. Its version needs only the original's fingerprint.
 
-    So an original of which nothing is known is not opened. Raises any ResizerError.
+    So an unknown original is not opened. Raises what `describe` raises.
     """
     state = _unless_over(reference, state)
     if isinstance(state, Sighted):
@@ -182,17 +185,17 @@ def sight(reference: Reference, state: State) -> Description | Sighted:
 
 
 def check(reference: Reference) -> Description:
-    """Describe an original as it is now, by asking its source. Raises any ResizerError.
+    """Ask the source, and describe the original as it is now. Raises what `describe` raises.
 
-    While the source fails, what was known before stays for another minute: stale is better than broken.
+    If the source fails, an earlier description is used for another minute. A stale picture is better than none.
     """
     return _check(reference)
 
 
 def recheck(reference: Reference, state: State) -> Description:
-    """`check` for requests that doubt what is known: anybody can send many, so the source is asked now and then.
+    """`check` for requests that doubt the known state. Raises what `describe` raises.
 
-    Raises any ResizerError.
+    Anybody can send many such requests. So the source is asked at most once in `RECHECK_SECONDS`.
     """
     return check(reference) if _may_ask(reference) else refresh(reference, state)
 
@@ -202,7 +205,7 @@ def _check(reference: Reference, stat: Sighted | None = None) -> Description:
         known = index.find(reference) or _known_as_broken(reference)
         with ExitStack() as taken:
             if is_in_request():
-                # A page, which prints many pictures, is refused none; and it may be in the middle of a query.
+                # Only in image requests. A page prints many pictures and must get them all, and may be in a query.
                 taken.enter_context(threads.one_thread())
                 release_connections()
             if stat is None:
@@ -215,7 +218,9 @@ def _check(reference: Reference, stat: Sighted | None = None) -> Description:
         if last is None:
             _remember_failure(reference, error)
             raise
-        logger.warning("%.1000r is taken to be unchanged: %.500r", reference, error)
+        logger.warning(
+            "%.1000r could not be checked, and counts as unchanged: %.500r", reference, error
+        )
         checked_at = time.time() - get_settings().FRESH_SECONDS + FAILURE_SECONDS
         description = replace(last, checked_at=checked_at)
     except ResizerError as error:
@@ -227,10 +232,10 @@ def _check(reference: Reference, stat: Sighted | None = None) -> Description:
 
 
 def prefetch(files: Iterable[FieldFile]) -> None:
-    """Attach to each file what is known of it: one call of the cache, and one query for what that lacks."""
+    """Attach the known description to each file. Needs one cache call, and one query for files missing in the cache."""
     wanted: dict[Reference, list[FieldFile]] = {}
     for file in files:
-        # The tag that prints a file of no source says so.
+        # The tag reports a file without a source when it prints it.
         with suppress(OriginalNotFound):
             reference = locate(file)
             if reference.name:
@@ -254,10 +259,12 @@ def prefetch(files: Iterable[FieldFile]) -> None:
 
 
 def note_broken(description: Description) -> None:
-    """Have pages show an original as it is, until its file is replaced or it is forgotten, but no longer than a week."""
+    """Let pages show the unresized original until its file is replaced or `forget` is called, at most for a week."""
     if description.is_broken:
         return
-    logger.warning("%.1000r is broken: pages show it as it is", description.reference)
+    logger.warning(
+        "%.1000r is broken, so pages show the original. Replace the file.", description.reference
+    )
     broken = replace(description, header=description.header._replace(frames=0))
     index.record(broken)
     cache.write(_broken_key(description.reference), True, BROKEN_SECONDS)
@@ -265,7 +272,7 @@ def note_broken(description: Description) -> None:
 
 
 def forget(reference: Reference) -> None:
-    """Have the next one who needs an original read its header again."""
+    """Drop an original from cache and database. The next request reads its header again."""
     cache.drop(cache_key(reference))
     index.forget(reference)
 
@@ -278,7 +285,7 @@ def _inspect(reference: Reference, stat: Sighted, known: Description | None) -> 
         header = known.header
     else:
         with get_source(reference.source).open(reference.name) as file:
-            # Of the very file that is read, where that can be told.
+            # Prefer the fingerprint of the opened file. The path may have another file by now.
             fingerprint = getattr(file, "fingerprint", None) or fingerprint
             header = get_engine().read_header(file)
     description = Description(
@@ -288,13 +295,13 @@ def _inspect(reference: Reference, stat: Sighted, known: Description | None) -> 
         checked_at=time.time(),
     )
     _refuse_too_many_pixels(description)
-    # What has a row that says the same keeps it, with its time: since then a broken one is known to be broken.
+    # An equal row stays as it is, with its time. For a broken original, that is when it was found broken.
     index.record(description, known)
     return description
 
 
 def _is_over(known: Description) -> bool:
-    """Whether an original that was found broken is tried again. On its way, a file may have been cut."""
+    """Whether to try a broken original again. The file may have been cut off while it was fetched."""
     return known.is_broken and time.time() - known.checked_at >= BROKEN_SECONDS
 
 
@@ -308,16 +315,16 @@ def _refuse_too_many_pixels(description: Description) -> None:
         or megabytes > settings.MAX_DECODED_MEGABYTES
     ):
         raise TooManyPixels(
-            f"{description.reference} has {width} x {height} px, decoded {megabytes:.0f} MB"
+            f"{description.reference} has {width} x {height} px and takes {megabytes:.0f} MB decoded"
         )
 
 
 def _last_known(
     reference: Reference, state: State, *, is_counted: bool = False
 ) -> Description | None:
-    """An original as it was last described, by the cache or else by its row. Raises a failure that is remembered.
+    """The last description of an original, from the cache, else from its row. Raises the failure that is cached.
 
-    Where a query `is_counted`, its thread is among those that wait. Raises Busy.
+    With `is_counted`, the query counts as a waiting thread, and raises Busy if there are too many.
     """
     if isinstance(state, Description):
         return state
@@ -331,7 +338,7 @@ def _last_known(
 
 
 def _error(reference: Reference, failed: Failed) -> ResizerError:
-    # Another release may know other classes.
+    # Another release may have written a class that is unknown here.
     failure = errors.BY_NAME.get(failed.error, OriginalNotFound)
     return _as_remembered(failure(f"{reference} failed a moment ago"))
 
@@ -342,10 +349,10 @@ def _as_remembered(error: ResizerError) -> ResizerError:
 
 
 def _unless_over(reference: Reference, state: State) -> State:
-    """A state for a request: without a failure that may be over.
+    """The state for an image request, or None if it is a failure that may be over.
 
-    Pages wait for nothing, but a picture that is mended, or whose source is back, is shown at once. Raises what the
-    source does.
+    Pages do not wait, but a repaired picture, or one whose source works again, is shown at once. Raises OriginalNotFound,
+    SourceFailed, SourceTimedOut or Busy.
     """
     if not isinstance(state, Failed) or not _may_be_over(reference, state):
         return state
@@ -354,7 +361,7 @@ def _unless_over(reference: Reference, state: State) -> State:
 
 
 def _may_be_over(reference: Reference, failed: Failed) -> bool:
-    """Whether a failure is the source's, or that of a file that has been replaced. Raises what the source does."""
+    """Whether the source failed, or the failed file was replaced. Raises what `_unless_over` raises."""
     if not _may_ask(reference):
         return False
     if failed.error in _OF_SOURCES:
@@ -372,15 +379,15 @@ def _may_ask(reference: Reference) -> bool:
 
 
 def _find_row(reference: Reference) -> Description | None:
-    """Unless its file may have changed since."""
+    """The row of an original, or None if its file may have changed since."""
     known = index.find(reference)
     return known if known is not None and known.checked_at else None
 
 
 def _known_as_broken(reference: Reference) -> Description | None:
-    """What the cache knows of a broken original, which may have no row for want of a database. None after a week.
+    """The cached description of a broken original, for projects without a database. None after a week.
 
-    Each look renews `checked_at` and the entry; the mark of when it was found broken runs out.
+    Each check renews `checked_at` and the entry. The separate mark of when it was found broken expires.
     """
     known = decode(reference, cache.read(cache_key(reference)))
     if not isinstance(known, Description) or not known.is_broken:
@@ -389,8 +396,8 @@ def _known_as_broken(reference: Reference) -> Description | None:
 
 
 def _remember(description: Description) -> None:
-    # Not for ever: another process, with a cache of its own, may have found a new version and recorded it.
-    # But without a database nothing else knows that one is broken, and pages look at that again.
+    # Let the entry expire: another process with its own cache may have recorded a new version.
+    # A broken original stays longer. Without a database, only the cache knows of it.
     seconds = BROKEN_SECONDS if description.is_broken else get_settings().FRESH_SECONDS
     cache.write(cache_key(description.reference), description.encode(), seconds)
 

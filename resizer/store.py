@@ -1,6 +1,6 @@
 """Cached variants: `find` or `make` one, `delete` some, `forget` all of an original.
 
-The file comes first, then the row, then the cache entry: what is lost in between costs time only.
+The file is written first, then the row, then the cache entry. A process killed in between costs only time.
 """
 
 from __future__ import annotations
@@ -48,28 +48,28 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Beside the originals, for projects whose STORAGES do not say where variants are to be kept.
+#: Directory in the media directory, for projects without an entry for variants in STORAGES.
 FALLBACK_DIRECTORY = "_resized"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """A variant as it is answered."""
+    """A variant for a response."""
 
     length: int  # bytes
-    #: Without quotes: the storage's own, where it answers visitors by itself; else of the content.
+    #: Without quotes. The storage's own ETag if it also serves visitors itself, else a hash of the content.
     etag: str
     modified_at: int  # POSIX seconds
-    #: None until somebody reads it.
+    #: None until `read` loads it.
     content: bytes | None = None
-    #: It is in the storage; if not, the next request makes it again.
+    #: Whether it is in the storage. If not, the next request makes it again.
     is_kept: bool = True
-    #: What it took to make it, seconds by step; empty where nothing was made.
+    #: Seconds of each step of rendering. Empty for a variant from cache or storage.
     timings: Mapping[str, float] = field(default_factory=dict)
 
 
 def variants_storage() -> Storage:
-    """Where variants are kept. Raises InvalidStorageError where no place is configured."""
+    """The storage for variants. Raises Django's InvalidStorageError if none is configured."""
     alias = get_settings().STORAGE
     if alias not in storages.backends:
         default = storages["default"]
@@ -82,26 +82,26 @@ def variants_storage() -> Storage:
 
 
 class Recalled(NamedTuple):
-    """What the cache knows of a variant: what a hit needs."""
+    """What the cache knows of a variant and its original. A hit needs no more."""
 
     original: State
     answer: Answer | None
 
 
 def recall(reference: Reference, key: str) -> Recalled:
-    """What the cache knows of an original and of a cached variant of it, by one call."""
+    """Read the state of an original and one of its variants, with one cache call."""
     keys = descriptions.cache_key(reference), _cache_key(key)
     original, entry = map(cache.read_many(keys).get, keys)
     return Recalled(descriptions.decode(reference, original), _decode(entry))
 
 
 def find(key: str) -> Answer | None:
-    """A cached variant, from the cache, else from the storage. Raises StoreFailed."""
+    """A cached variant, known from the cache, else loaded from the storage. None if missing. Raises StoreFailed."""
     return _decode(cache.read(_cache_key(key))) or load(key)
 
 
 def load(key: str) -> Answer | None:
-    """A cached variant from the storage, with its content. Raises StoreFailed."""
+    """A cached variant from the storage, with its content. None if missing or damaged. Raises StoreFailed."""
     fetched = publishing.fetch(_storage(), key)
     return None if fetched is None else _accept(*fetched)
 
@@ -109,7 +109,7 @@ def load(key: str) -> Answer | None:
 def read(key: str, answer: Answer) -> bytes | None:
     """The content of a cached variant. Raises StoreFailed.
 
-    None if there is no such file, or another one: then the variant is no longer remembered, and `load` tells.
+    None if the file is gone or was replaced. Its cache entry is then dropped: call `load` to see what is there.
     """
     if answer.content is not None:
         return answer.content
@@ -119,14 +119,14 @@ def read(key: str, answer: Answer) -> bytes | None:
         return None
     content, stored = fetched
     if stored.bytes != answer.length or stored.etag not in {None, answer.etag}:
-        # Somebody has changed the file, or it was made anew: what is remembered is of another one.
+        # The file was changed or made again, so the cache entry describes another file.
         cache.drop(_cache_key(key))
         return None
     return content
 
 
 def confirm(key: str) -> bool:
-    """Whether a cached variant is still in the storage; if not, it is no longer remembered. Raises StoreFailed."""
+    """Whether a cached variant is still in the storage. If not, drop its cache entry. Raises StoreFailed."""
     is_there = publishing.exists(_storage(), key)
     if not is_there:
         cache.drop(_cache_key(key))
@@ -134,16 +134,20 @@ def confirm(key: str) -> bool:
 
 
 def address(key: str) -> str | None:
-    """Where the storage itself answers a key; None where only the app's own address is known. Raises StoreFailed."""
+    """The storage's own URL of a variant. None if the storage has no such URL. Raises StoreFailed."""
     return publishing.address(_storage(), key)
 
 
 def make(description: Description, variant: Variant, key: str) -> Answer:
-    """Render a variant, keep it and answer it, once for all who ask at the moment. Raises any ResizerError."""
+    """Render a variant and keep it. Concurrent calls for the same key share one render.
+
+    Raises OriginalChanged, OriginalNotFound, TooManyBytes, TooManyPixels, TooMuchWork, UnsupportedFormat,
+    UndecodableOriginal, SourceFailed, SourceTimedOut or Busy. If the variant cannot be written, `is_kept` is False.
+    """
     deadline = Deadline(get_settings().LOCK_SECONDS)
     return single_flight.share(
         key,
-        # Who comes after another has made it finds it.
+        # A caller that waited for another finds the finished variant.
         lambda: _load_remembered(key) or _make(description, variant, key, deadline),
         look=lambda: load(key),
         deadline=deadline,
@@ -151,7 +155,7 @@ def make(description: Description, variant: Variant, key: str) -> Answer:
 
 
 def delete(cached_variants: Iterable[CachedVariant]) -> None:
-    """Remove cached variants: cache entry, file and row. Raises StoreFailed; what is left can be tried again."""
+    """Remove cached variants: cache entries, files and rows. Raises StoreFailed; then call it again for the rest."""
     rows = list(cached_variants)
     delete_files([row.key for row in rows])
     for row in rows:
@@ -166,7 +170,10 @@ def delete_files(keys: Iterable[str]) -> None:
 
 
 def forget(reference: Reference) -> None:
-    """Remove all cached variants of an original, recorded or not, and what is known of it. Raises StoreFailed."""
+    """Remove all cached variants of an original, and its description. Raises StoreFailed.
+
+    Variants without a row are removed too.
+    """
     stored = publishing.walk(_storage(), write_prefix(*reference))
     delete_files([one.name for one in stored])
     index.forget_variants_of(reference)
@@ -174,8 +181,8 @@ def forget(reference: Reference) -> None:
 
 
 def _load_remembered(key: str) -> Answer | None:
-    # A storage that is asked again a moment after it was would cost a miss a request more.
-    # A process that remembers for itself alone has not heard of another's, so those of a machine tell each other.
+    # The storage was asked a moment ago. Ask again only if somebody has made the variant since: a miss then costs one
+    # storage request less. With a cache for each process alone, the processes of a machine leave notes in lock files.
     is_made = cache.read(_cache_key(key)) is not None
     if is_made or lockfiles.noted(key, seconds=get_settings().LOCK_SECONDS):
         return load(key)
@@ -183,11 +190,11 @@ def _load_remembered(key: str) -> Answer | None:
 
 
 def _accept(content: bytes, stored: Stored) -> Answer | None:
-    """What was fetched as an answer. One that is damaged, as after a power cut, goes: it is made again."""
+    """An answer from a fetched file. A damaged file, as after a power cut, is deleted and made again."""
     key = stored.name
     target = BY_EXTENSION[key.rpartition(".")[2]]
     if sniff(content[:SNIFF_BYTES]) is not target or not has_end(content, target):
-        logger.warning("%.1000r is damaged, and is deleted", key)
+        logger.warning("%.1000r is damaged. It is deleted, and made again.", key)
         delete_files([key])
         return None
     answer = _answer(content, stored.modified_at, stored.etag)
@@ -196,9 +203,9 @@ def _accept(content: bytes, stored: Stored) -> Answer | None:
 
 
 def _ensure_row(key: str, answer: Answer) -> bool:
-    """Have a variant from the storage recorded, which a killed process or an outage may have left without; False if not.
+    """Record a variant from the storage. A killed process or an outage may have left it without a row.
 
-    Not one of another version than the original's present one: it is to be purged.
+    False if it has no row afterwards. A variant of a former version gets none, so that a purge removes it.
     """
     has_row = index.has_variant(key)
     if has_row is not False:
@@ -230,11 +237,11 @@ def _keep(description: Description, variant: Variant, key: str, rendered: Render
     answer = _answer(rendered.content, time.time())
     try:
         published = publish(_storage(), key, rendered.content, variant.format)
-        # If there is something already, another process was faster: all answer what that has made.
+        # If a file is there already, another process was faster. Everybody then responds with that file.
         other = load(key) if published is None else None
     except StoreFailed as error:
-        # The visitor gets the picture all the same; the next one has it made again.
-        logger.error("A variant could not be kept: %.500r", error)
+        # This visitor gets the picture. The next request makes it again.
+        logger.error("A variant could not be kept. Check the variants storage: %.500r", error)
         return replace(answer, is_kept=False)
     if published is None and other is None:
         return replace(answer, is_kept=False)
@@ -262,7 +269,7 @@ def _answer(content: bytes, modified_at: float, etag: str | None = None) -> Answ
 
 
 def _remember(key: str, answer: Answer, *, is_recorded: bool) -> None:
-    # Who is forgotten is loaded again, and then gets its row.
+    # Without a row, let the entry expire. The variant is then loaded again and gets its row.
     seconds = None if is_recorded else get_settings().FRESH_SECONDS
     cache.write(_cache_key(key), (answer.length, answer.etag, answer.modified_at), seconds)
 
@@ -279,11 +286,11 @@ def _cache_key(key: str) -> str:
 
 
 def _storage() -> Storage:
-    """`variants_storage` for a request, which answers 503 without one. Raises StoreFailed."""
+    """`variants_storage` for a request. Raises StoreFailed if none is configured."""
     try:
         return variants_storage()
     except InvalidStorageError as error:
-        raise StoreFailed(f"variants have no place: {error}") from error
+        raise StoreFailed(f"no storage for variants is configured: {error}") from error
 
 
 @functools.lru_cache(maxsize=1)

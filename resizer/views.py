@@ -1,4 +1,4 @@
-"""One view for all addresses: parse, verify, find, else describe and make, respond."""
+"""One view for all URLs: parse, verify, find the variant or make it, respond."""
 
 from __future__ import annotations
 
@@ -52,31 +52,35 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 SAFE_METHODS = ("GET", "HEAD")
-#: They keep writers from overwriting what they have not seen (RFC 9110 §13.1); of a reader's answer they would make an error.
+#: Preconditions for writers, against overwriting a version they have not seen (RFC 9110 §13.1). A GET would get 412.
 CONDITIONS_OF_WRITERS = ("HTTP_IF_MATCH", "HTTP_IF_UNMODIFIED_SINCE")
-#: Of a redirect, and of what is shown in place of another variant: the original can be replaced again.
+#: For redirects and for a variant shown in place of another. The original can be replaced again.
 FOR_A_MOMENT = "public, max-age=60"
-#: For answers to another spelling of a path: a cache may take all spellings for one, and give the answer to everybody.
+#: For responses to another spelling of a path. A cache may treat all spellings as one, and give this response to everybody.
 FOR_NOBODY = "private, no-store"
-#: Says in an address that we have led there, because the variant is too large for an answer of ours.
+#: Query parameter of our redirect for a variant too large for a response of the app.
 LED = "led"
 #: Longer than any browser's `Accept`.
 MAX_ACCEPT_CHARACTERS = 1000
 QUALITY_VALUE = re.compile(r"(?:0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)")
-#: Escapes of characters that no proxy escapes by itself (RFC 3986 §2.3, and the slash): each makes a second spelling.
+#: Escapes of unreserved characters (RFC 3986 §2.3) and of the slash. Each makes a second spelling of a URL.
+#: No proxy escapes these characters by itself.
 NEEDLESS_ESCAPE = re.compile(r"%(?:2[DEF]|3[0-9]|[46][1-9A-F]|[57][0-9A]|5F)", re.IGNORECASE)
 SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
-    # Whatever a browser might take it for, it runs nothing and loads nothing.
+    # Whatever a browser takes the content for, it must run and load nothing.
     "Content-Security-Policy": "default-src 'none'; sandbox",
 }
 
 
-# Who has the address of a picture may see it, as with any media file; a signature stands for the permission of the
-# page that printed it.
+# Anybody with the URL of a picture may see it, as with any media file. The signature proves that a page of the project
+# printed the URL.
 @login_not_required
 def serve(request: HttpRequest, path: str) -> HttpResponseBase:
-    """Answer a key, or a short address of an open source."""
+    """Respond to a variant's key, or to the short URL of an open source.
+
+    Every ResizerError becomes a response with its status. Other exceptions pass through.
+    """
     if request.method not in SAFE_METHODS:
         response = _refuse(path, MethodNotAllowed(str(request.method)))
         response.headers["Allow"] = ", ".join(SAFE_METHODS)
@@ -96,7 +100,7 @@ def serve(request: HttpRequest, path: str) -> HttpResponseBase:
         response = _serve_short(request, parsed)
     except ResizerError as error:
         response = _refuse(path, error)
-    # Redirects and refusals too: another format might have had another answer.
+    # On redirects and errors too: with another `Accept` header, the response might differ.
     response.headers["Vary"] = "Accept"
     return response
 
@@ -119,16 +123,19 @@ def _serve_key(request: HttpRequest, key: str, parsed: ParsedKey) -> HttpRespons
 def _serve_unknown(
     request: HttpRequest, variant: Variant, key: str, recalled: Recalled
 ) -> HttpResponseBase:
-    """Answer a variant that the cache does not know as a present one. It may ask source and storage, and make it."""
+    """Respond to a variant not known to be current. This may ask the source and the storage, and render.
+
+    Raises any ResizerError but MethodNotAllowed and InvalidSignature.
+    """
     reference = Reference(variant.source, variant.name)
     version, recipe = variant.version, variant.recipe
     try:
         known = originals.sight(reference, recalled.original)
         if version_of(known.fingerprint, recipe) != version:
-            # Perhaps this process has not heard of a new version yet.
+            # Perhaps this process does not know a new version yet.
             known = originals.recheck(reference, known)
     except (SourceFailed, SourceTimedOut, Busy):
-        # What has been made can be shown without the original.
+        # A cached variant can be shown without its original.
         response = _find(request, variant, key, recalled.answer or store.load(key))
         if response is None:
             raise
@@ -177,7 +184,7 @@ def _find(
     answer: Answer | None,
     headers: Mapping[str, str] | None = None,
 ) -> HttpResponseBase | None:
-    """A cached variant; from the storage, if the cache knows one that is gone, or another. None if there is none."""
+    """The response with a cached variant, or None. If the cache entry is outdated, load it from the storage."""
     if answer is None:
         return None
     response = _respond(request, answer, key, variant.format, headers)
@@ -206,7 +213,7 @@ def _make(
         TooMuchWork,
         UndecodableOriginal,
     ) as error:
-        # Remembers that it is gone or too large, or finds what has taken its place.
+        # Record that the original is gone or too large, or find its new version.
         description = originals.recheck(
             description.reference, originals.recall(description.reference)
         )
@@ -220,7 +227,10 @@ def _make(
 
 
 def _breaks(error: ResizerError, recipe: Recipe) -> bool:
-    """Whether an original can have no variant at all. A plain recipe may be quick where a costly one takes too long."""
+    """Whether this error means that an original can have no variant at all.
+
+    After TooMuchWork with a costly recipe, a plain recipe may still be quick enough.
+    """
     if isinstance(error, TooMuchWork):
         return not (recipe.animated or recipe.linear or recipe.quality in {AUTO, LOSSLESS})
     return isinstance(error, UndecodableOriginal)
@@ -234,10 +244,10 @@ def _show_instead(
     *,
     is_second: bool = False,
 ) -> HttpResponseBase:
-    """Lead to what has taken the place of a variant, or show it at once where a redirect could lead in a circle.
+    """Redirect to the replacement of a variant, or show it at once if a redirect could lead in a circle.
 
-    Two servers may hold different files, or have different settings, and redirect to each other's variants. A CDN that
-    keeps both redirects goes round without asking. So no redirect leads to another version, and each leads to a
+    Two servers with different files or settings may redirect to each other's variants. A CDN with both redirects in
+    its cache then sends visitors in a circle. So a redirect never leads to another version. It always leads to a
     larger width, or to the original's own.
     """
     key = write_key(offered, sign(offered))
@@ -254,7 +264,7 @@ def _show_instead(
     except OriginalChanged:
         if is_second:
             raise
-        # A server with other files, which shares our cache, has said what is known.
+        # Another server with other files shares our cache, and wrote the description.
         reference = description.reference
         description = originals.refresh(reference, originals.recall(reference))
         offered = _offered(description, variant)
@@ -271,15 +281,15 @@ def _respond_made(
 ) -> HttpResponseBase:
     response = _respond(request, answer, key, variant.format, headers)
     if response is None:
-        raise Busy(f"{key!r} is gone again")
+        raise Busy(f"{key!r} was deleted again right after it was made")
     return response
 
 
 def _offered(description: Description, variant: Variant) -> Variant:
-    """The nearest variant that a page of today can ask for: this one, or what has taken its place.
+    """The nearest variant that a current page could request: this one, or its replacement.
 
-    Pages and settings change, and pages that others have kept still ask for former versions, widths, formats and
-    levels. A candidate that fails would show nothing.
+    Cached pages still request former versions, widths, formats and quality levels. If these URLs failed, the pages
+    would show no picture.
     """
     settings = get_settings()
     recipe = variant.recipe
@@ -295,33 +305,33 @@ def _offered(description: Description, variant: Variant) -> Variant:
 
 
 def _is_respelled(request: HttpRequest) -> bool:
-    """Whether a path came with escapes that it does not need, where the server tells how it came."""
+    """Whether the path of a request has needless escapes. False if the server does not pass on the raw path."""
     scope = getattr(request, "scope", None) or {}
     raw = (scope.get("raw_path") or b"").decode("latin-1")
-    # gunicorn's word, then that of uWSGI and mod_wsgi; both with the query.
+    # RAW_URI is set by gunicorn, REQUEST_URI by uWSGI and mod_wsgi. Both include the query.
     raw = raw or request.META.get("RAW_URI") or request.META.get("REQUEST_URI", "")
     return NEEDLESS_ESCAPE.search(raw.partition("?")[0]) is not None
 
 
 def _negotiate(request: HttpRequest, side: int, standby: Format) -> Format:
-    """The format that the browser likes best of those that it names and that can have a side of so many px.
+    """The browser's preferred format, out of the offered ones that allow a side of this length in px.
 
-    Wildcards do not count: they are also sent by those who know no modern format.
+    Only formats named in `Accept` count. Browsers without modern formats also send wildcards.
     """
     named = _accepted(request.headers.get("Accept", ""))
     offered = [one for one in get_settings().FORMATS if side <= one.max_side]
 
     def liking(one: Format) -> float:
         liked = named.get(one.content_type, 0)
-        # Better than what is not named at all, or not wanted.
+        # The fallback wins over formats that are not named, or have q=0.
         return max(liked, 0.001) if one is standby else liked
 
-    # The first of the best: the order of FORMATS decides between equals.
+    # `max` returns the first of equals, so the order of FORMATS decides.
     return max([*offered, standby], key=liking)
 
 
 def _accepted(header: str) -> dict[str, float]:
-    """Media types and their quality values, 0 to 1 (RFC 9110 §12.5.1). Django's parser raises, and can be slow."""
+    """Media types with their quality values, 0 to 1 (RFC 9110 §12.5.1). Django's own parser can raise, and be slow."""
     accepted = {}
     for part in header[:MAX_ACCEPT_CHARACTERS].lower().split(","):
         media_type, *parameters = (piece.strip() for piece in part.split(";"))
@@ -337,7 +347,7 @@ def _respond(
     written_as: Format,
     headers: Mapping[str, str] | None = None,
 ) -> HttpResponseBase | None:
-    """None if the variant's file turns out to be gone, or to be another one."""
+    """The response with a variant. None if its file is gone or was replaced. Raises StoreFailed."""
     response = HttpResponse(
         headers={
             "Content-Type": written_as.content_type,
@@ -373,18 +383,20 @@ def _respond(
 
 
 def _lead_to_storage(request: HttpRequest, answer: Answer, key: str) -> HttpResponseBase | None:
-    """A redirect to where the storage answers by itself; None if the variant's file turns out to be gone.
+    """Redirect to the storage's own URL for a variant. None if the variant's file is gone.
 
-    To the storage's own address; where that is the key's, or unknown, to the key's: a CDN or a web server before
-    us is to look into the storage first.
+    Without such a URL, redirect to the same URL with `LED`. A CDN or web server before the app then has to respond
+    from the storage. Raises StoreFailed if it does not, or if the variant could not be kept.
     """
     if not answer.is_kept:
-        raise StoreFailed(f"{key!r} is too large to be answered, and could not be kept")
+        raise StoreFailed(f"{key!r} is larger than MAX_ANSWER_BYTES, and could not be kept")
     if answer.content is None and not store.confirm(key):
         return None
     if LED in request.GET:
-        # Nobody before us has looked into the storage. Led there again, the visitor would be here again.
-        raise StoreFailed(f"{key!r} is too large to be answered, and nothing else answers it")
+        # No server before the app has looked into the storage. Another redirect would lead back here.
+        raise StoreFailed(
+            f"{key!r} is larger than MAX_ANSWER_BYTES, and no CDN or web server serves it from the storage"
+        )
     path = url_for(key)
     target = store.address(key) or path
     parts = urlsplit(target)
@@ -395,7 +407,7 @@ def _lead_to_storage(request: HttpRequest, answer: Answer, key: str) -> HttpResp
 
 
 def _timing(answer: Answer) -> str:
-    """What the browser's developer tools show (Server Timing §3): a hit or a miss, milliseconds by step."""
+    """The `Server-Timing` header (Server Timing §3): hit or miss, and the milliseconds of each step."""
     steps = [f"{step};dur={seconds * 1000:.1f}" for step, seconds in answer.timings.items()]
     return ", ".join([f'resizer;desc="{"miss" if steps else "hit"}"', *steps])
 
@@ -406,7 +418,7 @@ def _redirect(path: str, cache_control: str) -> HttpResponseBase:
 
 
 def _refuse(path: str, error: ResizerError, cache_control: str | None = None) -> HttpResponseBase:
-    """The only place where an error becomes a status. `cache_control` takes the place of the error's own."""
+    """Turn an error into a response. No other function chooses a status. `cache_control` replaces the error's own."""
     level = logging.WARNING if error.status >= 500 else logging.INFO
     logger.log(
         level, "%d for %.300r: %s: %.500r", error.status, path, type(error).__name__, str(error)
@@ -420,7 +432,7 @@ def _refuse(path: str, error: ResizerError, cache_control: str | None = None) ->
     if error.retry_seconds is not None:
         headers["Retry-After"] = str(error.retry_seconds)
     response = HttpResponse(error.public_message, status=error.status, headers=headers)
-    # Django would log it once more, and send a mail to ADMINS for each that is 5xx, as in a rush of visitors: the mark is
-    # what its own `log_response` sets and minds (4.2 to 6.1).
+    # Django would log the response again, and mail each 5xx to ADMINS. Its own `log_response` sets and checks this mark
+    # (4.2 to 6.1).
     response._has_been_logged = True  # type: ignore[attr-defined]  # not in the stubs
     return response
