@@ -86,7 +86,7 @@ def test_admin_lists_what_pages_have_had_made(
         }
         manage(ROOT, environment, "migrate", "--verbosity", "0")
         manage(ROOT, environment, "load_gallery")
-        assert f"{name} has our tables" in manage(ROOT, environment, "resizer_doctor")
+        assert f"{name} has the app's tables" in manage(ROOT, environment, "resizer_doctor")
         with django_server(ROOT, environment) as url, requests.Session() as visitor:
             page = visitor.get(f"{url}/").text
             paths = re.findall(r'src="(/img/[^"]+)"', page)[:3]

@@ -1,4 +1,4 @@
-"""What works and what does not, by trying it: `examine` gives one finding for each part."""
+"""Test each part of the app by using it. `examine` yields one or more findings for each part."""
 
 from __future__ import annotations
 
@@ -48,22 +48,23 @@ if TYPE_CHECKING:
 
     from resizer.sources import Source
 
-#: Of the system checks of the app.
+#: The tag of the app's system checks.
 TAG = "resizer"
-#: After these nothing else can be tried.
+#: With one of these errors, no other part can be tested.
 UNLOADABLE = {"resizer.E001", "resizer.E002", "resizer.E003", "resizer.E005", "resizer.E008"}
-#: How long an address of the storage may take to answer, seconds.
+#: How long a URL of the storage may take to respond, seconds.
 ADDRESS_SECONDS = 10
-#: How many originals are tried, until one can be opened, and how many names are looked through for some.
+#: How many originals are tried until one can be opened …
 TRIES = 5
+#: … and how many listed names are searched for them.
 LISTED = 1000
 PICTURE = re.compile(r"\.(?:avif|gif|heic|jpe?g|png|tiff?|webp)$", re.IGNORECASE)
-SOURCE_ADVICE = "Look at its OPTIONS, its network and its permissions."
+SOURCE_ADVICE = "Check its OPTIONS, its network and its permissions."
 
 
 class Mark(StrEnum):
     FINE = "✓"
-    #: Worth knowing; pictures work all the same.
+    #: Good to know. Pictures work without a change.
     ADVICE = "!"
     BROKEN = "✗"
 
@@ -72,7 +73,7 @@ class Mark(StrEnum):
 class Finding:
     mark: Mark
     part: str
-    #: What is so, and what to do about it.
+    #: What was found, then what to do.
     text: str
 
     def __str__(self) -> str:
@@ -80,7 +81,7 @@ class Finding:
 
 
 def examine() -> Iterator[Finding]:
-    """Try every part. Raises nothing; variants and originals stay as they are."""
+    """Test every part. Variants and originals stay as they are. Failures become findings, not exceptions."""
     marks = {WARNING: Mark.ADVICE, ERROR: Mark.BROKEN}
     messages = run_checks(tags=[TAG])
     for message in messages:
@@ -101,7 +102,7 @@ def examine() -> Iterator[Finding]:
 
 
 def _probe() -> tuple[Variant, str]:
-    """A variant of an original that nobody has, and its key."""
+    """A variant of an original that does not exist, and its key."""
     name = f"resizer-doctor-{secrets.token_hex(8)}.png"
     variant = Variant(source="default", name=name, version="00000000", width=1, format=PNG)
     return variant, write_key(variant, sign(variant))
@@ -120,18 +121,18 @@ def _variants() -> Finding:
         publishing.remove(storage, [key])
         rest = publishing.fetch(storage, key)
     except StoreFailed as error:
-        advice = "Look at its STORAGES entry, its permissions and the space that is left."
+        advice = "Check its STORAGES entry, its permissions and its free space."
         return Finding(Mark.BROKEN, part, f"{error}. {advice}")
     seconds = time.perf_counter() - started_at
     name = type(storage).__name__
     if fetched is None or fetched[0] != content:
-        text = f"{name} does not give back what was written into it. It cannot keep variants."
+        text = f"{name} returns other content than was written, so it cannot keep variants. Use another storage."
         return Finding(Mark.BROKEN, part, text)
     if rest is not None:
-        text = f"{name} still has what was deleted. Permit deleting, or nothing can be purged."
+        text = f"{name} still has a deleted file, so variants cannot be purged. Permit deleting."
         return Finding(Mark.BROKEN, part, text)
     if second is not None:
-        text = f"{name} works, but lets a second writer replace the first. Both write the same picture: harmless."
+        text = f"{name} works, but a second writer replaces a file. That is harmless, because both write the same picture."
         return Finding(Mark.ADVICE, part, text)
     return Finding(Mark.FINE, part, f"{name} writes, reads and deletes ({seconds * 1000:.0f} ms).")
 
@@ -140,10 +141,10 @@ def _address() -> Finding:
     _variant, key = _probe()
     try:
         address = url_for(key)
-        # As a server hands it on.
+        # The path as a server passes it on.
         match = resolve("/" + address.removeprefix(get_script_prefix()))
     except (NoReverseMatch, Resolver404) as error:
-        text = f"No address leads to the app ({type(error).__name__}). Include resizer.urls in the root URLconf."
+        text = f"no URL leads to the app ({type(error).__name__}). Include resizer.urls in the root URLconf."
         return Finding(Mark.BROKEN, "addresses", text)
     if "resizer" not in match.app_names:
         text = f"{address} leads to {match.view_name}. Put the app's URLs before it."
@@ -161,7 +162,7 @@ def _large_variants() -> Iterator[Finding]:
     try:
         address = store.address(key)
         if address is None or not address.startswith(("http://", "https://")):
-            text = "visitors are redirected to the same address. A web server or CDN in front has to answer it from the storage."
+            text = "visitors are redirected to the same URL. Let a web server or CDN in front serve it from the storage."
             yield Finding(Mark.ADVICE, part, text)
             return
         publishing.publish(storage, key, content, variant.format)
@@ -171,15 +172,17 @@ def _large_variants() -> Iterator[Finding]:
         finally:
             publishing.remove(storage, [key])
     except (StoreFailed, OSError, HTTPException) as error:
-        text = f"visitors are redirected to an address that does not answer: {error}. Look at custom_domain and at who may read the bucket."
+        text = f"visitors are redirected to a URL that fails: {error}. Check custom_domain and the read permissions of the bucket."
         yield Finding(Mark.BROKEN, part, text)
         return
     if found != content:
-        text = "visitors are redirected to an address that answers something else. Look at custom_domain and location."
+        text = (
+            "visitors are redirected to a URL with other content. Check custom_domain and location."
+        )
         yield Finding(Mark.BROKEN, part, text)
         return
     host = urlsplit(address).netloc
-    yield Finding(Mark.FINE, part, f"visitors are redirected to {host}, which answers them.")
+    yield Finding(Mark.FINE, part, f"visitors are redirected to {host}, and it responds.")
 
 
 def _engine() -> Iterator[Finding]:
@@ -194,8 +197,8 @@ def _engine() -> Iterator[Finding]:
         try:
             next(engine.render(file, engine.read_header(file), [variant]))
         except Exception as error:
-            # An image library that is broken can raise anything.
-            advice = f"Install a build with {target.name}, or take it out of FORMATS."
+            # A broken image library can raise anything.
+            advice = f"Install a build with {target.name}, or remove it from FORMATS."
             yield Finding(
                 Mark.BROKEN, "engine", f"{name} cannot write {target.name}: {error}. {advice}"
             )
@@ -208,7 +211,7 @@ def _cache() -> Finding:
     cache = caches[alias]
     name = type(cache).__name__
     if isinstance(cache, DummyCache):
-        text = f"{name} remembers nothing, so each request asks the storages. Configure CACHES[{alias!r}]."
+        text = f"{name} stores nothing, so each request asks the storages. Configure CACHES[{alias!r}]."
         return Finding(Mark.ADVICE, "cache", text)
     key = f"resizer:doctor:{secrets.token_hex(8)}"
     try:
@@ -216,14 +219,14 @@ def _cache() -> Finding:
         found = cache.get(key)
         cache.delete(key)
     except Exception as error:
-        # A cache's library raises classes of its own.
-        text = f"{name} does not answer: {error}. Pictures work without it, slower. Start it, or change CACHES[{alias!r}]."
+        # A cache's library can raise its own classes.
+        text = f"{name} does not respond: {error}. Pictures work without it, but slower. Start it, or change CACHES[{alias!r}]."
         return Finding(Mark.BROKEN, "cache", text)
     if found != "here":
-        text = f"{name} does not give back what was written into it. Look at CACHES[{alias!r}]."
+        text = f"{name} returns another value than was written. Check CACHES[{alias!r}]."
         return Finding(Mark.BROKEN, "cache", text)
     if isinstance(cache, LocMemCache):
-        text = f"{name} works, for each process alone. With several, share one: Redis, Memcached or the database."
+        text = f"{name} works, but each process has its own. With several processes, use Redis, Memcached or the database."
         return Finding(Mark.ADVICE, "cache", text)
     return Finding(Mark.FINE, "cache", f"{name} works, and is shared between processes.")
 
@@ -231,23 +234,23 @@ def _cache() -> Finding:
 def _locks() -> Finding:
     part = "locks"
     cache = locking_cache()
-    hosts = f"hosts by {type(cache).__name__}" if cache else "hosts not at all"
+    hosts = f"hosts by {type(cache).__name__}" if cache else "hosts do not"
     try:
         lockfiles.identity()
     except OSError as error:
-        text = f"processes share no directory: {error}. Set RESIZER['LOCK_DIRECTORY']; now each renders for itself, {hosts}."
+        text = f"the lock directory does not work: {error}. Set RESIZER['LOCK_DIRECTORY']. Until then, processes do not wait for each other by files, {hosts}."
         return Finding(Mark.ADVICE, part, text)
-    text = f"processes wait for each other by {lockfiles.place()}, {hosts}."
+    text = f"processes wait for each other by files in {lockfiles.place()}, {hosts}."
     if cache or kind_of(store.variants_storage()).is_local:
         return Finding(Mark.FINE, part, text)
-    text += " Hosts may render the same variant at once, which costs time only; Redis, Memcached or the database as cache prevents it."
+    text += " Hosts may render the same variant at once, which costs only time. To prevent it, use Redis, Memcached or the database as cache."
     return Finding(Mark.ADVICE, part, text)
 
 
 def _database() -> Finding:
     part = "database"
     if not index.is_configured():
-        text = "there is none, and pictures need none; only the admin's lists do."
+        text = "there is none. Pictures work without it, the admin's lists do not."
         return Finding(Mark.FINE, part, text)
     alias = router.db_for_write(Original)
     connection = connections[alias]
@@ -259,16 +262,16 @@ def _database() -> Finding:
     except (DatabaseProblem, ImproperlyConfigured) as problem:
         said = " ".join(str(problem).split())
         text = (
-            f"it does not answer: {said}. Pictures work without it. Start it, or look at DATABASES."
+            f"it does not respond: {said}. Pictures work without it. Start it, or check DATABASES."
         )
         return Finding(Mark.BROKEN, part, text)
     if missing or not {Original._meta.db_table, CachedVariant._meta.db_table} <= tables:
         option = "" if alias == DEFAULT_DB_ALIAS else f" --database {alias}"
-        text = f"our tables are missing or old. Run manage.py migrate{option}."
+        text = f"the app's tables are missing or old. Run manage.py migrate{option}."
         if django_settings.DATABASE_ROUTERS:
-            text += " DATABASE_ROUTERS have to let resizer in."
+            text += " DATABASE_ROUTERS must allow the app resizer there."
         return Finding(Mark.BROKEN, part, text)
-    return Finding(Mark.FINE, part, f"{connection.display_name} has our tables.")
+    return Finding(Mark.FINE, part, f"{connection.display_name} has the app's tables.")
 
 
 def _sources() -> Iterator[Finding]:
@@ -278,7 +281,7 @@ def _sources() -> Iterator[Finding]:
 
 
 def _source(alias: str, source: Source) -> tuple[Mark, str]:
-    """Open a real original: a known one, else one that is found."""
+    """Open a real original: a known one, else one from the listing."""
     known = index.newest_originals(alias, TRIES)
     names: list[str] | None = None
     refusal = None
@@ -291,28 +294,28 @@ def _source(alias: str, source: Source) -> tuple[Mark, str]:
     pictures = [name for name in names or () if PICTURE.search(name)]
     if names == []:
         if known:
-            text = f"it is empty, or not there, though {known[0]!r} was. Is the disk mounted? Is it the right bucket?"
-            return Mark.BROKEN, f"{text} resizer_purge removes nothing of it."
-        return Mark.ADVICE, "it is empty, or not there yet. So no original could be opened."
+            text = f"it is empty or missing, but it had {known[0]!r}. Is the disk mounted? Is it the right bucket?"
+            return Mark.BROKEN, f"{text} Until this is fixed, resizer_purge keeps its variants."
+        return Mark.ADVICE, "it is empty or missing, so no original could be opened. Add one."
     opened = _open_one(source, [*known, *pictures[:TRIES]])
     if refusal is not None and not isinstance(opened, str):
-        return Mark.BROKEN, f"it does not answer: {refusal}. {SOURCE_ADVICE}"
+        return Mark.BROKEN, f"it does not respond: {refusal}. {SOURCE_ADVICE}"
     if isinstance(opened, ResizerError):
         return Mark.BROKEN, f"no original could be opened: {opened}. {SOURCE_ADVICE}"
     if opened is None:
         return _answer(source)
     if refusal is not None:
-        text = f"opens {opened}, but cannot be listed: {refusal}. Permit that, or nothing of it is purged."
+        text = f"opens {opened}, but cannot be listed: {refusal}. Permit listing, or its variants are never purged."
         return Mark.ADVICE, text
     loss = presence.loss(alias, index.sample_originals(alias, presence.ENOUGH))
     if loss is not None:
-        text = f"opens {opened}, but {loss}. Is all of it there? If so, run resizer_purge --force."
+        text = f"opens {opened}, but {loss}. If you deleted them, run resizer_purge --force. Else restore them."
         return Mark.ADVICE, text
     return Mark.FINE, f"opens {opened}."
 
 
 def _open_one(source: Source, names: list[str]) -> str | ResizerError | None:
-    """The first that can be opened, in words; else why the last one cannot; None where there is none."""
+    """Describe the first original that opens, else give the error of the last one. None without names."""
     failure = None
     for name in names:
         try:
@@ -326,25 +329,25 @@ def _open_one(source: Source, names: list[str]) -> str | ResizerError | None:
 
 
 def _answer(source: Source) -> tuple[Mark, str]:
-    """Ask for an original that nobody has, where none is known."""
+    """Without a known original, ask the source for one that does not exist."""
     try:
         source.stat(f"resizer-doctor-{secrets.token_hex(8)}.png")
     except OriginalNotFound:
         pass
     except ResizerError as error:
-        return Mark.BROKEN, f"it does not answer: {error}. {SOURCE_ADVICE}"
-    return Mark.FINE, "it answers. None of its originals is known yet."
+        return Mark.BROKEN, f"it does not respond: {error}. {SOURCE_ADVICE}"
+    return Mark.FINE, "it responds. None of its originals is known yet."
 
 
 def _signing_key() -> Finding:
     if get_settings().SIGNING_KEY is None:
-        text = "it is SECRET_KEY, and changing that makes every variant anew. Set RESIZER['SIGNING_KEY']."
+        text = "SECRET_KEY signs URLs. If you change it, every variant is made again. Set RESIZER['SIGNING_KEY']."
         return Finding(Mark.ADVICE, "signing key", text)
-    return Finding(Mark.FINE, "signing key", "it is apart from SECRET_KEY.")
+    return Finding(Mark.FINE, "signing key", "RESIZER['SIGNING_KEY'] is set.")
 
 
 def _one_pixel() -> bytes:
-    """A PNG (PNG §11.2): signature, header of one grey pixel of 8 bits, its row, end."""
+    """A PNG with one grey pixel of 8 bits (PNG §11.2): signature, header, row, end."""
 
     def chunk(kind: bytes, body: bytes) -> bytes:
         checksum = crc32(kind + body).to_bytes(4, "big")

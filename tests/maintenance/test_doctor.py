@@ -65,7 +65,7 @@ def test_healthy_project_has_one_line_for_each_part(
     assert [line.partition(":")[0].partition(" ")[2] for line in lines] == PARTS
     # The tests' own cache is of one process.
     assert [line for line in lines if not line.startswith("✓")] == [lines[4]]
-    assert lines[4].startswith("! cache: LocMemCache works, for each process alone.")
+    assert lines[4].startswith("! cache: LocMemCache works, but each process has its own.")
     # Nothing stays.
     assert files(variants) == []
     assert list(variants.iterdir()) == []
@@ -136,12 +136,12 @@ class OverwritingStorage(InMemoryStorage):
         ("django.core.files.storage.InMemoryStorage", Mark.FINE, "writes, reads and deletes"),
         ("tests.test_store.ReadOnlyStorage", Mark.BROKEN, "read-only file system"),
         ("tests.test_store.FailingStorage", Mark.BROKEN, "gone for lunch"),
-        ("tests.maintenance.test_doctor.ForgetfulStorage", Mark.BROKEN, "does not give back"),
-        ("tests.maintenance.test_doctor.KeepingStorage", Mark.BROKEN, "still has what was deleted"),
+        ("tests.maintenance.test_doctor.ForgetfulStorage", Mark.BROKEN, "returns other content"),
+        ("tests.maintenance.test_doctor.KeepingStorage", Mark.BROKEN, "still has a deleted file"),
         (
             "tests.maintenance.test_doctor.OverwritingStorage",
             Mark.ADVICE,
-            "lets a second writer replace",
+            "a second writer replaces",
         ),
     ],
 )
@@ -178,7 +178,7 @@ def test_large_variants_of_local_files_are_left_to_the_web_server(settings: Sett
     settings.RESIZER = {"MAX_ANSWER_BYTES": 4_500_000}
     mark, text = finding("large variants")
     assert mark is Mark.ADVICE
-    assert "in front has to answer it" in text
+    assert "in front serve it" in text
 
 
 class BrokenEngine(PillowEngine):
@@ -210,9 +210,9 @@ class DeadCache(LocMemCache):
 @pytest.mark.parametrize(
     ("backend", "mark", "text"),
     [
-        ("django.core.cache.backends.dummy.DummyCache", Mark.ADVICE, "remembers nothing"),
-        ("django.core.cache.backends.locmem.LocMemCache", Mark.ADVICE, "each process alone"),
-        ("tests.maintenance.test_doctor.DeafCache", Mark.BROKEN, "does not give back"),
+        ("django.core.cache.backends.dummy.DummyCache", Mark.ADVICE, "stores nothing"),
+        ("django.core.cache.backends.locmem.LocMemCache", Mark.ADVICE, "each process has its own"),
+        ("tests.maintenance.test_doctor.DeafCache", Mark.BROKEN, "returns another value"),
         ("tests.maintenance.test_doctor.DeadCache", Mark.BROKEN, "connection refused"),
     ],
 )
@@ -232,7 +232,7 @@ def test_cache_in_files_is_shared(settings: Settings, tmp_path: Path) -> None:
 
 
 def test_migrations_are_looked_at() -> None:
-    assert finding("database") == (Mark.FINE, "SQLite has our tables.")
+    assert finding("database") == (Mark.FINE, "SQLite has the app's tables.")
     for newer in ("0002_digests", "0001_squashed_0002_digests"):
         MigrationRecorder(connection).record_unapplied("resizer", newer)
     mark, text = finding("database")
@@ -264,7 +264,7 @@ def test_tables_that_a_router_keeps_out_are_missing(settings: Settings, tmp_path
         del connections["second"]
     assert mark is Mark.BROKEN
     assert "manage.py migrate --database second." in text
-    assert "DATABASE_ROUTERS have to let resizer in." in text
+    assert "DATABASE_ROUTERS must allow the app resizer there." in text
 
 
 def test_project_without_a_database_is_healthy(database: str) -> None:  # noqa: F811  # the fixture
@@ -281,7 +281,7 @@ def test_sources_open_an_original(settings: Settings, tmp_path: Path) -> None:
     mark, text = finding(part)
     assert (mark, text) == (
         Mark.ADVICE,
-        "it is empty, or not there yet. So no original could be opened.",
+        "it is empty or missing, so no original could be opened. Add one.",
     )
     # One that is found, though nobody has asked for it yet; no variant, and no other file.
     save("a/readme.txt", b"no picture")
@@ -305,15 +305,13 @@ def test_sources_open_an_original(settings: Settings, tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "originals")
     mark, text = finding(part)
     assert mark is Mark.BROKEN
-    assert text.startswith(
-        "it is empty, or not there, though 'c/löwe.JPG' was. Is the disk mounted?"
-    )
+    assert text.startswith("it is empty or missing, but it had 'c/löwe.JPG'. Is the disk mounted?")
 
 
 def test_source_without_a_picture_that_opens_is_broken() -> None:
     save("notes.txt", b"no picture")
     mark, text = finding("source 'default'")
-    assert (mark, text) == (Mark.FINE, "it answers. None of its originals is known yet.")
+    assert (mark, text) == (Mark.FINE, "it responds. None of its originals is known yet.")
     save("broken.jpg", b"\xff\xd8\xff\xe0 no picture")
     mark, text = finding("source 'default'")
     assert mark is Mark.BROKEN
@@ -361,10 +359,10 @@ class LateStorage(InMemoryStorage):
 @pytest.mark.parametrize(
     ("storage", "mark", "text"),
     [
-        ("LateStorage", Mark.BROKEN, "it does not answer: not in time. Look at its OPTIONS"),
-        ("OddStorage", Mark.FINE, "it answers. None of its originals is known yet."),
-        ("DownStorage", Mark.BROKEN, "it does not answer: 'resizer-doctor-"),
-        ("ShutStorage", Mark.BROKEN, "it does not answer: listing is forbidden. Look at"),
+        ("LateStorage", Mark.BROKEN, "it does not respond: not in time. Check its OPTIONS"),
+        ("OddStorage", Mark.FINE, "it responds. None of its originals is known yet."),
+        ("DownStorage", Mark.BROKEN, "it does not respond: 'resizer-doctor-"),
+        ("ShutStorage", Mark.BROKEN, "it does not respond: listing is forbidden. Check its"),
     ],
 )
 def test_source_of_which_nothing_is_known_is_asked(
@@ -395,7 +393,7 @@ def test_signing_key_is_advised(settings: Settings) -> None:
 
 def test_locks_are_told(settings: Settings, tmp_path: Path) -> None:
     mark, text = finding("locks")
-    assert (mark, "hosts not at all" in text) == (Mark.FINE, True)
+    assert (mark, "hosts do not" in text) == (Mark.FINE, True)
     memory = {"BACKEND": "django.core.files.storage.InMemoryStorage"}
     settings.STORAGES = {**settings.STORAGES, "resizer": memory}
     mark, text = finding("locks")

@@ -872,15 +872,13 @@ def test_doctor_follows_the_redirect_of_large_variants(
 
     host = servers["moto"].removeprefix("http://")
     use("moto")
-    assert examined() == f"✓ large variants: visitors are redirected to {host}, which answers them."
+    assert examined() == f"✓ large variants: visitors are redirected to {host}, and it responds."
     assert keys() == []
     # A name that is nobody's, and one that is somebody else's.
     use("moto", custom_domain=f"{host}/no-such-bucket", url_protocol="http:")
-    assert examined().startswith(
-        "✗ large variants: visitors are redirected to an address that does"
-    )
+    assert examined().startswith("✗ large variants: visitors are redirected to a URL that fails")
     use("moto", custom_domain=f"{host}/moto-api/?", url_protocol="http:")
-    assert examined().endswith("answers something else. Look at custom_domain and location.")
+    assert examined().endswith("a URL with other content. Check custom_domain and location.")
     assert keys() == []
 
 
@@ -905,7 +903,7 @@ def test_doctor_says_what_a_lost_permission_is() -> None:
     storages["default"].delete("a.jpg")
     api("default").delete_bucket(Bucket=bucket)
     found = {one.part: str(one) for one in examine()}
-    assert found["source 'default'"].startswith("✗ source 'default': it does not answer: ")
+    assert found["source 'default'"].startswith("✗ source 'default': it does not respond: ")
     assert "NoSuchBucket" in found["source 'default'"]
 
 
