@@ -1,4 +1,4 @@
-"""The admin: cached variants, and originals with their variants. What is deleted here goes from the storage too."""
+"""The admin of cached variants and of originals. Deleting a row also deletes its variants from the storage."""
 
 from __future__ import annotations
 
@@ -62,9 +62,9 @@ def file_size(row: CachedVariant | Original) -> str:
 
 @admin.display(description=_("saving"))
 def saving(cached_variant: CachedVariant) -> str:
-    """Against the original's file."""
+    """How much smaller than the original's file, percent. Negative for a larger file."""
     percent = 100 - 100 * cached_variant.bytes / max(1, cached_variant.original.bytes)
-    # Rounded down: nothing saves everything.
+    # Round down, so that nothing shows 100 %.
     return f"{math.floor(percent)}\u00a0%"
 
 
@@ -73,7 +73,7 @@ def age(cached_variant: CachedVariant) -> str:
     return timesince(cached_variant.created_at, depth=1)
 
 
-# Annotations of OriginalAdmin.get_queryset, which no type knows of.
+# Typed as Any: the annotations of OriginalAdmin.get_queryset have no type.
 @admin.display(description=_("variants"), ordering="variant_count")
 def variant_count(original: Any) -> int:
     return int(original.variant_count)
@@ -85,7 +85,7 @@ def variant_bytes(original: Any) -> str:
 
 
 class _WrittenByTheApp:
-    """Rows can be looked at and deleted, not added or changed."""
+    """Rows can be viewed and deleted, but not added or changed."""
 
     def has_add_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return False
@@ -95,7 +95,7 @@ class _WrittenByTheApp:
 
 
 class _DeletedWithFiles(_WrittenByTheApp, admin.ModelAdmin):  # type: ignore[type-arg]  # no runtime generics
-    """A storage that fails is told to the editor, instead of a success that was none."""
+    """If the storage fails while deleting, show the editor an error instead of a success message."""
 
     def delete_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         try:
@@ -110,8 +110,8 @@ class _DeletedWithFiles(_WrittenByTheApp, admin.ModelAdmin):  # type: ignore[typ
             return self._tell(request, error)
 
     def _tell(self, request: HttpRequest, error: StoreFailed) -> HttpResponse:
-        logger.warning("Not all could be deleted: %.500r", error)
-        message = _("Not all could be deleted, because the storage failed. Please try again.")
+        logger.warning("Some variants could not be deleted: %.500r", error)
+        message = _("Some variants were not deleted, because the storage failed. Please try again.")
         self.message_user(request, message, messages.ERROR)
         path = reverse(
             f"admin:resizer_{self.opts.model_name}_changelist", current_app=self.admin_site.name
@@ -136,9 +136,9 @@ class CachedVariantAdmin(_DeletedWithFiles):
     list_per_page = 50
     list_select_related = ("original",)
     search_fields = ("original__name", "key")
-    search_help_text = _("Search in the names of originals and in keys.")
+    search_help_text = _("Search the names of originals, and keys.")
     show_full_result_count = False
-    fields: ClassVar[Any] = (  # its stubs do not know of callables here
+    fields: ClassVar[Any] = (  # the stubs do not allow callables here
         variant_preview,
         "original_link",
         "key",
@@ -153,7 +153,7 @@ class CachedVariantAdmin(_DeletedWithFiles):
 
     @admin.display(description=_("original"), ordering="original__name")
     def original_link(self, cached_variant: CachedVariant) -> SafeString | str:
-        # A project may have another site than the default one, and originals on none.
+        # A project may have its own admin site without originals.
         if not self.admin_site.is_registered(Original):
             return str(cached_variant.original)
         url = reverse(
@@ -167,13 +167,13 @@ class CachedVariantAdmin(_DeletedWithFiles):
         self.delete_queryset(request, CachedVariant.objects.filter(pk=obj.pk))
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[CachedVariant]) -> None:
-        """Delete files and rows; a variant that is asked for again is made again."""
+        """Delete files and rows. A deleted variant is made again when it is requested. Raises StoreFailed."""
         store.delete(queryset)
 
 
 class CachedVariantInline(_WrittenByTheApp, admin.TabularInline):  # type: ignore[type-arg]  # no runtime generics
     model = CachedVariant
-    fields: ClassVar[Any] = (  # its stubs do not know of callables here
+    fields: ClassVar[Any] = (  # the stubs do not allow callables here
         variant_preview,
         size,
         "format",
@@ -204,9 +204,9 @@ class OriginalAdmin(_DeletedWithFiles):
     list_filter = ("source", "format", "has_alpha")
     list_per_page = 50
     search_fields = ("name",)
-    search_help_text = _("Search in names.")
+    search_help_text = _("Search names.")
     show_full_result_count = False
-    fields: ClassVar[Any] = (  # its stubs do not know of callables here
+    fields: ClassVar[Any] = (  # the stubs do not allow callables here
         original_preview,
         "source",
         "name",
@@ -229,7 +229,7 @@ class OriginalAdmin(_DeletedWithFiles):
         self.delete_queryset(request, Original.objects.filter(pk=obj.pk))
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Original]) -> None:
-        """Forget originals and delete their variants; the original files stay where they are."""
+        """Delete the rows of originals and all their variants. The originals' files stay. Raises StoreFailed."""
         for original in queryset:
             store.forget(locate(original))
             original.delete()

@@ -166,7 +166,7 @@ def test_storage_that_fails_is_told_to_the_editor(
         url = reverse(f"admin:resizer_{model}_changelist")
         data = {"action": "delete_selected", "_selected_action": [str(row.pk)], "post": "yes"}
     html = admin_client.post(url, data, follow=True).content.decode()
-    assert "Not all could be deleted, because the storage failed." in html
+    assert "Some variants were not deleted, because the storage failed." in html
     assert "uccessfully" not in html
     assert type(row).objects.filter(pk=row.pk).exists()
 

@@ -1,4 +1,7 @@
-"""Where a sweep that was stopped in time goes on the next time: a small file among the variants, which outlasts any cache."""
+"""Bookmarks: the place where the next sweep continues after `--for` stopped one.
+
+A bookmark is a small file in the variants storage, because a cache may lose its entries.
+"""
 
 from __future__ import annotations
 
@@ -17,45 +20,46 @@ if TYPE_CHECKING:
     from django.core.files.storage import Storage
 
 SALT = "resizer.bookmark"
-#: After how long what no sweep reads is removed: a second file of two sweeps at once, of which one was killed, seconds …
+#: Age at which a second file is removed, seconds. Two sweeps at once leave one if one of them is killed.
 SECOND_SECONDS = 3600
-#: … and the file of a sweep that is run no longer.
+#: Age at which the bookmark of an abandoned sweep is removed, seconds.
 UNREAD_SECONDS = 30 * 86_400
 
-# As Django makes up a name where there is a file already.
+# If the name is taken, Django's storages append "_" and seven characters.
 _FORM = re.compile(r"\.sweep-[0-9a-f]{32}(?P<second>_[A-Za-z0-9]{7})?")
 
 
 def is_left_over(name: str, age: float) -> bool:
-    """Whether a file is of this form, and so many seconds old that no sweep reads it."""
+    """Whether a file is a bookmark, and its age in seconds is too high for any sweep to read it."""
     match = _FORM.fullmatch(name)
     return match is not None and age >= (SECOND_SECONDS if match["second"] else UNREAD_SECONDS)
 
 
 class Bookmark:
-    """That of one sweep; `kind` says which. Each method raises StoreFailed."""
+    """The bookmark of one sweep. `kind` identifies the sweep's options. Each method raises StoreFailed."""
 
     def __init__(self, storage: Storage, kind: str) -> None:
         self._storage = storage
-        # A web server may serve the directory, and names of originals are nobody's business: no visitor can guess this one.
+        # The content names an original. A web server may serve the directory, so visitors must not guess the file name.
         digest = salted_hmac(SALT, kind, signing_keys()[0], algorithm="sha256").hexdigest()
         self._name = f".sweep-{digest[:32]}"
 
     def read(self) -> Sequence[str | int]:
-        """Nothing where there is none that can be read."""
+        """The stage and place of the last sweep. Empty without a readable bookmark."""
         fetched = publishing.fetch(self._storage, self._name)
         try:
             place = json.loads(fetched[0]) if fetched else None
         except ValueError:
-            # Of a process that was killed while it wrote.
+            # A process was killed while it wrote the file.
             return ()
         match place:
             case ["files"] | ["files", str()] | ["rows"] | ["rows", int(), str(), str()]:
                 return cast("Sequence[str | int]", place)
-        # Another release may write other places.
+        # Another release may have written another form.
         return ()
 
     def write(self, place: Sequence[str | int]) -> None:
+        """Keep a stage and place, as `read` gives them."""
         publishing.note(self._storage, self._name, json.dumps(place).encode())
 
     def drop(self) -> None:

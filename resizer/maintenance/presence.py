@@ -1,6 +1,6 @@
-"""Whether originals are still there, and whether their source can tell at all.
+"""Whether originals still exist, and whether the answers of their source can be trusted.
 
-A disk that is not mounted, and a bucket that is another one, look like sources that have lost everything.
+An unmounted disk or a wrong bucket looks like a source without any of its originals.
 """
 
 from __future__ import annotations
@@ -17,33 +17,33 @@ if TYPE_CHECKING:
 
     from resizer.concurrency.waiting import Deadline
 
-#: How many answers are waited for, however little time there is: of less nothing can be told.
+#: The least number of answers to wait for, however little time is left. Fewer show nothing.
 ENOUGH = 30
-#: So many known originals tell a loss from a deletion. An editor who deletes one of two has not lost half of them.
+#: The least number of known originals for telling a loss from a deletion. An editor may delete one of two.
 MANY = 4
-#: How many originals of a source may fail, before any has answered, until it is asked for no more.
+#: After this many failures without any answer, a source is not asked for more originals.
 PATIENCE = 10
-#: An original's fingerprint; None if it is gone; an error if that cannot be told.
+#: An original's fingerprint, None for a deleted original, or the error of a source that could not tell.
 Presence: TypeAlias = "str | ResizerError | None"
 
 
 def present(alias: str, names: Iterable[str]) -> Iterator[tuple[str, Presence]]:
-    """Ask a source for many originals; what is not configured has none."""
+    """Ask a source for many originals, and yield each name with its answer. A source missing in SOURCES has none."""
     source = find_source(alias)
     if source is None:
         yield from ((name, None) for name in names)
         return
     names = list(names)
-    # A web server that is told what was there may answer in a word that it still is. Others are asked for many at once.
+    # A web server with a known fingerprint may respond with 304. Sources that list many names at once need none.
     known = {} if isinstance(source, BulkSource) else index.fingerprints(alias, names)
     for name, stat in stat_each(source, names, known):
         yield name, _presence(stat)
 
 
 def first_names(alias: str) -> Iterator[str]:
-    """What a source has, without the variants that may lie beside it.
+    """The names in a source, without variants kept in the same place.
 
-    Raises SourceFailed, SourceTimedOut, Busy; NotImplementedError where a source cannot say.
+    Raises SourceFailed, SourceTimedOut or Busy, and NotImplementedError if the source cannot be listed.
     """
     source = get_source(alias)
     if not isinstance(source, ListableSource):
@@ -52,23 +52,23 @@ def first_names(alias: str) -> Iterator[str]:
 
 
 def absence(alias: str) -> str | None:
-    """Why a source as a whole is not there, as the end of a sentence; None if it is, or cannot say."""
+    """Why a whole source is unavailable, as the end of a sentence. None if it is there or cannot be listed."""
     if find_source(alias) is None:
         return "is not among SOURCES"
     try:
         if next(first_names(alias), None) is None:
-            return "is empty, or not there"
+            return "is empty or missing"
     except NotImplementedError:
         pass
     except ResizerError as error:
-        return f"does not answer: {error}"
+        return f"does not respond: {error}"
     return None
 
 
 def loss(alias: str, known: Iterable[str], deadline: Deadline | None = None) -> str | None:
-    """Why what a source says of originals is not to be believed, as the end of a sentence; None if it is.
+    """Why the answers of a source cannot be trusted, as the end of a sentence. None if they can.
 
-    `known` are those that were there once, or some of them.
+    `known` are names of originals that were there once, or a sample of them.
     """
     asked = failed = gone = 0
     for _name, answer in present(alias, known):
@@ -76,7 +76,7 @@ def loss(alias: str, known: Iterable[str], deadline: Deadline | None = None) -> 
         if isinstance(answer, ResizerError):
             failed += 1
             if not asked and (failed == PATIENCE or is_over):
-                return f"does not answer: {answer}"
+                return f"does not respond: {answer}"
             continue
         asked += 1
         gone += answer is None
@@ -99,7 +99,8 @@ def _shows_a_file(alias: str) -> bool:
 def _presence(stat: Stat | ResizerError) -> Presence:
     if isinstance(stat, Stat):
         return stat.fingerprint
-    # S3 says 403 of a missing key too; but whoever has lost a permission must not lose all variants.
+    # Without permission to list, S3 responds with 403 for a missing key. A lost permission looks the same, and must not
+    # remove all variants.
     is_forbidden = isinstance(stat.__cause__, PermissionError)
     return None if isinstance(stat, OriginalNotFound) and not is_forbidden else stat
 
@@ -108,5 +109,5 @@ def _is_variant(name: str) -> bool:
     try:
         return parse_key(name) is not None
     except InvalidOption:
-        # Of a key's form.
+        # It looks like a key, with unknown parts.
         return True

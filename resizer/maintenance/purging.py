@@ -1,7 +1,7 @@
-"""Cached variants that nobody needs any longer: `Purge` looks for them, and removes them while it looks.
+"""Purges of cached variants: `Purge` finds and removes them batch by batch.
 
-What does not read as a key of ours is left alone, whatever it is. A batch is removed before the next one is looked for,
-files before their rows: a process that is killed leaves at most rows without a file, which the next purge removes.
+Files whose name is not a key of the app stay. In each batch, files are removed before their rows. So a killed process
+leaves at most rows without a file, and the next purge removes these.
 """
 
 from __future__ import annotations
@@ -38,61 +38,61 @@ if TYPE_CHECKING:
 
 Item = TypeVar("Item")
 
-#: What a process that was killed has left unfinished is swept after an hour, seconds.
+#: Age at which an unfinished file of a killed process is removed, seconds.
 UNFINISHED_SECONDS = 3600
-#: How many files are looked at and deleted at a time.
+#: How many files are checked and deleted at a time.
 BATCH = 1000
-#: How many known originals of a source tell whether it has lost most of them.
+#: How many known originals of a source are checked for a loss of most of them.
 SAMPLE = 300
-#: How much of the time there is may go into that.
+#: The share of the remaining time for that check.
 SAMPLE_SHARE = 1 / 3
-#: How many originals are named that could not be asked for.
+#: How many unclear originals a report names.
 EXAMPLES = 3
 
-#: The answer of a source that cannot tell.
+#: The answer for originals of a source that cannot be trusted.
 _UNTOLD = SourceFailed("the source cannot tell what has gone")
-# As `publishing` names a file until it is whole.
+# The name of a file while `publishing` writes it.
 _UNFINISHED = re.compile(r"(?P<directory>(?:.*/)?)\.(?P<name>[^/]+)\.[0-9a-f]{16}\.tmp")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """Which cached variants: those of which all that is said here is true."""
+    """Which cached variants to remove. A variant has to match every field."""
 
-    #: An alias in `SOURCES`; None is any.
+    #: An alias in `SOURCES`. None matches any source.
     source: str | None = None
-    #: Made longer ago than so many seconds; None is at any time.
+    #: Made longer ago than this, seconds. None matches any age.
     older_than: int | None = None
-    #: Of a version that is not their original's present one, or of an original that is gone.
+    #: True matches only former versions, and variants of deleted originals.
     is_stale: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
 class Report:
-    """What has been removed until now, or would be."""
+    """What has been removed so far, or would be in a dry run."""
 
     variants: int = 0
     bytes: int = 0
     #: Temporary files of processes that were killed.
     unfinished: int = 0
-    #: Rows of variants whose file is gone.
+    #: Rows of variants without a file.
     rows: int = 0
-    #: Rows of originals that are gone, and have no variant left.
+    #: Rows of deleted originals without variants.
     originals: int = 0
-    #: Originals of which their source could not tell whether they are there; their variants stay.
+    #: Originals that their source could not check. Their variants stay.
     unclear: int = 0
     #: Some of them.
     examples: list[Reference] = field(default_factory=list)
-    #: Why sources cannot tell what has gone, by alias; what was made of them stays.
+    #: Why a source cannot be trusted, by alias. Its variants stay.
     doubts: dict[str, str] = field(default_factory=dict)
-    #: The database failed, from the start or meanwhile, so that rows may be left.
+    #: The database failed, so some rows may remain.
     has_left_rows: bool = False
-    #: All has been looked at.
+    #: Everything has been checked.
     is_complete: bool = False
 
 
 class _Candidate(NamedTuple):
-    """A cached variant, as its file or its row has it."""
+    """A cached variant, from its file or its row."""
 
     key: str
     variant: Variant
@@ -104,7 +104,7 @@ class _Candidate(NamedTuple):
 
 
 class Purge:
-    """One run. Its `report` is true at any moment, also after an interruption."""
+    """One run. Its `report` is up to date at any moment, also after an interruption."""
 
     def __init__(
         self,
@@ -116,8 +116,10 @@ class Purge:
         seconds: float | None = None,
         tell: Callable[[str], object] = lambda name: None,
     ) -> None:
-        """`is_forced` believes sources that seem to have lost everything. With `seconds` it stops in time, and goes on
-        where the last one with the same choice did; `tell` is told the name of each file that goes.
+        """`is_forced` also purges sources that seem to have lost their originals. With `is_dry`, nothing is removed.
+
+        With `seconds`, the run stops after that time. The next run with `seconds` and the same choice continues there.
+        `tell` is called with the name of each removed file.
         """
         self.report = Report()
         self._choice = choice
@@ -129,8 +131,8 @@ class Purge:
         self._storage = store.variants_storage()
         self._is_indexed = index.is_available()
         self._note_rows(self._is_indexed or not index.is_configured())
-        # A listing of local files costs nothing; that of a bucket costs a request for a thousand, so the index is
-        # asked instead where there is one. It knows of no unrecorded files, and not which files are lost.
+        # Listing local files is cheap. A bucket takes a request for each thousand files, so read the database instead if
+        # there is one. It does not know files without a row, or rows without a file.
         is_local = kind_of(self._storage).is_local
         self._is_listed = from_storage or is_local or not self._is_indexed
         self._made_before = None if choice.older_than is None else time.time() - choice.older_than
@@ -140,7 +142,7 @@ class Purge:
         self._unclear: set[Reference] = set()
 
     def run(self) -> None:
-        """Raises StoreFailed. What is left can be tried again."""
+        """Remove variants until the end, or until the time is over. Raises StoreFailed; then run again for the rest."""
         stage, *after = (self._bookmark.read() if self._seconds is not None else ()) or ("files",)
         if stage == "files" and self._is_listed and not self._sweep_files(cast("list[str]", after)):
             return
@@ -153,7 +155,7 @@ class Purge:
     # --- in which order
 
     def _sweep_files(self, after: Sequence[str]) -> bool:
-        """Whether it came to its end, as `_sweep_rows` does."""
+        """Whether the sweep came to its end. `_sweep_rows` returns the same."""
         files = publishing.walk(self._storage, _directory(self._choice.source), *after)
         for some in _batches(files, BATCH):
             candidates = list(self._candidates(one[:3] for one in some))
@@ -191,7 +193,7 @@ class Purge:
     # --- what goes
 
     def _candidates(self, found: Iterable[tuple[str, int, float]]) -> Iterator[_Candidate]:
-        """Of keys, bytes and moments those of variants that source and age do not rule out."""
+        """Filter (key, bytes, POSIX seconds) by source and age."""
         before = self._made_before
         for key, length, made_at in found:
             variant = _parse(key)
@@ -203,7 +205,7 @@ class Purge:
     def _take(
         self, candidates: Sequence[_Candidate], answers: Mapping[Reference, Presence]
     ) -> None:
-        """Remove those that are to go, as far as their originals were asked for."""
+        """Remove the chosen candidates, as far as `answers` has their originals."""
         self._note_unclear(candidates, answers)
         chosen = [one for one in candidates if self._is_chosen(one, answers)]
         for some in _batches(chosen, BATCH):
@@ -227,7 +229,7 @@ class Purge:
             for one in {candidate.reference for candidate in candidates}
             if isinstance(answers.get(one), ResizerError) and one.source not in self.report.doubts
         }
-        # The variants of an original may be in two batches.
+        # Count an original once, even with variants in two batches.
         new = unclear - self._unclear
         self._unclear = unclear
         self.report.unclear += len(new)
@@ -241,15 +243,15 @@ class Purge:
         self.report.bytes += sum(one.bytes for one in some)
 
     def _take_originals(self, rows: Sequence[OriginalRow]) -> Sequence[OriginalRow]:
-        """Remove what is to go of some originals, their variants and their own rows; those that the time sufficed for."""
-        # A collation may take "press" and "Press" for one.
+        """Remove chosen variants of some originals, and rows of deleted originals. Returns the rows done in time."""
+        # The database's collation may treat "press" and "Press" as equal.
         mine = [row for row in rows if self._choice.source in {None, row.source}]
         variants = self._read(index.list_variants(mine))
         if self._is_listed:
             variants = self._forget_lost(variants)
         candidates = list(self._candidates(one[1:] for one in variants))
         bare = self._bare(mine, variants, {one.key for one in candidates})
-        # What is listed has been looked at already.
+        # `_sweep_files` has already checked the listed files.
         taken = [] if self._is_listed else candidates
         wanted = bare | {one.reference for one in taken}
         in_order = [row.reference for row in mine if row.reference in wanted]
@@ -268,16 +270,16 @@ class Purge:
         variants: Iterable[VariantRow],
         candidates: AbstractSet[str],
     ) -> set[Reference]:
-        """Those that no variant is left of, should they be gone."""
+        """Originals that will have no variant. If they are deleted, their rows go too."""
         if not self._choice.is_stale:
             return set()
-        # What was listed has gone already.
+        # `_sweep_files` has already removed the chosen files.
         are_removed = self._is_listed and not self._is_dry
         kept = {one.original for one in variants if are_removed or one.key not in candidates}
         return {row.reference for row in rows if row.pk not in kept}
 
     def _forget_lost(self, variants: Sequence[VariantRow]) -> Sequence[VariantRow]:
-        """Remove rows without a file; the others."""
+        """Remove rows without a file. Returns the other rows."""
         lost = set(publishing.missing(self._storage, [one.key for one in variants]))
         if lost and not self._is_dry:
             self._note_rows(index.forget_variants(lost))
@@ -307,9 +309,9 @@ class Purge:
     # --- what sources say
 
     def _ask(self, references: Iterable[Reference]) -> dict[Reference, Presence]:
-        """What became of originals; not of those that there was no time left for, but of the first one at least.
+        """Ask whether originals are still there, until the time is over.
 
-        A source may be asked in an order of its own, and by the first one a purge moves on.
+        The first one is always asked, so that each run makes progress. Sources may return answers in any order.
         """
         references = list(dict.fromkeys(references))
         names: dict[str, list[str]] = defaultdict(list)
@@ -337,12 +339,12 @@ class Purge:
             if self._is_over:
                 break
         if None in answers.values() and not self._is_forced:
-            # It may have been unmounted since.
+            # The disk may have been unmounted since.
             self._doubt(alias, presence.absence(alias))
         return untold if alias in self.report.doubts else answers
 
     def _has_doubts(self, alias: str) -> bool:
-        """Whether a source cannot tell what has gone."""
+        """Whether a source cannot be trusted to tell which originals are gone."""
         by_age = self._choice.older_than is not None
         if self._is_forced or not (self._choice.is_stale or by_age):
             return False
@@ -359,13 +361,13 @@ class Purge:
             self.report.doubts[alias] = reason
 
     def _known(self, alias: str) -> list[str]:
-        """Names of some originals of a source that were there once."""
+        """A sample of the names of originals that a source once had."""
         rows = index.sample_originals(alias, SAMPLE) if self._is_indexed else []
         return rows or self._sample[alias]
 
     @cached_property
     def _sample(self) -> Mapping[str, list[str]]:
-        """From the listing, by alias (Vitter 1985, algorithm R)."""
+        """Random names from the listing of variants, by alias (Vitter 1985, algorithm R)."""
         sample: dict[str, list[str]] = defaultdict(list)
         counts: Counter[str] = Counter()
         deadline = self._share()

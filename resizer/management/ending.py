@@ -1,4 +1,4 @@
-"""How a command ends that is interrupted, or whose output cannot be written: with a status, not with a traceback."""
+"""End a command with an exit status, not a traceback, if it is interrupted or its output cannot be written."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
     from django.core.management.base import BaseCommand
 
-#: As shells report a process that SIGINT, or SIGPIPE, has ended.
+#: Exit statuses that shells report for a process ended by SIGINT or SIGPIPE.
 INTERRUPTED = 130
 UNREAD = 141
 
 
 class _Unwritten(Exception):
-    """The output cannot be written; its cause is the OSError, which no work of the command has raised."""
+    """The output cannot be written. `__cause__` is the OSError. Other OSErrors come from the command's own work."""
 
 
 class _Output(OutputWrapper):
@@ -35,7 +35,7 @@ class _Output(OutputWrapper):
             try:
                 super().write(msg, style_func, ending)
             except UnicodeEncodeError as error:
-                # Of a terminal without our signs, or of a name that is no text: as Python writes errors themselves.
+                # The terminal lacks a character, or a file name is not valid text. Escape it, as Python does on stderr.
                 told = msg.encode(error.encoding, "backslashreplace").decode(error.encoding)
                 super().write(told, style_func, ending)
 
@@ -54,12 +54,14 @@ def _written() -> Iterator[None]:
 
 @contextmanager
 def told_end(command: BaseCommand) -> Iterator[None]:
-    """End with UNREAD where the reader of a pipe, such as `head`, has closed it. Raises CommandError with one sentence
-    for other output that cannot be written, and with INTERRUPTED after Ctrl-C.
+    """Run a command's work with a proper end.
+
+    Exits with UNREAD if the reader of a pipe, such as `head`, has closed it. Raises CommandError with one sentence
+    for any other output that cannot be written, and CommandError with INTERRUPTED after Ctrl-C.
     """
     given = command.stdout
     with ExitStack() as stack:
-        # Python has no output where the descriptor was closed from the start.
+        # If the descriptor was closed from the start, Python has no stdout.
         is_closed = given._out is None
         out = stack.enter_context(open(os.devnull, "w")) if is_closed else given
         command.stdout = _Output(cast("TextIO", out))
@@ -67,10 +69,10 @@ def told_end(command: BaseCommand) -> Iterator[None]:
             try:
                 yield
             finally:
-                # Now, not when the interpreter ends and can only complain.
+                # Flush now. At the end of the interpreter, an error could only be printed.
                 command.stdout.flush()
         except _Unwritten as error:
-            # What is still in Python's buffer goes nowhere (docs.python.org, "Note on SIGPIPE").
+            # Send the rest of Python's buffer to /dev/null (docs.python.org, "Note on SIGPIPE").
             os.dup2(os.open(os.devnull, os.O_WRONLY), given.fileno())
             if isinstance(error.__cause__, BrokenPipeError):
                 sys.exit(UNREAD)

@@ -78,7 +78,9 @@ def test_what_is_broken_ends_in_1(settings: Settings, capsys: pytest.CaptureFixt
         **settings.STORAGES,
         "resizer": {"BACKEND": "tests.test_store.ReadOnlyStorage"},
     }
-    with pytest.raises(CommandError, match=r"^1 part is broken, see ✗ above\.$") as raised:
+    with pytest.raises(
+        CommandError, match=r"^1 part is broken. See the lines with ✗ above\.$"
+    ) as raised:
         call_command("resizer_doctor")
     assert raised.value.returncode == 1
     assert "✗ variants storage: " in capsys.readouterr().out

@@ -128,5 +128,5 @@ def test_command_waits_for_a_place(
         rush.enter_context(one_fetch_from("storage 'default'"))
         monkeypatch.setattr(Pauses, "pause", real)
         monkeypatch.setattr(bulkhead, "COMMAND_SECONDS", 0)
-        with pytest.raises(CommandError, match="could not be asked for"):
+        with pytest.raises(CommandError, match="could not be checked"):
             call_command("resizer_purge")

@@ -13,13 +13,14 @@ from resizer.sources import bulkhead
 
 class Command(BaseCommand):
     help = (
-        "Tries everything that pictures need, and says in one line each what works (✓), what is worth knowing (!)"
-        " and what is broken (✗), and what to do about it: settings, the storage of the variants (one is written,"
-        " read and deleted), addresses, encoders, cache, database, sources (an original of each is opened), signing key. Works without a database."
-        " Exits with 0; with 1 if something is broken, or if the output cannot be written; with 130 after Ctrl-C, and with 141"
-        " if nobody reads its output."
+        "Tests everything that pictures need: settings, variants storage (writes, reads and deletes a file), URLs,"
+        " encoders, cache, locks, database, sources (opens an original of each) and signing key."
+        " Each line begins with ✓ (works), ! (good to know) or ✗ (broken), and says what to do."
+        " Works without a database."
+        " Exit status: 0 if nothing is broken; 1 if something is broken or the output cannot be written;"
+        " 130 after Ctrl-C; 141 if a pipe was closed."
     )
-    # It runs those of the app itself, and says what they find instead of stopping at it.
+    # The command runs the app's checks itself and reports their findings. Django would stop at the first error.
     requires_system_checks = ()
 
     def handle(self, *_: Any, **__: Any) -> None:
@@ -33,4 +34,4 @@ class Command(BaseCommand):
             self.stdout.write(str(finding))
         if broken:
             some = "1 part is" if broken == 1 else f"{broken} parts are"
-            raise CommandError(f"{some} broken, see ✗ above.")
+            raise CommandError(f"{some} broken. See the lines with ✗ above.")

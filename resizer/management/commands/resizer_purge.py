@@ -26,65 +26,76 @@ _UNITS = {"h": 3600, "d": 86_400, "w": 604_800}  # seconds
 
 
 def _age(text: str) -> int:
-    """ "30d" in seconds."""
+    """Convert an age such as "30d" to seconds. Raises ArgumentTypeError."""
     match = re.fullmatch(r"([0-9]{1,5})([hdw])", text)
     if match is None:
-        raise argparse.ArgumentTypeError("write a number and h, d or w: 12h, 30d, 8w")
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not an age. Write a number and h, d or w, such as 12h, 30d or 8w"
+        )
     return int(match[1]) * _UNITS[match[2]]
 
 
 def _seconds(text: str) -> float:
     seconds = float(text)
     if not 0 < seconds < math.inf:
-        raise argparse.ArgumentTypeError("write a number of seconds, more than 0")
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a duration. Write a number of seconds above 0"
+        )
     return seconds
 
 
 class Command(BaseCommand):
     help = (
-        "Removes cached variants of pictures that are no longer needed. Without options: those whose original was"
-        " replaced or deleted. Originals are never touched, and what is asked for again is made again."
-        " Several options narrow the choice: only what all of them say is removed. Rows of the database go as well:"
-        " of variants whose file is gone (where it looks through the storage), and of originals that have neither file"
-        " nor variants. So do unfinished files that killed processes have left."
-        " A source that is empty or not there, or that has lost more than half of four or more known originals at once, cannot"
-        " tell what has gone: its variants stay, unless you say --force or --all. Deletes while it looks, so that"
-        " a run that is stopped or killed has done a part, and can be repeated."
-        " Exits with 0 if all went well, also where --for has ended it in time; with 1 if a storage or the database"
-        " failed, if a source could not tell, or if the output cannot be written; with 130 after Ctrl-C, and with 141 if nobody reads its output."
+        "Removes cached variants. Without options, it removes the variants of replaced or deleted originals."
+        " Several options narrow the choice: a variant has to match all of them. Originals are never touched,"
+        " and a removed variant is made again when a page needs it."
+        " --stale (the default) also removes database rows of originals without file and variants. When the command looks"
+        " through the storage, it also removes rows without a file and unfinished files of killed processes."
+        " If a source is empty or missing, or has lost more than half of its known originals (four or more) at once,"
+        " its variants stay unless you give --force or --all."
+        " The command deletes while it looks. If it is stopped or killed, run it again for the rest."
+        " Exit status: 0 if all went well, also at the end of --for; 1 if a storage or the database failed,"
+        " a source could not tell, or the output cannot be written; 130 after Ctrl-C; 141 if a pipe was closed."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "--stale", action="store_true", help="whose original was replaced or deleted"
+            "--stale",
+            action="store_true",
+            help="remove variants of replaced or deleted originals (the default)",
         )
         parser.add_argument(
-            "--older-than", metavar="AGE", type=_age, help="made longer ago than: 12h, 30d, 8w"
+            "--older-than",
+            metavar="AGE",
+            type=_age,
+            help="remove variants made longer ago than this: 12h, 30d, 8w",
         )
         parser.add_argument(
-            "--source", metavar="ALIAS", help="of originals of this source, such as default"
+            "--source",
+            metavar="ALIAS",
+            help="remove variants of originals in this source, such as default",
         )
-        parser.add_argument("--all", action="store_true", help="every one")
+        parser.add_argument("--all", action="store_true", help="remove every variant")
         parser.add_argument(
-            "--dry-run", action="store_true", help="only say what would be removed; remove nothing"
+            "--dry-run", action="store_true", help="print what would be removed, but remove nothing"
         )
         parser.add_argument(
             "--force",
             action="store_true",
-            help="believe a source that seems to have lost everything, and remove its variants",
+            help="also purge sources that seem to have lost their originals",
         )
         parser.add_argument(
             "--for",
             dest="seconds",
             metavar="SECONDS",
             type=_seconds,
-            help="stop after so long; the next run with --for and the same options goes on from there",
+            help="stop after this time. The next run with --for and the same options continues from there",
         )
         parser.add_argument(
             "--from-storage",
             action="store_true",
-            help="look through the storage, not through the database: slower with a bucket, but finds files that"
-            " were never recorded and rows whose file is gone (done by itself where there is no database, or the files are local)",
+            help="list the storage instead of reading the database. Slower with a bucket, but finds files without a row"
+            " and rows without a file. Always on for local files and without a database",
         )
 
     def handle(self, *_: Any, **options: Any) -> None:
@@ -94,7 +105,7 @@ class Command(BaseCommand):
     def _purge(self, options: dict[str, Any]) -> None:
         age, source = options["older_than"], options["source"]
         if options["all"] and (options["stale"] or age is not None):
-            raise CommandError("--all cannot be narrowed by --stale or --older-than.")
+            raise CommandError("--all cannot be combined with --stale or --older-than. Remove one.")
         choice = Choice(
             source=source,
             older_than=age,
@@ -113,7 +124,7 @@ class Command(BaseCommand):
         except StoreFailed as error:
             self._tell(purge.report, options)
             raise CommandError(
-                f"The variants storage failed: {error}. Please try again."
+                f"The variants storage failed: {error}. Run the command again for the rest."
             ) from error
         except KeyboardInterrupt:
             self._tell(purge.report, options)
@@ -121,15 +132,17 @@ class Command(BaseCommand):
         report = purge.report
         is_known = report.variants or report.rows or report.originals
         if not is_known and source and find_source(source) is None:
-            raise CommandError(f"There is no source {source!r}, and no variant of it.")
+            raise CommandError(
+                f"There is no source {source!r}, and no variant of it. Use an alias in SOURCES."
+            )
         self._tell(report, options)
         if not report.is_complete:
             rest = (
-                "The rest was not looked at."
+                "The rest was not checked."
                 if options["dry_run"]
-                else "The next run with --for goes on from here."
+                else "The next run with --for continues from here."
             )
-            self.stdout.write(f"The time is over. {rest}")
+            self.stdout.write(f"The time of --for is over. {rest}")
         if problems := list(_problems(report, is_dry=options["dry_run"])):
             raise CommandError("\n".join(problems))
 
@@ -152,14 +165,14 @@ class Command(BaseCommand):
 
 def _problems(report: Report, *, is_dry: bool) -> Iterator[str]:
     for alias, reason in report.doubts.items():
-        yield f"Source {alias!r} {reason}. It cannot tell what has gone, so its variants stay; --force removes them."
+        yield f"Source {alias!r} {reason}. So its variants stay. To remove them, use --force."
     if report.unclear:
         some = ", ".join(":".join(one) for one in report.examples)
-        yield f"{report.unclear} originals could not be asked for, such as {some}: their variants stay."
+        yield f"{report.unclear} originals could not be checked, such as {some}. Their variants stay."
     if report.has_left_rows:
         left = (
-            "Not all rows were looked at"
+            "Not all rows were checked"
             if is_dry
-            else "The files are removed, but rows may be left"
+            else "The files are removed, but some rows may remain"
         )
-        yield f"{left}: the database failed. Please try again."
+        yield f"{left}, because the database failed. Run the command again."
