@@ -34,7 +34,7 @@ def present(alias: str, names: Iterable[str]) -> Iterator[tuple[str, Presence]]:
         yield from ((name, None) for name in names)
         return
     names = list(names)
-    # A web server with a known fingerprint may respond with 304. Sources that list many names at once need none.
+    # A web server can compare a known fingerprint and respond with 304. A BulkSource checks many names without it.
     known = {} if isinstance(source, BulkSource) else index.fingerprints(alias, names)
     for name, stat in stat_each(source, names, known):
         yield name, _presence(stat)

@@ -1,6 +1,6 @@
 """Purges of cached variants: `Purge` finds and removes them batch by batch.
 
-Files whose name is not a key of the app stay. In each batch, files are removed before their rows. So a killed process
+Files without a key of the app as their name stay. In each batch, files are removed before their rows. So a killed process
 leaves at most rows without a file, and the next purge removes these.
 """
 
@@ -49,7 +49,7 @@ SAMPLE_SHARE = 1 / 3
 #: How many unclear originals a report names.
 EXAMPLES = 3
 
-#: The answer for originals of a source that cannot be trusted.
+#: The answer for originals of an untrusted source.
 _UNTOLD = SourceFailed("the source cannot tell what has gone")
 # The name of a file while `publishing` writes it.
 _UNFINISHED = re.compile(r"(?P<directory>(?:.*/)?)\.(?P<name>[^/]+)\.[0-9a-f]{16}\.tmp")
@@ -57,7 +57,7 @@ _UNFINISHED = re.compile(r"(?P<directory>(?:.*/)?)\.(?P<name>[^/]+)\.[0-9a-f]{16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """Which cached variants to remove. A variant has to match every field."""
+    """The cached variants to remove. A variant has to match every field."""
 
     #: An alias in `SOURCES`. None matches any source.
     source: str | None = None
@@ -69,17 +69,17 @@ class Choice:
 
 @dataclass(slots=True, kw_only=True)
 class Report:
-    """What has been removed so far, or would be in a dry run."""
+    """Everything removed so far. In a dry run, everything that would be removed."""
 
     variants: int = 0
     bytes: int = 0
-    #: Temporary files of processes that were killed.
+    #: Temporary files of killed processes.
     unfinished: int = 0
     #: Rows of variants without a file.
     rows: int = 0
     #: Rows of deleted originals without variants.
     originals: int = 0
-    #: Originals that their source could not check. Their variants stay.
+    #: Originals not checked, because their source failed. Their variants stay.
     unclear: int = 0
     #: Some of them.
     examples: list[Reference] = field(default_factory=list)
@@ -270,7 +270,7 @@ class Purge:
         variants: Iterable[VariantRow],
         candidates: AbstractSet[str],
     ) -> set[Reference]:
-        """Originals that will have no variant. If they are deleted, their rows go too."""
+        """Originals without variants after this run. If they are deleted, their rows go too."""
         if not self._choice.is_stale:
             return set()
         # `_sweep_files` has already removed the chosen files.
@@ -344,7 +344,7 @@ class Purge:
         return untold if alias in self.report.doubts else answers
 
     def _has_doubts(self, alias: str) -> bool:
-        """Whether a source cannot be trusted to tell which originals are gone."""
+        """Whether the source's answers about missing originals cannot be trusted."""
         by_age = self._choice.older_than is not None
         if self._is_forced or not (self._choice.is_stale or by_age):
             return False
@@ -361,7 +361,7 @@ class Purge:
             self.report.doubts[alias] = reason
 
     def _known(self, alias: str) -> list[str]:
-        """A sample of the names of originals that a source once had."""
+        """A sample of names of a source's known originals, present or not."""
         rows = index.sample_originals(alias, SAMPLE) if self._is_indexed else []
         return rows or self._sample[alias]
 

@@ -215,7 +215,7 @@ def test_storage_that_cannot_be_a_source_shows_its_file_as_it_is(
     expected = "" if address is None else f' src="{address}"'
     attributes = 'loading="lazy" decoding="async"'
     assert PAGE.render(context) == f'<img{expected} width="320" alt="" {attributes}>'
-    assert "add one for it to RESIZER['SOURCES']" in caplog.text
+    assert "Add a source for it to RESIZER['SOURCES']" in caplog.text
     tag = Template("{% load resizer %}{% resized_url photo.image width=320 %}")
     assert tag.render(context) == (address or "")
 

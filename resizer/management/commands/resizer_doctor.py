@@ -13,7 +13,7 @@ from resizer.sources import bulkhead
 
 class Command(BaseCommand):
     help = (
-        "Tests everything that pictures need: settings, variants storage (writes, reads and deletes a file), URLs,"
+        "Tests all parts of the app: settings, variants storage (writes, reads and deletes a file), URLs,"
         " encoders, cache, locks, database, sources (opens an original of each) and signing key."
         " Each line begins with ✓ (works), ! (good to know) or ✗ (broken), and says what to do."
         " Works without a database."
