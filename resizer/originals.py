@@ -101,7 +101,8 @@ def locate(file: File) -> Reference:
         # Accept only the aliases in the settings. The string may come from an attacker, who can compute the alias of a
         # private storage.
         if not (colon and alias in get_settings().SOURCES):
-            alias, name = DEFAULT_SOURCE, file
+            # Exactly a str: pathlib of Python 3.11 refuses a template's SafeString.
+            alias, name = DEFAULT_SOURCE, str.__str__(file)
         return Reference(alias, get_source(alias).spell(name))
     raise TypeError(f"{file!r} is no original. Pass a model's file, or a name such as 'photo.jpg'.")
 

@@ -156,9 +156,11 @@ def test_there_are_many_and_they_are_small() -> None:
 
 
 def test_script_writes_them(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "tests.hostile_files", str(tmp_path)]
+    directory = tmp_path / "hostile"
+    directory.mkdir()
+    command = [sys.executable, "-m", "tests.hostile_files", str(directory)]
     subprocess.run(command, cwd=ROOT, check=True)
-    assert {path.name for path in tmp_path.iterdir()} == {file.name for file in hostile_files()}
+    assert {path.name for path in directory.iterdir()} == {file.name for file in hostile_files()}
 
 
 def test_each_is_answered_as_it_should_be(outcome: Outcome) -> None:

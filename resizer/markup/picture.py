@@ -12,7 +12,6 @@ import html
 import logging
 import re
 from dataclasses import dataclass, field, replace
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.db.models.fields.files import FieldFile
@@ -237,7 +236,7 @@ def _tell(how: str, file: File, error: ResizerError) -> None:
 def _is_of_another_format(file: File, error: ResizerError) -> bool:
     """Whether nothing is wrong, as with an SVG: neither the bytes nor the name are of a format that is resized."""
     name = str(getattr(file, "name", file))
-    ending = PurePosixPath(name).suffix.lower().removeprefix(".")
+    ending = name.rpartition(".")[2].lower()
     resized = [one for one in BY_NAME.values() if get_settings().may_open(one)]
     is_claimed = any(ending in (one.name, one.extension) for one in resized)
     return isinstance(error, UnsupportedFormat) and not is_claimed

@@ -343,6 +343,15 @@ def test_profile_for_other_channels_is_ignored(engine: Engine) -> None:
     assert difference(image, draw((640, 480), "L").resize((320, 240))) < TOLERANCE
 
 
+@pytest.mark.parametrize("original", [PNG, WEBP], ids=["png", "webp"])
+def test_damage_within_the_pixels_is_told(engine: Engine, original: Format) -> None:
+    content = bytearray(encode(draw((640, 480)), original.name.upper()))
+    place = len(content) // 3
+    content[place : place + 400] = random.Random(1).randbytes(400)
+    with pytest.raises(UndecodableOriginal):
+        render(engine, bytes(content), variant())
+
+
 @pytest.mark.parametrize("original", [AVIF, GIF, JPEG, PNG, WEBP], ids=lambda one: one.name)
 def test_truncated_original_is_refused(engine: Engine, original: Format) -> None:
     content = encode(draw((1000, 750)), original.name.upper())

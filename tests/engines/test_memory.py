@@ -10,6 +10,7 @@ from PIL import Image
 
 from resizer.engines.memory import estimate
 from resizer.engines.pillow import PillowEngine
+from resizer.errors import RenderKilled
 from resizer.formats import PNG, WEBP
 from tests.engines.rendering import header, variant
 from tests.gifs import RED, gif, gif_frame
@@ -43,6 +44,16 @@ def test_gif_that_does_not_cover_its_screen_takes_a_canvas() -> None:
     # Peaks of 246 and 398 MB have been measured.
     assert covering < 300
     assert within >= 398
+
+
+def test_memory_that_has_run_out_is_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    file = io.BytesIO(encode(Image.new("RGB", (64, 48)), "PNG"))
+    monkeypatch.setattr(Image, "open", fail)
+    with pytest.raises(RenderKilled):
+        PillowEngine().read_header(file)
 
 
 STARVING = """
