@@ -72,7 +72,7 @@ def lock_machine(key: str, deadline: Deadline) -> Iterator[str | None]:
 def lock_hosts(
     key: str, look: Callable[[], Result | None], deadline: Deadline, machine: str | None
 ) -> Iterator[Result | None]:
-    """Hold a key against other hosts, where the cache can do that, or give what one of them has made meanwhile.
+    """Hold a key against other hosts if the cache can do that. Give the result of a host that was faster.
 
     `machine` is what `lock_machine` gave. Raises Busy at the deadline, and what `look` raises.
     """

@@ -1,7 +1,7 @@
 """Names of the files below a directory: in order, a page at a time, and from any of them on; or in no order, as they come.
 
-In order of their segments, which is not that of whole names: "a/b" comes before "a-b". Memory is bounded by a page and
-the depth, however many files one directory has; storages that list a directory at once take what that takes.
+Names are ordered by their segments: "a/b" comes before "a-b". Memory is bounded by a page and the depth, however many
+files a directory has. A storage without pages holds the names of a whole directory.
 """
 
 from __future__ import annotations

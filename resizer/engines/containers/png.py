@@ -169,7 +169,7 @@ def _transparent_bytes(file: BinaryIO, header: _Chunk, palette: list[_Chunk]) ->
 
 
 def _counts(chunk: _Chunk, palette: list[_Chunk], transparent: range) -> bool:
-    """Of transparency only what has a palette before it, where that is what it is for, and is long enough."""
+    """Whether a chunk is used. A tRNS chunk has to be long enough, and to follow its palette if it needs one."""
     if chunk.name != b"tRNS":
         return True
     is_placed = transparent.start != 1 or chunk.start > palette[0].start

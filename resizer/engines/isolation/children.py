@@ -46,7 +46,8 @@ END_SECONDS = 1
 # No secrets of the project: a decoder that is broken into, or that leaks memory into pictures, has none to give.
 _VARIABLES = {"LANG", "LANGUAGE", "PATH", "TMPDIR", "TZ"}
 _KINDS_OF_VARIABLES = ("DYLD_", "LC_", "LD_", "MALLOC_", "VIPS_")
-# Isolated from variables and directories of the user, who may not be ours; what can be imported is what we can import.
+# Isolated from the user's variables and directories, because an attacker may write there. The child imports what the
+# server can import.
 _BEGIN = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]);"
     " from resizer.engines.isolation.child import main; main()"

@@ -1,7 +1,7 @@
 """The configured engine in child processes, which can be killed: a decoder cannot be stopped within a process.
 
-Not by a library for pools of processes, such as Pebble or the standard library's own: those run the project's main
-script again in each child, and unpickle what it answers, so that a decoder that is broken into has the server too.
+No library for process pools is used, such as Pebble or the standard library's own. They run the project's main script
+again in each child and unpickle its results: an attacker in a decoder would have the server too.
 """
 
 from __future__ import annotations
