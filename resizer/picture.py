@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from resizer.markup.picture import Picture, build, url
+from resizer.markup.html import Picture
+from resizer.markup.picture import build, url
 
 __all__ = ["Picture", "build", "url"]

@@ -20,6 +20,7 @@ from config.gallery.models import Photo
 from resizer import databases
 from resizer.concurrency import lockfiles
 from resizer.engines.pillow import PillowEngine
+from resizer.markup import mistakes
 from resizer.records import cache, index
 from resizer.sources import absence
 from tests import nginx, servers
@@ -127,6 +128,7 @@ def places(tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) 
         breaker.close()
     vars(databases._thread).clear()
     absence._told_at.clear()
+    mistakes.tell_once.cache_clear()
     yield
     caches["default"].clear()
 

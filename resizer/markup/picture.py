@@ -1,30 +1,23 @@
-"""What a tag prints: candidates, sizes, dimensions, attributes. Of a known original it asks no storage and no table.
-
-<picture>
-  <source type="image/avif" srcset="…/320.avif 320w, …/640.avif 640w" sizes="auto, 100vw">
-  <img src="…/640.jpg" srcset="…" sizes="auto, 100vw" width="640" height="427" alt="…" loading="lazy">
-</picture>
-"""
+"""From an original and options to a picture. Of a known original it asks no storage and no table."""
 
 from __future__ import annotations
 
-import html
 import logging
-import re
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from django.db.models.fields.files import FieldFile
-from django.utils.functional import Promise
-from django.utils.safestring import SafeString, mark_safe
+from django.utils.safestring import mark_safe
 
 from resizer import originals
 from resizer.conf import get_settings
 from resizer.errors import ResizerError, UnsupportedFormat
 from resizer.formats import BY_NAME, JPEG
 from resizer.keys.geometry import height_of
-from resizer.keys.variant import Recipe, write_stem
+from resizer.keys.variant import write_stem
 from resizer.links.addresses import sign, url_for
+from resizer.markup.candidates import PLAIN_WIDTH, ladder_of, sizes_of
+from resizer.markup.html import NOTHING, Candidates, Picture, escape
 from resizer.markup.options import Options, is_nothing, read_flag, read_format, read_formats
 from resizer.sources import get_source, source_of
 from resizer.sources.files import storage_errors
@@ -33,97 +26,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from resizer.formats import Format
+    from resizer.keys.variant import Recipe
     from resizer.originals import File
     from resizer.records.descriptions import Description
 
 logger = logging.getLogger(__name__)
-
-#: What browsers without `srcset` get of a fluid picture, CSS px.
-PLAIN_WIDTH = 800
-#: An original's own width replaces a listed one that is less than this factor below it.
-NEAR = 1.1
-
-#: A browser reads it as one name (HTML §13.1.2.3); `=`, a space or a quote would end it.
-_ATTRIBUTE_NAME = re.compile(r"[^\s\x00-\x1f\x7f-\x9f\"'<>/=]+")
-#: What would end an attribute or begin a tag. An entity stays: in HTML, `&amp;` is meant.
-_BREAKING = str.maketrans({'"': "&quot;", "'": "&#x27;", "<": "&lt;", ">": "&gt;"})
-
-
-class Candidates(NamedTuple):
-    """One format's candidates, as a `source` element has them."""
-
-    content_type: str
-    srcset: str
-    #: A media query; empty where they are for all.
-    media: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Picture:
-    """A picture that is ready to be printed. `str()` and templates give its HTML."""
-
-    #: What a browser without `srcset` loads; a fallback format, or the original itself if it cannot be resized.
-    url: str
-    #: The fallback format's candidates; empty if there is only one.
-    srcset: str = ""
-    #: The modern formats' candidates, best first.
-    candidates: tuple[Candidates, ...] = ()
-    #: The `sizes` attribute; empty where candidates differ by density, not by width.
-    sizes: str = ""
-    #: CSS px; None if neither the original nor the options tell.
-    width: int | None = None
-    height: int | None = None
-    alt: str = ""
-    #: Further attributes of the `img` element. True prints a bare name, None and False print nothing.
-    attributes: Mapping[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        for name in self.attributes:
-            if not _ATTRIBUTE_NAME.fullmatch(name):
-                raise ValueError(f"{name!r} is not the name of an attribute.")
-
-    def __html__(self) -> SafeString:
-        if not self:
-            return mark_safe("")
-        sizes = self.sizes or None
-        image = _element(
-            "img",
-            {
-                "src": self.url or None,
-                "srcset": self.srcset or None,
-                "sizes": sizes,
-                "width": self.width,
-                "height": self.height,
-                "alt": self.alt,
-                **self.attributes,
-            },
-        )
-        if not self.candidates:
-            return mark_safe(image)
-        sources = "".join(
-            _element(
-                "source",
-                {
-                    "type": one.content_type,
-                    "srcset": one.srcset,
-                    "sizes": sizes,
-                    "media": one.media or None,
-                },
-            )
-            for one in self.candidates
-        )
-        return mark_safe(f"<picture>{sources}{image}</picture>")
-
-    def __str__(self) -> str:
-        return self.__html__()
-
-    def __bool__(self) -> bool:
-        """False for the picture of an empty field."""
-        return self != NOTHING
-
-
-#: Prints nothing.
-NOTHING = Picture(url="")
 
 
 def build(
@@ -141,10 +48,8 @@ def build(
     An empty field gives nothing. An original that cannot be resized is shown as it is, and logged: a page never fails
     because of a picture. Raises ValueError for a wrong option.
     """
+    choice, modern, loading = _read(formats=formats, priority=priority, **options)
     alt = _read_alt(alt)
-    choice = Options.read(**options)
-    modern = read_formats(formats)
-    loading = _loading(priority=read_flag("priority", priority))
     all_attributes = loading | dict(attributes or {})
     try:
         reference = originals.locate(file)
@@ -155,7 +60,7 @@ def build(
         _tell("shown", file, error)
         return _as_it_is(file, choice.box(), alt, all_attributes)
     recipe, css_width = choice.settle(description)
-    ladder = _ladder(css_width, description.widest_offered(recipe))
+    ladder = ladder_of(css_width, description.widest_offered(recipe))
     widest_offered = ladder.widths[-1]
     shown_width = css_width or widest_offered
     box = (shown_width, height_of(shown_width, description.size, recipe))
@@ -188,12 +93,26 @@ def build(
         url=f"{still_stem}{plain}.{standby.extension}",
         srcset=ladder.srcset(still_stem, standby) if has_choice else "",
         candidates=tuple(candidates),
-        sizes=_sizes(sizes, css_width, all_attributes) if has_choice and ladder.is_fluid else "",
+        sizes=sizes_of(sizes, css_width, all_attributes) if has_choice and ladder.is_fluid else "",
         width=box[0],
         height=box[1],
         alt=alt,
         attributes=all_attributes,
     )
+
+
+def check(*, alt: object = "", sizes: object = None, **options: Any) -> None:
+    """Check the options of `build`, without an original. Raises ValueError for a wrong one."""
+    _read(**options)
+
+
+def _read(
+    *, formats: str | Iterable[str] | None = None, priority: object = False, **options: object
+) -> tuple[Options, tuple[Format, ...], dict[str, Any]]:
+    """The options of the recipe, the modern formats, and the attributes for loading."""
+    choice = Options.read(**options)
+    modern = read_formats(formats)
+    return choice, modern, _loading(priority=read_flag("priority", priority))
 
 
 def url(file: File, *, format: str | None = None, **options: object) -> str:
@@ -202,8 +121,7 @@ def url(file: File, *, format: str | None = None, **options: object) -> str:
     An empty field has none. An original that cannot be resized gives its own address, and is logged. Raises ValueError
     for a wrong option.
     """
-    choice = Options.read(**options)
-    asked = None if is_nothing(format) else read_format(str(format))
+    choice, asked = _read_url(format=format, **options)
     try:
         reference = originals.locate(file)
         if not reference.name:
@@ -223,6 +141,15 @@ def url(file: File, *, format: str | None = None, **options: object) -> str:
     if not recipe.suits(target):
         raise ValueError(f"format {target.name!r} does not suit lossless pictures.")
     return f"{_stem(description, recipe)}{width}.{target.extension}"
+
+
+def check_url(**options: Any) -> None:
+    """Check the options of `url`, without an original. Raises ValueError for a wrong one."""
+    _read_url(**options)
+
+
+def _read_url(*, format: object = None, **options: object) -> tuple[Options, Format | None]:
+    return Options.read(**options), None if is_nothing(format) else read_format(str(format))
 
 
 def _tell(how: str, file: File, error: ResizerError) -> None:
@@ -248,32 +175,6 @@ def _read_alt(value: object) -> str:
         return ""
     text = value if isinstance(value, str) else str(value)
     return mark_safe(escape(text)) if hasattr(text, "__html__") else text
-
-
-def _element(name: str, attributes: Mapping[str, Any]) -> str:
-    """An HTML start tag. Django's `flatatt` would take half of the time that a picture takes."""
-    parts = [name]
-    for attribute, value in attributes.items():
-        if value is None or value is False:
-            continue
-        if value is True:
-            parts.append(attribute)
-            continue
-        parts.append(f'{attribute}="{escape(value)}"')
-    return f"<{' '.join(parts)}>"
-
-
-def escape(value: object) -> str:
-    """A value as HTML, which cannot leave the quotes of an attribute.
-
-    HTML is not escaped again. But a literal of a template, a translation and a safe string count as HTML, and may hold quotes.
-    """
-    if isinstance(value, Promise):
-        # A translation is HTML only once it is a string.
-        value = str(value)
-    if hasattr(value, "__html__"):
-        return str(value.__html__()).translate(_BREAKING)
-    return html.escape(str(value))
 
 
 def _stem(description: Description, recipe: Recipe) -> str:
@@ -305,65 +206,7 @@ def _plain_url(file: File) -> str:
         return ""
 
 
-class _Ladder(NamedTuple):
-    """The widths that a picture offers."""
-
-    widths: list[int]
-    #: They differ by the width of the layout, not by the density of the screen.
-    is_fluid: bool
-
-    def srcset(self, stem: str, target: Format) -> str:
-        addresses = [f"{stem}{width}.{target.extension}" for width in self.widths]
-        if len(addresses) == 1:
-            return addresses[0]
-        if self.is_fluid:
-            described = zip(addresses, self.widths, strict=True)
-            return ", ".join(f"{address} {width}w" for address, width in described)
-        return ", ".join(f"{address} {density}x" for density, address in enumerate(addresses, 1))
-
-
-def _ladder(css_width: int | None, limit: int) -> _Ladder:
-    if css_width is not None and css_width < get_settings().WIDTHS[0]:
-        return _Ladder(_dense_widths(css_width, limit), is_fluid=False)
-    return _Ladder(_fluid_widths(css_width, limit), is_fluid=True)
-
-
-def _dense_widths(css_width: int, limit: int) -> list[int]:
-    """One width for each whole density, from 1x up, as long as the original has the pixels."""
-    settings = get_settings()
-    densities = range(1, settings.MAX_DENSITY + 1)
-    widths = (min(settings.listed_width(css_width * density), limit) for density in densities)
-    return list(dict.fromkeys(widths))
-
-
-def _fluid_widths(css_width: int | None, limit: int) -> list[int]:
-    settings = get_settings()
-    widths = [width for width in settings.WIDTHS if width < limit]
-    if limit <= settings.WIDTHS[-1]:
-        if widths and limit not in settings.WIDTHS and widths[-1] * NEAR > limit:
-            widths.pop()
-        widths.append(limit)
-    if css_width is not None:
-        wanted = css_width * settings.MAX_DENSITY
-        enough = next((place for place, width in enumerate(widths) if width >= wanted), len(widths))
-        widths = widths[: enough + 1]
-    return widths
-
-
 def _loading(*, priority: bool) -> dict[str, Any]:
     if priority:
         return {"fetchpriority": "high"}
     return {"loading": "lazy", "decoding": "async"}
-
-
-def _sizes(given: object, css_width: int | None, attributes: Mapping[str, Any]) -> str:
-    sizes = get_settings().SIZES
-    if not is_nothing(given):
-        sizes = str(given)
-    elif css_width is not None:
-        sizes = f"(min-width: {css_width}px) {css_width}px, 100vw"
-    # Browsers that know "auto" take the width of the layout, the others the rest of the list; it is
-    # valid for lazy images only (HTML §4.8.4.2.2).
-    if attributes.get("loading") == "lazy" and not sizes.startswith("auto"):
-        sizes = f"auto, {sizes}"
-    return sizes

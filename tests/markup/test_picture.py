@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from freezegun.api import FrozenDateTimeFactory
     from pytest_django import Settings
 
-    from resizer.markup.picture import Picture
+    from resizer.markup.html import Picture
 
 pytestmark = pytest.mark.django_db
 

@@ -1,0 +1,77 @@
+"""Mistakes in a template, and what to write instead."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import logging
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+logger = logging.getLogger(__name__)
+
+#: Attributes of an `img` that look like a misspelt option. Names with a hyphen, a colon or an @ are attributes anyway.
+_ATTRIBUTES = frozenset({"align", "hidden", "id", "is", "lang", "name", "role", "style", "title"})
+#: How alike a name and an option are, 0 to 1. `widht` and `width` are at 0.8, `title` and `ratio` at 0.4.
+_ALIKE = 0.75
+_NO_ENLARGING = "No original is ever enlarged. Remove it."
+_CROP = 'To crop, write ratio="3/2", or width=600 height=400; focal="62,35" is the point to keep in view.'
+_BOX = "Write width=600, and height=400 or ratio to crop."
+_FORMATS = 'Write formats="avif webp" for the modern formats. The fallback is JPEG or PNG.'
+_QUALITY = 'Write quality="high", a level of QUALITIES.'
+_SIZES = "Write width=600, the largest width in the layout, or sizes for the whole attribute."
+_NO_NEED = "Candidates for each screen are chosen from WIDTHS. Remove it."
+_FOCAL = 'Write focal="62,35": percent from the left and from the top.'
+#: Options of other libraries, and words that people try.
+_ADVICE = {
+    "aspect": 'Write ratio="3/2".',
+    "aspect_ratio": 'Write ratio="3/2".',
+    "box": _CROP,
+    "breakpoints": _SIZES,
+    "crop": _CROP,
+    "cropping": _CROP,
+    "densities": _NO_NEED,
+    "density": _NO_NEED,
+    "dimensions": _BOX,
+    "dpr": _NO_NEED,
+    "enlarge": _NO_ENLARGING,
+    "filter_spec": _BOX,
+    "focal_point": _FOCAL,
+    "format": _FORMATS,
+    "geometry": _BOX,
+    "gravity": _FOCAL,
+    "h": "Write height=400.",
+    "img_alt": "Write alt.",
+    "img_class": "Write class.",
+    "lazy": 'Pictures load lazily unless you write priority=True. Or write loading="eager".',
+    "lossless": 'Write quality="lossless".',
+    "mode": 'Write fit="cover", "contain" or "fill".',
+    "progressive": "JPEG is written progressive anyway. Remove it.",
+    "q": _QUALITY,
+    "resize": _BOX,
+    "resize_mode": 'Write fit="cover", "contain" or "fill".',
+    "size": _BOX,
+    "subject_location": _FOCAL,
+    "upscale": _NO_ENLARGING,
+    "w": "Write width=600.",
+    "widths": _NO_NEED,
+}
+
+
+def mistaken_option(name: str, options: Collection[str]) -> str:
+    """What to write instead of a name that is no option; empty for a name that can be meant as an attribute."""
+    lower = name.lower()
+    if lower in _ADVICE:
+        return _ADVICE[lower]
+    if lower in _ATTRIBUTES or not name.isidentifier() or lower.startswith("on"):
+        return ""
+    close = difflib.get_close_matches(lower, sorted(options), n=1, cutoff=_ALIKE)
+    return f"Did you mean {close[0]}?" if close else ""
+
+
+@functools.lru_cache(maxsize=1000)
+def tell_once(message: str) -> None:
+    """Log a mistake that a page shows on each visit, once in each process."""
+    logger.error(message)

@@ -1,0 +1,135 @@
+"""Tags in Django's templates: from their text to their result."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from django import template
+
+from resizer.markup.html import Picture, escape
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from django.template.base import FilterExpression, Parser, Token
+    from django.template.context import Context
+
+    from resizer.markup.tags import Tag
+
+_NAMED = re.compile(r"([^\s\"'<>/=]+)=(.+)", re.DOTALL)
+#: Django reads them as variables.
+_CONSTANTS = frozenset({"True", "False", "None"})
+
+
+class Call:
+    """A tag with its original and its values, compiled. Raises TemplateSyntaxError for wrong names and wrong literals."""
+
+    def __init__(
+        self, tag: Tag, original: FilterExpression, values: dict[str, FilterExpression]
+    ) -> None:
+        self.tag = tag
+        self.original = original
+        literals = {
+            name: value.resolve(template.Context())
+            for name, value in values.items()
+            if _is_literal(value)
+        }
+        try:
+            tag.check_names(values)
+            tag.check_literals(literals)
+        except ValueError as error:
+            raise template.TemplateSyntaxError(str(error)) from error
+        #: In the order of the template, with None for values that are known only in a context.
+        self._options = {name: literals.get(name) for name in values if name in tag.options}
+        self._attributes = {name: literals.get(name) for name in values if name not in tag.options}
+        variables = {name: value for name, value in values.items() if name not in literals}
+        self._from_data = [
+            (name, value) for name, value in variables.items() if name in tag.options
+        ]
+        self._other = [
+            (name, value) for name, value in variables.items() if name not in tag.options
+        ]
+        #: The options whose values come from variables.
+        self.data = frozenset(name for name, _ in self._from_data)
+
+    def resolve(self, context: Context) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The options and the attributes. An option of an undefined variable or of an empty field is None.
+
+        A literal `formats=""` in the template stays: it means the fallback format alone.
+        """
+        options, attributes = dict(self._options), dict(self._attributes)
+        for name, value in self._from_data:
+            found = value.resolve(context)
+            options[name] = None if found == "" else found
+        for name, value in self._other:
+            attributes[name] = value.resolve(context)
+        return options, attributes
+
+    def result(self, context: Context, place: str = "") -> Any:
+        """What the tag makes. Wrong data is left out, or raises ValueError with DEBUG."""
+        options, attributes = self.resolve(context)
+        original = self.original.resolve(context)
+        return self.tag.run(original, options, attributes, data=self.data, place=place)
+
+
+class ResizedNode(template.Node):
+    """Prints the result of a tag, or keeps it in a variable."""
+
+    def __init__(self, call: Call, variable: str | None) -> None:
+        self.call = call
+        self.variable = variable
+
+    def render(self, context: Context) -> str:
+        result = self.call.result(context, place_of(self))
+        if self.variable is not None:
+            context[self.variable] = result
+            return ""
+        return result.__html__() if isinstance(result, Picture) else escape(result)
+
+
+def parse(parser: Parser, token: Token, tag: Tag) -> ResizedNode:
+    """Read `{% tag original name=value … as variable %}`. Raises TemplateSyntaxError."""
+    bits = token.split_contents()[1:]
+    variable = None
+    if len(bits) > 2 and bits[-2] == "as":
+        variable = bits[-1]
+        bits = bits[:-2]
+    return ResizedNode(read_call(parser, bits, tag), variable)
+
+
+def read_call(parser: Parser, bits: Sequence[str], tag: Tag) -> Call:
+    """Read `original name=value …`. Raises TemplateSyntaxError."""
+    # Django's own parser for named values refuses hyphens. With it, `data-id=1` would be an error.
+    if not bits or _NAMED.fullmatch(bits[0]):
+        raise template.TemplateSyntaxError(
+            f"{tag.name} has no original. Write it first: {tag.name} photo.image …"
+        )
+    return Call(tag, parser.compile_filter(bits[0]), read_values(parser, bits[1:], tag.name))
+
+
+def read_values(parser: Parser, bits: Sequence[str], tag: str) -> dict[str, FilterExpression]:
+    """Read `name=value …`. Raises TemplateSyntaxError."""
+    values: dict[str, FilterExpression] = {}
+    for bit in bits:
+        match = _NAMED.fullmatch(bit)
+        if match is None:
+            raise template.TemplateSyntaxError(f"{tag} cannot read {bit!r}. Write name=value.")
+        if match[1] in values:
+            raise template.TemplateSyntaxError(f"{tag} has {match[1]} twice. Remove one.")
+        values[match[1]] = parser.compile_filter(match[2])
+    return values
+
+
+def place_of(node: template.Node) -> str:
+    """Where a node stands, for a log line."""
+    origin, token = getattr(node, "origin", None), node.token
+    return f" in {origin}, line {token.lineno}," if origin and token else ""
+
+
+def _is_literal(expression: FilterExpression) -> bool:
+    """Whether the template itself holds the whole value. The result of a filter counts as data."""
+    if expression.filters:
+        return False
+    # Django parses a number as a variable without lookups.
+    return not expression.is_var or expression.var.lookups is None or expression.token in _CONSTANTS

@@ -1,0 +1,119 @@
+"""A tag, in whichever template language: its options, and what happens to wrong ones.
+
+Names and literals come from the author of the template, and are strict: they are checked when it compiles.
+Values of variables come from data. A wrong one raises with DEBUG. In production it is left out and logged once, because
+an editor may have entered it, and a visitor's page must not fail.
+"""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings as django_settings
+
+from resizer.markup.mistakes import mistaken_option, tell_once
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Mapping
+
+#: Options of which any value is right.
+_FREE = frozenset({"alt"})
+
+
+def keyword_names(*functions: Callable[..., object]) -> frozenset[str]:
+    """The names of keyword-only parameters: the options that the functions take."""
+    parameters = (one for each in functions for one in inspect.signature(each).parameters.values())
+    return frozenset(one.name for one in parameters if one.kind is one.KEYWORD_ONLY)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tag:
+    """A tag. `make` and `check` raise ValueError for a wrong value of an option, with the choices."""
+
+    name: str
+    #: Called with an original and with options; with `attributes` too, if the tag takes them.
+    make: Callable[..., Any]
+    #: Checks some options without an original.
+    check: Callable[..., object]
+    options: frozenset[str]
+    takes_attributes: bool = False
+    #: Options that must be given, each with the reason.
+    required: Mapping[str, str] = field(default_factory=dict)
+    #: Attributes set by the tag itself.
+    own: frozenset[str] = frozenset()
+
+    def check_names(self, names: Collection[str]) -> None:
+        """Raises ValueError for a missing, an unknown and a misspelt name."""
+        for name, reason in self.required.items():
+            if name not in names:
+                raise ValueError(f'{self.name} needs {name}="…". {reason}')
+        for name in names:
+            if name.lower() in self.own:
+                raise ValueError(f"{self.name} sets {name} itself. Remove it.")
+            if name not in self.options:
+                self._check_other(name)
+
+    def _check_other(self, name: str) -> None:
+        advice = mistaken_option(name, self.options)
+        if not advice and not self.takes_attributes:
+            advice = f"Use one of {', '.join(sorted(self.options))}."
+        if advice:
+            raise ValueError(f"{self.name} has no option {name}. {advice}")
+
+    def check_literals(self, literals: Mapping[str, object]) -> None:
+        """Raises ValueError for a wrong value written in the template itself."""
+        try:
+            self.check(**{name: value for name, value in literals.items() if name in self.options})
+        except ValueError as error:
+            raise ValueError(f"{self.name}: {error}") from error
+
+    def run(
+        self,
+        original: Any,
+        options: dict[str, Any],
+        attributes: Mapping[str, Any],
+        *,
+        data: Iterable[str],
+        place: str = "",
+    ) -> Any:
+        """The result of the tag. `data` names the options from variables, `place` is where the template has the tag."""
+        try:
+            return self._make(original, options, attributes)
+        except ValueError as error:
+            kept = self.without_wrong(options, data, error, place)
+        return self._make(original, kept, attributes)
+
+    def _make(
+        self, original: Any, options: Mapping[str, Any], attributes: Mapping[str, Any]
+    ) -> Any:
+        if self.takes_attributes:
+            return self.make(original, attributes=attributes, **options)
+        return self.make(original, **options)
+
+    def without_wrong(
+        self, options: Mapping[str, Any], data: Iterable[str], error: ValueError, place: str = ""
+    ) -> dict[str, Any]:
+        """The options without wrong ones from variables. Logs the error once; raises it with DEBUG."""
+        if django_settings.DEBUG:
+            raise error
+        suspects = [name for name in data if name not in _FREE]
+        wrong = {name for name in suspects if not self._is_right({name: options[name]})}
+        kept = {name: value for name, value in options.items() if name not in wrong}
+        if not wrong or not self._is_right(kept):
+            # Each is right on its own, but not together.
+            wrong = set(suspects)
+            kept = {name: value for name, value in options.items() if name not in wrong}
+        if not wrong:
+            raise error
+        names = ", ".join(sorted(wrong))
+        tell_once(f"{self.name}{place} ignores {names} from a variable: {str(error)[:500]}")
+        return kept
+
+    def _is_right(self, options: Mapping[str, Any]) -> bool:
+        try:
+            self.check(**options)
+        except ValueError:
+            return False
+        return True
