@@ -54,15 +54,13 @@ def forget_settings(**_: object) -> None:
 
 # `loaddata` calls nothing else of ours.
 def make_room(sender: type[Model], instance: Model, using: str, raw: bool, **_kwargs: Any) -> None:
-    """Delete the rows that a fixture's row replaces: with its digest, or its number, but not both.
-
-    They are an index: what is lost of it is written again.
-    """
+    """Delete the rows that a fixture's row replaces: with its unique fields, or its number, but not both."""
     if not raw:
         return
-    digest: str = instance.digest  # type: ignore[attr-defined]  # our models have it
-    rows = sender._base_manager.using(using).exclude(digest=digest, pk=instance.pk)
-    rows.filter(Q(digest=digest) | Q(pk=instance.pk)).delete()
+    unique: tuple[str, ...] = sender.UNIQUE  # type: ignore[attr-defined]  # our models have it
+    same = Q(**{name: getattr(instance, name) for name in unique})
+    numbered = Q(pk=instance.pk)
+    sender._base_manager.using(using).filter(same | numbered).exclude(same & numbered).delete()
 
 
 # Nobody calls us when another app's model is loaded or saved.

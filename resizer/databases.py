@@ -17,7 +17,7 @@ from django.db import Error as DatabaseProblem
 from django.db import connections, router, transaction
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Container, Iterator
 
     from django.core.cache import BaseCache
     from django.db.models import Model, QuerySet
@@ -58,16 +58,19 @@ def lock_timeout_of_cache(cache: BaseCache) -> Iterator[None]:
         yield
 
 
-def write_row(row: Model, *, unique: str, alias: str) -> None:
-    """Insert a row, or overwrite the one with the same value in the unique field.
+def write_row(row: Model, *, unique: str, alias: str, kept: Container[str] = ()) -> None:
+    """Insert a row, or overwrite the one with the same value in the unique field, but for the `kept` fields.
 
     By one statement, as far as the database has one: a transaction that reads before it writes cannot wait for another
     writer of SQLite, and fails at once with "database is locked".
     """
     rows: QuerySet[Model] = type(row)._base_manager.using(alias)
     features = connections[alias].features
-    names = [field.name for field in row._meta.concrete_fields if not field.primary_key]
-    names.remove(unique)
+    names = [
+        field.name
+        for field in row._meta.concrete_fields
+        if not field.primary_key and field.name != unique and field.name not in kept
+    ]
     if not features.supports_update_conflicts:
         fields: dict[str, Any] = {name: getattr(row, name) for name in names}
         rows.update_or_create(**{unique: getattr(row, unique)}, defaults=fields)

@@ -1,13 +1,15 @@
-"""What the database knows: originals that have been described, and the variants made of them.
+"""The tables: originals with what an editor says of them, cached variants, and tallies of requests.
 
-Both tables are an index. The storages are the truth: rows that are lost are written again.
+Originals and cached variants are an index. The storages are the truth: lost rows are written again, but for an
+editor's focal points and alternative texts.
 """
 
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from django.core.validators import MaxValueValidator
 from django.db import models
 from django.db.models.query_utils import DeferredAttribute
 from django.utils.translation import gettext_lazy as _
@@ -17,6 +19,7 @@ from resizer.keys.variant import DEFAULT_SOURCE, MAX_KEY_BYTES, MAX_NAME_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
 _FORMAT_CHOICES = [(row.name, row.name.upper()) for row in FORMATS]
 _WRITTEN_CHOICES = [(row.name, row.name.upper()) for row in FORMATS if row.is_written]
@@ -65,6 +68,30 @@ class DigestField(models.CharField):  # type: ignore[type-arg]  # no runtime gen
         return name, "django.db.models.CharField", positional, options
 
 
+class NameIndex(models.Index):
+    """An index of names. InnoDB has no room for a whole name in an index, so there it holds their beginnings."""
+
+    #: A name has up to 800 characters of 4 bytes, an index of InnoDB up to 3,072 bytes.
+    CHARACTERS = 255
+
+    def create_sql(self, model: Any, schema_editor: Any, using: str = "", **options: Any) -> Any:
+        statement: Any = super().create_sql(model, schema_editor, using, **options)
+        if schema_editor.connection.vendor == "mysql":
+            column = schema_editor.quote_name("name")
+            statement = str(statement).replace(f"{column})", f"{column}({self.CHARACTERS}))")
+        return statement
+
+
+def _percent(verbose_name: Any, help_text: Any = "") -> Any:
+    return models.PositiveSmallIntegerField(
+        verbose_name,
+        null=True,
+        blank=True,
+        validators=[MaxValueValidator(100)],
+        help_text=help_text,
+    )
+
+
 class _Originals(models.Manager["Original"]):
     def get_by_natural_key(self, source: str, name: str) -> Original:
         return self.get(digest=digest_of(source, name))
@@ -75,8 +102,16 @@ class _CachedVariants(models.Manager["CachedVariant"]):
         return self.get(digest=digest_of(key))
 
 
+class _Tallies(models.Manager["Tally"]):
+    def get_by_natural_key(self, hour: datetime, name: str) -> Tally:
+        return self.get(hour=hour, name=name)
+
+
 class Original(models.Model):
     """One picture in a source."""
+
+    #: One row has these values.
+    UNIQUE: ClassVar = ("digest",)
 
     source = models.CharField(_("source"), max_length=64, default=DEFAULT_SOURCE)
     name = models.CharField(_("name"), max_length=MAX_NAME_BYTES)
@@ -97,12 +132,28 @@ class Original(models.Model):
     #: None after the file may have changed: the next one who needs it reads the header again.
     checked_at = models.DateTimeField(_("checked"), null=True)
 
+    #: Fields for what an editor says. Reading the header again changes none of them.
+    OF_EDITORS = frozenset({"focal_x", "focal_y", "alt"})
+
+    focal_x = _percent(_("focal point, across"), _("Percent from the left."))
+    focal_y = _percent(_("focal point, down"), _("Percent from the top."))
+    alt = models.TextField(_("alternative text"), blank=True)
+
+    # What was seen when the file was first decoded. A new file makes it empty again.
+    auto_focal_x = _percent(_("automatic focal point, across"))
+    auto_focal_y = _percent(_("automatic focal point, down"))
+    #: "#rrggbb"
+    placeholder_color = models.CharField(_("placeholder color"), max_length=7, blank=True)
+    #: A data URI of some hundred bytes.
+    placeholder_blur = models.TextField(_("placeholder blur"), blank=True)
+
     objects = _Originals()
 
     class Meta:
         verbose_name = _("original")
         verbose_name_plural = _("originals")
         ordering = ["source", "name"]
+        indexes = [NameIndex(fields=["source", "name"], name="resizer_original_names")]
 
     def __str__(self) -> str:
         return self.name if self.source == DEFAULT_SOURCE else f"{self.source}:{self.name}"
@@ -113,6 +164,9 @@ class Original(models.Model):
 
 class CachedVariant(models.Model):
     """A variant that exists: a file in the variants storage."""
+
+    #: One row has these values.
+    UNIQUE: ClassVar = ("digest",)
 
     original = models.ForeignKey(
         Original,
@@ -129,6 +183,11 @@ class CachedVariant(models.Model):
     format = models.CharField(_("format"), max_length=8, choices=_WRITTEN_CHOICES)
     bytes = models.PositiveBigIntegerField(_("bytes"))
     created_at = models.DateTimeField(_("created"), db_index=True)
+    render_ms = models.PositiveIntegerField(
+        _("render time"), null=True, blank=True, help_text=_("In milliseconds.")
+    )
+    #: To a day. None if no use is known.
+    used_at = models.DateTimeField(_("last used"), null=True, blank=True, db_index=True)
 
     objects = _CachedVariants()
 
@@ -144,3 +203,31 @@ class CachedVariant(models.Model):
         return (self.key,)
 
     natural_key.dependencies = ["resizer.original"]  # type: ignore[attr-defined]  # as Django has it
+
+
+class Tally(models.Model):
+    """How often something happened in an hour, in all processes together."""
+
+    #: One row has these values.
+    UNIQUE: ClassVar = ("hour", "name")
+
+    #: Its beginning.
+    hour = models.DateTimeField(_("hour"))
+    name = models.CharField(_("name"), max_length=64)
+    count = models.PositiveBigIntegerField(_("count"))
+
+    objects = _Tallies()
+
+    class Meta:
+        verbose_name = _("tally")
+        verbose_name_plural = _("tallies")
+        ordering = ["-hour", "name"]
+        constraints = [
+            models.UniqueConstraint(fields=["hour", "name"], name="resizer_tally_unique")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.hour:%Y-%m-%d %H}"
+
+    def natural_key(self) -> tuple[datetime, str]:
+        return self.hour, self.name

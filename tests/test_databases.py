@@ -27,7 +27,7 @@ from django.db.migrations.executor import MigrationExecutor
 from config.gallery.models import Photo
 from resizer import databases, originals, store
 from resizer.markup import picture
-from resizer.models import CachedVariant, Original, digest_of
+from resizer.models import CachedVariant, Original, Tally, digest_of
 from resizer.records import index
 from resizer.records.descriptions import Reference
 from tests.conftest import save
@@ -121,7 +121,7 @@ def mariadb(database: Path, mariadb_address: str) -> Iterator[None]:  # noqa: F8
     make_tables()
     yield
     with connections["default"].schema_editor() as editor:
-        for model in (CachedVariant, Original):
+        for model in (Tally, CachedVariant, Original):
             editor.delete_model(model)
     use_database(SQLite, **usual)
 
@@ -387,7 +387,7 @@ def former_database(server: str) -> Iterator[None]:
     with ExitStack() as stack:
         if server == "SQLite":
             with connections["default"].schema_editor() as editor:
-                for model in (CachedVariant, Original):
+                for model in (Tally, CachedVariant, Original):
                     editor.delete_model(model)
         elif server == "PostgreSQL":
             found = dj_database_url.parse(stack.enter_context(postgresql_server()))
@@ -435,6 +435,7 @@ def test_rows_of_a_former_release_are_found_after_migrating(
                     [original, key],
                 )
         migrate("0002_digests")
+        migrate("0003_points_placeholders_and_tallies")
         for name, kind in formats.items():
             found = index.find(Reference("default", name))
             assert found is not None
@@ -448,7 +449,14 @@ def test_rows_of_a_former_release_are_found_after_migrating(
         with connections["default"].cursor() as cursor:
             cursor.execute("SELECT digest FROM resizer_original WHERE name = 'a.jpg'")
             assert cursor.fetchone() == (digest_of("default", "a.jpg"),)
-        # Rows that go by the old keys are no longer in the way of others.
-        Original(name="É.JPG", width=1, height=1, format="jpeg", bytes=1).save()
+        # Rows that go by the old keys are no longer in the way of others, nor is a long name.
+        for name in ("É.JPG", "猫" * 255 + "a" * 35):
+            Original(name=name, width=1, height=1, format="jpeg", bytes=1).save()
+            assert Original.objects.get(digest=digest_of("default", name)).alt == ""
+        with connections["default"].cursor() as cursor:
+            found_indexes = connections["default"].introspection.get_constraints(
+                cursor, "resizer_original"
+            )
+        assert found_indexes["resizer_original_names"]["columns"] == ["source", "name"]
         executor = MigrationExecutor(connections["default"])
         assert executor.migration_plan(executor.loader.graph.leaf_nodes("resizer")) == []

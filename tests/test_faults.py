@@ -43,7 +43,7 @@ from resizer.breaker import Slowness
 from resizer.engines import get_engine
 from resizer.engines.isolation.children import children
 from resizer.markup import picture
-from resizer.models import CachedVariant, Original
+from resizer.models import CachedVariant, Original, Tally
 from resizer.records import cache, index
 from resizer.records.descriptions import Reference
 from resizer.storages import publishing
@@ -821,7 +821,7 @@ def database(db: None, tmp_path: Path) -> Iterator[Path]:
 
 def make_tables() -> None:
     with connections["default"].schema_editor() as editor:
-        for model in (Original, CachedVariant):
+        for model in (Original, CachedVariant, Tally):
             editor.create_model(model)
 
 

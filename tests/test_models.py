@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
 from django.core.management import call_command
 
+from resizer import originals
 from resizer.markup import picture
-from resizer.models import CachedVariant, Original
+from resizer.models import CachedVariant, Original, Tally
 from resizer.records import index
 from resizer.records.descriptions import Reference
 from tests.conftest import save
+from tests.pictures import photograph
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -84,6 +87,32 @@ def test_digest_of_a_fixture_is_not_believed(client: Client, tmp_path: Path) -> 
     call_command("loaddata", str(path), verbosity=0)
     assert index.has_variant(key)
     assert index.find(Reference("default", "cat.jpg")) is not None
+
+
+@pytest.mark.parametrize("natural", [False, True])
+def test_tallies_are_loaded_where_there_are_some(tmp_path: Path, natural: bool) -> None:
+    hour = datetime(2026, 11, 29, 10, tzinfo=UTC)
+    Tally.objects.create(hour=hour, name="hit", count=7)
+    path = tmp_path / "rows.json"
+    call_command("dumpdata", "resizer.tally", output=str(path), use_natural_primary_keys=natural)
+    Tally.objects.all().delete()
+    Tally.objects.create(hour=hour, name="miss", count=1)
+    Tally.objects.create(hour=hour, name="hit", count=2)
+    call_command("loaddata", str(path), verbosity=0)
+    assert {str(one): one.count for one in Tally.objects.all()} == {
+        "hit 2026-11-29 10": 7,
+        "miss 2026-11-29 10": 1,
+    }
+
+
+def test_what_an_editor_says_outlives_the_file() -> None:
+    save("cat.jpg")
+    picture.url("cat.jpg", width=320)
+    Original.objects.update(focal_x=20, focal_y=30, alt="A cat", checked_at=None)
+    save("cat.jpg", photograph((300, 200)))
+    assert originals.check(Reference("default", "cat.jpg")).size == (300, 200)
+    row = Original.objects.get()
+    assert (row.width, row.focal_x, row.focal_y, row.alt) == (300, 20, 30, "A cat")
 
 
 def test_original_that_is_renamed_has_the_digest_of_its_name() -> None:

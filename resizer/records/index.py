@@ -43,7 +43,7 @@ DOWN_SECONDS = 30
 SLOW_SECONDS = 1
 #: How many keys, or rows, one query names.
 BATCH = 500
-#: How many originals are listed at a time. No index has their order, so each page looks at all of them.
+#: How many originals are listed at a time.
 PAGE = 10_000
 
 
@@ -308,7 +308,7 @@ def _record(description: Description) -> None:
         checked_at=_moment(description.checked_at),
         **{**header._asdict(), "format": header.format.name},
     )
-    write_row(row, unique="digest", alias=_alias())
+    write_row(row, unique="digest", alias=_alias(), kept=Original.OF_EDITORS)
 
 
 def _facts(description: Description) -> tuple[object, ...]:
