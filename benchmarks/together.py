@@ -44,7 +44,7 @@ THREADS = 20
 def seconds(name: str, most: int) -> float:
     """What it takes if no more than so many variants go together."""
     batches.MAX_TOGETHER = most
-    description = originals.check(Reference("default", name))
+    description = originals.look_up(Reference("default", name), originals.Freshness.NOW)
     variants = [
         description.variant(Recipe(), width, target)
         for width in get_settings().WIDTHS

@@ -125,6 +125,6 @@ def _check(reference: Reference) -> None:
     from resizer.errors import ResizerError
 
     try:
-        originals.check(reference)
+        originals.look_up(reference, originals.Freshness.NOW)
     except ResizerError as error:
         logger.info("%.1000r cannot be resized: %.500r", reference, error)

@@ -1,7 +1,20 @@
-"""Descriptions of originals. `describe` reads them from the cache, else from the database, else from the file's header.
+"""Originals: `locate` the original that a template names, and `look_up` its description.
 
-Once an original is known, a page never waits for its storage. So `describe` does not ask whether the file has changed.
-Image requests ask now and then, with `refresh`. `check` asks the source at once.
+A description comes from the cache, else from the table of originals, else from the header of the file. How recently the
+source must have been asked is the caller's choice. `records/descriptions.py` lists the states in the cache.
+
+| state              | KNOWN     | SIGHTED         | FRESH      | RECENT    | NOW  |
+|--------------------|-----------|-----------------|------------|-----------|------|
+| known, fresh       | as it is  | as it is        | as it is   | ask       | ask  |
+| known, older       | as it is  | ask             | ask        | ask       | ask  |
+| broken, older      | ask       | ask             | ask        | ask       | ask  |
+| sighted            | row, ask  | as it is        | row, open  | ask       | ask  |
+| failed             | raise     | raise, or ask   | raise, or ask | ask    | ask  |
+| nothing            | row, ask  | row, stat       | row, open  | ask       | ask  |
+
+"Ask" compares the file with the known fingerprint, and opens the file only if it has changed. "Row" uses the row of the
+original as a known state, if there is one. A failure is over if the source itself failed, or the file was replaced.
+RECENT, and the check of a failure, ask at most once in `RECHECK_SECONDS`; until then, RECENT is FRESH.
 """
 
 from __future__ import annotations
@@ -10,7 +23,8 @@ import logging
 import time
 from contextlib import ExitStack, nullcontext, suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeAlias
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
 
 from django.core.files.base import File as DjangoFile
 from django.db.models.fields.files import FieldFile
@@ -107,73 +121,105 @@ def locate(file: File) -> Reference:
     raise TypeError(f"{file!r} is no original. Pass a model's file, or a name such as 'photo.jpg'.")
 
 
-def describe(file: File, reference: Reference | None = None) -> Description:
-    """The description of an original, without asking whether it has changed. `reference` is the result of `locate`.
+class Freshness(Enum):
+    """How recently the source of an original must have been asked, the least demanding first."""
+
+    #: Ever. For pages: an original that is known never makes a page wait.
+    KNOWN = auto()
+    #: Within `FRESH_SECONDS`, for its fingerprint alone. For cached variants: an unknown original is not opened.
+    SIGHTED = auto()
+    #: Within `FRESH_SECONDS`. For image requests.
+    FRESH = auto()
+    #: Within `RECHECK_SECONDS`. For requests that doubt the known state: anybody can send many of them.
+    RECENT = auto()
+    #: Now. For files that were just saved.
+    NOW = auto()
+
+
+class _Unread(Enum):
+    UNREAD = auto()
+
+
+@overload
+def look_up(
+    file: File, freshness: Literal[Freshness.SIGHTED], *, state: State | _Unread = ...
+) -> Description | Sighted: ...
+
+
+@overload
+def look_up(
+    file: File,
+    freshness: Literal[Freshness.KNOWN, Freshness.FRESH, Freshness.RECENT, Freshness.NOW] = ...,
+    *,
+    reference: Reference | None = ...,
+    state: State | _Unread = ...,
+) -> Description: ...
+
+
+def look_up(
+    file: File,
+    freshness: Freshness = Freshness.KNOWN,
+    *,
+    reference: Reference | None = None,
+    state: State | _Unread = _Unread.UNREAD,
+) -> Description | Sighted:
+    """The description of an original, as fresh as the caller needs it; see the table above.
+
+    `reference` is the result of `locate(file)`, if the caller has it. `state` is what the cache holds of the original,
+    if the caller has read that. With `Freshness.SIGHTED` the result may be a `Sighted`.
 
     Raises OriginalNotFound, TooManyBytes, TooManyPixels, UnsupportedFormat, UndecodableOriginal, TooMuchWork,
     SourceFailed, SourceTimedOut or Busy. Failures are cached for a minute, RenderKilled for 10 s, and any other Busy
-    is not cached.
+    is not cached. If a source fails, a known original counts as unchanged for a minute: stale is better than broken.
     """
-    row = from_row(file) if isinstance(file, Original) else None
-    if row is not None and row.checked_at:
-        return row
-    if reference is None:
-        reference = locate(file)
-    known = getattr(file, "_resizer_description", None)
-    if not isinstance(known, Description) or known.reference != reference:
-        known = _last_known(reference, recall(reference))
-    # Browsers do not request variants of a broken original. So the page itself looks for a replacement.
-    if known is None or (known.is_broken and not known.is_fresh):
-        return _look(reference)
-    return known
-
-
-def _look(reference: Reference) -> Description:
-    """`check` for a page with perhaps many originals of a slow source. The page waits for one of them only."""
-    is_slow = cache.key_of("slow", reference.source)
-    if cache.read(is_slow):
-        slow = SourceTimedOut(f"source {reference.source!r} was too slow a moment ago")
-        raise _as_remembered(slow)
-    try:
-        return check(reference)
-    except SourceTimedOut:
-        cache.write(is_slow, True, SLOW_SECONDS)
-        raise
-
-
-def recall(reference: Reference) -> State:
-    """The state of an original in the cache. Raises OriginalNotFound for a name that no key can hold."""
-    try:
-        escape_name(reference.name)
-    except InvalidOption as error:
-        raise OriginalNotFound(str(error)) from error
-    return decode(reference, cache.read(cache_key(reference)))
-
-
-def refresh(reference: Reference, state: State) -> Description:
-    """The description of an original. Asks its source if the last check is more than `FRESH_SECONDS` old.
-
-    `state` is the result of `recall`. Raises what `describe` raises.
-    """
-    known = _last_known(reference, _unless_over(reference, state))
+    if freshness is Freshness.KNOWN:
+        return _known(file, reference or locate(file))
+    reference = reference or locate(file)
+    if freshness is Freshness.NOW or (freshness is Freshness.RECENT and _may_ask(reference)):
+        return _check(reference)
+    state = _unless_over(reference, _recall(reference) if state is _Unread.UNREAD else state)
+    if freshness is Freshness.SIGHTED:
+        return _sighted(reference, state)
+    known = _last_known(reference, state)
     if known is not None:
-        return known if known.is_fresh else check(reference)
+        return known if known.is_fresh else _check(reference)
     # Nothing is known that could be shown instead. Take a thread before anything else, so that a refusal costs little.
     with threads.one_thread():
         return _check(reference, state if isinstance(state, Sighted) else None)
 
 
-def sight(reference: Reference, state: State) -> Description | Sighted:
-    """`refresh` for a cached variant. Its version needs only the original's fingerprint.
+def _known(file: File, reference: Reference) -> Description:
+    row = from_row(file) if isinstance(file, Original) else None
+    if row is not None and row.checked_at:
+        return row
+    known = getattr(file, "_resizer_description", None)
+    if not isinstance(known, Description) or known.reference != reference:
+        known = _last_known(reference, _recall(reference))
+    # Browsers do not request variants of a broken original. So the page itself looks for a replacement.
+    if known is None or (known.is_broken and not known.is_fresh):
+        return _check_for_page(reference)
+    return known
 
-    So an unknown original is not opened. Raises what `describe` raises.
-    """
-    state = _unless_over(reference, state)
+
+def _check_for_page(reference: Reference) -> Description:
+    """`_check` for a page with perhaps many originals of a slow source. The page waits for one of them only."""
+    is_slow = cache.key_of("slow", reference.source)
+    if cache.read(is_slow):
+        slow = SourceTimedOut(f"source {reference.source!r} was too slow a moment ago")
+        raise _as_remembered(slow)
+    try:
+        return _check(reference)
+    except SourceTimedOut:
+        cache.write(is_slow, True, SLOW_SECONDS)
+        raise
+
+
+def _sighted(reference: Reference, state: State) -> Description | Sighted:
     if isinstance(state, Sighted):
         return state
     known = _last_known(reference, state, is_counted=True)
     if known is not None:
-        return known if known.is_fresh else check(reference)
+        return known if known.is_fresh else _check(reference)
     try:
         with threads.one_thread():
             sighted = Sighted(*get_source(reference.source).stat(reference.name))
@@ -185,23 +231,17 @@ def sight(reference: Reference, state: State) -> Description | Sighted:
     return sighted
 
 
-def check(reference: Reference) -> Description:
-    """Ask the source, and describe the original as it is now. Raises what `describe` raises.
-
-    If the source fails, an earlier description is used for another minute. A stale picture is better than none.
-    """
-    return _check(reference)
-
-
-def recheck(reference: Reference, state: State) -> Description:
-    """`check` for requests that doubt the known state. Raises what `describe` raises.
-
-    Anybody can send many such requests. So the source is asked at most once in `RECHECK_SECONDS`.
-    """
-    return check(reference) if _may_ask(reference) else refresh(reference, state)
+def _recall(reference: Reference) -> State:
+    """The state of an original in the cache. Raises OriginalNotFound for a name that no key can hold."""
+    try:
+        escape_name(reference.name)
+    except InvalidOption as error:
+        raise OriginalNotFound(str(error)) from error
+    return decode(reference, cache.read(cache_key(reference)))
 
 
 def _check(reference: Reference, stat: Sighted | None = None) -> Description:
+    """Ask the source, and describe the original as it is now. `stat` is its answer, if it was asked already."""
     try:
         known = index.find(reference) or _known_as_broken(reference)
         with ExitStack() as taken:

@@ -212,7 +212,7 @@ def _ensure_row(key: str, answer: Answer) -> bool:
         return bool(has_row)
     variant = cast("ParsedKey", parse_key(key)).variant
     try:
-        description = originals.describe(Reference(variant.source, variant.name))
+        description = originals.look_up(Reference(variant.source, variant.name))
     except ResizerError:
         return False
     return description.version_of(variant.recipe) == variant.version and index.record_variant(

@@ -33,6 +33,7 @@ from resizer.keys.geometry import height_of, widest
 from resizer.keys.variant import AUTO, LOSSLESS, ParsedKey, Recipe, parse_key, write_key
 from resizer.links.addresses import sign, url_for, verify
 from resizer.links.short import parse_short, write_short
+from resizer.originals import Freshness
 from resizer.records.descriptions import Reference, is_current, version_of
 from resizer.sources.deadline import one_request
 from resizer.storages.protocol import FOREVER
@@ -130,10 +131,10 @@ def _serve_unknown(
     reference = Reference(variant.source, variant.name)
     version, recipe = variant.version, variant.recipe
     try:
-        known = originals.sight(reference, recalled.original)
+        known = originals.look_up(reference, Freshness.SIGHTED, state=recalled.original)
         if version_of(known.fingerprint, recipe) != version:
             # Perhaps this process does not know a new version yet.
-            known = originals.recheck(reference, known)
+            known = originals.look_up(reference, Freshness.RECENT, state=known)
     except (SourceFailed, SourceTimedOut, Busy):
         # A cached variant can be shown without its original.
         response = _find(request, variant, key, recalled.answer or store.load(key))
@@ -144,7 +145,8 @@ def _serve_unknown(
         response = _find(request, variant, key, recalled.answer or store.load(key))
         if response is not None:
             return response
-    return _make(request, originals.refresh(reference, known), variant, key)
+    description = originals.look_up(reference, Freshness.FRESH, state=known)
+    return _make(request, description, variant, key)
 
 
 @one_request()
@@ -162,7 +164,7 @@ def _serve_short(request: HttpRequest, address: ShortAddress) -> HttpResponseBas
         if listed != address.width:
             return _redirect(write_short(address._replace(width=listed)), FOR_A_MOMENT)
     reference = Reference(address.source, address.name)
-    description = originals.refresh(reference, originals.recall(reference))
+    description = originals.look_up(reference, Freshness.FRESH)
     limit = description.widest_offered(Recipe())
     width = min(address.width or limit, limit)
     height = height_of(width, description.size, Recipe())
@@ -214,9 +216,7 @@ def _make(
         UndecodableOriginal,
     ) as error:
         # Record that the original is gone or too large, or find its new version.
-        description = originals.recheck(
-            description.reference, originals.recall(description.reference)
-        )
+        description = originals.look_up(description.reference, Freshness.RECENT)
         offered = _offered(description, variant)
         if offered == variant:
             if _breaks(error, variant.recipe):
@@ -265,8 +265,7 @@ def _show_instead(
         if is_second:
             raise
         # Another server with other files shares our cache, and wrote the description.
-        reference = description.reference
-        description = originals.refresh(reference, originals.recall(reference))
+        description = originals.look_up(description.reference, Freshness.FRESH)
         offered = _offered(description, variant)
         return _show_instead(request, description, variant, offered, is_second=True)
     return _respond_made(request, answer, key, offered, headers)

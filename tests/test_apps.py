@@ -48,16 +48,16 @@ def test_file_saved_under_an_old_name_is_seen_at_once(
             "OPTIONS": settings.STORAGES["default"]["OPTIONS"],
         },
     }
-    before = originals.describe(photo.image)
+    before = originals.look_up(photo.image)
     if is_loaded:
         photo = Photo.objects.get(pk=photo.pk)
     with django_capture_on_commit_callbacks(execute=True):
         photo.image.save("test.jpg", ContentFile(photograph((800, 600))))
         # Whoever asks before the commit still finds the former row.
-        assert originals.describe(photo.image) == before
+        assert originals.look_up(photo.image) == before
     assert photo.image.name == before.reference.name
     with django_assert_num_queries(0):
-        assert originals.describe(photo.image).size == (800, 600)
+        assert originals.look_up(photo.image).size == (800, 600)
 
 
 def test_upload_that_is_assigned_is_seen_at_once(
@@ -105,7 +105,7 @@ def test_uploaded_picture_is_known_before_a_page_asks(
     with django_capture_on_commit_callbacks(execute=True):
         photo.image.save("new.jpg", ContentFile(photograph()))
     assert engine.headers == 1
-    originals.describe(photo.image)
+    originals.look_up(photo.image)
     assert engine.headers == 1
 
 
@@ -143,13 +143,13 @@ def test_broken_upload_can_be_replaced_at_once(
     with django_capture_on_commit_callbacks(execute=True):
         photo.image.save("broken.jpg", ContentFile(b"nonsense"))
     with pytest.raises(UnsupportedFormat):
-        originals.describe(photo.image)
+        originals.look_up(photo.image)
     name = str(photo.image.name)
     storages["default"].delete(name)
     with django_capture_on_commit_callbacks(execute=True):
         photo.image.save("broken.jpg", ContentFile(photograph()))
     assert photo.image.name == name
-    assert originals.describe(photo.image).size == (1600, 1200)
+    assert originals.look_up(photo.image).size == (1600, 1200)
 
 
 PAGE_AND_HIT = """

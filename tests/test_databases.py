@@ -143,11 +143,11 @@ def test_names_that_a_collation_takes_for_one_are_two(
     sizes = dict(zip(names, [(400, 300), (300, 400)], strict=True))
     for name, size in sizes.items():
         save(name, photograph(size))
-        assert originals.describe(name).size == size
+        assert originals.look_up(name).size == size
     for _ in range(2):
         caches["default"].clear()
         for name, size in sizes.items():
-            assert originals.describe(name).size == size
+            assert originals.look_up(name).size == size
             response = client.get(picture.url(name, width=16, format="jpeg"))
             assert decode(response.content).size == (16, 16 * size[1] // size[0])
         assert sorted(Original.objects.values_list("name", flat=True)) == sorted(names)
@@ -164,11 +164,11 @@ def test_list_of_pictures_shows_none_in_the_shape_of_its_twin(
 ) -> None:
     for name, size in zip(names, [(400, 300), (300, 400)], strict=True):
         save(name, photograph(size))
-    originals.describe(names[0])
+    originals.look_up(names[0])
     caches["default"].clear()
     photos = [Photo(image=name) for name in names]
     originals.prefetch(photo.image for photo in photos)
-    assert [originals.describe(photo.image).size for photo in photos] == [(400, 300), (300, 400)]
+    assert [originals.look_up(photo.image).size for photo in photos] == [(400, 300), (300, 400)]
 
 
 def key_of(source: str) -> str:
@@ -206,7 +206,7 @@ def test_mariadb_that_has_a_row_locked_is_waited_for_once(
     with closing(other), other.cursor() as cursor:
         cursor.execute("BEGIN")
         cursor.execute("SELECT * FROM resizer_original FOR UPDATE")
-        description = originals.check(REFERENCE)
+        description = originals.look_up(REFERENCE, originals.Freshness.NOW)
         assert description.size == (800, 600)
         for width in (320, 480, 640):
             assert client.get(address(width)).status_code == 200
@@ -215,7 +215,7 @@ def test_mariadb_that_has_a_row_locked_is_waited_for_once(
     # MariaDB's own limit is 50 seconds.
     assert time.monotonic() - started_at < 40
     index._breaker.close()
-    originals.check(REFERENCE)
+    originals.look_up(REFERENCE, originals.Freshness.NOW)
     assert Original.objects.get().width == 800
 
 

@@ -686,7 +686,7 @@ def test_row_of_a_former_version_is_not_written_again(client: Client) -> None:
     client.get(old)
     CachedVariant.objects.all().delete()
     save("a.jpg", photograph((800, 600)))
-    originals.check(REFERENCE)
+    originals.look_up(REFERENCE, originals.Freshness.NOW)
     caches["default"].clear()
     # The file is still there, as who looks into the storage finds.
     assert store.find(key_of(old)) is not None
@@ -1063,7 +1063,7 @@ def test_original_of_the_same_size_and_second_is_another(
     save("a.jpg")
     path = tmp_path / "originals/a.jpg"
     os.utime(path, ns=(1_700_000_000_000_000_000, 1_700_000_000_000_000_000))
-    originals.check(REFERENCE)
+    originals.look_up(REFERENCE, originals.Freshness.NOW)
     old = address()
     assert_shown(client.get(old), is_kept=True)
     turned = encode(draw((1600, 1200)).rotate(180), quality=80)
@@ -1087,7 +1087,7 @@ def test_original_that_is_deleted_keeps_its_files_until_they_are_purged(
 ) -> None:
     for name in ("a.jpg", "b.jpg"):
         save(name)
-        originals.describe(name)
+        originals.look_up(name)
     url = address()
     client.get(url)
     content = (variants / key_of(url)).read_bytes()
@@ -1201,7 +1201,7 @@ def test_log_has_a_line_for_each_message(
         assert picture.url(f"b{NASTY}.jpg", width=320)
         originals.forget(Reference("default", f"c{NASTY}.jpg"))
         settings.RESIZER = {}
-        assert originals.check(REFERENCE).size == (1600, 1200)
+        assert originals.look_up(REFERENCE, originals.Freshness.NOW).size == (1600, 1200)
     assert_one_line_each(
         caplog,
         "records.cache",

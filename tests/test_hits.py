@@ -17,6 +17,7 @@ from resizer.links.addresses import url_for
 from resizer.markup import picture
 from resizer.middleware import ResizerMiddleware
 from resizer.models import Original
+from resizer.originals import Freshness
 from resizer.records import descriptions
 from resizer.records.descriptions import Reference
 from tests.calls import recorded
@@ -82,6 +83,11 @@ def files_of_ours(entered: list[CodeType]) -> set[str]:
     return {str(path.relative_to(PACKAGE)) for path in paths if path.is_relative_to(PACKAGE)}
 
 
+def recall(reference: Reference) -> descriptions.State:
+    """What the cache holds of an original."""
+    return descriptions.decode(reference, caches["default"].get(descriptions.cache_key(reference)))
+
+
 @pytest.fixture
 def url() -> str:
     save("a.jpg")
@@ -132,10 +138,10 @@ def test_miss_of_an_original_that_is_only_sighted_describes_it(
     reference = Reference("default", "a.jpg")
     caches["default"].delete(descriptions.cache_key(reference))
     Original.objects.all().delete()
-    sighted = originals.sight(reference, None)
-    assert originals.recall(reference) == sighted
+    sighted = originals.look_up(reference, Freshness.SIGHTED)
+    assert recall(reference) == sighted
     assert answer(url).status_code == 200
-    assert isinstance(originals.recall(reference), descriptions.Description)
+    assert isinstance(recall(reference), descriptions.Description)
 
 
 def test_miss_recalls_its_original_once(asked: list[list[str]], url: str) -> None:

@@ -110,7 +110,10 @@ def test_what_an_editor_says_outlives_the_file() -> None:
     picture.url("cat.jpg", width=320)
     Original.objects.update(focal_x=20, focal_y=30, alt="A cat", checked_at=None)
     save("cat.jpg", photograph((300, 200)))
-    assert originals.check(Reference("default", "cat.jpg")).size == (300, 200)
+    assert originals.look_up(Reference("default", "cat.jpg"), originals.Freshness.NOW).size == (
+        300,
+        200,
+    )
     row = Original.objects.get()
     assert (row.width, row.focal_x, row.focal_y, row.alt) == (300, 20, 30, "A cat")
 

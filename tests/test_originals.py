@@ -65,7 +65,7 @@ pytestmark = pytest.mark.django_db
 
 
 def refresh(reference: Reference) -> Description:
-    return originals.refresh(reference, originals.recall(reference))
+    return originals.look_up(reference, originals.Freshness.FRESH)
 
 
 class RaisingStorage(InMemoryStorage):
@@ -95,7 +95,7 @@ def raising(settings: Settings) -> Any:
 
 def test_first_description_reads_the_header_and_writes_a_row(engine: type[CountingEngine]) -> None:
     save("a.jpg", photograph((640, 480)))
-    description = originals.describe("a.jpg")
+    description = originals.look_up("a.jpg")
     assert description.size == (640, 480)
     assert description.header.format is JPEG
     assert len(description.version_of(Recipe())) == 8
@@ -109,31 +109,31 @@ def test_known_original_asks_neither_storage_nor_database(
     raising: Any, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     save("a.jpg")
-    first = originals.describe("a.jpg")
+    first = originals.look_up("a.jpg")
     raising()
     with django_assert_num_queries(0):
-        assert originals.describe("a.jpg") == first
+        assert originals.look_up("a.jpg") == first
 
 
 def test_lost_cache_costs_one_query_and_no_storage_call(
     raising: Any, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     save("a.jpg")
-    first = originals.describe("a.jpg")
+    first = originals.look_up("a.jpg")
     caches["default"].clear()
     raising()
     with django_assert_num_queries(1):
-        assert originals.describe("a.jpg").fingerprint == first.fingerprint
+        assert originals.look_up("a.jpg").fingerprint == first.fingerprint
     with django_assert_num_queries(0):
-        originals.describe("a.jpg")
+        originals.look_up("a.jpg")
 
 
 def test_lost_row_is_written_again(engine: type[CountingEngine]) -> None:
     save("a.jpg")
-    first = originals.describe("a.jpg")
+    first = originals.look_up("a.jpg")
     Original.objects.all().delete()
     caches["default"].clear()
-    assert originals.describe("a.jpg").fingerprint == first.fingerprint
+    assert originals.look_up("a.jpg").fingerprint == first.fingerprint
     assert Original.objects.count() == 1
 
 
@@ -145,7 +145,7 @@ def test_lost_database_costs_the_header_only(
 
     save("a.jpg", photograph((640, 480)))
     monkeypatch.setattr(connection, "cursor", refuse)
-    assert originals.describe("a.jpg").size == (640, 480)
+    assert originals.look_up("a.jpg").size == (640, 480)
     assert "is not recorded: OperationalError('database is locked')" in caplog.text
     originals.forget(Reference("default", "a.jpg"))
     assert "is not forgotten: OperationalError('database is locked')" in caplog.text
@@ -153,37 +153,40 @@ def test_lost_database_costs_the_header_only(
 
 def test_replaced_original_has_another_version(engine: type[CountingEngine]) -> None:
     save("a.jpg", photograph((640, 480)))
-    before = originals.describe("a.jpg")
+    before = originals.look_up("a.jpg")
     save("a.jpg", photograph((800, 600)))
-    assert originals.describe("a.jpg") == before
-    after = originals.check(Reference("default", "a.jpg"))
+    assert originals.look_up("a.jpg") == before
+    after = originals.look_up(Reference("default", "a.jpg"), originals.Freshness.NOW)
     assert after.size == (800, 600)
     assert after.fingerprint != before.fingerprint
-    assert originals.describe("a.jpg") == after
+    assert originals.look_up("a.jpg") == after
     assert Original.objects.get().width == 800
 
 
 def test_unchanged_original_is_not_read_again(engine: type[CountingEngine]) -> None:
     save("a.jpg")
-    before = originals.describe("a.jpg")
-    assert originals.check(Reference("default", "a.jpg")).fingerprint == before.fingerprint
+    before = originals.look_up("a.jpg")
+    assert (
+        originals.look_up(Reference("default", "a.jpg"), originals.Freshness.NOW).fingerprint
+        == before.fingerprint
+    )
     assert engine.headers == 1
 
 
 def test_forgotten_original_is_looked_at_again(engine: type[CountingEngine]) -> None:
     reference = Reference("default", "a.jpg")
     save("a.jpg", photograph((640, 480)))
-    originals.describe("a.jpg")
+    originals.look_up("a.jpg")
     save("a.jpg", photograph((800, 600)))
     originals.forget(reference)
-    assert originals.describe("a.jpg").size == (800, 600)
+    assert originals.look_up("a.jpg").size == (800, 600)
 
 
 def test_forgotten_original_that_has_not_changed_keeps_its_version() -> None:
     save("a.jpg")
-    before = originals.describe("a.jpg")
+    before = originals.look_up("a.jpg")
     originals.forget(before.reference)
-    assert originals.describe("a.jpg").fingerprint == before.fingerprint
+    assert originals.look_up("a.jpg").fingerprint == before.fingerprint
     assert Original.objects.get().checked_at is not None
 
 
@@ -208,11 +211,11 @@ def test_version_changes_with_what_is_kept_of_metadata(settings: Settings) -> No
 def test_replaced_file_of_the_same_size_and_time_is_another(tmp_path: Path) -> None:
     save("a.jpg")
     path = tmp_path / "originals" / "a.jpg"
-    before, status = originals.check(REFERENCE), path.stat()
+    before, status = originals.look_up(REFERENCE, originals.Freshness.NOW), path.stat()
     content = encode(draw((1600, 1200)).rotate(180), quality=70)
     path.write_bytes(content + bytes(status.st_size - len(content)))
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
-    after = originals.check(REFERENCE)
+    after = originals.look_up(REFERENCE, originals.Freshness.NOW)
     assert path.stat().st_mtime_ns == status.st_mtime_ns
     assert after.header.bytes == before.header.bytes
     assert after.version_of(Recipe()) != before.version_of(Recipe())
@@ -221,21 +224,21 @@ def test_replaced_file_of_the_same_size_and_time_is_another(tmp_path: Path) -> N
 def test_other_rights_and_a_copy_are_the_same_original(tmp_path: Path) -> None:
     save("a.jpg")
     path = tmp_path / "originals" / "a.jpg"
-    before = originals.check(REFERENCE)
+    before = originals.look_up(REFERENCE, originals.Freshness.NOW)
     path.chmod(0o600)
-    assert originals.check(REFERENCE).fingerprint == before.fingerprint
+    assert originals.look_up(REFERENCE, originals.Freshness.NOW).fingerprint == before.fingerprint
     shutil.copy2(path, tmp_path / "copy")
     (tmp_path / "copy").replace(path)
-    assert originals.check(REFERENCE).fingerprint == before.fingerprint
+    assert originals.look_up(REFERENCE, originals.Freshness.NOW).fingerprint == before.fingerprint
 
 
 def test_description_grows_old(clock: FrozenDateTimeFactory) -> None:
     save("a.jpg")
-    description = originals.describe("a.jpg")
+    description = originals.look_up("a.jpg")
     assert description.is_fresh
     clock.tick(timedelta(seconds=301))
     assert not description.is_fresh
-    assert originals.check(description.reference).is_fresh
+    assert originals.look_up(description.reference, originals.Freshness.NOW).is_fresh
 
 
 @pytest.mark.parametrize(
@@ -262,14 +265,14 @@ def test_original_beyond_the_limits_is_refused(
     }
     save("a.jpg", content)
     with pytest.raises(error):
-        originals.describe("a.jpg")
+        originals.look_up("a.jpg")
     assert not Original.objects.exists()
 
 
 def test_large_baseline_photograph_is_within_the_limits(settings: Settings) -> None:
     settings.RESIZER = {"MAX_PIXELS": 1_000_000, "MAX_DECODED_MEGABYTES": 1}
     save("a.jpg", photograph((800, 800)))
-    assert originals.describe("a.jpg").size == (800, 800)
+    assert originals.look_up("a.jpg").size == (800, 800)
 
 
 @pytest.mark.parametrize(
@@ -283,10 +286,10 @@ def test_formats_may_have_as_many_pixels_as_the_documentation_says(
     settings.RESIZER = {"MAX_DECODED_MEGABYTES": 5, "MAX_PIXELS": 1_000_000}
     side = int((most / 512 * 5) ** 0.5)
     save("a", encode(Image.new("L", (side, side)), format))
-    assert originals.describe("a").size == (side, side)
+    assert originals.look_up("a").size == (side, side)
     save("b", encode(Image.new("L", (side + 20, side + 20)), format))
     with pytest.raises(TooManyPixels):
-        originals.describe("b")
+        originals.look_up("b")
 
 
 @pytest.mark.parametrize(
@@ -294,12 +297,12 @@ def test_formats_may_have_as_many_pixels_as_the_documentation_says(
 )
 def test_name_that_cannot_be_is_not_found(name: str) -> None:
     with pytest.raises(OriginalNotFound):
-        originals.describe(Reference("default", name))
+        originals.look_up(Reference("default", name))
 
 
 def test_name_that_a_stranger_tries_writes_nothing() -> None:
     with CaptureQueriesContext(connection) as queries, pytest.raises(OriginalNotFound):
-        originals.describe(Reference("default", "missing.jpg"))
+        originals.look_up(Reference("default", "missing.jpg"))
     assert all(query["sql"].startswith("SELECT") for query in queries)
 
 
@@ -309,28 +312,34 @@ def test_failure_is_remembered_for_a_minute(
     save("a.jpg", b"\xff\xd8\xff\xe0 no picture")
     for _ in range(3):
         with pytest.raises(UndecodableOriginal):
-            originals.describe("a.jpg")
+            originals.look_up("a.jpg")
     assert engine.headers == 1
     save("a.jpg")
     clock.tick(timedelta(seconds=61))
-    assert originals.describe("a.jpg").size == (1600, 1200)
+    assert originals.look_up("a.jpg").size == (1600, 1200)
 
 
 def test_stale_is_better_than_broken(raising: Any, caplog: pytest.LogCaptureFixture) -> None:
     save("a.jpg")
-    before = originals.describe("a.jpg")
+    before = originals.look_up("a.jpg")
     raising()
-    assert originals.check(before.reference).fingerprint == before.fingerprint
+    assert (
+        originals.look_up(before.reference, originals.Freshness.NOW).fingerprint
+        == before.fingerprint
+    )
     assert "counts as unchanged" in caplog.text
     caches["default"].clear()
-    assert originals.check(before.reference).fingerprint == before.fingerprint
+    assert (
+        originals.look_up(before.reference, originals.Freshness.NOW).fingerprint
+        == before.fingerprint
+    )
 
 
 def test_source_that_is_down_is_asked_once_a_minute(
     raising: Any, clock: FrozenDateTimeFactory, caplog: pytest.LogCaptureFixture
 ) -> None:
     save("a.jpg")
-    reference = originals.describe("a.jpg").reference
+    reference = originals.look_up("a.jpg").reference
     raising()
     clock.tick(timedelta(seconds=301))
     for _ in range(5):
@@ -345,32 +354,32 @@ def test_new_version_that_another_process_has_found_is_printed(
     clock: FrozenDateTimeFactory, raising: Any
 ) -> None:
     save("a.jpg")
-    before = originals.describe("a.jpg")
+    before = originals.look_up("a.jpg")
     Original.objects.update(fingerprint="of another file")
     raising()
-    assert originals.describe("a.jpg") == before
+    assert originals.look_up("a.jpg") == before
     clock.tick(timedelta(seconds=301))
-    assert originals.describe("a.jpg").fingerprint != before.fingerprint
+    assert originals.look_up("a.jpg").fingerprint != before.fingerprint
 
 
 def test_deleted_original_stays_deleted(clock: FrozenDateTimeFactory) -> None:
     save("a.jpg")
-    reference = originals.describe("a.jpg").reference
+    reference = originals.look_up("a.jpg").reference
     storages["default"].delete("a.jpg")
     for _ in range(3):
         clock.tick(timedelta(seconds=301))
         with pytest.raises(OriginalNotFound):
             refresh(reference)
         with pytest.raises(OriginalNotFound):
-            originals.describe("a.jpg")
+            originals.look_up("a.jpg")
 
 
 def test_lower_limit_holds_for_known_originals(settings: Settings) -> None:
     save("a.jpg")
-    reference = originals.describe("a.jpg").reference
+    reference = originals.look_up("a.jpg").reference
     settings.RESIZER = {"MAX_PIXELS": 1_000_000}
     with pytest.raises(TooManyPixels):
-        originals.check(reference)
+        originals.look_up(reference, originals.Freshness.NOW)
 
 
 def test_failure_of_an_unknown_class_is_one_all_the_same() -> None:
@@ -378,19 +387,19 @@ def test_failure_of_an_unknown_class_is_one_all_the_same() -> None:
     failed = Failed("ErrorOfAnotherRelease", "")
     caches["default"].set(cache_key(REFERENCE), failed.encode())
     with pytest.raises(OriginalNotFound):
-        originals.describe("a.jpg")
+        originals.look_up("a.jpg")
 
 
 def test_source_that_fails_is_an_error_for_an_unknown_original(raising: Any) -> None:
     save("a.jpg")
     raising()
     with pytest.raises(SourceFailed):
-        originals.describe("a.jpg")
+        originals.look_up("a.jpg")
 
 
 def test_original_of_a_model_field(photo: Photo) -> None:
     assert originals.locate(photo.image) == Reference("default", "photographs/test.jpg")
-    assert originals.describe(photo.image).size == (1600, 1200)
+    assert originals.look_up(photo.image).size == (1600, 1200)
 
 
 def test_original_named_in_a_template(settings: Settings) -> None:
@@ -402,13 +411,13 @@ def test_original_named_in_a_template(settings: Settings) -> None:
 
 def test_original_by_its_row(django_assert_num_queries: DjangoAssertNumQueries) -> None:
     save("a.jpg")
-    description = originals.describe("a.jpg")
+    description = originals.look_up("a.jpg")
     row = Original.objects.get()
     caches["default"].clear()
     with django_assert_num_queries(0):
-        assert originals.describe(row).fingerprint == description.fingerprint
+        assert originals.look_up(row).fingerprint == description.fingerprint
     row.checked_at = None
-    assert originals.describe(row).fingerprint == description.fingerprint
+    assert originals.look_up(row).fingerprint == description.fingerprint
 
 
 def test_anything_else_is_no_original() -> None:
@@ -428,7 +437,7 @@ def photos(db: None) -> list[Photo]:
     for number in range(5):
         photo = Photo(title=str(number))
         photo.image.save(f"{number}.jpg", ContentFile(photograph((64 + number, 48))))
-        originals.describe(photo.image)
+        originals.look_up(photo.image)
         made.append(photo)
     Photo.objects.create(title="without a file")
     caches["default"].clear()
@@ -457,7 +466,7 @@ def test_prefetch_warms_a_list_with_one_query(
     assert calls.count("get_many") == 1
     calls.clear()
     with django_assert_num_queries(0):
-        widths = [originals.describe(photo.image).size[0] for photo in photos if photo.image]
+        widths = [originals.look_up(photo.image).size[0] for photo in photos if photo.image]
     assert widths == [64, 65, 66, 67, 68]
     assert calls == []
 
@@ -470,7 +479,7 @@ def test_prefetch_of_known_originals_makes_no_query(
     with django_assert_num_queries(0):
         resizer.prefetch(again, "image")
         resizer.prefetch([], "image")
-        assert originals.describe(again[0].image).size == (64, 48)
+        assert originals.look_up(again[0].image).size == (64, 48)
 
 
 def test_prefetch_leaves_unknown_and_broken_originals_to_the_tag(photos: list[Photo]) -> None:
@@ -478,10 +487,10 @@ def test_prefetch_leaves_unknown_and_broken_originals_to_the_tag(photos: list[Ph
     save(name, b"\xff\xd8\xff\xe0 no picture")
     originals.forget(Reference("default", name))
     with pytest.raises(UndecodableOriginal):
-        originals.describe(photos[0].image)
+        originals.look_up(photos[0].image)
     resizer.prefetch(photos, "image")
     with pytest.raises(UndecodableOriginal):
-        originals.describe(photos[0].image)
+        originals.look_up(photos[0].image)
 
 
 def test_prefetch_of_several_sources_is_one_query(
@@ -494,7 +503,7 @@ def test_prefetch_of_several_sources_is_one_query(
     for alias, name in (("default", "a.jpg"), ("resizer", "b.jpg")):
         file = Photo().image.__class__(Photo(), Photo._meta.get_field("image"), name)
         file.storage = storages[alias]
-        originals.describe(file)
+        originals.look_up(file)
         files.append(file)
     caches["default"].clear()
     with django_assert_num_queries(1):
@@ -505,17 +514,17 @@ def test_prefetch_of_several_sources_is_one_query(
 def test_file_with_another_name_is_another_original(photos: list[Photo]) -> None:
     resizer.prefetch(photos, "image")
     photos[0].image.name = photos[1].image.name
-    assert originals.describe(photos[0].image).size == (65, 48)
+    assert originals.look_up(photos[0].image).size == (65, 48)
 
 
 def test_failures_are_logged_without_a_trace(
     caplog: pytest.LogCaptureFixture, raising: Any
 ) -> None:
     save("a.jpg")
-    description = originals.describe("a.jpg")
+    description = originals.look_up("a.jpg")
     raising()
     with caplog.at_level(logging.WARNING):
-        originals.check(description.reference)
+        originals.look_up(description.reference, originals.Freshness.NOW)
     assert len(caplog.records) == 1
     assert caplog.records[0].exc_info is None
 
@@ -663,7 +672,7 @@ def test_description_of_another_release_counts_as_none(
     newer = replace(formats.JPEG, name="newer")
     with monkeypatch.context() as patch:
         patch.setitem(formats.BY_NAME, "newer", newer)
-        known = originals.describe("a.jpg")
+        known = originals.look_up("a.jpg")
         caches["default"].clear()
         Original.objects.all().delete()
         header = known.header._replace(format=newer)

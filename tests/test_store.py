@@ -98,7 +98,7 @@ class TimelessStorage(InMemoryStorage):
 def wanted(
     width: int = 320, target: Format = AVIF, name: str = "a.jpg"
 ) -> tuple[Description, Variant, str]:
-    description = originals.describe(name)
+    description = originals.look_up(name)
     variant = description.variant(Recipe(), width, target)
     return description, variant, write_key(variant, sign(variant))
 
@@ -236,7 +236,7 @@ def test_widths_that_are_wanted_at_once_share_a_decoding(
         assert decode(answer.content or b"").size == (variant.width, variant.width * 3 // 4)
         # The same bytes as by itself.
         store.delete_files([key])
-        assert store.make(originals.describe("a.jpg"), variant, key).content == answer.content
+        assert store.make(originals.look_up("a.jpg"), variant, key).content == answer.content
 
 
 class LateEngine(CountingEngine):
@@ -336,7 +336,7 @@ def test_original_replaced_while_it_is_read_is_not_kept(
     with pytest.raises(Busy, match="has changed"):
         store.make(description, variant, key)
     assert files(variants) == []
-    assert originals.describe("a.jpg").size == (800, 600)
+    assert originals.look_up("a.jpg").size == (800, 600)
 
 
 def test_variant_that_cannot_be_kept_is_shown_all_the_same(
@@ -450,19 +450,19 @@ def test_forgotten_original_leaves_no_variant(
     other, _answer = make(name="b.jpg")
     CachedVariant.objects.filter(width=640).delete()  # recorded or not
     save("a.jpg", photograph((800, 600)))
-    originals.check(Reference("default", "a.jpg"))
+    originals.look_up(Reference("default", "a.jpg"), originals.Freshness.NOW)
     make(480)
     store.forget(Reference("default", "a.jpg"))
     assert [row.key for row in CachedVariant.objects.all()] == [other]
     assert store.find(key) is None
     assert store.find(other) is not None
     assert list(publishing.walk(store.variants_storage(), "a.jpg")) == []
-    assert originals.describe("a.jpg").size == (800, 600)
+    assert originals.look_up("a.jpg").size == (800, 600)
 
 
 def test_forgetting_an_original_without_variants_is_no_error() -> None:
     save("a.jpg")
-    originals.describe("a.jpg")
+    originals.look_up("a.jpg")
     store.forget(Reference("default", "a.jpg"))
 
 
@@ -546,7 +546,7 @@ def test_broken_original_is_decoded_once_a_minute(
         make()
     assert engine.renders == 2
     save("a.jpg")
-    originals.check(Reference("default", "a.jpg"))
+    originals.look_up(Reference("default", "a.jpg"), originals.Freshness.NOW)
     make()
 
 

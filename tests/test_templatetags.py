@@ -168,7 +168,7 @@ PhotoForm = modelform_factory(Photo, fields=["title", "image", "alt"])
 def refused() -> Any:
     """A form that was not saved, with an upload that has another picture's name."""
     save("test.jpg")
-    originals.describe("test.jpg")
+    originals.look_up("test.jpg")
     upload: Any = {"image": SimpleUploadedFile("test.jpg", photograph())}
     form = PhotoForm({"title": ""}, upload)
     assert not form.is_valid()
@@ -190,13 +190,13 @@ def test_upload_that_is_not_saved_is_no_original(refused: Any) -> None:
     assert (str(made), bool(made), made.url, made.width) == ("", False, "", None)
     assert picture.url(image, width=320) == ""
     resizer.prefetch([refused.instance], "image")
-    for ask in (originals.describe, lambda file: originals.check(originals.locate(file))):
+    for ask in (originals.look_up, lambda file: originals.look_up(file, originals.Freshness.NOW)):
         with pytest.raises(OriginalNotFound):
             ask(image)
     with pytest.raises(ValueError, match="'' is not a path"):
         store.forget(originals.locate(image))
     # What has that name is still known.
-    assert originals.describe("test.jpg").size == (1600, 1200)
+    assert originals.look_up("test.jpg").size == (1600, 1200)
 
 
 def test_upload_prints_its_picture_once_it_is_saved(refused: Any) -> None:
@@ -451,7 +451,7 @@ def test_known_picture_asks_neither_storage_nor_database(
     django_assert_num_queries: DjangoAssertNumQueries,
 ) -> None:
     save("a.jpg")
-    originals.describe("a.jpg")
+    originals.look_up("a.jpg")
     raising()
     with django_assert_num_queries(0):
         html = render('{% resized_img "a.jpg" alt="" %}{% resized_url "a.jpg" width=640 %}')

@@ -418,7 +418,7 @@ def test_signature_is_checked_before_anything_is_read(
     url = forge(address())
     raising()
     monkeypatch.setattr(store, "recall", None)
-    monkeypatch.setattr(originals, "refresh", None)
+    monkeypatch.setattr(originals, "look_up", None)
     assert client.get(url.replace("/a.jpg/", "/b.jpg/")).status_code == 403
 
 
@@ -505,7 +505,7 @@ def test_address_of_a_version_that_we_have_not_heard_of(client: Client) -> None:
     old = address(width=320)
     known = caches["default"].get(cache_key(Reference("default", "a.jpg")))
     save("a.jpg", photograph((800, 600)))
-    originals.check(Reference("default", "a.jpg"))
+    originals.look_up(Reference("default", "a.jpg"), originals.Freshness.NOW)
     new = address(width=320)
     # Another process still remembers the former version.
     caches["default"].set(cache_key(Reference("default", "a.jpg")), known)
@@ -623,7 +623,7 @@ def test_hostile_original_is_refused_and_nothing_is_kept(
 ) -> None:
     settings.RESIZER = OPEN
     save("a.jpg")
-    url = forge(address(), version=originals.describe("a.jpg").version_of(Recipe()))
+    url = forge(address(), version=originals.look_up("a.jpg").version_of(Recipe()))
     settings.RESIZER = {**OPEN, "MAX_BYTES": 200_000, "MAX_PIXELS": 2_000_000}
     save("a.jpg", content)
     for path in (url, "/img/640/a.jpg"):

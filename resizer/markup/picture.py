@@ -55,7 +55,7 @@ def build(
         reference = originals.locate(file)
         if not reference.name:
             return NOTHING
-        description = originals.describe(file, reference)
+        description = originals.look_up(file, reference=reference)
     except ResizerError as error:
         _tell("shown", file, error)
         return _as_it_is(file, choice.box(), alt, all_attributes)
@@ -126,7 +126,7 @@ def url(file: File, *, format: str | None = None, **options: object) -> str:
         reference = originals.locate(file)
         if not reference.name:
             return ""
-        description = originals.describe(file, reference)
+        description = originals.look_up(file, reference=reference)
     except ResizerError as error:
         _tell("linked", file, error)
         return _plain_url(file)

@@ -295,9 +295,9 @@ def test_sources_open_an_original(settings: Settings, tmp_path: Path) -> None:
     # One that is known.
     for name in ("d.jpg", "e.jpg", "f.jpg"):
         save(name, photograph((80, 60)))
-        originals.describe(name)
+        originals.look_up(name)
     assert finding(part) == (Mark.FINE, "opens 'f.jpg' (jpeg, 80 × 60 px).")
-    originals.describe("c/löwe.JPG")
+    originals.look_up("c/löwe.JPG")
     for name in ("e.jpg", "f.jpg", "c/löwe.JPG"):
         storages["default"].delete(name)
     mark, text = finding(part)
@@ -325,7 +325,7 @@ def test_source_that_does_not_answer_is_broken(
     raising: Any,  # noqa: F811  # the fixture
 ) -> None:
     save("a.jpg")
-    originals.describe("a.jpg")
+    originals.look_up("a.jpg")
     raising()
     mark, text = finding("source 'default'")
     assert mark is Mark.BROKEN
@@ -382,7 +382,7 @@ def test_source_that_may_not_be_listed_is_advised(settings: Settings) -> None:
     shut = {"BACKEND": "tests.maintenance.test_doctor.ShutStorage"}
     settings.STORAGES = {**settings.STORAGES, "default": shut}
     save("a.jpg", photograph((64, 48)))
-    originals.describe("a.jpg")
+    originals.look_up("a.jpg")
     mark, text = finding("source 'default'")
     assert mark is Mark.ADVICE
     assert text.startswith("opens 'a.jpg' (jpeg, 64 × 48 px), but cannot be listed: listing is")

@@ -101,7 +101,7 @@ def test_stale_variants_go_and_present_ones_stay(
     make("deleted.jpg")
     make("deleted.jpg", 640)
     save("replaced.jpg", photograph((800, 600)))
-    originals.check(originals.locate("replaced.jpg"))
+    originals.look_up("replaced.jpg", originals.Freshness.NOW)
     new = make("replaced.jpg")
     storages["default"].delete("deleted.jpg")
     would = "Would remove 3 cached variants, 1 row of a missing original: "
@@ -669,7 +669,7 @@ def test_rows_of_originals_that_are_gone_go_with_their_last_variant(
 ) -> None:
     for name in ("seen.jpg", "gone.jpg", "stays.jpg", "here.jpg"):
         save(name)
-        originals.describe(name)
+        originals.look_up(name)
     key = make("stays.jpg")
     for name in ("gone.jpg", "stays.jpg"):
         storages["default"].delete(name)
@@ -725,7 +725,7 @@ def test_purge_goes_on_where_it_was_stopped(
         make(name)
         make(name, 640)
         save(name, photograph((800, 600)))
-        originals.check(originals.locate(name))
+        originals.look_up(name, originals.Freshness.NOW)
         stays.append(make(name))
     storages["default"].delete("a.jpg")
     stays = [key for key in stays if not key.startswith("a.jpg/")]
@@ -761,7 +761,7 @@ def test_source_that_answers_in_an_order_of_its_own_does_not_stop_the_purge(
         save(name)
         make(name)
     save("a.jpg", photograph((800, 600)))
-    originals.check(originals.locate("a.jpg"))
+    originals.look_up("a.jpg", originals.Freshness.NOW)
     told = [purge(capsys, "--for", "0.000001", *way) for _ in range(8)]
     assert any("goes on" not in one for one in told)
     assert len(kept()) - ("continues from" in told[-1]) == len(rows()) == 3

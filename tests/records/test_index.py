@@ -127,7 +127,7 @@ def test_one_asks_after_an_outage_and_all_follow_when_it_is_over(
     clock: FrozenDateTimeFactory,
 ) -> None:
     save("a.jpg")
-    originals.describe("a.jpg")
+    originals.look_up("a.jpg")
     index._breaker.open()
     assert index.find(REFERENCE) is None
     clock.tick(index.DOWN_SECONDS + 1)
@@ -145,7 +145,7 @@ def test_project_without_time_zones_has_rows(client: Client, settings: Settings)
     save("a.jpg")
     url = picture.url("a.jpg", width=320)
     assert client.get(url).status_code == 200
-    known = originals.describe("a.jpg")
+    known = originals.look_up("a.jpg")
     caches["default"].clear()
     found = index.find(REFERENCE)
     assert found is not None
@@ -170,7 +170,7 @@ def test_async_view_prints_pictures(caplog: pytest.LogCaptureFixture) -> None:
     # It is no outage: a sync view records it.
     caches["default"].clear()
     assert index.find(REFERENCE) is None
-    originals.describe("a.jpg")
+    originals.look_up("a.jpg")
     assert index.find(REFERENCE) is not None
 
 
@@ -188,7 +188,7 @@ def test_replica_that_is_down_keeps_nobody_from_writing(
     connections["replica"] = Unreachable({**usual, "NAME": str(tmp_path / "no/where")}, "replica")
     try:
         save("a.jpg")
-        description = originals.describe("a.jpg")
+        description = originals.look_up("a.jpg")
         index._breaker.close()
         index.record(description)
         assert client.get(picture.url("a.jpg", width=320)).status_code == 200
@@ -206,7 +206,7 @@ def test_query_that_fails_is_no_outage(
         raise OperationalError("database is locked")
 
     save("a.jpg")
-    originals.describe("a.jpg")
+    originals.look_up("a.jpg")
     with monkeypatch.context() as patch:
         patch.setattr(connection, "cursor", refuse)
         assert index.find(REFERENCE) is None
@@ -218,7 +218,7 @@ def test_query_that_fails_is_no_outage(
 def test_rows_are_deleted_by_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(index, "BATCH", 2)
     save("a.jpg")
-    originals.describe("a.jpg")
+    originals.look_up("a.jpg")
     keys = [f"{number}" for number in range(5)]
     for key in keys:
         CachedVariant.objects.create(
@@ -248,7 +248,7 @@ def test_visitors_have_nothing_written_that_has_not_changed(
     former = picture.url("a.jpg", width=320)
     assert client.get(former).status_code == 200
     save("a.jpg", photograph((800, 600)))
-    originals.check(REFERENCE)
+    originals.look_up(REFERENCE, originals.Freshness.NOW)
     caches["default"].clear()
     present = picture.url("a.jpg", width=320)
     assert client.get(present).status_code == 200
@@ -289,7 +289,7 @@ def test_many_pictures_are_looked_up_by_the_batch(
 ) -> None:
     monkeypatch.setattr(index, "BATCH", 2)
     names = [save(f"{number}.jpg") for number in range(5)]
-    references = [originals.describe(name).reference for name in names]
+    references = [originals.look_up(name).reference for name in names]
     with django_assert_num_queries(3):
         assert {one.reference for one in index.find_many(references)} == set(references)
 
@@ -297,7 +297,7 @@ def test_many_pictures_are_looked_up_by_the_batch(
 @pytest.mark.django_db
 def test_row_whose_name_somebody_has_changed_is_not_used_and_is_mended() -> None:
     save("a.jpg")
-    known = originals.describe("a.jpg")
+    known = originals.look_up("a.jpg")
     Original.objects.update(name="b.jpg")
     assert index.find(REFERENCE) is None
     index.record(known)
@@ -309,7 +309,7 @@ def test_row_whose_name_somebody_has_changed_is_not_used_and_is_mended() -> None
 def test_row_is_written_by_one_statement(client: Client) -> None:
     save("a.jpg")
     with CaptureQueriesContext(connection) as queries:
-        known = originals.check(REFERENCE)
+        known = originals.look_up(REFERENCE, originals.Freshness.NOW)
     assert len(written(queries)) == 1
     with CaptureQueriesContext(connection) as queries:
         index.record(known)
@@ -326,10 +326,10 @@ def test_database_that_cannot_insert_or_update_has_its_rows(
     url = picture.url("a.jpg", width=320)
     for _ in range(2):
         assert client.get(url).status_code == 200
-        originals.check(REFERENCE)
+        originals.look_up(REFERENCE, originals.Freshness.NOW)
         caches["default"].clear()
     save("a.jpg", photograph((800, 600)))
-    originals.check(REFERENCE)
+    originals.look_up(REFERENCE, originals.Freshness.NOW)
     assert Original.objects.get().width == 800
     assert CachedVariant.objects.get().key == url.removeprefix("/img/")
 
@@ -340,7 +340,7 @@ def test_database_that_we_know_no_limit_of_is_asked_all_the_same(
 ) -> None:
     monkeypatch.setattr(connection, "vendor", "other")
     save("a.jpg")
-    originals.check(REFERENCE)
+    originals.look_up(REFERENCE, originals.Freshness.NOW)
     assert index.find(REFERENCE) is not None
 
 

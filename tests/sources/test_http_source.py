@@ -182,7 +182,7 @@ def test_only_a_header_is_fetched_to_describe_a_picture(web: HostileServer) -> N
         rest.set()
 
     web.on("/a.jpg", serve)
-    assert originals.describe("web:a.jpg").size == (2000, 1500)
+    assert originals.look_up("web:a.jpg").size == (2000, 1500)
     assert not rest.is_set()
 
 
@@ -312,11 +312,11 @@ def test_remote_failure_keeps_description_and_variants(
 ) -> None:
     web.put("/a.jpg", PHOTO, ETag='"one"')
     good = get(client)
-    version = originals.describe("web:a.jpg").fingerprint
+    version = originals.look_up("web:a.jpg").fingerprint
     web.on("/a.jpg", lambda talk: talk.answer(status="500 Internal Server Error"))
     clock.tick(timedelta(seconds=301))
     assert get(client).content == good.content
-    assert originals.describe("web:a.jpg").fingerprint == version
+    assert originals.look_up("web:a.jpg").fingerprint == version
 
 
 def test_missing_picture_is_remembered_for_a_minute(
@@ -334,7 +334,7 @@ def test_page_does_not_wait_again_for_a_server_that_is_down(web: HostileServer) 
     web.on("/a.jpg", lambda talk: talk.answer(status="500 Internal Server Error"))
     for _ in range(3):
         with pytest.raises(SourceFailed):
-            originals.describe("web:a.jpg")
+            originals.look_up("web:a.jpg")
     assert len(web.talks) == 1
 
 
@@ -686,12 +686,12 @@ def test_what_is_known_of_a_busy_host_is_shown(
     web.put("/a.jpg", PHOTO, ETag='"one"')
     url = picture.url("web:a.jpg", width=320)
     content = client.get(url).content
-    version = originals.describe("web:a.jpg").fingerprint
+    version = originals.look_up("web:a.jpg").fingerprint
     clock.tick(timedelta(seconds=301))
     with get_source("web").open("a.jpg"):
         assert get(client).status_code == 200
         assert client.get(url).content == content
-        assert originals.check(originals.locate("web:a.jpg")).fingerprint == version
+        assert originals.look_up("web:a.jpg", originals.Freshness.NOW).fingerprint == version
         # Even if nothing is known of its original any more.
         caches["default"].clear()
         Original.objects.all().delete()
@@ -699,7 +699,7 @@ def test_what_is_known_of_a_busy_host_is_shown(
         assert client.get(url.replace("/320.", "/640.")).status_code == 503
         reference = originals.locate("web:a.jpg")
         with pytest.raises(Busy):
-            originals.sight(reference, originals.recall(reference))
+            originals.look_up(reference, originals.Freshness.SIGHTED)
     assert client.get(url.replace("/320.", "/640.")).status_code == 200
 
 
@@ -710,7 +710,7 @@ def test_purge_keeps_variants_of_a_busy_host(
     web.put("/a.jpg", PHOTO)
     web.put("/b.jpg", PHOTO)
     assert get(client).status_code == 200
-    originals.describe("web:b.jpg")
+    originals.look_up("web:b.jpg")
     with get_source("web").open("a.jpg"):
         del web.behaviours["/a.jpg"]
         with pytest.raises(CommandError):

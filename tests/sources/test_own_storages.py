@@ -142,7 +142,7 @@ def test_text_names_no_storage_of_a_field(client: Client, use: Use, private: Pat
     # The field itself, the row, a reference and an address that a page has printed still lead to it.
     reference = originals.locate(photo.image)
     assert reference == (alias, photo.image.name)
-    assert originals.describe(reference).size == (1600, 1200)
+    assert originals.look_up(reference).size == (1600, 1200)
     row = Original.objects.get()
     for file in (photo.image, row, reference):
         address = picture.url(file, width=320)
@@ -624,7 +624,7 @@ def test_saved_files_of_a_field_are_looked_at(
     with django_capture_on_commit_callbacks(execute=True):
         photo = upload()
     assert Original.objects.get().source == own_alias(PrivateMedia())
-    assert originals.describe(photo.image).size == (1600, 1200)
+    assert originals.look_up(photo.image).size == (1600, 1200)
     use(InMemoryStorage())
     with django_capture_on_commit_callbacks(execute=True):
         upload("b.jpg")

@@ -739,9 +739,12 @@ def test_variants_bucket_that_fails_is_503(client: Client, status: int, code: st
 @pytest.mark.usefixtures("moto")
 def test_description_outlives_a_bucket_that_is_slow(client: Client) -> None:
     save("a.jpg")
-    known = originals.describe("a.jpg")
+    known = originals.look_up("a.jpg")
     with answering("default", "HeadObject", 503):
-        assert originals.check(known.reference).fingerprint == known.fingerprint
+        assert (
+            originals.look_up(known.reference, originals.Freshness.NOW).fingerprint
+            == known.fingerprint
+        )
     parsed = parse_key(address().removeprefix("/img/"))
     assert parsed is not None
     assert parsed.variant.version == known.version_of(parsed.variant.recipe)
@@ -895,7 +898,7 @@ def test_doctor_says_what_a_lost_permission_is() -> None:
     assert "AccessDenied" in found["source 'default'"]
     assert found["variants storage"].startswith("✗ variants storage: ")
     assert "permissions" in found["variants storage"]
-    originals.describe("a.jpg")
+    originals.look_up("a.jpg")
     with answering("default", "ListObjectsV2", 403, "AccessDenied"):
         found = {one.part: str(one) for one in examine()}
     text = "! source 'default': opens 'a.jpg' (jpeg, 64 × 48 px), but cannot be listed: "
@@ -917,7 +920,7 @@ def test_stale_variants_are_purged(
     for width in (320, 640):
         client.get(address(width))
     save("a.jpg", photograph((800, 400)))
-    originals.check(Reference("default", "a.jpg"))
+    originals.look_up(Reference("default", "a.jpg"), originals.Freshness.NOW)
     url = address(320)
     client.get(url)
     call_command("resizer_purge", *arguments)
