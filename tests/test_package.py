@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import tarfile
 import urllib.request
 import zipfile
 from typing import TYPE_CHECKING
@@ -32,17 +33,20 @@ urlpatterns += [path("", page)]
 '''
 
 
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    directory = tmp_path_factory.mktemp("dist")
+def build(target: str, directory: Path) -> Path:
     subprocess.run(
-        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(directory)],
+        [sys.executable, "-m", "hatchling", "build", "-t", target, "-d", str(directory)],
         cwd=ROOT,
         check=True,
         capture_output=True,
     )
-    (wheel,) = directory.glob("*.whl")
-    return wheel
+    (built,) = directory.iterdir()
+    return built
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build("wheel", tmp_path_factory.mktemp("dist"))
 
 
 def test_wheel_holds_the_app_and_nothing_else(wheel: Path) -> None:
@@ -62,6 +66,23 @@ def test_wheel_holds_the_app_and_nothing_else(wheel: Path) -> None:
         if path.is_file() and "__pycache__" not in path.parts
     }
     assert {name for name in names if name.startswith("resizer/")} == ours
+
+
+def test_source_package_holds_the_app_and_its_papers(tmp_path: Path) -> None:
+    with tarfile.open(build("sdist", tmp_path)) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    papers = {name for name in names if not name.startswith("resizer/")}
+    # hatchling adds the last three.
+    assert papers == {
+        "CHANGELOG.md",
+        "LICENSE",
+        "README.md",
+        "SECURITY.md",
+        "pyproject.toml",
+        ".gitignore",
+        "PKG-INFO",
+    }
+    assert "resizer/templatetags/resizer.py" in names
 
 
 def readme_blocks(language: str, marker: str = "") -> list[str]:
