@@ -40,7 +40,8 @@ def build(target: str, directory: Path) -> Path:
         check=True,
         capture_output=True,
     )
-    (built,) = directory.iterdir()
+    # hatchling puts a .gitignore beside it.
+    (built,) = directory.glob("django_resized_img-*")
     return built
 
 
