@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -393,6 +394,77 @@ def test_jinja_prints_pictures_and_nothing_of_empty_fields(photo: Photo) -> None
         assert nothing == ""
 
 
+@pytest.mark.parametrize(
+    ("original", "url"),
+    [
+        ("photo.image.url", "/originals/photographs/test.jpg"),
+        ("photo.image.path", ""),
+        ("web", "https://example.org/a.jpg"),
+        ("data", "data:image/gif;base64,R0lGOD"),
+        ("alias", ""),
+    ],
+)
+def test_url_instead_of_a_field_says_what_to_write(
+    photo: Photo, settings: Settings, caplog: pytest.LogCaptureFixture, original: str, url: str
+) -> None:
+    context = {
+        "photo": photo,
+        "web": "https://example.org/a.jpg",
+        "data": "data:image/gif;base64,R0lGOD",
+        "alias": "static:a.png",
+    }
+    tag = f"{{% resized_img {original} alt='' width=300 %}}"
+    for _ in range(3):
+        html = render(tag + f"{{% resized_url {original} %}}", **context)
+    assert f'<img src="{url}' in html
+    assert 'width="300"' in html
+    (message,) = caplog.messages
+    assert "RESIZER['SOURCES']" in message or "Write the field, such as photo.image" in message
+    settings.DEBUG = True
+    with pytest.raises(ValueError, match=re.escape(message[:40])):
+        render(tag, **context)
+
+
+@pytest.mark.parametrize("value", [7, ["a.jpg"], Photo(title="x"), 1.5], ids=str)
+def test_value_that_is_no_original_prints_nothing(
+    settings: Settings, caplog: pytest.LogCaptureFixture, value: object
+) -> None:
+    tag = '{% resized_img it alt="" default=it %}{% resized_url it %}'
+    assert render(tag, it=value) == ""
+    (message,) = caplog.messages
+    assert "is no original" in message
+    settings.DEBUG = True
+    with pytest.raises(TypeError, match="is no original"):
+        render(tag, it=value)
+
+
+def test_name_with_a_colon_is_a_name() -> None:
+    save("12:30.jpg")
+    assert "/img/12=3A30.jpg/" in render('{% resized_img "12:30.jpg" alt="" %}')
+
+
+def test_empty_field_shows_the_default(photo: Photo) -> None:
+    save("default.png")
+    tags = (
+        '{% resized_img p.image alt="" default="default.png" width=300 %}',
+        '{% resized_url p.image default="default.png" %}',
+    )
+    for tag in tags:
+        assert "/img/photographs/test.jpg/" in render(tag, p=photo)
+        for empty in (Photo(), None):
+            assert "/img/default.png/" in render(tag, p=empty)
+    assert render('{% resized_img p.image alt="" default=p.image %}', p=Photo()) == ""
+
+
+def test_default_may_be_a_static_file(settings: Settings) -> None:
+    settings.DEBUG = True
+    settings.RESIZER = {"SOURCES": {"static": {"BACKEND": "resizer.sources.StaticSource"}}}
+    html = render(
+        '{% resized_img p.image alt="" default="static:admin/img/search.svg" %}', p=Photo()
+    )
+    assert 'src="/static/admin/img/search.svg"' in html
+
+
 def test_missing_alternative_text_in_the_data_is_empty(photo: Photo) -> None:
     assert 'alt=""' in render(
         "{% resized_img photo.image alt=nothing %}", photo=photo, nothing=None
@@ -430,7 +502,7 @@ def test_address_of_one_variant(photo: Photo) -> None:
             "resized_url photo.image withd=3",
             "has no option withd. Did you mean width?",
         ),
-        ("resized_url photo.image colour=3", "has no option colour. Use one of animated, fit"),
+        ("resized_url photo.image colour=3", "has no option colour. Use one of animated, default"),
         ('resized_img photo.image alt="" widht=300', "no option widht. Did you mean width?"),
         ('resized_img photo.image alt="" WIDTH=300', "no option WIDTH. Did you mean width?"),
         ('resized_img photo.image alt="" qualtiy=30', "Did you mean quality?"),
@@ -438,6 +510,13 @@ def test_address_of_one_variant(photo: Photo) -> None:
         ('resized_img photo.image alt="" crop="center"', 'To crop, write ratio="3/2"'),
         ('resized_img photo.image alt="" upscale=True', "No original is ever enlarged"),
         ('resized_img photo.image alt="" geometry="300x200"', "Write width=600, and height=400"),
+        ('resized_img "https://example.org/a.jpg" alt=""', "is a web address. Declare its site"),
+        ('resized_img "//example.org/a.jpg" alt=""', "is a web address. Declare its site"),
+        ('resized_url "/media/a.jpg"', "is a path or a URL. Write the field, such as photo.image"),
+        ('resized_img "static:a.png" alt=""', "Add 'static': {'BACKEND': 'resizer.sources.Stat"),
+        ('resized_img "defualt:a.png" alt=""', "unknown source 'defualt'. Did you mean 'default'?"),
+        ('resized_img photo.image alt="" default="web:a.png"', "default: 'web:a.png' names the"),
+        ('resized_url photo.image default="/static/a.png"', "default: '/static/a.png' is a path"),
         ('resized_img photo.image alt="" q=80', 'Write quality="high"'),
     ],
 )

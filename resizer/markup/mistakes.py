@@ -5,7 +5,12 @@ from __future__ import annotations
 import difflib
 import functools
 import logging
+import re
 from typing import TYPE_CHECKING
+
+from django.utils.functional import Promise
+
+from resizer.conf import get_settings
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -59,6 +64,13 @@ _ADVICE = {
     "widths": _NO_NEED,
 }
 
+_WEB = re.compile(r"(https?:)?//|data:", re.IGNORECASE)
+#: Aliases that the guide uses, and the classes to declare for them.
+_USUAL_SOURCES = {
+    "static": "resizer.sources.StaticSource",
+    "web": "resizer.sources.HttpSource",
+}
+
 
 def mistaken_option(name: str, options: Collection[str]) -> str:
     """What to write instead of a name that is no option; empty for a name that can be meant as an attribute."""
@@ -69,6 +81,42 @@ def mistaken_option(name: str, options: Collection[str]) -> str:
         return ""
     close = difflib.get_close_matches(lower, sorted(options), n=1, cutoff=_ALIKE)
     return f"Did you mean {close[0]}?" if close else ""
+
+
+def mistaken_original(name: object) -> str:
+    """What to write instead of a URL, a path or an unknown alias; empty for what can be the name of an original."""
+    if not isinstance(name, (str, Promise)):
+        return ""
+    text = str(name)
+    shown = repr(text[:200])
+    if _WEB.match(text):
+        return (
+            f"{shown} is a web address. Declare its site as a source, an HttpSource in RESIZER['SOURCES']. Then write"
+            ' the alias before it, such as "web:https://…".'
+        )
+    if text.startswith("/"):
+        return (
+            f"{shown} is a path or a URL. Write the field, such as photo.image, without .url and .path. Or write the"
+            ' name in the storage, such as "photos/a.jpg". A static file is "static:img/a.png".'
+        )
+    alias, colon, _ = text.partition(":")
+    sources = get_settings().SOURCES
+    if not colon or alias in sources:
+        return ""
+    close = difflib.get_close_matches(alias, sources, n=1, cutoff=_ALIKE)
+    if close:
+        return f"{shown} names the unknown source {alias!r}. Did you mean {close[0]!r}?"
+    if alias not in _USUAL_SOURCES:
+        return ""
+    return (
+        f"{shown} names the unknown source {alias!r}. Add {alias!r}: {{'BACKEND': '{_USUAL_SOURCES[alias]}'}} to"
+        " RESIZER['SOURCES'], with its OPTIONS."
+    )
+
+
+def is_url(name: object) -> bool:
+    """Whether a browser can load it as it is."""
+    return isinstance(name, str) and (name.startswith("/") or bool(_WEB.match(name)))
 
 
 @functools.lru_cache(maxsize=1000)

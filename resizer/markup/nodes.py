@@ -36,6 +36,8 @@ class Call:
             if _is_literal(value)
         }
         try:
+            if _is_literal(original):
+                tag.check_original(original.resolve(template.Context()))
             tag.check_names(values)
             tag.check_literals(literals)
         except ValueError as error:

@@ -6,6 +6,7 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from django.conf import settings as django_settings
 from django.db.models.fields.files import FieldFile
 from django.utils.safestring import mark_safe
 
@@ -18,6 +19,7 @@ from resizer.keys.variant import write_stem
 from resizer.links.addresses import sign, url_for
 from resizer.markup.candidates import PLAIN_WIDTH, ladder_of, sizes_of
 from resizer.markup.html import NOTHING, Candidates, Picture, escape
+from resizer.markup.mistakes import is_url, mistaken_original, tell_once
 from resizer.markup.options import Options, is_nothing, read_flag, read_format, read_formats
 from resizer.sources import get_source, source_of
 from resizer.sources.files import storage_errors
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from resizer.formats import Format
     from resizer.keys.variant import Recipe
     from resizer.originals import File
-    from resizer.records.descriptions import Description
+    from resizer.records.descriptions import Description, Reference
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +39,7 @@ def build(
     file: File,
     *,
     alt: object,
+    default: File = None,
     sizes: object = None,
     formats: str | Iterable[str] | None = None,
     priority: object = False,
@@ -45,14 +48,14 @@ def build(
 ) -> Picture:
     """Make the picture of an original; `options` are those of `Options`.
 
-    An empty field gives nothing. An original that cannot be resized is shown as it is, and logged: a page never fails
-    because of a picture. Raises ValueError for a wrong option.
+    An empty field gives the picture of `default`, or nothing. An original that cannot be resized is shown as it is, and
+    logged: a page never fails because of a picture. Raises ValueError for a wrong option.
     """
     choice, modern, loading = _read(formats=formats, priority=priority, **options)
     alt = _read_alt(alt)
     all_attributes = loading | dict(attributes or {})
     try:
-        reference = originals.locate(file)
+        file, reference = _locate(file, default)
         if not reference.name:
             return NOTHING
         description = originals.look_up(file, reference=reference)
@@ -101,8 +104,11 @@ def build(
     )
 
 
-def check(*, alt: object = "", sizes: object = None, **options: Any) -> None:
+def check(
+    *, alt: object = "", sizes: object = None, default: object = None, **options: Any
+) -> None:
     """Check the options of `build`, without an original. Raises ValueError for a wrong one."""
+    _check_default(default)
     _read(**options)
 
 
@@ -115,15 +121,15 @@ def _read(
     return choice, modern, _loading(priority=read_flag("priority", priority))
 
 
-def url(file: File, *, format: str | None = None, **options: object) -> str:
+def url(file: File, *, default: File = None, format: str | None = None, **options: object) -> str:
     """The address of one variant: of the next listed width up, at most the original's own.
 
-    An empty field has none. An original that cannot be resized gives its own address, and is logged. Raises ValueError
-    for a wrong option.
+    An empty field has that of `default`, or none. An original that cannot be resized gives its own address, and is
+    logged. Raises ValueError for a wrong option.
     """
     choice, asked = _read_url(format=format, **options)
     try:
-        reference = originals.locate(file)
+        file, reference = _locate(file, default)
         if not reference.name:
             return ""
         description = originals.look_up(file, reference=reference)
@@ -143,9 +149,30 @@ def url(file: File, *, format: str | None = None, **options: object) -> str:
     return f"{_stem(description, recipe)}{width}.{target.extension}"
 
 
-def check_url(**options: Any) -> None:
+def check_url(*, default: object = None, **options: Any) -> None:
     """Check the options of `url`, without an original. Raises ValueError for a wrong one."""
+    _check_default(default)
     _read_url(**options)
+
+
+def _check_default(default: object) -> None:
+    problem = mistaken_original(default)
+    if problem:
+        raise ValueError(f"default: {problem}")
+
+
+def _locate(file: File, default: File) -> tuple[File, Reference]:
+    """The original to show, and where it is. Its name is empty if there is none. Raises OriginalNotFound."""
+    try:
+        reference = originals.locate(file)
+        if reference.name or is_nothing(default):
+            return file, reference
+        return default, originals.locate(default)
+    except TypeError as error:
+        if django_settings.DEBUG:
+            raise
+        tell_once(str(error)[:500])
+        return None, originals.locate(None)
 
 
 def _read_url(*, format: object = None, **options: object) -> tuple[Options, Format | None]:
@@ -153,7 +180,16 @@ def _read_url(*, format: object = None, **options: object) -> tuple[Options, For
 
 
 def _tell(how: str, file: File, error: ResizerError) -> None:
-    """Log why an original is not resized, once: each page view asks again while it is remembered."""
+    """Log why an original is not resized, once: each page view asks again while it is remembered.
+
+    Raises ValueError with DEBUG for something that cannot be the name of an original, such as a URL.
+    """
+    problem = mistaken_original(file)
+    if problem:
+        if django_settings.DEBUG:
+            raise ValueError(problem)
+        tell_once(problem)
+        return
     if error.is_remembered:
         return
     level = logging.INFO if _is_of_another_format(file, error) else logging.WARNING
@@ -195,6 +231,8 @@ def _as_it_is(
 
 def _plain_url(file: File) -> str:
     """Where a browser finds an original as it is; empty where it cannot."""
+    if is_url(file):
+        return str(file)
     try:
         if isinstance(file, FieldFile) and source_of(file.storage) is None:
             # Browsers may reach a storage that is no source.

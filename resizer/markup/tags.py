@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings as django_settings
 
-from resizer.markup.mistakes import mistaken_option, tell_once
+from resizer.markup.mistakes import mistaken_option, mistaken_original, tell_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
@@ -68,6 +68,12 @@ class Tag:
             self.check(**{name: value for name, value in literals.items() if name in self.options})
         except ValueError as error:
             raise ValueError(f"{self.name}: {error}") from error
+
+    def check_original(self, literal: object) -> None:
+        """Raises ValueError for a URL, a path or an unknown source written in the template itself."""
+        problem = mistaken_original(literal)
+        if problem:
+            raise ValueError(f"{self.name}: {problem}")
 
     def run(
         self,
