@@ -5,13 +5,15 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 ADDRESS ?= 127.0.0.1:8000
 
-.PHONY: help run check test-unit test services bench-engines bench-srcset bench-encoders bench-quality bench-isolation bench-together bench-tag bench-hits bench-cold-start bench-load package deploy clean
+.PHONY: help run check test-unit test test-again services bench-engines bench-srcset bench-encoders bench-quality bench-isolation bench-together bench-tag bench-hits bench-cold-start bench-load package deploy clean
 
 help:
 	@echo "make run    set up and serve the gallery on http://$(ADDRESS)/"
 	@echo "make check  set up and run formatters, linters, types and layers"
 	@echo "make test-unit, make test"
 	@echo "            set up and run the quick tests; or all that CI runs. One test: ARGS=tests/test_views.py"
+	@echo "make test-again"
+	@echo "            what another Python or Django may change: PYTHON=python3.11 VENV=.venv-3.11"
 	@echo "make package"
 	@echo "            build what AWS Lambda runs: ARCHITECTURE=arm64 ENGINES=pillow POSTGRESQL=no"
 	@echo "make deploy STAGE=dev"
@@ -29,7 +31,7 @@ run: $(VENV)/.base
 	@echo "Admin    http://$(ADDRESS)/admin/  (admin / admin)"
 	@$(BIN)/python manage.py runserver $(ADDRESS)
 
-check test-unit test: export DJANGO_DEBUG = 1
+check test-unit test test-again: export DJANGO_DEBUG = 1
 
 check: $(VENV)/.test
 	$(BIN)/ruff check .
@@ -41,14 +43,20 @@ check: $(VENV)/.test
 # At the lowest priority, because child processes of the engine are nicer than their server: on a machine that is
 # busy with tests they would get no time at all.
 PYTEST = nice -n 19 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4
+# One worker makes what the tests of a file share.
+BY_FILE = --dist loadfile --no-loadscope-reorder
 
 test-unit: $(VENV)/.test
 	$(PYTEST) -m "not service and not slow and not function" $(ARGS)
 
-# So that two Pythons can be tested side by side.
-test: export COVERAGE_FILE = $(VENV)/.coverage
 test: check services
-	$(PYTEST) $(if $(ARGS),$(ARGS),--cov --dist loadfile --no-loadscope-reorder)
+	$(PYTEST) $(if $(ARGS),$(ARGS),--cov $(BY_FILE))
+
+# On a further Python, behind or beside `make test`: without what has the same outcome there.
+test-again: export RESIZER_SKIP_ONCE = 1
+test-again: $(VENV)/.test services
+	$(BIN)/python -W error manage.py makemigrations --check --dry-run
+	$(PYTEST) $(if $(ARGS),$(ARGS),$(BY_FILE))
 
 services:
 	@sh .ci/install-services

@@ -5,7 +5,6 @@ import shutil
 import sys
 import tempfile
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import hypothesis
@@ -23,19 +22,18 @@ from resizer.engines.pillow import PillowEngine
 from resizer.markup import mistakes
 from resizer.records import cache, index
 from resizer.sources import absence
-from tests import nginx, servers
-from tests.aws.deployment import deploy
+from tests import nginx, servers, tiers
 from tests.pictures import photograph
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
+    from pathlib import Path
     from typing import BinaryIO
 
     from pytest_django import Settings
 
     from resizer.engines import Header, Rendered
     from resizer.keys.variant import Variant
-    from tests.aws.deployment import Deployment
 
 # A machine on which others are at work stands still now and then; what takes long is measured in benchmarks/.
 hypothesis.settings.register_profile("shared machine", deadline=None)
@@ -55,49 +53,15 @@ SERVICES = {
 LAMBDA = ("linux", 3, 13)
 
 
-#: Tests of seconds each, or of servers and processes of their own.
-SLOW = (
-    "aws/",
-    "engines/test_animation.py",
-    "engines/test_determinism.py",
-    "engines/test_extra_formats.py",
-    "engines/test_isolated.py",
-    "engines/test_options.py",
-    "test_balanced.py",
-    "test_browser.py",
-    "test_chaos.py",
-    "test_databases.py",
-    "test_faults.py",
-    "test_hostile_files.py",
-    "test_load.py",
-    "test_package.py",
-    "test_settings.py",
-    "test_strangers.py",
-    "maintenance/test_purging.py",
-    "sources/test_http_source.py",
-    "storages/test_s3.py",
-)
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark as slow what `make test-unit` leaves out: of engines all but one original and target for each test."""
-    seen = set()
-    for item in items:
-        path = item.path.relative_to(Path(__file__).parent).as_posix()
-        given = (
-            item.callspec.params
-            if isinstance(item, pytest.Function) and hasattr(item, "callspec")
-            else {}
-        )
-        test = (path, getattr(item, "originalname", item.name), str(given.get("engine")))
-        if path.startswith(SLOW) or (path.startswith("engines/") and test in seen):
-            item.add_marker(pytest.mark.slow)
-        seen.add(test)
+    tiers.mark(items)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if item.get_closest_marker("function") and (sys.platform, *sys.version_info[:2]) != LAMBDA:
         pytest.skip("the function on AWS Lambda runs on Linux and Python 3.13")
+    if tiers.SKIP_ONCE and item.get_closest_marker("once"):
+        pytest.skip("runs once, on another Python")
     for marker in item.iter_markers("service"):
         name = marker.args[0]
         if any(shutil.which(one) or os.path.isfile(one) for one in SERVICES[name]):
@@ -131,21 +95,6 @@ def places(tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) 
     mistakes.tell_once.cache_clear()
     yield
     caches["default"].clear()
-
-
-@pytest.fixture(scope="session")
-def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    """The project on a local AWS."""
-    with deploy(tmp_path_factory.mktemp("deployment")) as deployment:
-        yield deployment
-
-
-@pytest.fixture(scope="session")
-def package(deployment: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What AWS Lambda runs: the very bytes that `zappa deploy` has brought there."""
-    path = tmp_path_factory.mktemp("package") / "package.zip"
-    deployment.save_package(path)
-    return path
 
 
 @pytest.fixture

@@ -1,0 +1,78 @@
+"""Which tests run where: marks `slow` and `once`, by file."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+#: Tests of seconds each, or with servers and processes of their own: `make test-unit` leaves them out.
+SLOW = (
+    "aws/",
+    "engines/test_animation.py",
+    "engines/test_determinism.py",
+    "engines/test_extra_formats.py",
+    "engines/test_isolated.py",
+    "engines/test_options.py",
+    "test_balanced.py",
+    "test_browser.py",
+    "test_chaos.py",
+    "test_databases.py",
+    "test_faults.py",
+    "test_hostile_files.py",
+    "test_load.py",
+    "test_package.py",
+    "test_settings.py",
+    "test_strangers.py",
+    "maintenance/test_purging.py",
+    "sources/test_http_source.py",
+    "storages/test_s3.py",
+)
+#: Tests with the same outcome on every Python and Django: of AWS, nginx, browsers, documents, image libraries,
+#: and of whole servers, whose parts have tests of their own.
+ONCE = (
+    "aws/",
+    "engines/test_ancillary.py",
+    "engines/test_as_browsers.py",
+    "engines/test_determinism.py",
+    "engines/test_memory.py",
+    "engines/test_oracle.py",
+    "test_balanced.py",
+    "test_browser.py",
+    "test_chaos.py",
+    "test_docs.py",
+    "test_hostile_files.py",
+    "test_load.py",
+    "test_nginx.py",
+    "storages/test_s3.py",
+)
+#: Engines in child processes, which depend on Python with each of their parameters.
+PROCESSES = "engines/test_isolated.py"
+#: Set by `.ci/run` for all Pythons but one.
+SKIP_ONCE = os.environ.get("RESIZER_SKIP_ONCE") == "1"
+
+
+def mark(items: list[pytest.Item]) -> None:
+    """Mark slow tests and those that run once, and put long files first: at the end, no worker waits for one."""
+    seen = set()
+    for item in items:
+        path = path_of(item)
+        # A test of an engine differs from parameter to parameter in the image alone.
+        test = (path, getattr(item, "originalname", item.name), _engine(item))
+        is_repeated = path.startswith("engines/") and test in seen
+        if path.startswith(SLOW) or is_repeated:
+            item.add_marker(pytest.mark.slow)
+        if path.startswith(ONCE) or (is_repeated and path != PROCESSES):
+            item.add_marker(pytest.mark.once)
+        seen.add(test)
+    items.sort(key=lambda item: not path_of(item).startswith(SLOW))
+
+
+def path_of(item: pytest.Item) -> str:
+    """Of its file, below `tests/`."""
+    return item.nodeid.partition("::")[0].removeprefix("tests/")
+
+
+def _engine(item: pytest.Item) -> str:
+    callspec = getattr(item, "callspec", None)
+    return str(callspec.params.get("engine")) if callspec else ""
