@@ -1,4 +1,4 @@
-"""What makes pixels: the protocol, and the configured engine."""
+"""Engines render variants: the protocol, and the configured engine."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ __all__ = ["Engine", "Header", "Rendered", "get_engine", "load_engine"]
 
 
 def get_engine() -> Engine:
-    """The configured engine, in child processes unless `ISOLATION` is off.
+    """Return the configured engine, in child processes unless `ISOLATION` is off.
 
-    Its image library is imported on first use, and nowhere earlier.
+    An image library is imported at its first use, not here.
     """
     return _build(get_settings())
 
 
-# The configured one and another that goes on where it fails, and those of settings which have just changed.
+# The configured engine and its fallback (`guarded.py`), and both again after a change of settings.
 @functools.lru_cache(maxsize=4)
 def load_engine(path: str) -> Engine:
-    """An engine in this process, by the dotted path of its class, or "auto". Raises ImportError, OSError."""
+    """Make an engine in this process, by the dotted path of its class, or "auto". Raises ImportError, OSError."""
     if path != "auto":
         # Without Django a child process starts a quarter faster.
         from django.utils.module_loading import import_string
@@ -31,7 +31,7 @@ def load_engine(path: str) -> Engine:
     try:
         from resizer.engines.libvips import LibvipsEngine
     except (ImportError, OSError):
-        # Without pyvips, and without the library that it loads.
+        # pyvips is missing, or libvips is.
         from resizer.engines.pillow import PillowEngine
 
         return PillowEngine()
@@ -44,7 +44,7 @@ def _build(settings: Settings) -> Engine:
         from resizer.engines.guarded import GuardedEngine
 
         return GuardedEngine(load_engine(settings.ENGINE))
-    # Here, because what a function on AWS Lambda does not need it should not wait for.
+    # Imported here, because AWS Lambda runs without isolation, and starts faster without this import.
     from resizer.engines.isolation.engine import IsolatedEngine
 
     return IsolatedEngine(settings.ENGINE)

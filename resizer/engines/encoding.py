@@ -1,4 +1,4 @@
-"""Rules of encoding that all engines share, so that they make files alike."""
+"""Rules of encoding for all engines, so that their files are alike."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
     from resizer.engines.protocol import Header
     from resizer.keys.variant import Variant
 
-#: How much of the quality that is wanted a variant keeps in any case.
+#: A variant keeps at least this part of its quality.
 LEAST_QUALITY = 0.3
-#: Of an AVIF beyond which the faster setting pays, px.
+#: For wider AVIF files, the faster setting is better.
 SMALL_WIDTH = 320
 
 
 def is_worth_effort(header: Header, width: int, *, has_alpha: bool) -> bool:
-    """Whether an AVIF is made with libaom's speed 8 instead of 9.
+    """Whether to encode an AVIF with libaom's speed 8 instead of 9.
 
-    Speed 9 costs less than WebP and is smaller, but not for small pictures, graphics and transparency.
+    Speed 9 takes less time than WebP and makes smaller files, but not for small variants, graphics and transparency.
     """
     return header.is_graphic or header.has_palette or has_alpha or width <= SMALL_WIDTH
 
@@ -36,11 +36,11 @@ def is_tiny(size: tuple[int, int]) -> bool:
 
 
 def most_bytes(header: Header, size: tuple[int, int]) -> float:
-    """How large the file of a variant of (width, height) px may be.
+    """The limit for the file of a variant of (width, height) px.
 
-    It has no more pixels than its original, and should have no more bytes: what that has lost already, no quality
-    brings back. Of a JPEG it has as large a part as it has of the width, so that it is no larger a file than the next
-    larger one: bytes of photographs grow a little faster.
+    A variant has no more pixels than its original, so it should have no more bytes. A higher quality cannot bring back lost
+    details. For a JPEG original, the limit is in proportion to the width. So a variant is never a larger file than the next
+    wider one: bytes of photographs grow a little faster than their width.
     """
     if is_tiny(size):
         return math.inf
@@ -56,10 +56,10 @@ def encode_lossy(
     *,
     is_graphic: bool = False,
 ) -> bytes:
-    """Encode with the quality that is wanted, or with what `find_quality` finds the picture to need.
+    """Encode with the recipe's quality. For AUTO, call `find_quality`.
 
-    With less, down to `LEAST_QUALITY` of it, while that is more than so many bytes. Where those cannot be reached, a
-    graphic keeps its quality: less would blur its edges for nothing. A photograph becomes as small as it can.
+    If the file has more than `most` bytes, lower the quality, at least to `LEAST_QUALITY` of it. If that is not enough, a
+    graphic keeps its quality: a lower one would blur its edges for nothing. A photograph keeps the lowest.
     """
     is_found = variant.recipe.quality == AUTO
     quality = find_quality() if is_found else get_settings().quality_of(variant)

@@ -1,4 +1,4 @@
-"""An engine that may fail at a good picture: then another engine goes on, and the log says so."""
+"""If an engine fails on a good original, another engine goes on, and the log says so."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ logger = logging.getLogger(__name__)
 
 
 class GuardedEngine:
-    """Raises EngineFailed where an engine raises what it should not, and none goes on.
+    """Wraps an engine. Raises EngineFailed if it raises another error than a ResizerError, and has no fallback.
 
-    An engine's class may name another in `other`, by its dotted path. Classes derived from it do not inherit that:
-    nobody else does what they add.
+    An engine's class may name its fallback in `other`, by a dotted path. Derived classes do not inherit it: the fallback
+    would not do their additional work.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -69,7 +69,7 @@ class GuardedEngine:
 
     def _load_other(self, header: Header) -> Engine | None:
         path = vars(type(self._engine)).get("other")
-        # What libvips does not load, it leaves to Pillow: there is no other engine for it.
+        # Only Pillow reads the other formats; there is no fallback for them.
         if path is None or not header.format.libvips_loader:
             return None
         try:

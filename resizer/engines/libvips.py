@@ -1,4 +1,4 @@
-"""The faster engine, where its library is installed: libvips."""
+"""The faster engine, if libvips is installed."""
 
 from __future__ import annotations
 
@@ -35,35 +35,35 @@ if TYPE_CHECKING:
     from resizer.keys.geometry import Plan
     from resizer.keys.variant import Variant
 
-# Loaders that are not meant for strangers' files stay closed, whatever we ask for.
+# Security: never open loaders unsafe for strangers' files.
 pyvips.block_untrusted_set(True)
-# The cache is for programs that repeat operations on one file; here it would only hold memory.
+# No operation on a file is repeated, so the cache would only hold memory.
 pyvips.cache_set_max(0)
-# Many renders run beside each other, and one gains nothing from more threads.
+# Many renders run in parallel. More threads for one render gain nothing.
 pyvips.concurrency_set(1)
 
-#: What libjpeg warns of when the pixels are whole, and something is between them and their end (jerror.h).
+#: libjpeg's warning for bytes between complete pixels and the end marker (jerror.h).
 _PADDED = "extraneous bytes before marker 0xd9"
-# How a loader is told to shrink by a whole factor while it decodes.
+# Loader options for shrinking by a whole factor while decoding.
 _SHRINKING: dict[Format, Callable[[int], dict[str, float]]] = {
     JPEG: lambda factor: {"shrink": factor},
     WEBP: lambda factor: {"scale": 1 / factor},
 }
 _GREYS = {"b-w", "grey16"}
-#: Of pictures that do not say theirs: 72 dpi (EXIF 3.0 §4.6.4), pixels/mm.
+#: Default resolution, pixels/mm: 72 dpi (EXIF 3.0 §4.6.4).
 UNKNOWN_RESOLUTION = 72 / 25.4
-#: How a JPEG is written.
+#: Saver options of JPEG.
 MOZJPEG = {
     "interlace": True,
     "optimize_coding": True,
     "subsample_mode": "on",
-    # What mozjpeg has beyond libjpeg: 10 to 15 % fewer bytes at the same SSIMULACRA2.
+    # Features of mozjpeg beyond libjpeg: 10 to 15 % fewer bytes at the same SSIMULACRA2.
     "trellis_quant": True,
     "overshoot_deringing": True,
     "quant_table": 3,
 }
-#: For each format that has levels of quality: what its saver is told beside the quality. Is given whether the picture is
-#: tiny, and whether more effort is worth it.
+#: For each format with levels of quality, a function of whether the variant is tiny, and of whether more effort is worth it.
+#: It returns the saver's options beside the quality.
 SAVER_OPTIONS: dict[Format, Callable[[bool, bool], dict[str, Any]]] = {
     AVIF: lambda tiny, has_effort: {
         "compression": "av1",
@@ -84,8 +84,7 @@ SAVER_OPTIONS: dict[Format, Callable[[bool, bool], dict[str, Any]]] = {
 class _Fork:
     """Whether this process may use libvips.
 
-    Once it has touched pixels, every operation in a forked child waits for ever, for threads that only the
-    parent has.
+    After libvips has processed pixels, every operation in a forked child hangs: it waits for threads of the parent.
     """
 
     has_rendered = False
@@ -100,9 +99,9 @@ os.register_at_fork(after_in_child=_Fork.begin_child)
 
 
 class LibvipsEngine:
-    """Leaves to Pillow what that does better, or alike: headers, AVIF, GIF, CMYK, what moves, and rare formats."""
+    """Renders by libvips. Leaves headers, AVIF, GIF, CMYK, animations and rare formats to Pillow: it does them as well or better."""
 
-    #: Goes on where it fails.
+    #: Fallback (`guarded.py`).
     other = "resizer.engines.pillow.PillowEngine"
 
     def __init__(self) -> None:
@@ -132,7 +131,7 @@ class LibvipsEngine:
 def _render(
     file: BinaryIO, header: Header, variants: Sequence[Variant], *, is_strict: bool
 ) -> Generator[Rendered]:
-    """Where it `is_strict`, a harmless warning makes it begin again with what is left to do."""
+    """Render variants. With `is_strict`, begin again after a harmless warning, with the remaining variants."""
     exif = kept_exif(file)
     done = 0
     try:
@@ -158,11 +157,11 @@ def _render(
 
 
 def _reads(file: BinaryIO, header: Header) -> bool:
-    """Whether libvips is the one to decode an original. Raises UndecodableOriginal."""
+    """Whether libvips, not Pillow, decodes an original. Raises UndecodableOriginal."""
     if not header.format.libvips_loader:
         return False
     if header.format is WEBP and header.frames > MAX_FRAMES:
-        # It looks for each frame among those before it, though one is wanted: 1 s for 20,000, and 25 s for 100,000.
+        # libvips visits all earlier frames for each frame, even for a still: 1 s for 20,000 frames, 25 s for 100,000.
         return False
     try:
         whole = _open(file, header.format)
@@ -172,15 +171,15 @@ def _reads(file: BinaryIO, header: Header) -> bool:
         raise UndecodableOriginal("the size is not that of the header")
     if whole.interpretation != "cmyk":
         return True
-    # Pillow shows what there is of a JPEG that is cut and has an end all the same.
+    # If a JPEG is cut but has an end marker, Pillow shows the pixels before the cut. Refuse it first.
     _refuse_corrupt(file)
     return False
 
 
 def _refuse_corrupt(file: BinaryIO) -> None:
-    """Raises UndecodableOriginal for a JPEG of which pixels are missing, whatever else a decoder has to say of it.
+    """Raise UndecodableOriginal for a JPEG with missing pixels.
 
-    libjpeg tells its first warning alone, so there must be no harmless one before.
+    libjpeg reports only its first warning. So causes of harmless warnings are removed first.
     """
     file.seek(0)
     try:
@@ -207,7 +206,7 @@ def _decode(
 def _open(
     file: BinaryIO, found: Format, scale: int = 1, *, is_strict: bool = False
 ) -> pyvips.Image:
-    """An image that is decoded, at 1/scale, while it is read from top to bottom."""
+    """Open an image, to decode it at 1/scale while it is read from top to bottom."""
     options: dict[str, Any] = {
         "access": "sequential",
         "fail_on": "warning" if is_strict else "truncated",
@@ -215,7 +214,7 @@ def _open(
     if scale > 1:
         options |= _SHRINKING[found](scale)
     try:
-        # From a path libvips reads as it goes, and holds no copy of the file.
+        # libvips reads from a path step by step, without a copy of the file in memory.
         path = f"/dev/fd/{file.fileno()}"
     except OSError:
         file.seek(0)
@@ -234,19 +233,19 @@ def _resize(image: pyvips.Image, wanted: Resizing, orientation: int) -> pyvips.I
     width, height = plan.size
     has_alpha = image.hasalpha()
     if has_alpha:
-        # Colours that nobody sees must not bleed into those that are seen.
+        # The colours of transparent pixels must not bleed into visible ones.
         image = image.premultiply()
     image = image.resize(width / image.width, vscale=height / image.height, kernel="lanczos3")
     if has_alpha:
         image = image.unpremultiply()
     if is_linear:
         image = image.colourspace("b-w" if is_grey else "srgb")
-    # The pipeline runs here, once; what follows may go through the small picture in any order.
+    # The pipeline runs here, once. Later steps may read the small image in any order.
     image = image.cast("uchar").copy_memory()
     if not is_linear:
-        # Colours are converted after resizing: there are fewer of them.
+        # Convert colours after resizing: there are fewer pixels.
         image = _to_srgb(image, is_grey=is_grey)
-    # Of the original only colours and transparency are left: its resolution, and fields that savers would write, end here.
+    # Only colours and transparency remain. The original's resolution, and fields savers would write, are removed.
     image = image.copy(xres=UNKNOWN_RESOLUTION, yres=UNKNOWN_RESOLUTION)
     for field in image.get_fields():
         image.remove(field)
@@ -256,7 +255,7 @@ def _resize(image: pyvips.Image, wanted: Resizing, orientation: int) -> pyvips.I
 
 def _crop(image: pyvips.Image, plan: Plan, scale: int) -> pyvips.Image:
     left, top = round(plan.box.left / scale), round(plan.box.top / scale)
-    # A scaled decoding may have lost a last part of a pixel.
+    # A scaled decoding may have rounded its sides down.
     width = max(1, min(round(plan.box.width / scale), image.width - left))
     height = max(1, min(round(plan.box.height / scale), image.height - top))
     if (width, height) == (image.width, image.height):
@@ -271,10 +270,10 @@ def _to_srgb(image: pyvips.Image, *, is_grey: bool) -> pyvips.Image:
     if not is_usable(image.get("icc-profile-data"), channels):
         return image
     try:
-        # No pixel is read yet: what fails is the profile.
+        # This reads no pixels yet, so an error comes from the profile.
         image = image.icc_transform("srgb", embedded=True, intent="relative")
     except pyvips.Error:
-        # A broken profile counts as none.
+        # Ignore a broken profile.
         return image
     return image.colourspace("b-w") if is_grey else image
 
@@ -286,7 +285,7 @@ def _encode(image: pyvips.Image, variant: Variant, header: Header, exif: bytes) 
     if variant.format is PNG:
         if not header.has_palette or variant.recipe.quality == LOSSLESS:
             return _save(image, PNG)
-        # A palette stays one: half the bytes. Dithering makes them a third more, and by SSIMULACRA2 no better.
+        # Keep a palette: half the bytes. Dithering adds a third, and is no better by SSIMULACRA2.
         return _save(image, PNG, palette=True, dither=0, effort=1, compression=9)
     if image.hasalpha() and not variant.format.has_alpha:
         image = image.flatten(background=255)
@@ -298,7 +297,7 @@ def _encode(image: pyvips.Image, variant: Variant, header: Header, exif: bytes) 
 
     def write(picture: pyvips.Image, quality: int) -> bytes:
         if variant.format is JPEG:
-            # Its quantisation table reaches the same score at higher numbers: 66 for 60, 83 for 79.
+            # mozjpeg's quantisation table needs higher numbers for the same score: 66 for 60, 83 for 79.
             quality += round((100 - quality) * 0.13)
         return _save(picture, variant.format, Q=quality, **options)
 
@@ -329,7 +328,7 @@ def _from_pillow(picture: Image.Image) -> pyvips.Image:
 
 
 def _save(image: pyvips.Image, target: Format, **options: Any) -> bytes:
-    # No EXIF but that of `_encode` has come so far; otherwise libvips would write some of its own.
+    # `_resize` removes all EXIF; only `_encode` adds some. Without any, libvips must not write its own.
     keep = "exif" if image.get_typeof("exif-data") else "none"
     content: bytes = getattr(image, f"{target.libvips_saver}_buffer")(keep=keep, **options)
     return content

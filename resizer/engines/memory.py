@@ -1,4 +1,4 @@
-"""What a render takes of memory, told from the original's header before anything is decoded."""
+"""Estimate the memory of a render from the original's header, before decoding."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ if TYPE_CHECKING:
     from resizer.engines.protocol import Header
     from resizer.keys.variant import Variant
 
-#: A JPEG that is decoded small, bytes a pixel of what is left.
+#: For each pixel of a JPEG after shrinking while decoding.
 SHRUNK_BYTES = 4.5
-#: An animation of layers, bytes a pixel: the frame, its canvas, what that was before, and what is resized.
+#: For each pixel of a GIF or a PNG with layers: the frame, the canvas, a copy of the canvas, and the input of resizing.
 LAYERED_BYTES = 17
-#: What resizing and encoding take at most, bytes a pixel of the variant.
+#: For each pixel of the variant: the most for resizing and encoding.
 ENCODED_BYTES = 30
-#: What a render takes whatever it renders.
+#: The least for any render.
 LEAST_MEGABYTES = 16
 
 
 def decoded_megabytes(header: Header) -> float:
-    """What an original takes decoded whole; nothing that counts, where it need not be."""
+    """The size of an original's decoded pixels. 0 for a shrinkable JPEG: it is never decoded whole."""
     if header.is_shrinkable:
         return 0
     return header.width * header.height * header.format.decoded_bytes / 1_000_000
 
 
 def estimate(header: Header, variant: Variant) -> int:
-    """How many megabytes a render takes, told from the original's header."""
+    """Estimate the megabytes of a render from the original's header."""
     resizing = plan_resizing(header, variant, shrinks=header.is_shrinkable)
     pixels = header.width * header.height
     decoded = pixels * header.format.decoded_bytes
@@ -52,5 +52,5 @@ def _has_ground(header: Header) -> bool:
 
 
 def estimate_together(header: Header, variants: Iterable[Variant]) -> int:
-    """The same of several in `in_decoding_order`, of which one at a time is resized and encoded."""
+    """Estimate the megabytes for several variants `in_decoding_order`: they are resized and encoded one at a time."""
     return max(estimate(header, variant) for variant in variants)

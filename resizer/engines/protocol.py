@@ -1,4 +1,4 @@
-"""What an engine can do."""
+"""The protocol of an engine."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ if TYPE_CHECKING:
     from resizer.keys.variant import Variant
 
 
-#: A picture of no more is an icon, of which each pixel is seen, px.
+#: The largest icon, px. In an icon, every pixel is visible.
 TINY_PIXELS = 64 * 64
-#: A palette of less for a pixel is a drawing; photographs in one take 0.4 and more.
+#: File size for each pixel of an original with a palette: drawings take less, photographs take 0.4 and more.
 DRAWING_BYTES = 0.25
 
 
 class Header(NamedTuple):
-    """What the first bytes of an original tell."""
+    """Facts from an original's first bytes."""
 
     format: Format
-    #: Upright, as a viewer sees it, px.
+    #: Upright, after applying the orientation, px.
     width: int
     height: int
     #: EXIF orientation, 1 to 8.
     orientation: int
-    #: It may have transparent pixels.
+    #: Some pixels may be transparent.
     has_alpha: bool
-    #: A JPEG that can be decoded at a fraction of its size, so that its memory is bounded.
+    #: A JPEG decoders can shrink while decoding, so that its memory is bounded.
     is_shrinkable: bool
-    #: A drawing, a diagram or a screenshot, to judge by how few bytes hold it.
+    #: Probably a drawing, a diagram or a screenshot: the file is small for its pixels.
     is_graphic: bool
-    #: It has no more than 256 colours.
+    #: At most 256 colours.
     has_palette: bool
-    #: More than one move.
+    #: 1: a still. More: an animation.
     frames: int
-    #: The length of the file.
+    #: Size of the file.
     bytes: int
 
     @property
@@ -62,29 +62,30 @@ class Rendered(NamedTuple):
 
 
 class Engine(Protocol):
-    """Reads headers and makes variants. Both methods read a seekable file from its start.
+    """Reads headers and renders variants. `read_header` and `render` read a seekable file from its start.
 
-    Raises UnsupportedFormat for what it is not told to open, UndecodableOriginal for what is broken
-    or truncated, TooMuchWork for what would keep a decoder busy, TooManyPixels for a variant beyond its format.
+    Both raise UnsupportedFormat for a format not allowed or not installed, UndecodableOriginal for a broken or truncated
+    file, TooMuchWork for a flood of parts, and RenderKilled if memory runs out. `render` also raises TooManyPixels for a
+    variant larger than its format allows.
     """
 
     def can_read(self, found: Format) -> bool:
-        """Whether the decoder is there."""
+        """Whether the decoder is installed."""
         ...
 
     def can_write(self, target: Format) -> bool:
-        """Whether the encoder is there."""
+        """Whether the encoder is installed."""
         ...
 
     def read_header(self, file: BinaryIO) -> Header:
-        """Decodes no pixel."""
+        """Read the header. Decodes no pixels."""
         ...
 
     def render(
         self, file: BinaryIO, header: Header, variants: Sequence[Variant]
     ) -> Generator[Rendered]:
-        """Make variants of one original, in their order.
+        """Render variants of one original, in the given order.
 
-        Those that can share a decoding do, and each is the same picture as when it is asked for alone.
+        Variants share a decoding where possible. Each has the same pixels as if it were rendered alone.
         """
         ...

@@ -1,4 +1,4 @@
-"""How good an encoded picture looks, cheaply enough to be asked while a visitor waits; and the quality that it needs."""
+"""Estimate quickly how good an encoded image looks, and find the quality it needs."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
 
     from resizer.formats import Format
 
-#: What is aimed at: about what the level `medium` has, on the average of photographs.
+#: About the average score of photographs at the level `medium`.
 TARGET_SCORE = 70
-#: No more encodings than these are made of the sample, …
+#: Encodings of a sample.
 MAX_ENCODINGS = 3
-#: … and no more when a score is so close.
+#: Stop at a score this close to the target.
 NEAR_ENOUGH = 1.0
-#: What a point of the score costs on the encoders' scales, on the average.
+#: Average steps of an encoder's quality for one point of the score.
 QUALITY_PER_POINT = 1.5
-#: A sample has so many tiles of so many px, across and down; whole smaller pictures are their own.
+#: Tiles of a sample, across and down. A smaller image is its own sample.
 TILES = 4
-TILE_SIDE = 96
+TILE_SIDE = 96  # px
 
 # Of "Image Quality Assessment: From Error Visibility to Structural Similarity" (Wang et al., 2004), eq. 13.
 _LUMINANCE = (0.01 * 255) ** 2
@@ -35,9 +35,9 @@ _CONTRAST = (0.03 * 255) ** 2
 def find_quality(
     image: Image.Image, target: Format, encode: Callable[[Image.Image, int], bytes]
 ) -> int:
-    """The quality that brings a picture near `TARGET_SCORE`, by the secant method on a sample of it.
+    """Find the quality for `TARGET_SCORE`, by the secant method on a sample of the image.
 
-    `encode` is given an RGB picture and a quality, which is never beyond half of the level `medium` and `high`.
+    `encode` gets an RGB image and a quality, from half of the level `medium` to the level `high`.
     """
     first, last = (get_settings().QUALITIES[level][target.name] for level in ("medium", "high"))
     sample = take_sample(image)
@@ -51,7 +51,7 @@ def find_quality(
         slope = QUALITY_PER_POINT
         if len(tried) > 1 and tried[-1][1] != tried[-2][1]:
             (before, before_score), (now, now_score) = tried[-2:]
-            # A flat or falling curve is noise, and must not lead astray.
+            # A flat or falling curve is noise, hence the limits.
             slope = min(4.0, max(0.5, (now - before) / (now_score - before_score)))
         quality = min(last, max(first / 2, quality + slope * (TARGET_SCORE - score)))
         if abs(score - TARGET_SCORE) <= NEAR_ENOUGH or round(quality) == round(tried[-1][0]):
@@ -60,7 +60,7 @@ def find_quality(
 
 
 def take_sample(image: Image.Image) -> Image.Image:
-    """Tiles from all over a picture, as RGB: at its own resolution, because quality depends on that."""
+    """Join tiles from all over an image, as RGB. Not reduced, because the quality depends on the resolution."""
     width, height = image.size
     side = TILES * TILE_SIDE
     if width <= side or height <= side:
@@ -76,10 +76,10 @@ def take_sample(image: Image.Image) -> Image.Image:
 
 
 def estimate_score(original: Image.Image, encoded: Image.Image) -> float:
-    """What SSIMULACRA2 would about say of two RGB pictures of one size: 90 looks the same, 70 is good, 50 fair.
+    """Estimate the SSIMULACRA2 score of two RGB images of one size: 90 looks the same, 70 is good, 50 fair.
 
-    Fitted to it on the gallery's photographs, in JPEG, WebP and AVIF, between 50 and 88: it is off by 4 points
-    (root mean square, of photographs that were left out), where a fixed quality is off by 7. `make bench-quality`.
+    Fitted on the gallery's photographs in JPEG, WebP and AVIF, for scores between 50 and 88. On photographs left out of the
+    fit, the error is 4 points (root mean square). A fixed quality is off by 7. See `make bench-quality`.
     """
     luma, _, red = zip(_channels(original), _channels(encoded), strict=True)
     fine = _dissimilarity(*luma, block=4)
@@ -99,7 +99,7 @@ def _channels(image: Image.Image) -> tuple[Image.Image, ...]:
 
 
 def _dissimilarity(one: Image.Image, other: Image.Image, *, block: int) -> float:
-    """1 - SSIM in blocks of so many px; the worst blocks count most: the fourth root of the mean of fourth powers."""
+    """1 - SSIM in blocks of `block` px: the fourth root of the mean of fourth powers, so that the worst blocks count most."""
     means = {
         "one": one.reduce(block),
         "other": other.reduce(block),

@@ -1,4 +1,4 @@
-"""Several variants of one original: decode it once at each scale, resize it once to each size, encode each variant."""
+"""Render several variants of one original: decode once at each scale, resize once to each size, encode each variant."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ Resized = TypeVar("Resized")
 
 
 class Resizing(NamedTuple):
-    """What variants that differ in format or quality only have in common."""
+    """The same for variants with another format or quality."""
 
-    #: Of the picture as it is stored.
+    #: In pixels of the original as it is stored, before its orientation.
     plan: Plan
-    #: It is decoded at 1/scale.
+    #: The original is decoded at 1/scale.
     scale: int
-    #: It is the light that is added up.
+    #: Resize in linear light.
     is_linear: bool
 
 
 class _Shared(Generic[Key, Value]):
-    """Values that are made when they are first taken, and let go when they are last taken."""
+    """Values made at their first `take`, and forgotten at their last. `wanted` has a key for each `take`."""
 
     def __init__(self, wanted: Iterable[Key], make: Callable[[Key], Value]) -> None:
         self._left = Counter(wanted)
@@ -42,7 +42,7 @@ class _Shared(Generic[Key, Value]):
         self._values: dict[Key, Value] = {}
 
     def left(self, key: Key) -> int:
-        """How often a value will be taken yet."""
+        """How many more times a value will be taken."""
         return self._left[key]
 
     def take(self, key: Key) -> Value:
@@ -63,11 +63,13 @@ def render_shared(
     encode: Callable[[Resized, Variant], bytes],
     animate: Callable[[Variant], Rendered],
 ) -> Generator[Rendered]:
-    """Render variants in their order; each is the same picture as when it is asked for alone.
+    """Render variants in their order. Each has the same pixels as if it were rendered alone.
 
-    `shrinks` says whether the format can be decoded at a fraction of its size; `decode` is given the scale, and
-    whether what it returns is used more than once; `animate` renders a variant that moves. Raises TooManyPixels for
-    a variant beyond its format.
+    - `shrinks`: the format can be decoded at a fraction of its size.
+    - `decode` gets the scale, and whether its result is used more than once.
+    - `animate` renders an animated variant.
+
+    Raises TooManyPixels for a variant larger than its format allows.
     """
     resizings = [
         None if _moves(header, variant) else plan_resizing(header, variant, shrinks=shrinks)
@@ -98,21 +100,21 @@ def render_shared(
 
 
 def in_decoding_order(header: Header, variants: Iterable[Variant]) -> list[Variant]:
-    """Sorted so that no more than one decoded picture, and one resized one, is held at a time."""
+    """Sort variants, so that rendering holds only one decoded and one resized image at a time."""
 
     def order(variant: Variant) -> tuple[int, int]:
         scale = plan_resizing(header, variant, shrinks=header.is_shrinkable).scale
-        # A format that only one engine shrinks while decoding is in order by its widths.
+        # WebP is shrunk by libvips only. Its variants are in order by their widths.
         return scale, -variant.width
 
     return sorted(variants, key=order, reverse=True)
 
 
 def plan_resizing(header: Header, variant: Variant, *, shrinks: bool) -> Resizing:
-    """Raises TooManyPixels for a variant beyond its format."""
+    """Plan a variant of an original. Raises TooManyPixels for a variant larger than its format allows."""
     plan = stored_plan((header.width, header.height), header.orientation, variant)
     is_linear = variant.recipe.linear
-    # A decoder that shrinks adds up sRGB's numbers.
+    # Decoders shrink without linear light.
     scale = decoding_scale(plan) if shrinks and not is_linear else 1
     return Resizing(plan, scale, is_linear)
 

@@ -1,4 +1,4 @@
-"""Colour spaces that a file names, as ICC profiles: primaries and curves of ITU-T H.273, tone-mapped where they are HDR.
+"""Make ICC profiles of colour spaces: primaries and curves of ITU-T H.273. HDR is tone-mapped.
 
 Sources: ITU-T H.273 §8 (tables 2 and 3), ITU-R BT.2100 (PQ, HLG), SMPTE ST 2094-50 (tone curve), ICC.1:2001-04 (profiles).
 """
@@ -37,12 +37,12 @@ PRIMARIES: dict[int, Chromaticities] = {
     22: (*_D65, 0.630, 0.340, 0.295, 0.605, 0.155, 0.077),
 }
 SRGB_CURVE, PQ, HLG = 13, 16, 18
-#: What plain white is in HDR, and how bright HDR is where it does not say, candela per square metre (BT.2408 §2.1).
+#: Reference white of HDR (BT.2408 §2.1), and the peak luminance of HDR by default, candela per square metre.
 _WHITE, _BRIGHTEST = 203, 1000
 _HEADROOM = _BRIGHTEST / _WHITE
-#: Plain white is shown at this part of the light, so that what is brighter has room above it.
+#: Reference white becomes this part of linear light, to leave room for brighter colours.
 _WHITE_SHOWN = 0.5
-#: How near to its corner the curve above white comes.
+#: How near the curve above white comes to its corner.
 _KAPPA = 0.65
 
 _D50: Triple = (0.96422, 1.0, 0.82521)
@@ -53,16 +53,17 @@ _BRADFORD: Matrix = (
 )
 #: Steps of a curve in a profile, and of each side of a table of colours.
 _CURVE_STEPS, _GRID_STEPS, _OUTPUT_STEPS = 1024, 25, 4096
-#: XYZ in a profile ends there.
+#: The largest XYZ in a profile.
 _MOST_XYZ = 65535 / 32768
-#: Other numbers in a profile are below that (s15Fixed16Number, ICC.1:2001-04 §5.3.2).
+#: Other numbers in a profile are below this (s15Fixed16Number, ICC.1:2001-04 §5.3.2).
 _MOST_NUMBER = 32_767
 
 
 class Space(NamedTuple):
     primaries: Chromaticities
-    #: A transfer characteristic of H.273; or an exponent, where that is not 0.
+    #: A transfer characteristic of H.273, unless there is a gamma.
     curve: int
+    #: An exponent; 0: use the curve.
     gamma: float = 0
 
     @property
@@ -75,9 +76,9 @@ class Space(NamedTuple):
 
 
 def spans_colours(primaries: Chromaticities) -> bool:
-    """Whether a profile can hold red, green, blue and white, and red, green and blue do not lie on one line.
+    """Whether red, green and blue are not on one line, and a profile can hold them and white.
 
-    Chromium ignores places beyond 0 to 1 as well (skcms, `skcms_PrimariesToXYZD50`).
+    Chromium also ignores coordinates outside 0 to 1 (skcms, `skcms_PrimariesToXYZD50`).
     """
     if not all(0 <= place <= 1 for place in primaries) or abs(_area(primaries)) <= 1e-6:
         return False
@@ -89,7 +90,7 @@ def spans_colours(primaries: Chromaticities) -> bool:
 
 
 def _area(primaries: Chromaticities) -> float:
-    """Of the triangle of red, green and blue; its sign is the direction around it."""
+    """The signed area of the triangle of red, green and blue."""
     _, _, *red, green_x, green_y, blue_x, blue_y = primaries
     across, down = green_x - red[0], green_y - red[1]
     return (across * (blue_y - red[1]) - down * (blue_x - red[0])) / 2
@@ -112,20 +113,20 @@ def _smpte_428(value: float) -> float:
 
 
 def _pq(value: float) -> float:
-    """Light, where plain white is 1."""
+    """Linear light; reference white is 1."""
     root = math.pow(value, 1 / 78.84375)
     light = max(0.0, root - 0.8359375) / (18.8515625 - 18.6875 * root)
     return math.pow(light, 1 / 0.1593017578125) * 10_000 / _WHITE
 
 
 def _hlg(value: float) -> float:
-    """Light of the scene, 0 to 1."""
+    """Linear light of the scene, 0 to 1."""
     if value <= 0.5:
         return value * value / 3
     return (math.exp((value - 0.55991073) / 0.17883277) + 0.28466892) / 12
 
 
-#: From numbers to light, by the transfer characteristics of H.273.
+#: From numbers to linear light, by the transfer characteristics of H.273.
 CURVES: dict[int, Callable[[float], float]] = {
     1: _power(2.4),
     4: _power(2.2),
@@ -142,10 +143,10 @@ CURVES: dict[int, Callable[[float], float]] = {
 }
 
 
-# Making the table of an HDR space takes a tenth of a second, and a file can name few.
+# The table of an HDR space takes 0.1 s, and files can name only a few spaces.
 @functools.lru_cache(maxsize=16)
 def profile_of(space: Space, *, is_grey: bool) -> bytes:
-    """An ICC profile that leads to the colours which browsers show on a screen of plain range."""
+    """Make an ICC profile for the colours of browsers on an SDR screen."""
     if is_grey:
         light = _light(space)
         steps = [place / (_CURVE_STEPS - 1) for place in range(_CURVE_STEPS)]
@@ -161,7 +162,7 @@ def _decoder(space: Space) -> Callable[[float], float]:
 
 def _light(space: Space) -> Callable[[float, float, float], Triple]:
     """From numbers, 0 to 1, to XYZ of D50."""
-    # A table asks for few numbers, many times.
+    # A table needs a few numbers many times.
     decode = functools.cache(_decoder(space))
     to_xyz = _to_xyz(space.primaries)
     if not space.is_hdr:
@@ -173,7 +174,7 @@ def _light(space: Space) -> Callable[[float, float, float], Triple]:
     def light(*numbers: float) -> Triple:
         colour = _apply(to_2020, _each(decode, numbers))
         if space.curve == HLG:
-            # From the light of the scene to that of a screen (BT.2100, table 5).
+            # From light of the scene to light of a screen (BT.2100, table 5).
             seen = sum(part * one for part, one in zip(luminance, colour, strict=True))
             gain = _HEADROOM * math.pow(max(0.0, seen), 0.2)
             colour = _each(lambda value: value * gain, colour)
@@ -185,7 +186,7 @@ def _light(space: Space) -> Callable[[float, float, float], Triple]:
 
 
 def _shown(light: float) -> float:
-    """The tone curve: a line to plain white, then a quadratic Bézier curve to the brightest."""
+    """The tone curve: a line to reference white, then a quadratic Bézier curve to the peak."""
     if light <= 1:
         return light * _WHITE_SHOWN
     if light >= _HEADROOM:
@@ -227,7 +228,7 @@ def _invert(matrix: Matrix) -> Matrix:
 
 
 def _to_xyz(primaries: Chromaticities) -> Matrix:
-    """From light to XYZ, adapted to D50 as profiles demand. Raises ZeroDivisionError for what spans no colours."""
+    """From linear light to XYZ, adapted to D50 for profiles. Raises ZeroDivisionError if the primaries span no colours."""
     white, *colours = (
         (x / y, 1.0, (1 - x - y) / y) for x, y in zip(primaries[::2], primaries[1::2], strict=True)
     )
@@ -259,7 +260,7 @@ def _curve(values: Iterable[float]) -> bytes:
 
 
 def _table(light: Callable[[float, float, float], Triple]) -> bytes:
-    """A table of colours (ICC.1:2001-04 §6.5.8). It holds cube roots, between which a straight line is near to the truth."""
+    """A table of colours (ICC.1:2001-04 §6.5.8). It holds cube roots, because interpolation between them is more exact."""
     side = [place / (_GRID_STEPS - 1) for place in range(_GRID_STEPS)]
     grid = [
         round(65535 * (min(_MOST_XYZ, max(0.0, part)) / _MOST_XYZ) ** (1 / 3))

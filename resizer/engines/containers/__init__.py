@@ -1,1 +1,1 @@
-"""What a file says beside its pixels, format by format."""
+"""Read the structure of files: a module for each format."""

@@ -1,4 +1,4 @@
-"""The frames of a PNG that moves (PNG 3 §11.3.6), each as a PNG of its own."""
+"""Split an animated PNG (PNG 3 §11.3.6) into its frames, each as a PNG of its own."""
 
 from __future__ import annotations
 
@@ -12,24 +12,26 @@ if TYPE_CHECKING:
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _CLEARED, _RESTORED = 1, 2
-#: What the pixels of every frame need.
+#: Chunks needed by every frame.
 _SHARED = {b"PLTE", b"tRNS"}
 
 
 class Control(NamedTuple):
-    """What is said of a frame."""
+    """The place, the time and the disposal of a frame."""
 
-    #: Where it lies on the canvas: left, top, width, height, px.
+    #: Left, top, width, height on the canvas, px.
     box: tuple[int, int, int, int]
     milliseconds: int
+    #: After its time, its box becomes transparent.
     is_cleared: bool
+    #: After its time, its box becomes the same as before.
     is_restored: bool
-    #: It is blended with what lies below, which it replaces otherwise.
+    #: Blended with the canvas. Otherwise it replaces the canvas in its box.
     is_over: bool
 
 
 def frames_of(content: bytes) -> Iterator[tuple[Control, bytes]]:
-    """Whatever is not a frame, as a picture for those who see no motion, is left out. It takes a clean PNG."""
+    """Yield each frame of a clean PNG. A default image outside the animation is left out."""
     header, shared = b"", b""
     data: list[bytes] = []
     control: Control | None = None

@@ -1,4 +1,4 @@
-"""What a file tells of its colours, but by an ICC profile: cICP, gAMA and cHRM of a PNG, nclx of an AVIF or a HEIC."""
+"""The colours of a file without an ICC profile: cICP, gAMA and cHRM of a PNG, nclx of an AVIF or a HEIC."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ if TYPE_CHECKING:
 
     from resizer.formats import Format
 
-#: Of an AVIF no more is looked at: what tells of colours precedes the pixels, and honest profiles have up to 2 MB.
+#: Read at most, of an AVIF: colours precede the pixels, and honest profiles have up to 2 MB.
 _MOST_BYTES = 4_500_000
-#: An exponent alone that is so near to that of sRGB means sRGB, as in Chromium.
+#: A gAMA so near to sRGB's exponent, without cHRM, means sRGB, as in Chromium.
 _SRGB_GAMMA, _NEAR = 0.45455, 0.05
-#: In an AVIF, Chromium takes the curves of video for sRGB's: they say how a camera encodes, not what a screen shows.
+#: In an AVIF, Chromium reads the curves of video as sRGB's: they describe the encoding of a camera, not a screen.
 _VIDEO_CURVES = {1, 6, 14, 15}
 
 
-#: Chunks that are read, and the length of each.
+#: Chunks about colours, and the length of each.
 _LENGTHS = {b"cHRM": 32, b"cICP": 4, b"gAMA": 4}
 _NOTHING = memoryview(b"")
 
 
 def told_profile(file: BinaryIO, found: Format, *, is_grey: bool) -> bytes | None:
-    """A profile that counts before any in the file; None where those count, or sRGB."""
+    """A profile to use instead of the file's own. None: use the file's own, or sRGB."""
     read = COLOUR_READERS[found]
     space = read(file) if read else None
     return None if space is None or space.is_srgb else profile_of(space, is_grey=is_grey)
@@ -60,7 +60,7 @@ def _of_png(file: BinaryIO) -> Space | None:
 
 
 def _chunks(file: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
-    """Those of known length that tell of colours, and the name of others; up to the pixels."""
+    """Yield name and content of each chunk before the pixels. Only chunks of `_LENGTHS` have content."""
     position, name = 8, b""
     while name != b"IDAT":
         file.seek(position)
@@ -73,7 +73,7 @@ def _chunks(file: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _of_items(file: BinaryIO) -> Space | None:
-    """The nclx colours of the primary item (ISO/IEC 14496-12 §8.11, §12.1.5), where it has no profile."""
+    """The nclx colours of the primary item (ISO/IEC 14496-12 §8.11, §12.1.5). None if it also has a profile."""
     file.seek(0)
     content = memoryview(file.read(_MOST_BYTES))
     meta = _boxes(_inside(content, b"meta")[4:])
@@ -96,7 +96,7 @@ def _of_items(file: BinaryIO) -> Space | None:
 
 
 def _each_box(content: memoryview) -> Iterator[tuple[bytes, memoryview]]:
-    """Name and content of boxes that follow each other."""
+    """Yield name and content of adjacent boxes."""
     while len(content) >= 8:
         length, head = int.from_bytes(content[:4]), 8
         if length == 1:
@@ -123,10 +123,10 @@ def _item_id(box: memoryview) -> int:
 
 
 def _associated(box: memoryview, item: int) -> set[int]:
-    """Which properties an item has, by their places, from 1."""
+    """The properties of an item, as their places from 1."""
     id_bytes = 4 if _version(box) else 2
     place_bytes = 2 if box[3:4] and box[3] & 1 else 1
-    # What is behind says whether a property is essential, in the first bit.
+    # The first bit of a place means that the property is essential.
     mask = (1 << 8 * place_bytes - 1) - 1
     position = 8
     while position < len(box):
@@ -140,7 +140,7 @@ def _associated(box: memoryview, item: int) -> set[int]:
     return set()
 
 
-#: None where an ICC profile alone tells of colours.
+#: For each format, a function of a file. None: only an ICC profile describes the colours.
 COLOUR_READERS: dict[Format, Callable[[BinaryIO], Space | None] | None] = {
     AVIF: _of_items,
     GIF: None,

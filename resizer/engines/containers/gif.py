@@ -1,4 +1,4 @@
-"""The parts of a GIF: its screen, and where, how long and how each frame lies on it (GIF89a §18 to §27)."""
+"""The blocks of a GIF: its screen, and the place, time and disposal of each frame (GIF89a §18 to §27)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from resizer.errors import TooMuchWork
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-#: Parts of a GIF, and blocks of up to 255 bytes in them: a file of 50 MB has 200,000.
+#: Blocks and their data blocks of up to 255 bytes. A file of 50 MB has 200,000.
 MAX_BLOCKS = 300_000
 
 _EXTENSION, _IMAGE = b"\x21", b"\x2c"
@@ -18,16 +18,16 @@ _CONTROL = b"\x21\xf9\x04"
 _HEAD_BYTES = 13
 _HAS_TABLE, _TABLE_SIZE = 0x80, 0x07
 _CLEARED = 2
-#: Some writers count the bits of "restore to previous" as 4; browsers take both.
+#: "Restore to previous" is 3. Some writers write 4, and browsers take both.
 _RESTORED = {3, 4}
 
 
 class Frame(NamedTuple):
-    #: Where it lies on the screen: left, top, width, height, px.
+    #: Left, top, width, height on the screen, px.
     box: tuple[int, int, int, int]
-    #: Its graphic control extension, or nothing.
+    #: Its graphic control extension, or empty.
     control: bytes
-    #: Where its image descriptor begins, and where its data ends.
+    #: Positions of its image descriptor, and behind its data.
     start: int
     end: int
 
@@ -37,12 +37,12 @@ class Frame(NamedTuple):
 
     @property
     def is_cleared(self) -> bool:
-        """Its place becomes transparent when its time is over."""
+        """After its time, its box becomes transparent."""
         return self._disposal == _CLEARED
 
     @property
     def is_restored(self) -> bool:
-        """Its place becomes what it was when its time is over."""
+        """After its time, its box becomes the same as before."""
         return self._disposal in _RESTORED
 
     def covers(self, size: tuple[int, int]) -> bool:
@@ -55,9 +55,9 @@ class Frame(NamedTuple):
 
 
 def frames_of(content: bytes) -> Iterator[Frame]:
-    """Walk through the blocks. What is cut or strange ends the walk, and so do very many.
+    """Yield each frame, up to a cut, an unknown block, or MAX_BLOCKS blocks.
 
-    Raises TooMuchWork if there are very many before the first frame.
+    Raises TooMuchWork for MAX_BLOCKS blocks without a frame.
     """
     position = _HEAD_BYTES + _table_bytes(content, 10)
     control, start = b"", None
@@ -65,7 +65,7 @@ def frames_of(content: bytes) -> Iterator[Frame]:
     for _ in range(MAX_BLOCKS):
         first = content[position : position + 1]
         if is_data:
-            # Blocks of data are preceded by their length; the last one is empty.
+            # The length precedes each data block. The last data block is empty.
             length = int.from_bytes(first)
             position += 1 + length
             is_data = length > 0
@@ -90,7 +90,7 @@ def frames_of(content: bytes) -> Iterator[Frame]:
 
 
 def alone(content: bytes, frame: Frame) -> bytes:
-    """A GIF of one frame only, whose screen is as large as the frame."""
+    """A GIF of one frame. Its screen is as large as the frame."""
     flags = content[10:_HEAD_BYTES]
     table = content[_HEAD_BYTES : _HEAD_BYTES + _table_bytes(content, 10)]
     size = struct.pack("<HH", *frame.box[2:])
@@ -105,6 +105,6 @@ def _box(content: bytes, start: int) -> tuple[int, int, int, int]:
 
 
 def _table_bytes(content: bytes, position: int) -> int:
-    """The length of the colour table that the flags at a position announce."""
+    """The length of a colour table, from the flags at `position`."""
     flags = int.from_bytes(content[position : position + 1])
     return 3 << (flags & _TABLE_SIZE) + 1 if flags & _HAS_TABLE else 0

@@ -1,4 +1,4 @@
-"""The items of an AVIF (ISO/IEC 14496-12 §8.11, 23008-12 §6.5): the size that old writers forget for transparency."""
+"""The items of an AVIF (ISO/IEC 14496-12 §8.11, 23008-12 §6.5): add the size that old writers leave out for transparency."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import BinaryIO
 
-#: What an auxiliary picture is called if it is the transparency of another (MIAF §7.3.5.2).
+#: Names of an auxiliary image with the transparency of another image (MIAF §7.3.5.2).
 _ALPHA = {b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha", b"urn:mpeg:hevc:2015:auxid:1"}
 #: Length and name of a box; the same with version and flags.
 _HEAD_BYTES, _FULL_HEAD_BYTES = 8, 12
 _MAX_PROPERTIES = 255
-#: Of a property; one bit of 16 is a flag.
+#: The highest number of a property. One bit of 16 is a flag.
 _MAX_NUMBER = 0x7FFF
 
 
 class _Properties(NamedTuple):
-    """Of one item, each by its number, with a flag in the highest bit."""
+    """The numbers of an item's properties, each with a flag in the highest bit."""
 
     item: int
     numbers: list[int]
 
 
 def clean(file: BinaryIO, _whole: bool) -> list[bytes | range]:
-    """With a size for transparency that has none, which libheif before 1.12 wrote: Pillow refuses such a picture.
+    """The file as pieces, with a size for transparency. libheif before 1.12 left it out, and Pillow refuses such a file.
 
-    The new box of items goes to the end, so that pixels stay where the items say.
+    The new box goes to the end, because items name the positions of their pixels in the file.
     """
     file.seek(0)
     content = file.read()
@@ -53,7 +53,7 @@ def clean(file: BinaryIO, _whole: bool) -> list[bytes | range]:
 
 
 def _with_sizes(content: bytes, inside: range, holder: range, old: range) -> bytes:
-    """The box that gives properties to items; empty if it need not change."""
+    """The new box `ipma`: the properties of each item. Empty if nothing changes."""
     primary = _find(content, inside, b"pitm")
     main = int.from_bytes(content[primary.start + _FULL_HEAD_BYTES : primary.stop])
     kinds = [b""]
@@ -107,7 +107,7 @@ def _items(
 
 
 def _find(content: bytes, inside: range, name: bytes) -> range:
-    """Of nothing where there is none."""
+    """The first box of that name; an empty range if there is none."""
     for box in _boxes(content, inside):
         if content[box.start + 4 : box.start + 8] == name:
             return box
@@ -119,7 +119,7 @@ def _boxes(content: bytes, inside: range) -> Iterator[range]:
     while position + _HEAD_BYTES <= inside.stop:
         length = int.from_bytes(content[position : position + 4])
         if not _HEAD_BYTES <= length <= inside.stop - position:
-            # Of 64 bits, or up to the end of the file: no writer of items does so. Or it is cut off.
+            # The box is cut off; or its length has 64 bits, or reaches to the end of the file, as with no writer of items.
             return
         yield range(position, position + length)
         position += length

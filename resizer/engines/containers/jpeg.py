@@ -1,4 +1,4 @@
-"""The segments of a JPEG (ITU-T T.81 §B.1): what decoding it takes, told before a decoder sees it."""
+"""The segments of a JPEG (ITU-T T.81 §B.1), read before a decoder opens it."""
 
 from __future__ import annotations
 
@@ -12,35 +12,35 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import BinaryIO
 
-#: A decoder goes through all pixels for each scan: 882 of 17 megapixels, in 64 KB, take 10 to 25 s.
+#: A decoder visits all pixels for each scan: 882 scans of 17 megapixels, in 64 KB, take 10 to 25 s.
 MAX_SCANS = 100
-#: So many scans real files have.
+#: Real files have up to 20 scans.
 USUAL_SCANS = 20
-#: Beyond those: scans times pixels, which take 2 to 3 s.
+#: With more scans, the limit of scans × pixels. They take 2 to 3 s.
 MAX_SCANNED_PIXELS = 2_000_000_000
-#: Decoders look at one segment after the other, and at each byte between them. Real files have hundreds.
+#: Decoders read each segment, and each byte between segments. Real files have hundreds of segments.
 MAX_SEGMENTS = 100_000
 
-#: Pillow joins what is in several segments, and reads all numbers of a tag: 43 MB take 35 s. One segment has 64 KB.
+#: Pillow joins the EXIF of several segments, and reads all numbers of a tag: 43 MB take 35 s. One segment has 64 KB.
 MAX_EXIF_BYTES = 1_000_000
 
 _SCAN, _APP0, _APP1, _APP2, _APP14 = b"\xda", b"\xe0", b"\xe1", b"\xe2", b"\xee"
-#: Segments, the names that their content begins with, and the least length of it: libjpeg ignores shorter ones.
+#: Segment and first bytes of its content → its least length. libjpeg ignores shorter segments.
 _LEAST_BYTES = {(_APP0, b"JFIF"): 14, (_APP2, b"ICC_PROFILE\0"): 14, (_APP14, b"Adobe"): 12}
-#: Frames of which the pixels come out as they go in, unless they come in several scans.
+#: Frames decoded row by row, if they have one scan.
 _SEQUENTIAL = {b"\xc0", b"\xc1"}
-#: Frames that no browser shows; of those that are cut, libjpeg says nothing.
+#: No browser shows these frames, and libjpeg does not report that they are cut.
 _ARITHMETIC = {bytes([0xC9 + number]) for number in range(7)} - {b"\xcc"}
 _FRAMES = {bytes([0xC0 + number]) for number in range(16)} - {b"\xc4", b"\xc8", b"\xcc"}
-#: What follows the first byte of a marker where no segment begins.
+#: Second bytes of markers without a segment.
 _BARE = {b"\0", b"\x01", b"\xff", *(bytes([0xD0 + number]) for number in range(9))}
-#: The same for places within a scan.
+#: A marker with a segment, also within a scan.
 _SEGMENT = re.compile(rb"\xff([^\x00\x01\xd0-\xd8\xff])")
 _END = b"\xd9"
 
 
 def is_buffered(file: BinaryIO) -> bool:
-    """Whether a decoder holds the whole picture: it is progressive, or comes in several scans.
+    """Whether a decoder keeps the whole image in memory: it is progressive, or has several scans.
 
     Raises TooMuchWork for a flood of segments.
     """
@@ -56,7 +56,7 @@ def is_buffered(file: BinaryIO) -> bool:
 
 
 def refuse_segments(file: BinaryIO) -> None:
-    """Raises TooMuchWork for floods of segments before the first scan, and of EXIF in them.
+    """Raise TooMuchWork for a flood of segments or of EXIF before the first scan.
 
     Raises UndecodableOriginal for arithmetic coding.
     """
@@ -66,7 +66,7 @@ def refuse_segments(file: BinaryIO) -> None:
 
 
 def refuse_scans(file: BinaryIO) -> None:
-    """Raises TooMuchWork for more than MAX_SCANS scans, or fewer of a large picture."""
+    """Raise TooMuchWork for more than MAX_SCANS scans. The limit is lower for a large image."""
     frame = next((content for kind, content in _header_segments(file) if kind in _FRAMES), b"")
     pixels = int.from_bytes(frame[1:3]) * int.from_bytes(frame[3:5])
     most = MAX_SCANS
@@ -74,7 +74,7 @@ def refuse_scans(file: BinaryIO) -> None:
         most = min(most, max(USUAL_SCANS, MAX_SCANNED_PIXELS // pixels))
     file.seek(0)
     content = file.read()
-    # Nearly always that settles it: a scan has no other beginning.
+    # Every scan begins with these bytes. Counting them is enough for nearly every file.
     if content.count(b"\xff" + _SCAN) <= most:
         return
     if sum(kind == _SCAN for kind, _, _ in _segments(content)) > most:
@@ -82,9 +82,9 @@ def refuse_scans(file: BinaryIO) -> None:
 
 
 def clean(file: BinaryIO, whole: bool) -> Iterator[bytes | range]:
-    """The picture as stretches of the file, and bytes that replace others: segments that can be read, and an end.
+    """Yield the file as pieces: without segments that are too short, and with an end marker.
 
-    If not `whole`, nothing is read beyond the segment of the first scan. Raises TooMuchWork for a flood of segments.
+    Without `whole`, reads no further than the segment of the first scan. Raises TooMuchWork for a flood of segments.
     """
     position = 0
     for kind, content in _header_segments(file):
@@ -106,7 +106,7 @@ def clean(file: BinaryIO, whole: bool) -> Iterator[bytes | range]:
 
 
 def find_cut(file: BinaryIO) -> int | None:
-    """Where the end marker of a JPEG is missing; None if it is not. Raises TooMuchWork for a flood of segments."""
+    """The position of a missing end marker; None if the JPEG has one. Raises TooMuchWork for a flood of segments."""
     last = max(0, file.seek(0, os.SEEK_END) - 2)
     file.seek(last)
     if file.read() == b"\xff" + _END:
@@ -120,12 +120,12 @@ def find_cut(file: BinaryIO) -> int | None:
         data = end
     if _SEGMENT.search(content, data):
         return None
-    # What may be the first half of the marker, or of a byte that it makes of two.
+    # A last 0xFF may be half of the marker, or half of an escaped byte.
     return max(data, len(content.rstrip(b"\xff")))
 
 
 def has_all_scans(content: bytes) -> bool:
-    """Whether the scans of a JPEG tell every coefficient of each component to its last bit (T.81 §G.1.1)."""
+    """Whether the scans of a JPEG hold every coefficient of each component to its last bit (T.81 §G.1.1)."""
     missing: dict[int, set[int]] = {}
     for kind, start, end in _segments(content):
         segment = content[start + 4 : end]
@@ -141,9 +141,9 @@ def has_all_scans(content: bytes) -> bool:
 
 
 def only_pixels(content: bytes) -> bytes:
-    """The same pixels, without what a decoder may warn of though it harms none: texts, profiles, bytes between segments.
+    """The same pixels, without causes of harmless warnings: texts, profiles, bytes between segments.
 
-    Nor with the selection of coefficients that some cameras write for a sequential scan, which has all of them.
+    Some cameras select coefficients for a sequential scan. A sequential scan always has all, so this is corrected too.
     Raises TooMuchWork for a flood of segments.
     """
     parts = [content[:2]]
@@ -164,7 +164,7 @@ def only_pixels(content: bytes) -> bytes:
 
 
 def _header_segments(file: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
-    """Each segment up to the first scan: its kind, and its content."""
+    """Yield kind and content of each segment up to the first scan. Raises TooMuchWork."""
     file.seek(2)
     previous = b""
     exif = 0
@@ -188,9 +188,9 @@ def _header_segments(file: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _segments(content: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """Each segment of the picture itself, not of another within a segment or behind the end: kind, beginning, end.
+    """Yield kind, start and end of each segment, but not of images within a segment or behind the end marker.
 
-    The bytes of a scan, which follow its segment, belong to none.
+    The bytes of a scan follow its segment, and belong to no segment. Raises TooMuchWork.
     """
     position = 2
     for _ in range(MAX_SEGMENTS):

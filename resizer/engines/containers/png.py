@@ -1,6 +1,6 @@
-"""The chunks of a PNG (PNG 3 §5, §11): those that make its picture, without any that a decoder can trip over.
+"""The chunks of a PNG (PNG 3 §5, §11): keep the pixels, remove broken ancillary chunks.
 
-A long text, a wrong checksum or a short chunk makes decoders refuse the picture beside it. Browsers ignore such chunks.
+Because of a long text, a wrong checksum or a short chunk, decoders refuse good pixels. Browsers ignore such chunks.
 """
 
 from __future__ import annotations
@@ -16,29 +16,29 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import BinaryIO
 
-#: Set in the first letter of a chunk that a decoder may skip (PNG 3 §5.4).
+#: Bit in the first letter of a chunk: a decoder may skip it (PNG 3 §5.4).
 _ANCILLARY = 0x20
-#: What the colours mean.
+#: Chunks about colours → length; 0: any length but 0.
 _COLOUR_BYTES = {b"cHRM": 32, b"cICP": 4, b"gAMA": 4, b"iCCP": 0, b"sRGB": 1}
 #: The frames of an APNG (PNG 3 §11.3.6), and the least length of each.
 _FRAME_BYTES = {b"fcTL": 26, b"fdAT": 4}
-#: Ancillary chunks before the pixels that are read, and how long each is; 0 is any length but none.
+#: Ancillary chunks kept before the pixels → length; 0: any length but 0.
 _BYTES = {**_COLOUR_BYTES, b"acTL": 8, b"eXIf": 0, b"fcTL": 26, b"iTXt": 0, b"tRNS": 0}
 _XMP = b"XML:com.adobe.xmp"
-#: A longer name of a profile is not valid (PNG 3 §11.3.2.3).
+#: Of a profile's name (PNG 3 §11.3.2.3).
 _MAX_NAME_BYTES = 79
-#: Packed chunks that are looked into: each can take 4 MB, and real files have one profile and one XMP.
+#: Compressed chunks to unpack: each can take 4 MB, and real files have one profile and one XMP.
 MAX_UNPACKED = 16
-#: A colour type, and the bytes of a transparent colour in others (PNG 3 §11.3.1.1).
+#: A colour type; and other colour types → bytes of a transparent colour (PNG 3 §11.3.1.1).
 _PALETTE = 3
 _TRANSPARENT_BYTES = {0: 2, 2: 6}
 
 
 class _Chunk(NamedTuple):
     name: bytes
-    #: Where its content begins in the file.
+    #: Position of its content in the file.
     start: int
-    #: Of its content, bytes.
+    #: Of its content, bytes, without name and checksum.
     length: int
 
     @property
@@ -52,10 +52,10 @@ class _Chunk(NamedTuple):
 
 
 def clean(file: BinaryIO, whole: bool) -> list[bytes | range]:
-    """The picture as stretches of the file, and bytes that replace others.
+    """The clean file as pieces: ranges of the file, and new bytes.
 
-    If not `whole`, nothing is read beyond the first byte of the pixels. Raises UndecodableOriginal for chunks that no
-    decoder may skip and none knows.
+    Without `whole`, reads no further than the head of the first IDAT chunk. Raises UndecodableOriginal for unexpected
+    critical chunks before the pixels, a missing palette, and cut pixels.
     """
     file_end = file.seek(0, os.SEEK_END)
     before: list[_Chunk] = []
@@ -68,12 +68,12 @@ def clean(file: BinaryIO, whole: bool) -> list[bytes | range]:
             moves = b"acTL" in {one.name for one in before}
             return [*pieces, *_data(file, [chunk, *chunks], file_end, moves=moves)]
         before.append(chunk)
-    # Without pixels it is the decoder that says what is wrong.
+    # Without pixels, leave the error to the decoder.
     return [range(file_end)]
 
 
 def _chunks(file: BinaryIO, file_end: int) -> Iterator[_Chunk]:
-    """Up to the end of the picture. The last one may be longer than the file."""
+    """Yield each chunk up to IEND. The last one may be longer than the file."""
     position, name = 8, b""
     while position + 8 <= file_end and name != b"IEND":
         file.seek(position)
@@ -85,7 +85,7 @@ def _chunks(file: BinaryIO, file_end: int) -> Iterator[_Chunk]:
 
 
 def _header(file: BinaryIO, chunks: list[_Chunk]) -> Iterator[bytes | range]:
-    """What precedes the pixels. Browsers read a colour space behind the palette as well, so it goes before."""
+    """The chunks before the pixels. Colours go before the palette: browsers also read them behind it, decoders may not."""
     critical = [one for one in chunks if not one.name[0] & _ANCILLARY]
     if [one.name for one in critical] not in ([b"IHDR"], [b"IHDR", b"PLTE"]):
         raise UndecodableOriginal(f"critical chunks are {[one.name for one in critical]!r:.200}")
@@ -107,7 +107,7 @@ def _header(file: BinaryIO, chunks: list[_Chunk]) -> Iterator[bytes | range]:
 
 
 def _first_known(file: BinaryIO, chunks: list[_Chunk]) -> dict[bytes, _Chunk]:
-    """The first chunk of each name that anybody here reads, and can."""
+    """The first valid chunk of each name in `_BYTES`."""
     first: dict[bytes, _Chunk] = {}
     unpacker = _Unpacker()
     for chunk in chunks:
@@ -117,13 +117,13 @@ def _first_known(file: BinaryIO, chunks: list[_Chunk]) -> dict[bytes, _Chunk]:
 
 
 class _Unpacker:
-    """Unpacks a few chunks of a file: thousands of broken ones would keep a decoder busy."""
+    """Unpacks at most MAX_UNPACKED chunks: thousands of broken chunks would keep a decoder busy."""
 
     def __init__(self) -> None:
         self._left = MAX_UNPACKED
 
     def unpacks(self, packed: bytes) -> bool:
-        """Whether a method and what is packed by it make something whole, and not too long."""
+        """Whether compressed content, behind the byte of its method, is whole and at most MAX_PROFILE_BYTES long."""
         self._left -= 1
         if self._left < 0 or packed[:1] != b"\0":
             return False
@@ -147,7 +147,7 @@ def _is_known(file: BinaryIO, chunk: _Chunk, unpacker: _Unpacker) -> bool:
         name, _, packed = content.partition(b"\0")
         return 1 <= len(name) <= _MAX_NAME_BYTES and unpacker.unpacks(packed)
     if chunk.name == b"iTXt":
-        # Of texts only XMP is read: name, whether it is packed, how, language, translated name, text.
+        # XMP is the only text kept. Fields: name, is compressed, method, language, translated name, text.
         name, _, rest = content.partition(b"\0")
         is_packed = rest[:1] == b"\1"
         return name == _XMP and (
@@ -157,7 +157,10 @@ def _is_known(file: BinaryIO, chunk: _Chunk, unpacker: _Unpacker) -> bool:
 
 
 def _transparent_bytes(file: BinaryIO, header: _Chunk, palette: list[_Chunk]) -> range:
-    """How long transparency may be, bytes; empty where the pixels have none beside them. Raises UndecodableOriginal."""
+    """The allowed lengths of tRNS, bytes. Empty for a colour type without tRNS.
+
+    Raises UndecodableOriginal if the palette is missing.
+    """
     file.seek(header.start + 9)
     colour_type = int.from_bytes(file.read(1))
     if colour_type == _PALETTE:
@@ -169,7 +172,7 @@ def _transparent_bytes(file: BinaryIO, header: _Chunk, palette: list[_Chunk]) ->
 
 
 def _counts(chunk: _Chunk, palette: list[_Chunk], transparent: range) -> bool:
-    """Whether a chunk is used. A tRNS chunk has to be long enough, and to follow its palette if it needs one."""
+    """Whether to use a chunk. A tRNS chunk must be long enough, and follow the palette if there is one."""
     if chunk.name != b"tRNS":
         return True
     is_placed = transparent.start != 1 or chunk.start > palette[0].start
@@ -177,7 +180,7 @@ def _counts(chunk: _Chunk, palette: list[_Chunk], transparent: range) -> bool:
 
 
 def _transparency(file: BinaryIO, chunk: _Chunk, transparent: range) -> bytes | range:
-    """No longer than the palette or one colour: of more, browsers take what fits, and libpng nothing."""
+    """The tRNS chunk, cut to the palette or to one colour. Browsers ignore the rest; libpng ignores the whole chunk."""
     most = transparent[-1]
     if chunk.length <= most:
         return chunk.stretch
@@ -188,7 +191,7 @@ def _transparency(file: BinaryIO, chunk: _Chunk, transparent: range) -> bytes | 
 def _data(
     file: BinaryIO, chunks: list[_Chunk], file_end: int, *, moves: bool
 ) -> Iterator[bytes | range]:
-    """Pixels, frames, and the end. Of what is cut off, all but pixels can be written anew."""
+    """Pixels, frames, and the end. Everything but pixels can be written anew if it is cut off."""
     for chunk in chunks:
         if chunk.end + 4 > file_end:
             if chunk.name == b"IDAT":
@@ -205,7 +208,7 @@ def _data(
 
 
 def _complete(file: BinaryIO, chunk: _Chunk, file_end: int) -> bytes:
-    """The last of the pixels with a checksum that is cut off. Raises UndecodableOriginal if more than that is missing."""
+    """The last IDAT chunk with a new checksum. Raises UndecodableOriginal if pixels are cut off."""
     if chunk.end > file_end:
         raise UndecodableOriginal("the pixels are cut off")
     file.seek(chunk.start)

@@ -1,4 +1,4 @@
-"""The chunks of a WebP (RFC 9649 §2): its end, and the canvas of one that moves, transparent where no frame lies."""
+"""The chunks of a WebP (RFC 9649 §2): complete its end, and the transparency flag of an animation."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import BinaryIO
 
-#: Where the flags and the size of the canvas are: behind the names of file and chunk.
+#: Positions of the flags, of the canvas's size, and of the first chunk behind VP8X.
 _FLAGS, _CANVAS, _CHUNKS = 20, 24, 30
 _MOVES, _HAS_ALPHA = 0x02, 0x10
 _FRAME_BYTES = 16
@@ -25,11 +25,11 @@ class _Frame(NamedTuple):
 
 
 def clean(file: BinaryIO, whole: bool) -> list[bytes | range]:
-    """The file as stretches, with what decoders miss and browsers do not.
+    """The file as pieces, mended in two places. Browsers need neither, decoders need both.
 
-    That is the byte that makes the last chunk even (§2.3), where it is all that is missing; and the flag for
-    transparency, without which decoders fill with black what no frame covers. If not `whole`, only the first frame
-    counts, which is what a picture that stands still shows.
+    - The byte to make the last chunk even (§2.3), if nothing else is missing.
+    - The flag for transparency. Without it, decoders fill the canvas outside the frames with black. Without `whole`, only
+      the first frame counts: a still shows no other.
     """
     end = file.seek(0, os.SEEK_END)
     size, padding = _padded(file, end)
@@ -45,7 +45,7 @@ def clean(file: BinaryIO, whole: bool) -> list[bytes | range]:
 
 
 def _padded(file: BinaryIO, end: int) -> tuple[bytes, bytes]:
-    """The length of the file that it should say, and what it lacks at its end; nothing where nothing is missing."""
+    """The correct length field, and the missing last byte. Both are empty if no byte, or more than one, is missing."""
     position, length = 12, 0
     while position + 8 <= end:
         file.seek(position + 4)
@@ -59,7 +59,7 @@ def _padded(file: BinaryIO, end: int) -> tuple[bytes, bytes]:
 
 
 def _corrected_flags(file: BinaryIO, whole: bool) -> bytes:
-    """Nothing where they are right, or tell of no motion."""
+    """The flags with transparency. Empty if they are correct, or if the file is no animation."""
     file.seek(0)
     head = file.read(_CHUNKS)
     if head[12:16] != b"VP8X" or len(head) < _CHUNKS:

@@ -1,1 +1,1 @@
-"""What a file may not do to a decoder."""
+"""Checks of a file before a decoder opens it."""

@@ -1,7 +1,6 @@
-"""A file without the parts that are not its picture, where a decoder could trip over them.
+"""Remove ancillary parts of a file if decoders trip over them.
 
-Decoders refuse a good picture, or show another one, for a text, a checksum or a profile beside its pixels. Browsers
-ignore such parts.
+Because of a text, a checksum or a profile, decoders refuse good pixels, or show other ones. Browsers ignore such parts.
 """
 
 from __future__ import annotations
@@ -23,8 +22,8 @@ if TYPE_CHECKING:
     from resizer.formats import Format
 
 
-#: Makes stretches of the file, and bytes that replace others, of a file; is told whether all of it is wanted. None
-#: where decoders trip over nothing.
+#: For each format, a function of a file, and of whether to clean all of it or its header only. It returns the clean file as
+#: pieces: ranges of the file, and new bytes. None: this format needs no cleaning.
 CLEANERS: dict[Format, Callable[[BinaryIO, bool], Iterable[bytes | range]] | None] = {
     AVIF: heif.clean,
     GIF: None,
@@ -38,9 +37,9 @@ CLEANERS: dict[Format, Callable[[BinaryIO, bool], Iterable[bytes | range]] | Non
 
 @contextmanager
 def open_clean(file: BinaryIO, *, whole: bool = True) -> Iterator[tuple[BinaryIO, Format]]:
-    """The file itself where it is clean, else a copy; and its format.
+    """Yield the file itself if it is clean, else a clean copy; and its format.
 
-    Not `whole`, it is only good for its header. Raises UnsupportedFormat, TooMuchWork for floods of parts,
+    Without `whole`, use the result for the header only. Raises UnsupportedFormat, TooMuchWork for floods of parts,
     UndecodableOriginal.
     """
     found = recognise(file)
@@ -51,7 +50,7 @@ def open_clean(file: BinaryIO, *, whole: bool = True) -> Iterator[tuple[BinaryIO
         file.seek(0)
         yield file, found
         return
-    # Of a header there is little; of a whole file libvips takes a descriptor.
+    # A header is small. libvips reads a whole file by its descriptor.
     with open_scratch() if whole else io.BytesIO() as copy:
         for piece in pieces:
             if isinstance(piece, range):
@@ -63,7 +62,7 @@ def open_clean(file: BinaryIO, *, whole: bool = True) -> Iterator[tuple[BinaryIO
 
 
 def _joined(pieces: Iterable[bytes | range]) -> list[bytes | range]:
-    """One stretch for all that follow each other."""
+    """Join adjacent ranges, and drop empty bytes."""
     joined: list[bytes | range] = []
     for piece in pieces:
         last = joined[-1] if joined else b""

@@ -1,4 +1,4 @@
-"""What a file is made of, counted before a decoder sees it: floods of small parts keep one busy for minutes."""
+"""Count the parts of a file before a decoder opens it: floods of small parts keep a decoder busy for minutes."""
 
 from __future__ import annotations
 
@@ -16,23 +16,26 @@ if TYPE_CHECKING:
 
     from resizer.formats import Format
 
-#: Pillow takes up to 5 microseconds for a chunk. A PNG of 50 MB has 6000, of the 8 KB that libpng writes.
+#: Pillow takes up to 5 microseconds for a chunk. A PNG of 50 MB has 6000 chunks: libpng writes 8 KB in each.
 MAX_CHUNKS = 100_000
-#: libavif looks for each item among those before it: 2 MB of them take 5 s. A grid of 1000 tiles takes 50 KB.
+#: libavif compares each item with all items before it: 2 MB of items take 5 s. A grid of 1000 tiles takes 50 KB.
 MAX_ITEM_BYTES = 65_536
-#: What one tag of a TIFF lists: the strips of 65,535 rows, in three planes.
+#: In one tag of a TIFF: the strips of 65,535 rows, in three planes.
 MAX_NUMBERS = 3 * 65_535
 
-#: Boxes that hold others, and what stands before those, bytes (ISO/IEC 14496-12 §8).
+#: Boxes with boxes inside, and the bytes before the first inner box (ISO/IEC 14496-12 §8).
 _HOLDERS = {b"iprp": 0, b"meta": 4, b"moov": 0, b"trak": 0}
-#: Boxes that name items.
+#: Boxes about items.
 _OF_ITEMS = {b"iinf", b"iloc", b"ipma", b"iref"}
-#: Types of a tag that stay bytes: BYTE, ASCII, UNDEFINED (TIFF 6.0 §2).
+#: Types of tags read as bytes, not as numbers: BYTE, ASCII, UNDEFINED (TIFF 6.0 §2).
 _BYTES = {1, 2, 7}
 
 
 def refuse_floods(file: BinaryIO, found: Format, *, whole: bool) -> None:
-    """Raises TooMuchWork. For a header only what precedes the pixels is looked at, where a decoder does no more."""
+    """Raise TooMuchWork for a flood of parts.
+
+    Without `whole`, the parts of a JPEG or a PNG are counted only up to the pixels, as far as a decoder reads a header.
+    """
     FLOOD_GUARDS[found](file, whole)
 
 
@@ -74,7 +77,7 @@ def _refuse_items(file: BinaryIO, _whole: bool) -> None:
     file.seek(0)
     content = file.read()
     weight = 0
-    # Stretches of boxes that are yet to be looked at: from, to.
+    # Ranges of boxes still to walk through: start, end.
     left = [(0, len(content))]
     for _ in range(MAX_CHUNKS):
         if not left:
@@ -114,7 +117,7 @@ def _refuse_numbers(file: BinaryIO, _whole: bool) -> None:
             raise TooMuchWork(f"a tag of {count} numbers")
 
 
-#: Is given a file, and whether it may be read to its end.
+#: For each format, a function of a file, and of whether to read it to its end. Raises TooMuchWork.
 FLOOD_GUARDS: dict[Format, Callable[[BinaryIO, bool], None]] = {
     AVIF: _refuse_items,
     GIF: _refuse_blocks,

@@ -1,4 +1,4 @@
-"""Which format a file has, by its first bytes: before any decoder sees it."""
+"""Recognise a file's format by its first bytes, before a decoder opens it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def recognise(file: BinaryIO) -> Format:
-    """The format of a file that may be opened, which is then at its start. Raises UnsupportedFormat."""
+    """Return the format of a file, and rewind the file. Raises UnsupportedFormat if the format is unknown or not allowed."""
     file.seek(0)
     found = sniff(file.read(SNIFF_BYTES))
     file.seek(0)

@@ -1,1 +1,1 @@
-"""Engines in child processes, which can be killed."""
+"""Engines in child processes."""

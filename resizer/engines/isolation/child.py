@@ -1,6 +1,6 @@
-"""A child process that decodes strangers' files, and knows nothing else: no secrets, no database, no project.
+"""A child process for decoding strangers' files. It has no secrets, no database and no Django settings.
 
-What goes wrong in a decoder ends here: its time, its memory, its crash.
+If a decoder hangs, fills the memory or crashes, only this process ends.
 """
 
 from __future__ import annotations
@@ -30,42 +30,42 @@ if TYPE_CHECKING:
     from resizer.engines.protocol import Engine, Header
     from resizer.keys.variant import Variant
 
-#: Who serves what is there goes before who renders.
+#: Serving cached variants goes before rendering.
 NICENESS = 10
-#: What memory it has counts more by this, of 1000 (proc_pid_oom_score_adj(5)).
+#: Added to the process's badness, of 1000 (proc_pid_oom_score_adj(5)).
 OOM_SCORE_ADJUSTMENT = 500
-#: Of what is told of an error.
+#: Of an error's text, and of a log line.
 MAX_CHARACTERS = 1000
-#: Of what is logged between two answers.
+#: Of the log, between two answers.
 MAX_LINES = 5
-#: What every task ends with: its words, and the bytes that go with them.
+#: The last answer to every task: words and bytes.
 _END: list[tuple[dict[str, object], bytes]] = [({"end": True}, b"")]
 
 
 class Task(NamedTuple):
-    #: Stands in every answer to it, so that none is taken for another's.
+    #: Repeated in every answer, so that no answer is taken for another task's.
     token: str
-    #: Dotted path of its class, or "auto".
+    #: Dotted path of the engine's class, or "auto".
     engine: str
-    #: What is in force, pickled by itself: the same bytes are adopted once.
+    #: Pickled separately: the same bytes are adopted once.
     settings: bytes
-    #: None to have the header read.
+    #: None: read the header. Else render the variants.
     header: Header | None
     variants: tuple[Variant, ...]
-    #: The length of the whole original, of which the file may be the beginning only.
+    #: Of the whole original, bytes. The file may hold only its beginning.
     length: int
-    #: What it may take, of processor time …
+    #: Limit of processor time.
     seconds: int
-    #: … and of addresses beyond those that the child has at rest.
+    #: Limit of address space, beyond the size of the idle child.
     megabytes: int
 
 
 class Incomplete(BaseException):
-    """More of a file is needed than its beginning. No decoder catches it, as it would an Exception."""
+    """The beginning of a file is not enough. A BaseException, because decoders catch any Exception."""
 
 
 class Beginning:
-    """The first bytes of a file that is longer."""
+    """The first bytes of a longer file."""
 
     def __init__(self, content: bytes, length: int) -> None:
         self._content = content
@@ -81,7 +81,7 @@ class Beginning:
         return self._position
 
     def read(self, size: int | None = -1) -> bytes:
-        """Raises Incomplete."""
+        """Raises Incomplete for bytes behind the beginning."""
         is_all = size is None or size < 0
         end = self._length if is_all else min(self._length, self._position + (size or 0))
         if end > max(self._position, len(self._content)):
@@ -92,7 +92,7 @@ class Beginning:
 
 
 def serve(connection: socket.socket, limit: Callable[[Task], None]) -> None:
-    """Do tasks until the other end is gone; `limit` bounds what one may take."""
+    """Do tasks until the server closes the connection. `limit` sets the resource limits of a task."""
     told = _Told()
     engines = logging.getLogger("resizer.engines")
     engines.addHandler(told)
@@ -112,7 +112,7 @@ def serve(connection: socket.socket, limit: Callable[[Task], None]) -> None:
 
 
 class _Told(logging.Handler):
-    """What engines log in this process: the server says it."""
+    """Collects the engines' log lines for the server's log."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
@@ -124,12 +124,12 @@ class _Told(logging.Handler):
 
 
 def _answers(task: Task, file: BinaryIO) -> Iterator[tuple[dict[str, object], bytes]]:
-    """What is said, and the bytes that go with it."""
+    """Yield pairs of words and bytes. Every exception becomes words."""
     try:
         adopt_settings(task.settings)
         engine = GuardedEngine(load_engine(task.engine))
     except Exception as error:
-        # Whatever a module raises that cannot be imported: it is the project's fault, not the file's.
+        # Importing a module can raise anything. It is the project's fault, not the file's.
         yield _failed("failure", error), b""
     else:
         yield from _results(task, engine, file)
@@ -150,7 +150,7 @@ def _results(
     except ResizerError as error:
         yield {"error": type(error).__name__, "text": str(error)[:MAX_CHARACTERS]}, b""
     except Exception as error:
-        # What an engine returns may be no header and no variant either.
+        # An engine of another project may also return something else than a header or a variant.
         yield _failed("fault", error), b""
 
 
@@ -165,12 +165,12 @@ def _failed(kind: str, error: Exception) -> dict[str, object]:
 
 
 def main() -> None:  # pragma: no cover  # runs in the child, whose lines nobody counts
-    """Serve what is connected as standard input, for as long as somebody is there."""
-    # A server that is told to end tells its whole group, and finishes its renders first.
+    """Serve the socket connected as standard input, until the server closes it."""
+    # An ending server finishes its renders first, but its whole process group gets the signal.
     for one in (signal.SIGINT, signal.SIGTERM):
         signal.signal(one, signal.SIG_IGN)
     os.nice(NICENESS)
-    # Where memory is short, the system ends the server's processes last.
+    # If memory runs short, the system kills children before the server's processes.
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(str(OOM_SCORE_ADJUSTMENT))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -182,7 +182,7 @@ def _limit(task: Task) -> None:  # pragma: no cover  # runs in the child, whose 
     usage = resource.getrusage(resource.RUSAGE_SELF)
     used = int(usage.ru_utime + usage.ru_stime)
     _set_limit(resource.RLIMIT_CPU, used + task.seconds + 1)
-    # In the first task it is what importing has taken, in later ones also what they have left.
+    # At the first task, the size of all imports; later also memory left over by earlier tasks.
     with suppress(OSError):
         pages = int(Path("/proc/self/statm").read_text().split()[0])
         size = pages * resource.getpagesize() + task.megabytes * 1_000_000
@@ -192,6 +192,6 @@ def _limit(task: Task) -> None:  # pragma: no cover  # runs in the child, whose 
 def _set_limit(kind: int, value: int) -> None:  # pragma: no cover  # the same
     _, most = resource.getrlimit(kind)
     if most == resource.RLIM_INFINITY or value < most:
-        # Some systems know a limit, and will not have it set.
+        # Some systems know a limit, but refuse to set it.
         with suppress(OSError, ValueError):
             resource.setrlimit(kind, (value, most))

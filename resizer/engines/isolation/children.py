@@ -1,4 +1,4 @@
-"""Child processes that are started when they are needed, used again, and killed when they take too long."""
+"""Child processes: started on demand, used again, and killed if a task takes too long."""
 
 from __future__ import annotations
 
@@ -30,24 +30,24 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: How long a child may take until it can begin, seconds: a tenth of one, where the machine is idle.
+#: Limit for starting a child. On an idle machine it takes 0.1 s.
 START_SECONDS = 10
-#: How long to wait for one while all are at work, seconds.
+#: How long to wait while all children are busy.
 BORROW_SECONDS = 10
-#: A child has done too much work once it has had this part of its time of a core: the rest went to others.
+#: A child has done too much work after this part of its seconds on a core. Other processes got the rest.
 ENOUGH = 0.9
-#: It has been stopped if it has had less than this part when its time is over.
+#: A child with less than this part of its seconds on a core was stopped from outside.
 STOPPED = 0.05
-#: One that has had little goes on for so many times its time on the clock.
+#: A child with less than ENOUGH may run for so many times its seconds.
 PATIENCE = 2
-#: How long one may take to end by itself, seconds.
+#: How long a child may take to end by itself.
 END_SECONDS = 1
 
-# No secrets of the project: a decoder that is broken into, or that leaks memory into pictures, has none to give.
+# No secrets of the project: an attacker in a decoder, or a decoder leaking memory into variants, finds none.
 _VARIABLES = {"LANG", "LANGUAGE", "PATH", "TMPDIR", "TZ"}
 _KINDS_OF_VARIABLES = ("DYLD_", "LC_", "LD_", "MALLOC_", "VIPS_")
-# Isolated from the user's variables and directories, because an attacker may write there. The child imports what the
-# server can import.
+# `-I` ignores the user's variables and directories, because an attacker may write there. The child gets the server's
+# `sys.path`.
 _BEGIN = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]);"
     " from resizer.engines.isolation.child import main; main()"
@@ -55,13 +55,13 @@ _BEGIN = (
 
 
 class Child:
-    """One process; it does one task at a time."""
+    """One process. It does one task at a time."""
 
     def __init__(self) -> None:
-        """Raises OSError where none can be started."""
+        """Start a process. Raises OSError if that fails."""
         self._connection, theirs = socket.socketpair()
         self._is_ready = False
-        # Python does not mind what is no text either, such as a Path.
+        # `sys.path` may also hold other objects, such as a Path; Python ignores them.
         path = json.dumps(
             [entry for entry in cast("list[object]", sys.path) if isinstance(entry, str)]
         )
@@ -84,7 +84,7 @@ class Child:
         return self._process.poll() is None
 
     def begin(self, task: Task, descriptor: int) -> None:
-        """Raises Busy if it is not there, or cannot start."""
+        """Send the child a task. Raises Busy if the child is gone or did not start."""
         try:
             if not self._is_ready:
                 receive(self._connection, seconds=START_SECONDS)
@@ -95,10 +95,10 @@ class Child:
             raise Busy(f"a child process is not there: {error!r}") from error
 
     def answer(self, task: Task, seconds: float, most_bytes: int) -> tuple[dict[str, Any], bytes]:
-        """Its next words on a task, and the bytes that go with them.
+        """Return the child's next words about a task, and their bytes.
 
-        Raises TooMuchWork, UndecodableOriginal for nonsense, RenderKilled, Busy where it has gone through no fault of the
-        file.
+        Raises TooMuchWork after `seconds` of work, UndecodableOriginal for an invalid answer or a crash, RenderKilled if
+        the child was killed, Busy if something else than the file stopped it.
         """
         try:
             self._wait(seconds)
@@ -115,11 +115,11 @@ class Child:
         return words, message.body
 
     def let_go(self) -> None:
-        """It ends by itself, when it has done what it is at."""
+        """The child ends by itself, after its current task."""
         self._connection.close()
 
     def end(self) -> None:
-        """Let it end; kill it if it does not."""
+        """Let the child end. If it does not within END_SECONDS, kill it."""
         self.let_go()
         try:
             self._process.wait(END_SECONDS)
@@ -132,13 +132,13 @@ class Child:
         self._process.wait()
 
     def abandon(self) -> None:  # pragma: no cover  # coverage does not look into forked processes
-        """Leave it to the process that we were forked from."""
+        """Leave the child to our parent process, after a fork."""
         self._connection.close()
-        # Its end is not ours to wait for.
+        # Only the parent can wait for its end.
         self._process.returncode = 0
 
     def _wait(self, seconds: float) -> None:
-        """Until it says something, or has ended. Raises TooMuchWork, and Busy where others have had its core."""
+        """Wait until the child answers or ends. Raises TooMuchWork; Busy if other processes took its core."""
         began_at, had_before = time.monotonic(), machine.processor_seconds(self.pid)
         pause = seconds
         while not self._says_something(pause):
@@ -169,17 +169,17 @@ class Child:
         if code == -SIGXCPU:
             return TooMuchWork(text)
         if code == -SIGKILL:
-            # Not by us: the system was short of memory, or an operator of patience. The file may be as good as any.
+            # We did not kill it: the system ran out of memory, or an operator killed it. The file may be fine.
             return RenderKilled(text)
-        # Nothing is known where it has not ended at all, or where others collect how processes of this one end.
+        # No code: the child has not ended, or a handler of the project has collected its exit status.
         return UndecodableOriginal(text) if code else Busy(text)
 
 
 class Children:
-    """Those of this process."""
+    """The child processes of this process."""
 
     def __init__(self) -> None:
-        # A lock that can be taken twice: what is collected as garbage may give a child back at any moment.
+        # Reentrant: the garbage collector may close a generator, and so give a child back, at any moment.
         self._guard = threading.Condition(threading.RLock())
         self._idle: list[Child] = []
         self._busy: set[Child] = set()
@@ -190,8 +190,8 @@ class Children:
             return iter([*self._idle, *self._busy])
 
     def borrow(self) -> Child:
-        """One that has nothing to do. Raises Busy where none can be started, or of many none comes back."""
-        # Those that render, and for each core one that reads headers.
+        """Return an idle child, or start one. Raises Busy if that fails, or if all stay busy for BORROW_SECONDS."""
+        # Children for all renders, and one for each core to read headers.
         most = _renders_at_once() + machine.cores()
         with self._guard:
             if not self._guard.wait_for(lambda: self._borrowed < most, BORROW_SECONDS):
@@ -211,7 +211,7 @@ class Children:
         self._keep(child)
 
     def replace(self, child: Child) -> None:
-        """Kill one, and have another begin while nobody waits for it."""
+        """Kill a child, and start another one now, before a request waits for it."""
         self._return(child)
         child.kill()
         if len(self._idle) < _renders_at_once():
@@ -229,10 +229,10 @@ class Children:
             child.end()
 
     def abandon(self) -> None:  # pragma: no cover  # coverage does not look into forked processes
-        """In a process that was forked from ours, whatever other threads were at."""
+        """Forget all children, in a forked process. Other threads may have held the lock."""
         for child in [*self._idle, *self._busy]:
             child.abandon()
-        self.__init__()  # type: ignore[misc]  # begins again, with a lock that nobody holds
+        self.__init__()  # type: ignore[misc]  # a new, free lock
 
     def _return(self, child: Child | None) -> None:
         with self._guard:
@@ -242,7 +242,7 @@ class Children:
             self._guard.notify()
 
     def _keep(self, child: Child) -> None:
-        """As many as the machine renders at once; more were for headers, and end."""
+        """Keep as many children as renders run at once. Further ones have read headers, and end."""
         most = _renders_at_once()
         with self._guard:
             is_kept = len(self._idle) < most
@@ -254,7 +254,7 @@ class Children:
     def _take_idle(self) -> Child | None:
         while True:
             with self._guard:
-                # The last one used is the most likely to have its memory at hand.
+                # The memory of the last one used is most likely not swapped out.
                 child = self._idle.pop() if self._idle else None
             if child is None or child.is_alive:
                 return child
@@ -279,7 +279,7 @@ def _start() -> Child:
 
 
 def _interpreter() -> str:
-    """Python itself; within uWSGI and the like `sys.executable` is another program."""
+    """The path of Python. Within uWSGI and the like, `sys.executable` is another program."""
     if Path(sys.executable).name.startswith("python"):
         return sys.executable
     return str(Path(sys.prefix) / "bin" / "python3")
@@ -291,5 +291,5 @@ def _environment() -> dict[str, str]:
         for name, value in os.environ.items()
         if name in _VARIABLES or name.startswith(_KINDS_OF_VARIABLES)
     }
-    # What threads have freed, glibc would keep for each of them.
+    # Otherwise glibc keeps freed memory for each thread.
     return {"MALLOC_ARENA_MAX": "2", **kept}

@@ -1,7 +1,7 @@
-"""The configured engine in child processes, which can be killed: a decoder cannot be stopped within a process.
+"""The configured engine in child processes. A decoder cannot be stopped within a process, but a child can be killed.
 
-No library for process pools is used, such as Pebble or the standard library's own. They run the project's main script
-again in each child and unpickle its results: an attacker in a decoder would have the server too.
+Pebble and the process pools of the standard library are not used. They run the project's main script in each child, and
+unpickle its results: an attacker in a decoder would control the server too.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ logger = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
-#: Beyond twice what a render is estimated to take: libraries reserve more than they use.
+#: Added to twice the estimate of a render: libraries reserve more than they use.
 RESERVE_MEGABYTES = 256
 STACK_MEGABYTES = 8
-#: What is larger is no size and no count of anything here, and databases cannot hold it.
+#: Larger sizes and counts cannot be real, and database columns cannot hold them.
 MAX_NUMBER = 2**31 - 1
 
 
@@ -56,14 +56,14 @@ class IsolatedEngine:
         self._path = path
 
     def can_read(self, found: Format) -> bool:
-        # No file is looked at for it, so this process may answer.
+        # This reads no file, so this process may answer.
         return load_engine(self._path).can_read(found)
 
     def can_write(self, target: Format) -> bool:
         return load_engine(self._path).can_write(target)
 
     def read_header(self, file: BinaryIO) -> Header:
-        """Fetches no more of a remote file than its decoder wants."""
+        """Reads the first `HEAD_BYTES` of a file; more only if its decoder needs more."""
         found = recognise(file)
         length = file.seek(0, os.SEEK_END)
         megabytes = get_settings().MAX_DECODED_MEGABYTES
@@ -74,7 +74,7 @@ class IsolatedEngine:
                 (header,) = _ask(task, descriptor, [header_wanted])
             if header is not None:
                 return header
-        raise UndecodableOriginal("more is wanted than the whole file")
+        raise UndecodableOriginal("the decoder wants more than the whole file")
 
     def render(
         self, file: BinaryIO, header: Header, variants: Sequence[Variant]
@@ -86,14 +86,19 @@ class IsolatedEngine:
 
 
 class _Expected(NamedTuple, Generic[Result]):
-    """How an answer is read: from the words, and the bytes that go with them, of which there are at most so many."""
+    """How to read an answer: from its words and its bytes."""
 
     read: Callable[[Mapping[str, Any], bytes], Result]
+    #: Limit of the answer's bytes.
     most_bytes: int = 0
 
 
 def _ask(task: Task, descriptor: int, wanted: Sequence[_Expected[Result]]) -> Generator[Result]:
-    """Have a task done, and its answers read. Raises any ResizerError."""
+    """Give a task to a child, and read its answers.
+
+    Raises Busy, TooMuchWork, RenderKilled, EngineFailed, UndecodableOriginal for invalid answers, and the error that
+    an engine raises in the child (`engines/protocol.py`).
+    """
     child = children.borrow()
     is_busy = True
     try:
@@ -104,19 +109,19 @@ def _ask(task: Task, descriptor: int, wanted: Sequence[_Expected[Result]]) -> Ge
             _raise_error(words)
             result = one.read(words, content)
             if number == len(wanted):
-                # Before, because nobody may want to hear that there is no more.
+                # Before the last result, because a caller may not ask for more.
                 is_busy = not _has_ended(child, task)
                 if not is_busy:
                     children.give_back(child)
             yield result
     finally:
-        # What it is at is wanted no longer; or a broken file has been at it, who knows how.
+        # Its work is no longer needed, or a broken file has left it in an unknown state.
         if is_busy:
             children.replace(child)
 
 
 def _has_ended(child: Child, task: Task) -> bool:
-    """Whether there is no more to come, which the next who asks would take for an answer to that."""
+    """Whether the child has ended the task. If not, its next words would answer the next task."""
     try:
         words, _ = child.answer(task, END_SECONDS, 0)
     except ResizerError:
@@ -128,7 +133,7 @@ def _task(
     engine: str, header: Header | None, variants: tuple[Variant, ...], length: int, megabytes: int
 ) -> Task:
     settings = get_settings()
-    # Decoders of AVIF take a thread for each core, and each thread takes addresses for its stack.
+    # AVIF decoders start a thread for each core, and each thread reserves addresses for its stack.
     stacks = STACK_MEGABYTES * (os.cpu_count() or 1)
     return Task(
         token=secrets.token_hex(8),
@@ -144,7 +149,7 @@ def _task(
 
 @functools.lru_cache(maxsize=1)
 def _pickle_settings(settings: Settings) -> bytes:
-    """Without secrets: a child needs none."""
+    """Leaves out sources and signing keys: a child needs no secrets."""
     return pickle.dumps(
         replace(settings, SOURCES={}, SIGNING_KEY=None, SIGNING_KEY_FALLBACKS=()),
     )
@@ -152,7 +157,7 @@ def _pickle_settings(settings: Settings) -> bytes:
 
 @contextmanager
 def _descriptor(file: BinaryIO, most: int | None) -> Iterator[int]:
-    """The file itself, where it is one of this machine; else a copy, or one of its first bytes."""
+    """A descriptor of a local file. For a remote file, of a temporary copy of its first `most` bytes, or of all."""
     try:
         descriptor = file.fileno()
     except OSError:
@@ -169,12 +174,12 @@ def _descriptor(file: BinaryIO, most: int | None) -> Iterator[int]:
 
 
 def _log(words: Mapping[str, Any]) -> None:
-    """Say what a child has logged: one line each, whatever it says."""
+    """Repeat a child's log lines, each as one line. A broken child may send anything."""
     lines = words.get("log")
     for line in lines[:MAX_LINES] if isinstance(lines, list) else ():
         match line:
             case [int(level), str(text)]:
-                # The level is not a child's to choose beyond that.
+                # A child can choose between these two levels only.
                 known = logging.WARNING if level == logging.WARNING else logging.ERROR
                 logger.log(known, "In a child process: %s", f"{text!r:.1000}")
 
@@ -182,7 +187,7 @@ def _log(words: Mapping[str, Any]) -> None:
 def _raise_error(words: Mapping[str, Any]) -> None:
     text = f"{words.get('text')!r:.1000}"
     if "failure" in words:
-        # A system check says so too, unless the child says it for another reason.
+        # A system check reports it too, unless only the child fails to load the engine.
         logger.error("The engine cannot be loaded: %s", text)
         raise Busy(f"the engine cannot be loaded: {text}")
     if "fault" in words:
@@ -195,7 +200,7 @@ def _raise_error(words: Mapping[str, Any]) -> None:
 def _read_header(
     found: Format, length: int, words: Mapping[str, Any], _content: bytes
 ) -> Header | None:
-    """None where the beginning of the file was not enough. Raises UndecodableOriginal for what is no header."""
+    """None if the beginning of the file was not enough. Raises UndecodableOriginal for an invalid header."""
     if "incomplete" in words:
         return None
     try:
@@ -220,18 +225,18 @@ def _is_whole(number: object, most: int) -> bool:
 def _expect(header: Header, variant: Variant) -> _Expected[Rendered]:
     width, height = plan_resizing(header, variant, shrinks=False).plan.size
     frames = header.frames if variant.recipe.animated else 1
-    # No encoder makes twice as many bytes of four channels.
+    # Twice the bytes of four channels: no encoder reaches that.
     most = 8 * width * height * frames + 1_000_000
     return _Expected(functools.partial(_read_rendered, variant), most)
 
 
 def _read_rendered(variant: Variant, words: Mapping[str, Any], content: bytes) -> Rendered:
-    """Raises UndecodableOriginal for what is no such variant."""
+    """Raises UndecodableOriginal for an answer without this variant."""
     try:
         rendered = Rendered(content, *words["rendered"])
         sizes = (rendered.width, rendered.height)
         is_right = all(_is_whole(size, MAX_NUMBER) for size in sizes)
-        # What is no number is less than none.
+        # NaN fails these comparisons.
         is_right &= 0 <= rendered.decode_seconds < MAX_NUMBER
         is_right &= 0 <= rendered.encode_seconds < MAX_NUMBER
     except (KeyError, TypeError) as error:

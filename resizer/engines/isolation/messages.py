@@ -1,7 +1,6 @@
-"""What a process and its child say to each other: the lengths of a head and of a body, then both.
+"""Messages between a process and its child: two lengths, a head and a body.
 
-The child is told in pickles. It answers in JSON and plain bytes, because nobody may unpickle what a process says that
-has read strangers' files.
+The child gets pickles. It answers in JSON and plain bytes: it has read strangers' files, so nobody may unpickle its answers.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ import time
 from typing import NamedTuple
 
 _LENGTHS = struct.Struct("!II")
-#: No head is longer.
+#: Longer heads are refused.
 MAX_HEAD_BYTES = 100_000
 _PIECE_BYTES = 1 << 20
 
@@ -29,28 +28,28 @@ def send(
     descriptor: int | None = None,
     seconds: float | None = None,
 ) -> None:
-    """`descriptor` is a file that goes with it. Raises OSError where the other end is gone, or does not listen."""
+    """Send a message, and with it an open file's `descriptor`. Raises OSError if the other end is gone or does not read."""
     connection.settimeout(seconds)
     lengths = _LENGTHS.pack(len(message.head), len(message.body))
     socket.send_fds(connection, [lengths], [] if descriptor is None else [descriptor])
     connection.sendall(message.head)
     if message.body:
-        # Nothing cannot be sent to who has heard all and ended since.
+        # After a message without a body, the other end may have ended. Sending even nothing would fail.
         connection.sendall(message.body)
 
 
 def receive(
     connection: socket.socket, *, seconds: float | None = None, most_bytes: int = 0
 ) -> Message:
-    """A message, of which the body has no more than so many bytes. A file that comes with it is not taken.
+    """Receive a message with a body of at most `most_bytes`. A file sent with it is not taken.
 
-    Raises EOFError where the other end is gone, TimeoutError when so many seconds are over, ValueError for nonsense.
+    Raises EOFError if the other end is gone, TimeoutError after `seconds`, ValueError for a message longer than allowed.
     """
     return _receive_rest(connection, b"", seconds, most_bytes)
 
 
 def receive_with_file(connection: socket.socket) -> tuple[Message, int]:
-    """A message without a body, and the descriptor that comes with it, which is to be closed. Raises EOFError."""
+    """Receive a message without a body, and a descriptor; close it. Raises EOFError if no descriptor comes."""
     connection.settimeout(None)
     lengths, descriptors, _, _ = socket.recv_fds(connection, _LENGTHS.size, 1)
     if not descriptors:
@@ -74,7 +73,7 @@ def _receive_bytes(connection: socket.socket, count: int, ends_at: float | None)
     content = bytearray()
     while len(content) < count:
         if ends_at is not None:
-            # At nothing a socket would not wait at all, and say so in another class.
+            # With a timeout of 0 a socket does not wait, and raises BlockingIOError, not TimeoutError.
             connection.settimeout(max(0.001, ends_at - time.monotonic()))
         piece = connection.recv(min(_PIECE_BYTES, count - len(content)))
         if not piece:

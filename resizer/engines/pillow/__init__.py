@@ -1,4 +1,4 @@
-"""The engine that is always there: Pillow."""
+"""The default engine without libvips: Pillow."""
 
 from __future__ import annotations
 

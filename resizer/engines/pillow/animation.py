@@ -1,4 +1,4 @@
-"""Pictures that move: counted, decoded frame by frame, and encoded as WebP."""
+"""Animations: count their frames, decode frame by frame, and encode as WebP."""
 
 from __future__ import annotations
 
@@ -31,26 +31,26 @@ if TYPE_CHECKING:
     from resizer.formats import Format
     from resizer.keys.variant import Variant
 
-#: Browsers show frames that want less for as long as this, milliseconds; GIFs of old often say 0.
+#: Browsers show frames of less than LEAST_MILLISECONDS for USUAL_MILLISECONDS. Old GIFs often have 0.
 LEAST_MILLISECONDS = 11
 USUAL_MILLISECONDS = 100
 
-#: The most that a WebP can say (RFC 9649 §2.7.1.1): how often it is shown, and for how long a frame is, milliseconds.
+#: Limits of a WebP (RFC 9649 §2.7.1.1): number of plays, and duration of a frame.
 MAX_PLAYS = 0xFFFF
 MAX_MILLISECONDS = 0xFFFFFF
-#: The sum of all frames, which libwebp counts in 32 bits with a sign.
+#: The sum of all durations: libwebp counts it in 32 bits with a sign.
 MAX_TOTAL_MILLISECONDS = 0x7FFFFFFF
 
-#: More need not be told apart. A PNG says how many it has, and may say two thousand million.
+#: Higher counts make no difference. A PNG may claim two thousand million frames.
 MAX_COUNTED = 100_000
 
 
 def count_frames(file: BinaryIO, image: Image.Image, found: Format) -> int:
-    """How many frames an open picture has; 1 does not move."""
+    """Count the frames of an open image, up to MAX_COUNTED. 1: a still."""
     if not found.can_move:
         return 1
     if found is GIF:
-        # Pillow's own count takes 2.5 microseconds a frame: 7 s for a file of 50 MB with nothing but tiny ones.
+        # Pillow's own count takes 2.5 microseconds a frame: 7 s for a file of 50 MB with tiny frames only.
         file.seek(0)
         return max(1, sum(1 for _ in frames_of(file.read())))
     frames: int = image.n_frames  # type: ignore[attr-defined]  # all of these plug-ins have it
@@ -58,7 +58,10 @@ def count_frames(file: BinaryIO, image: Image.Image, found: Format) -> int:
 
 
 def render_animation(file: BinaryIO, header: Header, variant: Variant, exif: bytes) -> Rendered:
-    """Every frame resized, and all encoded as WebP. Raises TooManyPixels beyond `MAX_ANIMATION_PIXELS`."""
+    """Resize every frame, and encode them as WebP.
+
+    Raises TooManyPixels beyond `MAX_ANIMATION_PIXELS` or MAX_FRAMES, and the errors of `open_image`.
+    """
     if not get_settings().may_move(header.frames, (header.width, header.height)):
         raise TooManyPixels(f"{header.frames} frames of {header.width} x {header.height} px")
     started_at = time.perf_counter()
@@ -112,7 +115,7 @@ def render_animation(file: BinaryIO, header: Header, variant: Variant, exif: byt
 def _declare_alpha(content: bytes) -> bytes:
     """Set the alpha flag of an animated WebP (RFC 9649 §2.7).
 
-    libwebp forgets it where transparency lies around frames only, not in them, and what is clear turns black.
+    If only the canvas around the frames is transparent, libwebp leaves the flag out, and the canvas turns black.
     """
     flags = 20
     if content[12:16] != b"VP8X":
@@ -123,7 +126,10 @@ def _declare_alpha(content: bytes) -> bytes:
 def _frames(
     file: BinaryIO, image: Any, found: Format, count: int
 ) -> Iterator[tuple[Image.Image, int]]:
-    """As many as were counted, and found to be few enough, whatever the file says now; and their milliseconds."""
+    """Yield `count` frames, as counted and checked before, and their milliseconds. The file may claim more now.
+
+    Raises UndecodableOriginal if frames of a PNG are missing.
+    """
     if found.has_layers:
         with open_clean(file) as (clean, _):
             content = clean.read()
@@ -131,7 +137,7 @@ def _frames(
         frames = gif_frames(content, size) if found is GIF else png_frames(content, size, _load)
         profile = image.info.get("icc_profile")
         is_grey = found is PNG and image.mode in GREYS
-        # A PNG may begin with a picture for those who cannot show what moves.
+        # A PNG may begin with a default image outside the animation.
         left = count - 1 if image.info.get("default_image") else count
         for layer, milliseconds in itertools.islice(layers(frames, size), left):
             picture = opaque(layer, is_grey=is_grey)
@@ -154,9 +160,9 @@ def _load(image: Image.Image) -> Image.Image:
 
 
 def _plays(image: Image.Image, found: Format) -> int:
-    """How often an animation is shown; 0 is for ever."""
+    """How many times to play an animation; 0: forever."""
     loop = image.info.get("loop")
     if found is not GIF:
         return loop or 0
-    # A GIF says how often it is repeated; one that says nothing is not.
+    # A GIF gives the number of repetitions. Without it, a GIF plays once.
     return 1 if loop is None else loop and loop + 1

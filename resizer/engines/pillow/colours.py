@@ -1,4 +1,4 @@
-"""Colours: from any profile to sRGB, and from sRGB to light and back."""
+"""Colours: from any profile to sRGB; from sRGB to linear light and back."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from PIL import Image, ImageCms
 
 from resizer.engines.profiles import is_usable
 
-#: Light is counted in so many steps.
+#: Steps of linear light.
 LIGHT_STEPS = 65_535
 
 
 def to_srgb(image: Image.Image, profile: object) -> Image.Image:
-    """L, LA, RGB, RGBA or CMYK with a profile to L, LA, RGB or RGBA without; transparency stays as it is."""
+    """Convert L, LA, RGB, RGBA or CMYK with a profile to L, LA, RGB or RGBA in sRGB. Transparency does not change."""
     alpha = image.getchannel("A") if image.mode in {"LA", "RGBA"} else None
     colours = image.convert({"LA": "L", "RGBA": "RGB"}[image.mode]) if alpha else image
-    # A text of a PNG may bear the name under which Pillow has the profile.
+    # A text chunk of a PNG may have the same name in `info` as the profile.
     if isinstance(profile, bytes) and is_usable(profile, len(colours.getbands())):
         try:
             transform = _transform(profile, colours.mode)
             converted = ImageCms.applyTransform(colours, transform)
         except (ImageCms.PyCMSError, OSError, ValueError):
-            # A broken profile: browsers ignore it as well.
+            # A broken profile: ignore it, as browsers do.
             converted = None
         if converted is not None:
             colours = converted.convert("L") if colours.mode == "L" else converted
@@ -47,12 +47,12 @@ def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform:
 
 
 def to_light(channel: Image.Image) -> Image.Image:
-    """One channel of sRGB, in L, to light, in I, 0 to `LIGHT_STEPS`."""
+    """Convert one channel of sRGB (L) to linear light (I, 0 to `LIGHT_STEPS`)."""
     return channel.point(_light_of(), "I")
 
 
 def from_light(channel: Image.Image) -> Image.Image:
-    """Light in I, which may overshoot its range, to one channel of sRGB in L."""
+    """Convert linear light (I, also out of range) to one channel of sRGB (L)."""
     return channel.point(_srgb_of(), "L")
 
 

@@ -1,4 +1,4 @@
-"""JPEGs without an end: those that have all their pixels, told from those that are cut within."""
+"""JPEGs without an end marker: refuse them if pixels are missing."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ from resizer.formats import JPEG
 if TYPE_CHECKING:
     from typing import BinaryIO
 
-#: What may follow the last byte: bits that make one picture where all is there, and two where some are missing.
+#: Two continuations of a file. If no pixels are missing, both give the same pixels.
 _CONTINUATIONS = (b"\x00" * 64, b"\xaa" * 64)
 _END = b"\xff\xd9"
 _STRIP_HEIGHT = 256  # px
 
 
 def refuse_cut(file: BinaryIO) -> None:
-    """Raises UndecodableOriginal for a JPEG that ends within its pixels, TooMuchWork for floods of parts.
+    """Raise UndecodableOriginal for a JPEG with missing pixels at its end.
 
-    One of which only the end marker is missing is whole: every browser shows it.
+    A JPEG without an end marker may be whole: every browser shows it. Raises TooMuchWork for floods of parts,
+    UnsupportedFormat.
     """
     if recognise(file) is not JPEG:
         return
@@ -43,7 +44,7 @@ def refuse_cut(file: BinaryIO) -> None:
 
 
 def _checksum(content: bytes) -> int:
-    """Of all pixels, in strips: a copy of the whole picture would take its memory once more."""
+    """The checksum of all pixels, in strips. A copy of the whole image would double the memory."""
     with open_image(io.BytesIO(content + _END)) as (image, _):
         image.load()
         checksum = 0

@@ -1,4 +1,4 @@
-"""From a file to pixels that can be resized."""
+"""Decode a file, in a mode Pillow can resize."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 
 def decode(file: BinaryIO, header: Header, scale: int) -> Image.Image:
-    """Decode the whole picture, at 1/scale where the format can, in a mode that can be resized."""
+    """Decode the whole image, at 1/scale if the format supports it, in a mode of `resizable`.
+
+    Raises UndecodableOriginal, TooManyPixels, TooMuchWork, UnsupportedFormat, RenderKilled.
+    """
     with open_image(file) as (image, found):
         refuse_other(image, header)
         if found is GIF:
@@ -33,13 +36,13 @@ def decode(file: BinaryIO, header: Header, scale: int) -> Image.Image:
 
 
 def refuse_other(image: Image.Image, header: Header) -> None:
-    """Whatever was checked of another picture says nothing about this one. Raises UndecodableOriginal."""
+    """Raise UndecodableOriginal for another size than in the header: the file has changed since the checks."""
     if image.size != upright((header.width, header.height), header.orientation):
         raise UndecodableOriginal("the size is not that of the header")
 
 
 def correct_transparency(image: Image.Image) -> None:
-    """A PNG names its transparent colour in its own depth; Pillow compares that with pixels of 8 bits."""
+    """Convert the transparent colour of a PNG from its own depth to 8 bits. Pillow does not."""
     colour = image.info.get("transparency")
     depth = image.tile[0].args if isinstance(image, PngImagePlugin.PngImageFile) else None
     if isinstance(colour, int) and depth in {"L;2", "L;4"}:
@@ -49,7 +52,7 @@ def correct_transparency(image: Image.Image) -> None:
 
 
 def resizable(image: Image.Image) -> Image.Image:
-    """Bring an image into L, LA, RGB, RGBA or CMYK, of 8 bits; Pillow resizes palettes by nearest neighbour."""
+    """Convert to L, LA, RGB, RGBA or CMYK of 8 bits. Pillow would resize a palette by nearest neighbour."""
     if image.mode.startswith("I"):
         return _from_sixteen_bits(image)
     has_alpha = image.has_transparency_data
@@ -61,22 +64,22 @@ def resizable(image: Image.Image) -> Image.Image:
 
 
 def opaque(image: Image.Image, *, is_grey: bool) -> Image.Image:
-    """RGBA without transparency where every pixel is opaque, and without colours where there are none."""
+    """Drop the transparency of RGBA if every pixel is opaque, and the colours if the original is grey."""
     least, _ = image.getchannel("A").getextrema()
     return in_mode(image, ("L" if is_grey else "RGB") + ("" if least == 255 else "A"))
 
 
 def in_mode(image: Image.Image, mode: str) -> Image.Image:
-    """The image itself where it is in that mode: Pillow's own conversion would copy it."""
+    """Convert to a mode. Returns the image itself if nothing changes: Pillow would copy it."""
     return image if image.mode == mode else image.convert(mode)
 
 
 def _from_sixteen_bits(image: Image.Image) -> Image.Image:
-    # Pillow's own conversion clips to white.
+    # Pillow would clip to white.
     grey = image.convert("I").point(lambda value: value * (1 / 257) + 0.5).convert("L")
     colour = image.info.get("transparency")
     if colour is not None:
-        # Compared byte by byte, low and high, for want of a comparison of 16 bits.
+        # Pillow cannot compare 16 bits, so compare low and high bytes.
         planes = Image.frombytes("LA", image.size, image.tobytes()).split()
         same = [
             plane.point(lambda value, wanted=wanted: 255 * (value == wanted))

@@ -1,4 +1,4 @@
-"""From a variant's pixels to its bytes."""
+"""Encode a variant."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from resizer.keys.variant import Variant
 
 
-# Dithering makes files a third larger, and by SSIMULACRA2 no better.
+# Dithering makes files a third larger, and no better by SSIMULACRA2.
 _NO_DITHER = Image.Dither.NONE
 
-#: For each format that has levels of quality: what its encoder is told beside the quality. Is given the subsampling of
-#: colours, and whether more effort is worth it.
+#: For each format with levels of quality, a function of the chroma subsampling, and of whether more effort is worth it. It
+#: returns the encoder's options beside the quality.
 ENCODER_OPTIONS: dict[Format, Callable[[str, bool], dict[str, Any]]] = {
     AVIF: lambda subsampling, has_effort: {
         "speed": 8 if has_effort else 9,
@@ -41,7 +41,7 @@ ENCODER_OPTIONS: dict[Format, Callable[[str, bool], dict[str, Any]]] = {
 
 
 def encode(image: Image.Image, variant: Variant, header: Header, exif: bytes) -> bytes:
-    """Encode a picture in L, LA, RGB or RGBA."""
+    """Encode an image in L, LA, RGB or RGBA."""
     if variant.format is PNG:
         return _encode_png(image, variant, header, exif)
     if image.has_transparency_data and not variant.format.has_alpha:
@@ -67,7 +67,10 @@ def encode(image: Image.Image, variant: Variant, header: Header, exif: bytes) ->
 
 
 def _encode_png(image: Image.Image, variant: Variant, header: Header, exif: bytes) -> bytes:
-    """A palette stays one: half the bytes; Pillow harms it little, except where colours are transparent."""
+    """Keep a palette: half the bytes, and little loss.
+
+    Pillow's palettes of transparent colours lose more. Use one only if the file would be larger than the original.
+    """
     if not header.has_palette or variant.recipe.quality == LOSSLESS:
         return save(image, PNG, exif=exif)
     if not image.has_transparency_data:

@@ -1,4 +1,4 @@
-"""Headers and variants, by Pillow alone."""
+"""Read headers and render variants with Pillow alone."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ if TYPE_CHECKING:
     from resizer.formats import Format
     from resizer.keys.variant import Variant
 
-#: A PNG of less for a pixel is no photograph: those take 1 to 2.5, screenshots and drawings 0.1 to 0.6.
+#: File size for each pixel of a PNG: photographs take 1 to 2.5, screenshots and drawings 0.1 to 0.6.
 GRAPHIC_BYTES = 0.75
 
 
 class PillowEngine:
-    #: Goes on where it fails.
+    #: Fallback (`guarded.py`).
     other = "resizer.engines.libvips.LibvipsEngine"
 
     def can_read(self, found: Format) -> bool:
@@ -85,14 +85,14 @@ def _orientation(image: Image.Image, found: Format) -> int:
     if len(content) > MAX_EXIF_BYTES:
         raise TooMuchWork(f"{len(content)} bytes of EXIF")
     if found is WEBP:
-        # Browsers ignore it there.
+        # Browsers ignore the orientation of a WebP.
         return 1
     exif = Image.Exif()
     try:
-        # Not the image's own method, which takes orientation from XMP as well; browsers do not.
+        # `image.getexif()` also takes the orientation from XMP; browsers do not.
         exif.load(content)
         value = exif.get(ExifTags.Base.Orientation)
     except Exception:
-        # Broken EXIF, for which Pillow raises many classes, does not break the picture.
+        # Ignore broken EXIF. Pillow raises many classes for it.
         return 1
     return value if type(value) is int and 1 <= value <= 8 else 1

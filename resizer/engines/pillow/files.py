@@ -1,4 +1,4 @@
-"""Files as Pillow reads and writes them."""
+"""Open and save files with Pillow."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from resizer.formats import Format
 
-#: What Pillow takes for a sign of a broken file itself (`ImageFile.__init__`, `Image.open`), and what its decoders raise.
+#: Errors Pillow itself takes for a broken file (`ImageFile.__init__`, `Image.open`), and errors of its decoders.
 _BROKEN = (
     EOFError,
     IndexError,
@@ -41,7 +41,7 @@ _BROKEN = (
     zlib.error,
 )
 
-# Pillow refuses a PNG with a longer profile or text. Those that are too long for us never reach it.
+# Pillow refuses a PNG with a longer profile or text. `open_clean` removes such chunks before.
 PngImagePlugin.MAX_TEXT_CHUNK = MAX_PROFILE_BYTES
 
 
@@ -50,10 +50,10 @@ GREYS = {"1", "L", "LA", "I", "I;16", "I;16B"}
 
 @contextmanager
 def open_image(file: BinaryIO, *, whole: bool = True) -> Iterator[tuple[Image.Image, Format]]:
-    """Open a file with the one decoder that its first bytes ask for. What Pillow raises for broken files is their fault.
+    """Open a file with the decoder for its first bytes, and with no other.
 
-    Not `whole`, no more than its header may be read. Raises TooMuchWork for floods of parts, RenderKilled where
-    memory runs out.
+    Without `whole`, read no more than its header. Raises UnsupportedFormat, UndecodableOriginal for a broken file,
+    TooManyPixels, TooMuchWork for floods of parts, RenderKilled if memory runs out.
     """
     try:
         with (
@@ -70,17 +70,17 @@ def open_image(file: BinaryIO, *, whole: bool = True) -> Iterator[tuple[Image.Im
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise TooManyPixels(str(error)) from error
     except UnicodeError:
-        # A text that Pillow cannot read is not the picture.
+        # Pillow cannot read a text; the pixels may be fine.
         raise
     except MemoryError as error:
-        # Of this process, or of its limit: the file may be as good as any.
+        # The process has reached its limit, or the machine has. The file may be fine.
         raise RenderKilled("memory has run out") from error
     except _BROKEN as error:
         raise UndecodableOriginal(f"{type(error).__name__}: {error}") from error
 
 
 def save(image: Image.Image, target: Format, **options: Any) -> bytes:
-    # While Pillow writes to a descriptor, other threads run; a BytesIO keeps them waiting.
+    # While Pillow writes to a descriptor, other threads run. While it writes to a BytesIO, they wait.
     with open_scratch() as output:
         image.save(output, _plugin(target), **options)
         output.seek(0)
@@ -88,7 +88,7 @@ def save(image: Image.Image, target: Format, **options: Any) -> bytes:
 
 
 def has_heic() -> bool:
-    """Make Pillow open HEIC; False where the library that does it is not installed."""
+    """Make Pillow open HEIC. False if pi-heif is not installed."""
     try:
         import pi_heif
     except ImportError:
@@ -98,7 +98,7 @@ def has_heic() -> bool:
 
 
 def _plugin(found: Format) -> str:
-    """The name of Pillow's decoder and encoder. Raises UnsupportedFormat."""
+    """The name of Pillow's decoder and encoder. Raises UnsupportedFormat for HEIC without pi-heif."""
     if found is HEIC and not has_heic():
         raise UnsupportedFormat("pi-heif is not installed")
     return found.pillow

@@ -1,4 +1,4 @@
-"""Frames laid over each other as browsers do: where nothing lies, and where a frame was cleared, it is transparent."""
+"""Compose the frames of an animation as browsers do: empty and cleared places are transparent."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
     from resizer.formats import Format
 
 STRIP_ROWS = 256
-#: Of a frame that is larger than its screen a part is seen; it is decoded whole.
+#: Limit of a frame, in canvases: it is decoded whole, even outside the canvas.
 MAX_SCREENS = 2
-#: No number of a PNG is larger (PNG 3 §7.1), and Pillow takes none for a place.
+#: The largest number of a PNG (PNG 3 §7.1), and the largest coordinate Pillow takes.
 MAX_PLACE = 0x7FFFFFFF
 _CLEAR = (0, 0, 0, 0)
 
 
 def shows_ground(file: BinaryIO, image: Image.Image, found: Format) -> bool:
-    """Whether the first frame of an open GIF leaves a part of the screen free."""
+    """Whether the first frame of a GIF leaves a part of the screen empty."""
     if found is not GIF:
         return False
     file.seek(0)
@@ -37,7 +37,7 @@ def shows_ground(file: BinaryIO, image: Image.Image, found: Format) -> bool:
 
 
 def first_layer(content: bytes, size: tuple[int, int]) -> Image.Image:
-    """What a GIF shows first, on a screen of that size. Raises UndecodableOriginal."""
+    """The first image of a GIF, on a screen of (width, height) px. Raises UndecodableOriginal."""
     frame = next(frames_of(content), None)
     if frame is None:
         raise UndecodableOriginal("a GIF without a frame")
@@ -49,9 +49,9 @@ def first_layer(content: bytes, size: tuple[int, int]) -> Image.Image:
 def layers(
     frames: Iterable[tuple[Control, Image.Image]], size: tuple[int, int]
 ) -> Iterator[tuple[Image.Image, int]]:
-    """What a picture shows in turn, in RGBA, and for how many milliseconds.
+    """Yield each image of an animation in RGBA, and its milliseconds.
 
-    Each is the same canvas, which changes when the next one is taken.
+    It is always the same canvas. It changes when you take the next image.
     """
     canvas = Image.new("RGBA", size)
     for frame, picture in frames:
@@ -65,7 +65,7 @@ def layers(
 
 
 def gif_frames(content: bytes, size: tuple[int, int]) -> Iterator[tuple[Control, Image.Image]]:
-    """Raises UndecodableOriginal."""
+    """Yield each frame of a GIF, decoded. Raises UndecodableOriginal for a frame outside the limits."""
     for frame in frames_of(content):
         _refuse_misfit(frame.box, size)
         control = Control(
@@ -73,7 +73,7 @@ def gif_frames(content: bytes, size: tuple[int, int]) -> Iterator[tuple[Control,
             milliseconds=frame.milliseconds,
             is_cleared=frame.is_cleared,
             is_restored=frame.is_restored,
-            # Pixels are there or not; those that are not keep what lies below.
+            # Transparent pixels of a GIF never replace pixels of the canvas.
             is_over=True,
         )
         yield control, _open(alone(content, frame))
@@ -82,7 +82,10 @@ def gif_frames(content: bytes, size: tuple[int, int]) -> Iterator[tuple[Control,
 def png_frames(
     content: bytes, size: tuple[int, int], load: Callable[[Image.Image], Image.Image]
 ) -> Iterator[tuple[Control, Image.Image]]:
-    """`load` makes pixels of 8 bits of an open PNG. Raises UndecodableOriginal."""
+    """Yield each frame of an animated PNG, decoded. `load` decodes an open PNG to 8 bits.
+
+    Raises UndecodableOriginal for a frame outside the limits.
+    """
     for control, own in apng.frames_of(content):
         _refuse_misfit(control.box, size)
         with Image.open(io.BytesIO(own), formats=["PNG"]) as image:
@@ -90,7 +93,7 @@ def png_frames(
 
 
 def _refuse_misfit(box: tuple[int, int, int, int], size: tuple[int, int]) -> None:
-    """A first frame makes its screen large enough, and that is checked; nothing is known of others."""
+    """Raise UndecodableOriginal for a frame outside the limits. The header's size limits the first frame only."""
     left, top, width, height = box
     if width * height > MAX_SCREENS * size[0] * size[1]:
         raise UndecodableOriginal(f"a frame of {width} x {height} px")
@@ -100,7 +103,7 @@ def _refuse_misfit(box: tuple[int, int, int, int], size: tuple[int, int]) -> Non
 
 def _lay(canvas: Image.Image, picture: Image.Image, left: int, top: int, *, is_over: bool) -> None:
     width, height = picture.size
-    # In strips, because four bytes a pixel for all of it would be as much as the canvas takes.
+    # In strips, because the whole frame in RGBA would take as much memory as the canvas.
     for start in range(0, height, STRIP_ROWS):
         strip = picture.crop((0, start, width, min(height, start + STRIP_ROWS))).convert("RGBA")
         place = (left, top + start)

@@ -1,4 +1,4 @@
-"""From decoded pixels to those of a variant."""
+"""Crop and resize decoded images."""
 
 from __future__ import annotations
 
@@ -25,29 +25,29 @@ _TRANSPOSE = {
 
 
 def resize(image: Image.Image, wanted: Resizing, orientation: int) -> Image.Image:
-    """Crop, resize, bring into sRGB and turn upright; of the original only its colours and transparency are left."""
+    """Crop, resize, convert to sRGB and turn upright. Keeps only colours and transparency, no metadata."""
     profile = image.info.get("icc_profile")
     if wanted.is_linear:
         resized = _resize_light(to_srgb(image, profile), wanted)
     else:
-        # Colours are converted after resizing: there are fewer of them.
+        # Convert colours after resizing: there are fewer pixels.
         resized = to_srgb(_resize(image, wanted), profile)
     if orientation in _TRANSPOSE:
         resized = resized.transpose(_TRANSPOSE[orientation])
-    # Comments, profiles and positions end here: encoders write what they find in `info`.
+    # Encoders write comments, profiles and GPS positions from `info`.
     resized.info = {}
     return resized
 
 
 def _resize(image: Image.Image, wanted: Resizing) -> Image.Image:
-    # Colours that nobody sees must neither bleed into those that are seen nor get out; Pillow would see to it
-    # only where the size changes.
+    # The colours of transparent pixels must not bleed into visible ones, and not reach the variant. Pillow premultiplies only
+    # if the size changes.
     premultiplied = {"LA": "La", "RGBA": "RGBa"}.get(image.mode, image.mode)
     return in_mode(_reduce(in_mode(image, premultiplied), wanted), image.mode)
 
 
 def _resize_light(image: Image.Image, wanted: Resizing) -> Image.Image:
-    """The same with the light of each channel, so that fine texture keeps its brightness."""
+    """Resize in linear light, so that fine texture keeps its brightness."""
     lights = [to_light(image.getchannel(name)) for name in image.mode.removesuffix("A")]
     if not image.mode.endswith("A"):
         channels = [from_light(_reduce(light, wanted)) for light in lights]
@@ -61,7 +61,7 @@ def _resize_light(image: Image.Image, wanted: Resizing) -> Image.Image:
             lambda of: of["light"] * of["weight"], light=light, weight=weight
         )
         small = ImageMath.lambda_eval(
-            # What nobody sees is black: ImageMath divides by nothing to nothing.
+            # Transparent pixels become black: in ImageMath, dividing by 0 gives 0.
             lambda of: of["seen"] / of["weight"],
             seen=_reduce(seen, wanted),
             weight=small_weight,
@@ -72,7 +72,7 @@ def _resize_light(image: Image.Image, wanted: Resizing) -> Image.Image:
 
 def _reduce(image: Image.Image, wanted: Resizing) -> Image.Image:
     left, top, width, height = (side / wanted.scale for side in wanted.plan.box)
-    # A scaled decoding rounds its sides up, hence never down from the box's.
+    # A scaled decoding rounds its sides up, so the box always fits.
     return image.resize(
         wanted.plan.size,
         Image.Resampling.LANCZOS,

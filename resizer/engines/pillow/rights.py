@@ -1,6 +1,6 @@
-"""Who made an original and whose it is: read from EXIF, XMP and IPTC-IIM, and given to its variants as EXIF.
+"""Read creator and copyright of an original from EXIF, XMP and IPTC-IIM, and write them to its variants as EXIF.
 
-Strangers write these: what is broken, strange or too long counts as missing.
+Strangers write these texts. A broken, strange or too long text counts as missing.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import BinaryIO
 
-#: Of a creator and of a copyright notice; what follows is cut off.
+#: A longer creator or copyright notice is cut off.
 MAX_CHARACTERS = 1_000
-#: Texts that are longer before they are cleaned are no texts.
+#: A longer text is ignored.
 MAX_TEXT_BYTES = 65_536
-#: A larger XMP packet is not looked into; those with the whole history of an edited picture have up to some 100 KB.
+#: A larger XMP packet is ignored. With the whole history of an edited image, packets have up to some 100 KB.
 MAX_XMP_BYTES = 1_000_000
 
 _ARTIST, _COPYRIGHT = ExifTags.Base.Artist, ExifTags.Base.Copyright
@@ -34,20 +34,23 @@ _DC = "{http://purl.org/dc/elements/1.1/}"
 
 
 class Rights(NamedTuple):
-    """Empty where nothing is known."""
+    """Creator and copyright notice. Empty: unknown."""
 
     creator: str = ""
     copyright: str = ""
 
 
 def kept_exif(file: BinaryIO) -> bytes:
-    """The EXIF of an original's variants: its creator and copyright where `METADATA` says so, or nothing."""
+    """The EXIF for an original's variants: creator and copyright with `METADATA = "copyright"`, else empty.
+
+    Raises the errors of `open_image`.
+    """
     if get_settings().METADATA != "copyright":
         return b""
     exif = Image.Exif()
     for tag, text in zip((_ARTIST, _COPYRIGHT), _read_rights(file), strict=True):
         if text:
-            # UTF-8 where the standard has ASCII: so does all software that writes other letters at all.
+            # The standard has ASCII only. Other software also writes UTF-8 for other letters.
             exif[tag] = text.encode()
     return exif.tobytes() if exif else b""
 
@@ -60,7 +63,7 @@ def _read_rights(file: BinaryIO) -> Rights:
             try:
                 more = read(image)
             except Exception:
-                # Pillow raises many classes for what is broken, and that does not break the picture.
+                # Ignore broken metadata. Pillow raises many classes for it.
                 continue
             rights = Rights(rights.creator or more.creator, rights.copyright or more.copyright)
     return rights
@@ -70,42 +73,42 @@ def _from_exif(image: Image.Image) -> Rights:
     if image.format == "TIFF":
         exif = image.getexif()
     else:
-        # Not the image's own method, which decodes the pixels of a PNG that has none.
+        # `image.getexif()` decodes the pixels of a PNG without EXIF.
         exif = Image.Exif()
         exif.load(image.info.get("exif") or b"")
     artist, notice = (_decode(exif.get(tag)) for tag in (_ARTIST, _COPYRIGHT))
     if image.format == AVIF.pillow:
-        # Where boxes turn it, Pillow has written EXIF anew, with question marks for letters beyond ASCII.
+        # For a rotated AVIF, Pillow writes EXIF anew, with question marks for letters beyond ASCII.
         artist, notice = ("" if "?" in text else text for text in (artist, notice))
-    # What follows the end of a text is not meant to be seen; a notice has two parts, for photographer and editor.
+    # Ignore bytes behind the end of a text. A notice has two texts, for photographer and editor.
     return Rights(_join(artist.split("\0")[:1]), _join(notice.split("\0")[:2]))
 
 
 def _from_xmp(image: Image.Image) -> Rights:
-    """Of ISO 16684-1 §7 and §8.3: `dc:creator` and `dc:rights`, as arrays of texts."""
+    """`dc:creator` and `dc:rights`, as arrays of texts (ISO 16684-1 §7, §8.3)."""
     packet = image.info.get("xmp") or b""
     if len(packet) > MAX_XMP_BYTES:
         return Rights()
     parser = ElementTree.XMLParser(target=_Builder())
     root = ElementTree.fromstring(packet.rstrip(b"\0"), parser)
-    # Those of the picture itself: others may be deeper, of what it is made of.
+    # Only the image's own rights. Deeper elements may describe its ingredients.
     start = f"{_RDF}Description" if root.tag == f"{_RDF}RDF" else f"{_RDF}RDF/{_RDF}Description"
     creators, notices = (
         [item.text or "" for item in root.iterfind(f"{start}/{_DC}{name}/*/{_RDF}li")]
         for name in ("creator", "rights")
     )
-    # Of the languages of a notice, the default comes first.
+    # The default language of a notice comes first.
     return Rights(_join(creators), _join(notices[:1]))
 
 
 class _Builder(ElementTree.TreeBuilder):
     def doctype(self, *_: object) -> None:
-        """Entities are declared there, and XMP has none of its own: neither bombs nor other files."""
+        """Refuse a document type: it declares entities, for XML bombs or other files. XMP needs none."""
         raise ValueError("XMP with a document type")
 
 
 def _from_iptc(image: Image.Image) -> Rights:
-    # In a JPEG it has no more than 64 KB; a TIFF may have so much that it takes half a minute.
+    # In a JPEG, IPTC has at most 64 KB. In a TIFF, reading it can take half a minute.
     if not isinstance(image, JpegImagePlugin.JpegImageFile):
         return Rights()
     fields = IptcImagePlugin.getiptcinfo(image) or {}
@@ -115,9 +118,9 @@ def _from_iptc(image: Image.Image) -> Rights:
 
 
 def _decode(value: object) -> str:
-    """What Pillow has for a text: bytes, or str that it took for Latin-1; for one that is empty or another thing, neither.
+    """Decode a text of Pillow: bytes, or a str decoded as Latin-1. Other values count as missing.
 
-    What it is encoded in is rarely said, and often wrongly; Latin-1 is hardly ever valid UTF-8 by chance.
+    Files rarely name the encoding, and often a wrong one. Latin-1 is hardly ever valid UTF-8 by chance.
     """
     content = value.encode("latin-1") if isinstance(value, str) else value
     if not isinstance(content, bytes) or len(content) > MAX_TEXT_BYTES:
