@@ -1,1 +1,1 @@
-"""What operators run: the doctor and the purge."""
+"""What operators run: the work of the commands."""

@@ -12,7 +12,7 @@ import time
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import islice, takewhile
+from itertools import takewhile
 from typing import TYPE_CHECKING, NamedTuple, TypeVar, cast
 
 from resizer import store
@@ -20,6 +20,7 @@ from resizer.concurrency.waiting import Deadline
 from resizer.errors import InvalidOption, ResizerError, SourceFailed
 from resizer.keys.variant import DEFAULT_SOURCE, parse_key
 from resizer.maintenance import bookmarks, presence
+from resizer.maintenance.batches import batches
 from resizer.maintenance.bookmarks import Bookmark
 from resizer.records import index
 from resizer.records.descriptions import Reference, version_of
@@ -157,7 +158,7 @@ class Purge:
     def _sweep_files(self, after: Sequence[str]) -> bool:
         """Whether the sweep came to its end. `_sweep_rows` returns the same."""
         files = publishing.walk(self._storage, _directory(self._choice.source), *after)
-        for some in _batches(files, BATCH):
+        for some in batches(files, BATCH):
             candidates = list(self._candidates(one[:3] for one in some))
             answers = self._ask(one.reference for one in candidates)
             self._take(candidates, answers)
@@ -174,7 +175,7 @@ class Purge:
     def _sweep_rows(self, after: Sequence[str | int]) -> bool:
         last = OriginalRow(*after) if after else None  # type: ignore[arg-type]  # as it was written
         while page := self._read(index.list_originals(self._choice.source, last)):
-            for rows in _batches(page, index.BATCH):
+            for rows in batches(page, index.BATCH):
                 done = self._take_originals(rows)
                 last = done[-1] if done else last
                 if len(done) < len(rows) or self._is_over:
@@ -208,7 +209,7 @@ class Purge:
         """Remove the chosen candidates, as far as `answers` has their originals."""
         self._note_unclear(candidates, answers)
         chosen = [one for one in candidates if self._is_chosen(one, answers)]
-        for some in _batches(chosen, BATCH):
+        for some in batches(chosen, BATCH):
             self._delete([one.key for one in some])
             self.report.variants += len(some)
             self.report.bytes += sum(one.bytes for one in some)
@@ -392,12 +393,6 @@ class Purge:
         if self._deadline is None:
             return None
         return Deadline(self._deadline.seconds_left * SAMPLE_SHARE)
-
-
-def _batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
-    rest = iter(items)
-    while some := list(islice(rest, size)):
-        yield some
 
 
 def _is_unfinished(file: Stored, choice: Choice) -> bool:

@@ -990,7 +990,7 @@ def test_output_that_nobody_reads_is_no_traceback(
     (project.directory / "originals").mkdir(exist_ok=True)
     reads, writes = os.pipe()
     os.close(reads)
-    for command in ("resizer_purge", "resizer_doctor"):
+    for command in ("resizer_purge", "resizer_doctor", "resizer_sync"):
         done = subprocess.run(
             [sys.executable, "manage.py", command],
             cwd=ROOT,
@@ -1004,7 +1004,7 @@ def test_output_that_nobody_reads_is_no_traceback(
     os.close(writes)
 
 
-@pytest.mark.parametrize("command", ["resizer_purge -v2", "resizer_doctor"])
+@pytest.mark.parametrize("command", ["resizer_purge -v2", "resizer_doctor", "resizer_sync"])
 @pytest.mark.parametrize(
     ("redirection", "status", "told"),
     [
@@ -1050,7 +1050,7 @@ def run_in_shell(
     )
 
 
-@pytest.mark.parametrize("command", ["resizer_purge", "resizer_doctor"])
+@pytest.mark.parametrize("command", ["resizer_purge", "resizer_doctor", "resizer_sync"])
 def test_disk_that_is_full_ends_a_command(command: str) -> None:
     full = pytest.raises(CommandError, match="No space left on device")
     with open("/dev/full", "w") as out, full as raised:
@@ -1080,7 +1080,7 @@ def test_signs_that_a_file_lacks_are_written_by_their_numbers(tmp_path: Path) ->
         assert "\\u2713 " in out.read()
 
 
-@pytest.mark.parametrize("command", ["resizer_purge", "resizer_doctor"])
+@pytest.mark.parametrize("command", ["resizer_purge", "resizer_doctor", "resizer_sync"])
 def test_pipe_that_is_closed_ends_a_command(command: str) -> None:
     reads, writes = os.pipe()
     os.close(reads)

@@ -1,0 +1,108 @@
+"""Rows of the index by the batch, for commands. None or False says that the database failed."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+from django.db import connections
+
+from resizer.keys.variant import write_recipe
+from resizer.models import CachedVariant, digest_of
+from resizer.records import index
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from resizer.keys.variant import Variant
+    from resizer.records.descriptions import Description
+
+
+class Found(NamedTuple):
+    """A variant in the storage that is to have a row."""
+
+    key: str
+    variant: Variant
+    #: (width, height), px.
+    size: tuple[int, int]
+    bytes: int
+    made_at: float  # POSIX seconds
+
+
+class Row(NamedTuple):
+    pk: int
+    key: str
+    bytes: int
+
+
+def recorded(keys: Iterable[str]) -> set[str] | None:
+    """Those of the keys that have a row, by one query for each 500 of them."""
+    found: set[str] = set()
+    for some in index._batches(keys):
+        # Somebody may have changed a row's key without its digest.
+        rows = CachedVariant.objects.filter(digest__in=map(digest_of, some)).order_by()
+        known = index._read(
+            "The index is not read", partial(_keys_of, rows.values_list("key", flat=True)), None
+        )
+        if known is None:
+            return None
+        found |= known & set(some)
+    return found
+
+
+def record(description: Description, found: Sequence[Found]) -> bool:
+    """Write the rows of variants of one original, and the original's own if there is none."""
+
+    def write() -> bool:
+        original = index._primary_key(description.reference)
+        if original is None:
+            index._record(description)
+            original = index._primary_key(description.reference)
+        rows = [
+            CachedVariant(
+                original_id=cast("int", original),
+                key=one.key,
+                recipe=write_recipe(one.variant.recipe),
+                width=one.size[0],
+                height=one.size[1],
+                format=one.variant.format.name,
+                bytes=one.bytes,
+                created_at=index._moment(one.made_at),
+            )
+            for one in found
+        ]
+        _insert(rows)
+        return True
+
+    return index._write(f"Variants of {description.reference} are not recorded", write, False)
+
+
+def count() -> int | None:
+    """How many cached variants have a row."""
+    return index._read("The index is not read", CachedVariant.objects.count, None)
+
+
+def page(after: int) -> list[Row] | None:
+    """The next 500 cached variants above a primary key, in its order."""
+    rows = CachedVariant.objects.filter(pk__gt=after).order_by("pk")[: index.BATCH]
+
+    def ask() -> list[Row]:
+        return [Row(*one) for one in rows.values_list("pk", "key", "bytes")]
+
+    return index._read("The index is not read", ask, None)
+
+
+def _keys_of(keys: Iterable[str]) -> set[str]:
+    return set(keys)
+
+
+def _insert(rows: list[CachedVariant]) -> None:
+    """Insert rows, except those that another process has written meanwhile."""
+    alias = index._alias()
+    features: Any = connections[alias].features
+    objects = CachedVariant._base_manager.using(alias)
+    if features.supports_ignore_conflicts:
+        objects.bulk_create(rows, batch_size=index.BATCH, ignore_conflicts=True)
+        return
+    known = recorded(row.key for row in rows) or set()
+    objects.bulk_create([row for row in rows if row.key not in known], batch_size=index.BATCH)
