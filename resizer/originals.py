@@ -63,7 +63,7 @@ from resizer.sources import get_source, source_of
 from resizer.sources.deadline import is_in_request
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from resizer.records.descriptions import State
 
@@ -84,7 +84,7 @@ _OF_SOURCES = (SourceFailed.__name__, SourceTimedOut.__name__)
 
 
 #: Anything that names an original. An empty field or string names none.
-File: TypeAlias = "DjangoFile[Any] | Original | Reference | str | None"
+File: TypeAlias = "DjangoFile[Any] | Original | Reference | Description | str | None"
 
 
 def locate(file: File) -> Reference:
@@ -98,6 +98,8 @@ def locate(file: File) -> Reference:
         file = str(file)
     if isinstance(file, Reference):
         return file
+    if isinstance(file, Description):
+        return file.reference
     if isinstance(file, Original):
         return Reference(file.source, file.name)
     if not file or not getattr(file, "_committed", not isinstance(file, DjangoFile)):
@@ -189,6 +191,8 @@ def look_up(
 
 
 def _known(file: File, reference: Reference) -> Description:
+    if isinstance(file, Description):
+        return file
     row = from_row(file) if isinstance(file, Original) else None
     if row is not None and row.checked_at:
         return row
@@ -281,22 +285,26 @@ def prefetch(files: Iterable[FieldFile]) -> None:
             reference = locate(file)
             if reference.name:
                 wanted.setdefault(reference, []).append(file)
-    if not wanted:
-        return
-    keys = {reference: cache_key(reference) for reference in wanted}
+    for reference, state in recall_many(wanted).items():
+        if isinstance(state, Description):
+            for file in wanted[reference]:
+                file._resizer_description = state  # type: ignore[attr-defined]
+
+
+def recall_many(references: Collection[Reference]) -> dict[Reference, State]:
+    """The states of many originals. Needs one cache call, and one query for those missing in the cache."""
+    if not references:
+        return {}
+    keys = {reference: cache_key(reference) for reference in references}
     remembered = cache.read_many(keys.values())
     states = {one: decode(one, remembered.get(key)) for one, key in keys.items()}
-    found = {one: state for one, state in states.items() if isinstance(state, Description)}
     missing = index.find_many(
         one for one, state in states.items() if not isinstance(state, Description | Failed)
     )
     if missing:
         encoded = {cache_key(one.reference): one.encode() for one in missing}
         cache.write_many(encoded, get_settings().FRESH_SECONDS)
-    found.update({description.reference: description for description in missing})
-    for reference, description in found.items():
-        for file in wanted[reference]:
-            file._resizer_description = description  # type: ignore[attr-defined]
+    return states | {description.reference: description for description in missing}
 
 
 def note_broken(description: Description) -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 #: A browser reads it as one name (HTML §13.1.2.3); `=`, a space or a quote would end it.
-_ATTRIBUTE_NAME = re.compile(r"[^\s\x00-\x1f\x7f-\x9f\"'<>/=]+")
+ATTRIBUTE_NAME = re.compile(r"[^\s\x00-\x1f\x7f-\x9f\"'<>/=]+")
 #: What would end an attribute or begin a tag. An entity stays: in HTML, `&amp;` is meant.
 _BREAKING = str.maketrans({'"': "&quot;", "'": "&#x27;", "<": "&lt;", ">": "&gt;"})
 
@@ -55,7 +55,7 @@ class Picture:
 
     def __post_init__(self) -> None:
         for name in self.attributes:
-            if not _ATTRIBUTE_NAME.fullmatch(name):
+            if not ATTRIBUTE_NAME.fullmatch(name):
                 raise ValueError(f"{name!r} is not the name of an attribute.")
 
     def __html__(self) -> SafeString:

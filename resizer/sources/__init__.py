@@ -12,7 +12,13 @@ from resizer.conf import Settings, get_settings
 from resizer.errors import OriginalNotFound
 from resizer.sources.fields import field_source, field_sources, find_field_source
 from resizer.sources.identity import OWN, place_of
-from resizer.sources.protocol import BulkSource, ListableSource, Source, stat_each
+from resizer.sources.protocol import (
+    AddressableSource,
+    BulkSource,
+    ListableSource,
+    Source,
+    stat_each,
+)
 from resizer.sources.static import StaticSource
 from resizer.sources.storage import StorageSource
 from resizer.sources.web.source import HttpSource
@@ -24,6 +30,7 @@ if TYPE_CHECKING:
     from django.core.files.storage import Storage
 
 __all__ = [
+    "AddressableSource",
     "BulkSource",
     "HttpSource",
     "ListableSource",
@@ -31,6 +38,7 @@ __all__ = [
     "Stat",
     "StaticSource",
     "StorageSource",
+    "find_by_url",
     "find_source",
     "get_source",
     "get_sources",
@@ -64,6 +72,20 @@ def get_source(alias: str) -> Source:
     if source is None:
         raise OriginalNotFound(f"there is no source {alias!r}")
     return source
+
+
+def find_by_url(url: str) -> tuple[str, str] | None:
+    """The alias of a source and the name of its original behind a URL, which is a path or "//host/path".
+
+    Knows the sources in the settings only. The URL may come from an attacker, and the storages of fields may be private.
+    """
+    found = [
+        (alias, name)
+        for alias, source in _build(get_settings()).items()
+        if isinstance(source, AddressableSource) and (name := source.name_of(url))
+    ]
+    # One storage may be served below another. The shorter name has the longer base.
+    return min(found, key=lambda one: len(one[1]), default=None)
 
 
 def source_of(storage: Storage) -> tuple[str, Source] | None:

@@ -61,6 +61,15 @@ class ListableSource(Source, Protocol):
 
 
 @runtime_checkable
+class AddressableSource(Source, Protocol):
+    """One that knows its originals by the URLs that browsers find them at; a source need not."""
+
+    def name_of(self, url: str) -> str | None:
+        """The name behind a URL without query and fragment: a path, or "//host/path". None for a foreign one."""
+        ...
+
+
+@runtime_checkable
 class BulkSource(Source, Protocol):
     """One that is asked for many names sooner than for each; a source need not."""
 

@@ -71,6 +71,9 @@ class StaticSource:
         with storage_errors(name):
             return str(super(HashedFilesMixin, cast("Any", storage)).url(name))
 
+    def name_of(self, url: str) -> str | None:
+        return self._collected.name_of(url)
+
     def _stored_name(self, name: str) -> str:
         """The name of the collected file: manifest storages add a hash, and may keep no file without it."""
         storage = self._collected.storage

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import threading
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from functools import partial
 from typing import TYPE_CHECKING, BinaryIO, cast
+from urllib.parse import unquote
 
 from django.core.files.storage import storages
 
 from resizer.conf import get_settings
-from resizer.errors import SourceFailed
+from resizer.errors import ResizerError, SourceFailed
 from resizer.keys.variant import tidy_name
 from resizer.sources import absence
 from resizer.sources.bulkhead import one_fetch_from
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
     from django.core.files.storage import Storage
 
-    from resizer.errors import ResizerError
     from resizer.storages.protocol import Kind, Stat
 
 
@@ -151,6 +151,23 @@ class StorageSource:
     def url(self, name: str) -> str:
         with storage_errors(name):
             return self.storage.url(name)
+
+    def name_of(self, url: str) -> str | None:
+        base = self._base_url().removeprefix("https:").removeprefix("http:")
+        # Without MEDIA_URL, every path of the site would be a media file.
+        if base in {"", "/"} or not url.startswith(base):
+            return None
+        return self.spell(unquote(url.removeprefix(base)))
+
+    def _base_url(self) -> str:
+        """The URL before all names; empty if there is none."""
+        base = getattr(self.storage, "base_url", None)
+        if base is not None:
+            return str(base)
+        # A bucket has no such attribute, and may sign each URL by a query.
+        with suppress(ResizerError):
+            return self.url("x").partition("?")[0].removesuffix("x")
+        return ""
 
 
 def _ask(ask: Callable[[], Stat], name: str) -> Stat:

@@ -1,8 +1,9 @@
-"""`{% load resizer %}`: the tags `resized_img` and `resized_url`.
+"""`{% load resizer %}`: the tags `resized_img` and `resized_url`, and the filter `resized_html`.
 
 {% resized_img photo.image alt="A cat" width=600 class="card" data-id=photo.pk %}
 {% resized_img photo.image alt="A cat" as cat %} {{ cat.url }} {{ cat.width }}
 {% resized_url photo.image width=1200 ratio="1200/630" format="jpeg" %}
+{{ article.body|resized_html }}
 """
 
 from __future__ import annotations
@@ -13,10 +14,12 @@ from django import template
 
 from resizer.markup import nodes, picture
 from resizer.markup.options import Options
+from resizer.markup.rich_text import resize_html
 from resizer.markup.tags import Tag, keyword_names
 
 if TYPE_CHECKING:
     from django.template.base import Parser, Token
+    from django.utils.safestring import SafeString
 
 register = template.Library()
 
@@ -50,3 +53,9 @@ def resized_img(parser: Parser, token: Token) -> nodes.ResizedNode:
 def resized_url(parser: Parser, token: Token) -> nodes.ResizedNode:
     """Print the URL of one variant. Raises TemplateSyntaxError for an unknown option and for a wrong literal."""
     return nodes.parse(parser, token, RESIZED_URL)
+
+
+@register.filter(is_safe=True)
+def resized_html(html: object) -> SafeString:
+    """Make the pictures in an editor's HTML responsive. The text counts as HTML, as with `safe`."""
+    return resize_html(html)

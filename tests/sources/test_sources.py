@@ -12,7 +12,7 @@ import pytest
 from django.contrib.staticfiles.storage import ManifestStaticFilesStorage, StaticFilesStorage
 from django.core.cache import caches
 from django.core.files.base import ContentFile, File
-from django.core.files.storage import InMemoryStorage, default_storage, storages
+from django.core.files.storage import InMemoryStorage, Storage, default_storage, storages
 from django.core.management import call_command
 from django.template import Context, Template
 
@@ -22,10 +22,19 @@ from resizer.engines.pillow import PillowEngine
 from resizer.errors import Busy, OriginalNotFound, ResizerError, SourceFailed, SourceTimedOut
 from resizer.markup import picture
 from resizer.models import Original
-from resizer.sources import HttpSource, Source, StaticSource, StorageSource, get_source, get_sources
+from resizer.sources import (
+    AddressableSource,
+    HttpSource,
+    Source,
+    StaticSource,
+    StorageSource,
+    get_source,
+    get_sources,
+)
 from tests.conftest import save
 from tests.hostile_server import hostile_server
 from tests.pictures import decode, photograph
+from tests.storages.conftest import QuickStorage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -605,3 +614,27 @@ def test_file_that_another_thread_closes_is_read_no_longer(settings: Settings) -
         with pytest.raises(Busy):
             source.stat("a.jpg")
         other.submit(held.__exit__, None, None, None).result()
+
+
+def test_storage_knows_a_name_by_its_url() -> None:
+    source = get_source("default")
+    assert isinstance(source, AddressableSource)
+    assert source.name_of("/originals/a%20b.jpg") == "a b.jpg"
+    assert source.name_of(source.url("photos//é?.jpg")) == "photos/é?.jpg"
+    assert source.name_of("/elsewhere/a.jpg") is None
+
+
+@pytest.mark.parametrize("querystring_auth", [True, False], ids=["signed", "unsigned"])
+def test_bucket_knows_a_name_by_its_url(*, querystring_auth: bool) -> None:
+    place = {"endpoint_url": "http://s3.example", "region_name": "x", "bucket_name": "names"}
+    storage = QuickStorage(**place, location="media", querystring_auth=querystring_auth)
+    source = StorageSource(storage)
+    url = source.url("2026/a b.jpg")
+    assert ("?" in url) is querystring_auth
+    bare = url.partition("?")[0].removeprefix("http:")
+    assert source.name_of(bare) == "2026/a b.jpg"
+    assert source.name_of(bare.replace("media", "other")) is None
+
+
+def test_storage_without_urls_knows_no_name() -> None:
+    assert StorageSource(Storage()).name_of("/media/a.jpg") is None

@@ -1,0 +1,315 @@
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import markdown
+import pytest
+from django.core.files.base import ContentFile
+from django.core.files.storage import storages
+from django.template import Context, Template
+from django.test import override_settings
+
+from resizer import originals
+from resizer.contrib.markdown import ResizerExtension
+from resizer.markup.rich_text import resize_html
+from resizer.records import cache
+from tests.conftest import save
+from tests.costs import counted
+from tests.pictures import photograph
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pytest_django import Settings
+
+pytestmark = pytest.mark.django_db
+
+PICTURE = re.compile(r"<picture>.*?</picture>", re.DOTALL)
+
+
+def pictures(html: str) -> list[str]:
+    return PICTURE.findall(html)
+
+
+def image_of(picture: str) -> str:
+    """The `<img>` of a picture without what changes with the original."""
+    image = picture[picture.index("<img") : -len("</picture>")]
+    return re.sub(r' (?:src|srcset|sizes|loading|decoding)="[^"]*"', "", image)
+
+
+@pytest.fixture
+def a() -> str:
+    """The URL of an original of 1600 x 1200 px."""
+    return storages["default"].url(save("a.jpg"))
+
+
+def test_filter_makes_a_picture_of_an_image_in_html(a: str) -> None:
+    template = Template("{% load resizer %}<main>{{ body|resized_html }}</main>")
+    body = f'<p>One &amp; two</p>\n<p><img src="{a}" alt="Cat &amp; dog"></p>'
+    html = template.render(Context({"body": body}))
+    assert html.startswith("<main><p>One &amp; two</p>\n<p><picture><source type=")
+    assert html.endswith('decoding="async"></picture></p></main>')
+    assert image_of(html[: -len("</p></main>")]) == (
+        '<img width="1600" height="1200" alt="Cat &amp; dog">'
+    )
+
+
+@pytest.mark.parametrize("nothing", [None, ""])
+def test_empty_text_is_empty(nothing: str | None) -> None:
+    assert resize_html(nothing) == ""
+
+
+# As the editors write it; only the addresses are replaced.
+CKEDITOR = """<p>Text</p><figure class="image image_resized image-style-side" style="width:50%;">
+<a href="https://example.com"><img style="aspect-ratio:1600/1200;" src="URL" alt="A cat" width="1600" height="1200"></a>
+<figcaption>Caption&nbsp;1</figcaption></figure><p><img class="image_resized" style="width:300px;" src="URL" width="1600" height="1200"></p>"""
+TINYMCE = """<p style="text-align: center;"><img style="float: right;" title="Hello" src="URL" alt="A cat" width="400" height="300" data-mce-x="1"></p>"""
+PROSE = """<figure><img src="URL" alt="A cat"><figcaption>Caption</figcaption></figure>"""
+WAGTAIL = """<p data-block-key="ab1cd"><b>Text</b></p><img alt="A cat" class="richtext-image left" height="375" src="URL" width="500"><p></p>"""
+
+
+@pytest.mark.parametrize(
+    ("html", "images"),
+    [
+        (
+            CKEDITOR,
+            [
+                '<img width="1600" height="1200" alt="A cat" style="aspect-ratio:1600/1200;">',
+                '<img width="1600" height="1200" alt="" class="image_resized" style="width:300px;">',
+            ],
+        ),
+        (
+            TINYMCE,
+            [
+                '<img width="400" height="300" alt="A cat" style="float: right;" title="Hello" data-mce-x="1">'
+            ],
+        ),
+        (PROSE, ['<img width="1600" height="1200" alt="A cat">']),
+        (WAGTAIL, ['<img width="500" height="375" alt="A cat" class="richtext-image left">']),
+    ],
+    ids=["CKEditor 5", "TinyMCE", "django-prose-editor", "Wagtail"],
+)
+def test_output_of_editors_keeps_all_but_its_images(a: str, html: str, images: list[str]) -> None:
+    html = html.replace("URL", a)
+    made = resize_html(html)
+    assert PICTURE.split(made) == re.split("<img[^>]*>", html)
+    assert [image_of(one) for one in pictures(made)] == images
+
+
+def test_width_in_pixels_of_a_style_limits_the_candidates(a: str) -> None:
+    html = resize_html(f'<img style="width: 300px" width="1600" height="1200" src="{a}">')
+    assert " 2x" in html
+    assert 'width="1600" height="1200"' in html
+
+
+def test_picture_is_never_changed_twice(a: str) -> None:
+    html = resize_html(f'<img src="{a}" alt=""><img src="{a}" width="16" alt="">')
+    assert len(pictures(html)) == 2
+    assert resize_html(html) == html
+
+
+def test_variant_alone_stays(a: str, settings: Settings) -> None:
+    settings.RESIZER = {"FORMATS": []}
+    html = resize_html(f'<img src="{a}" width="2048" alt="">')
+    plain = re.sub(' srcset="[^"]*"', "", html)
+    assert resize_html(plain) == plain
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        "<p>No picture <b>at all",
+        "<img>",
+        "<img src>",
+        '<img src="">',
+        '<img src="https://elsewhere.example/originals/a.jpg">',
+        '<img src="//elsewhere.example/originals/a.jpg">',
+        '<img src="a.jpg"><img src="data:image/png;base64,AAAA"><img src="http://[/a.jpg">',
+        '<img src="ftp://testserver/originals/a.jpg">',
+        '<img src="/originals/"><img src="/originals/absent.jpg"><img src="/other/a.jpg">',
+        '<img src="/originals/../../etc/passwd">',
+        '<img src="/originals/drawing.svg"><img src="/originals/broken.jpg">',
+        '<picture><source srcset="b.webp"><img src="/originals/a.jpg"></picture>',
+        '<img srcset="b.jpg 2x" src="/originals/a.jpg">',
+        '<!-- <img src="/originals/a.jpg"> -->',
+        """<script>x = '<img src="/originals/a.jpg">'</script>""",
+        '<textarea><img src="/originals/a.jpg"></textarea>',
+        '<noscript><img src="/originals/a.jpg"></noscript>',
+        '<template><p><img src="/originals/a.jpg"></p></template>',
+        '<svg><title>t</title><img src="/originals/a.jpg"/></svg>',
+        '<img src="/originals/a.jpg" alt="Missing quote class="x">',
+        '<p title="<img src=/originals/a.jpg>">',
+        '<img src="/originals/a.jpg"',
+        '&lt;img src="/originals/a.jpg"&gt;',
+        '<img alt="" src="/img/a.jpg/01dc123d-SWDYh7SvWayfGJ/320.jpg">',
+    ],
+)
+def test_unknown_html_stays_byte_for_byte(a: str, html: str) -> None:
+    save("drawing.svg", b'<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"/>')
+    save("broken.jpg", photograph())
+    broken = originals.look_up("broken.jpg")
+    originals.note_broken(broken)
+    for _ in range(2):
+        assert resize_html(html) == html
+
+
+def test_unknown_html_beside_a_picture_stays_byte_for_byte(a: str) -> None:
+    rest = "<P CLASS=a b='c'>é\r\n<br/></P >&nbsp;<o:p></o:p><![if x]>\n", "</div></span>\t<p"
+    html = resize_html(f"{rest[0]}<IMG ALT=x SRC={a} />{rest[1]}")
+    assert PICTURE.split(html) == list(rest)
+
+
+def test_html_that_the_parser_refuses_stays(a: str) -> None:
+    html = f'<img src="{a}"><![unknown[ x ]>'
+    assert resize_html(html) in {html, resize_html(f'<img src="{a}">') + "<![unknown[ x ]>"}
+
+
+def test_static_picture_is_known_by_its_url(settings: Settings, tmp_path: Path) -> None:
+    settings.DEBUG = True
+    settings.STATICFILES_DIRS = [tmp_path / "static"]
+    (tmp_path / "static").mkdir()
+    (tmp_path / "static" / "a b.jpg").write_bytes(photograph())
+    html = '<img src="/static/a%20b.jpg" alt="">'
+    assert resize_html(html) == html
+    settings.RESIZER = {"SOURCES": {"static": {"BACKEND": "resizer.sources.StaticSource"}}}
+    assert "/img/_static/a=20b.jpg" in resize_html(html)
+
+
+@override_settings(ALLOWED_HOSTS=["www.example.com", ".example.org", "*"])
+@pytest.mark.parametrize(
+    ("before", "is_ours"),
+    [
+        ("https://www.example.com", True),
+        ("http://www.example.com:8000", True),
+        ("//cdn.example.org", True),
+        (" ", True),
+        ("https://elsewhere.example", False),
+    ],
+)
+def test_absolute_urls_of_this_site_are_ours(a: str, before: str, *, is_ours: bool) -> None:
+    assert ("<picture>" in resize_html(f'<img src="{before}{a}?v=2#x" alt="">')) == is_ours
+
+
+@pytest.mark.parametrize(
+    "url", ["https://cdn.example/media/a%20b.jpg", "//cdn.example/media/a b.jpg"]
+)
+def test_media_on_another_host_are_ours(url: str, settings: Settings) -> None:
+    options = settings.STORAGES["default"]["OPTIONS"] | {"base_url": "https://cdn.example/media/"}
+    default = settings.STORAGES["default"] | {"OPTIONS": options}
+    settings.STORAGES = {**settings.STORAGES, "default": default}
+    storages["default"].save("a b.jpg", ContentFile(photograph()))
+    assert "<picture>" in resize_html(f'<img src="{url}" alt="">')
+    assert "<picture>" not in resize_html('<img src="/media/a%20b.jpg" alt="">')
+
+
+def test_warm_page_of_many_pictures_makes_one_cache_call() -> None:
+    urls = [storages["default"].url(save(f"{number}.jpg")) for number in range(24)]
+    html = "".join(f'<p><img src="{url}" alt=""></p>' for url in [*urls, "/originals/absent.jpg"])
+    cold = resize_html(html)
+    assert len(pictures(cold)) == 24
+    with counted() as costs:
+        assert resize_html(html) == cold
+    assert costs == (["read_many"], [], [])
+
+
+def test_page_waits_for_a_slow_source_only_once(a: str, caplog: pytest.LogCaptureFixture) -> None:
+    cache.write(cache.key_of("slow", "default"), True, 10)
+    html = f'<img src="{a}" alt="">'
+    assert resize_html(html) == html
+    assert not caplog.records
+
+
+def test_text_without_our_pictures_costs_nothing() -> None:
+    with counted() as costs:
+        resize_html('<p><img src="https://elsewhere.example/a.jpg" alt=""></p>' * 24)
+    assert costs == ([], [], [])
+
+
+def test_long_text_is_not_kept_in_memory(a: str) -> None:
+    html = f'<p>{"x" * 200_000}</p><img src="{a}" alt="">'
+    assert len(pictures(resize_html(html))) == 1
+
+
+@pytest.mark.parametrize(
+    ("written", "options", "printed", "widest"),
+    [
+        # Sizes in pixels stay, also in the words of old editors.
+        ("width=400", {}, 'width="400" height="300"', 800),
+        ('width="400px"', {}, 'width="400" height="300"', 800),
+        ("height=300", {}, 'width="400" height="300"', 800),
+        ("width=400 height=301", {}, 'width="400" height="301"', 800),
+        ("width=0 height=0", {}, 'width="0" height="0"', 1600),
+        ("width=wide", {}, 'width="wide"', 1600),
+        # A size above the original's own is one of the layout.
+        ("width=3200", {}, 'width="3200" height="2400"', 1600),
+        # A percentage is one of the layout.
+        ('width="50%"', {}, 'width="50%"', 1600),
+        ('width="50%" height=300', {}, 'width="50%" height="300"', 1600),
+        # Another ratio is cut out, not squeezed.
+        ("width=400 height=400", {}, 'width="400" height="400"', 800),
+        # The site has less room than the editor.
+        ("width=1600 height=1200", {"width": 720}, 'width="720" height="540"', 1600),
+        ("width=400", {"width": 720}, 'width="400" height="300"', 800),
+        ("", {"width": "720"}, 'width="720" height="540"', 1600),
+        # The site cuts all pictures to one ratio.
+        ("width=400 height=300", {"ratio": "2/1"}, 'width="400" height="200"', 800),
+        ("height=300", {"ratio": "2/1", "width": 600}, 'width="600" height="300"', 1200),
+    ],
+)
+def test_size_of_a_picture(
+    a: str, written: str, options: dict[str, object], printed: str, widest: int
+) -> None:
+    made = resize_html(f'<img {written} src="{a}" alt="">', **options)
+    assert image_of(made) == " ".join(["<img", *printed.split(), 'alt="">'])
+    assert re.findall(r"/(\d+)\.avif", made)[-1] == str(widest)
+
+
+def test_another_ratio_is_cut_from_the_picture(a: str) -> None:
+    assert "/1x1/" in resize_html(f'<img width=400 height=400 src="{a}" alt="">')
+
+
+def test_attributes_of_the_editor_win(a: str) -> None:
+    html = resize_html(f'<img loading=eager hidden id=x ID=y src="{a}" alt="">')
+    assert html.endswith(' alt="" loading="eager" decoding="async" hidden id="x"></picture>')
+
+
+def test_wrong_option_is_an_error(a: str) -> None:
+    with pytest.raises(ValueError, match="ratio"):
+        resize_html(f'<img src="{a}">', ratio="wide")
+
+
+MARKDOWN = """
+Text & more, `<img src="/originals/a.jpg">`.
+
+![A cat](/originals/a.jpg "Title")
+
+[![A dog](/originals/a.jpg)](/dogs/)
+
+<figure><img src="/originals/a.jpg" width="400" alt=""></figure>
+
+    <img src="/originals/a.jpg">
+"""
+
+
+@pytest.mark.parametrize(
+    "extension", ["resizer.contrib.markdown", ResizerExtension()], ids=["by name", "by class"]
+)
+def test_markdown_prints_pictures(a: str, extension: str | ResizerExtension) -> None:
+    html = markdown.markdown(MARKDOWN, extensions=[extension])
+    plain = markdown.markdown(MARKDOWN)
+    assert PICTURE.split(html) == re.split("<img[^>]*>", plain)
+    assert [image_of(one) for one in pictures(html)] == [
+        '<img width="1600" height="1200" alt="A cat" title="Title">',
+        '<img width="1600" height="1200" alt="A dog">',
+        '<img width="400" height="300" alt="">',
+    ]
+    assert type(html) is str
+
+
+def test_markdown_takes_options(a: str) -> None:
+    options = {"resizer.contrib.markdown": {"width": 720, "ratio": "16/9"}}
+    html = markdown.markdown(
+        "![Cat](/originals/a.jpg)", extensions=list(options), extension_configs=options
+    )
+    assert 'width="720" height="405"' in html
