@@ -1,1 +1,1 @@
-"""What a key says, and how it is spelled. Neither Django nor an image library is known here."""
+"""Keys: their contents, their spelling, and geometry. Imports neither Django nor an image library."""

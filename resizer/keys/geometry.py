@@ -1,4 +1,4 @@
-"""Crop box and size of a variant: pure arithmetic that every engine shares, so that all agree to the pixel."""
+"""Crop box and size of a variant: pure arithmetic for all engines, so that they agree to the pixel."""
 
 from __future__ import annotations
 
@@ -10,17 +10,19 @@ from resizer.keys.variant import Fit
 if TYPE_CHECKING:
     from resizer.keys.variant import Recipe, Variant
 
-#: EXIF orientations whose stored rows are the picture's columns (EXIF 3.0 §4.6.4 A, tag 0x0112).
+#: EXIF orientations with rows and columns exchanged (EXIF 3.0 §4.6.4 A, tag 0x0112).
 TRANSPOSED = frozenset({5, 6, 7, 8})
 
-# A picture is first shrunk by whole factors, cheaply, to no less than this multiple of its final size. At 1.5
-# nothing is visible after encoding; Pillow's customary 2.0 decodes a 12 MP photograph in full for 1280 px.
+# First an original is shrunk by whole factors, cheaply, to no less than this multiple of its final size. At 1.5
+# nothing is visible after encoding. With Pillow's usual 2.0, a 12 MP photograph is decoded in full for 1280 px.
 REDUCING_GAP = 1.5
-#: What libjpeg divides by while decoding; others that can divide do so by the same.
+#: libjpeg's factors for shrinking while decoding. Other decoders are used with the same factors.
 DECODING_SCALES = (8, 4, 2, 1)
 
 
 class Box(NamedTuple):
+    """A rectangle, px; origin top left."""
+
     left: int
     top: int
     width: int
@@ -28,19 +30,20 @@ class Box(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """Cut the box out of the original, then resize it to the size; all px."""
+    """Crop an original to a box, then resize it to a size."""
 
     box: Box
+    #: (width, height), px.
     size: tuple[int, int]
 
 
 def upright(size: tuple[int, int], orientation: int) -> tuple[int, int]:
-    """The (width, height) that a viewer sees of a picture stored as (width, height)."""
+    """Apply an EXIF orientation to a stored (width, height)."""
     return (size[1], size[0]) if orientation in TRANSPOSED else size
 
 
 def widest(size: tuple[int, int], recipe: Recipe) -> int:
-    """The largest width of a variant that enlarges nothing, px; `size` is the upright original's."""
+    """The largest width of a variant without enlarging, px. `size` is the upright original's."""
     width, height = size
     if recipe.ratio is None:
         return width
@@ -49,11 +52,11 @@ def widest(size: tuple[int, int], recipe: Recipe) -> int:
 
 
 def height_of(width: int, size: tuple[int, int], recipe: Recipe) -> int:
-    """The height of the variant of a width, px; `size` is the upright original's."""
+    """The height of a variant, px. `size` is the upright original's."""
     across, down = recipe.ratio or size
-    # Halves round up, as browsers do when they lay out an aspect ratio.
+    # Halves round up, as in browsers' layout of an aspect ratio.
     rounded = (2 * width * down + across) // (2 * across)
-    # A single column of pixels may still be too wide for the ratio; the original's height ends it.
+    # A variant 1 px wide can be too wide for its ratio. Then the original's height is the limit.
     return max(1, min(size[1], rounded))
 
 
@@ -72,7 +75,7 @@ def plan(size: tuple[int, int], recipe: Recipe, width: int) -> Plan:
 
 
 def stored_box(box: Box, size: tuple[int, int], orientation: int) -> Box:
-    """Where a box of the upright picture of (width, height) px lies in the picture as it is stored."""
+    """Convert a box of an upright original of (width, height) px to a box of the original as it is stored."""
     left, top, width, height = box
     right = size[0] - left - width
     bottom = size[1] - top - height
@@ -89,9 +92,9 @@ def stored_box(box: Box, size: tuple[int, int], orientation: int) -> Box:
 
 
 def stored_plan(size: tuple[int, int], orientation: int, variant: Variant) -> Plan:
-    """The plan for the picture as it is stored, whose result is still to be turned upright.
+    """The plan for an original as it is stored. Turn the result upright afterwards.
 
-    `size` is the upright original's, px. Raises TooManyPixels for a variant beyond its format.
+    `size` is the upright original's, px. Raises TooManyPixels for a variant larger than its format allows.
     """
     box, target = plan(size, variant.recipe, variant.width)
     if max(target) > variant.format.max_side:
@@ -100,12 +103,12 @@ def stored_plan(size: tuple[int, int], orientation: int, variant: Variant) -> Pl
 
 
 def decoding_scale(plan: Plan) -> int:
-    """By how much an original can be shrunk while it is decoded, with room for the final filter."""
+    """The largest factor of DECODING_SCALES for a plan. It leaves REDUCING_GAP for the final filter."""
     box, target = plan
     room = min(box.width / target[0], box.height / target[1]) / REDUCING_GAP
     return next((scale for scale in DECODING_SCALES if scale <= room), 1)
 
 
 def _offset(side: int, part: int, percent: int) -> int:
-    """Where a part of a side begins so that it is centred on a point, as far as the side allows."""
+    """The start of a part of a side, centred on a point as far as the side allows. All px."""
     return max(0, min(side - part, round(side * percent / 100 - part / 2)))

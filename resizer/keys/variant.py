@@ -1,4 +1,4 @@
-"""What is wanted of an original, and the key that says so: `Recipe`, `Variant`, `write_key`, `parse_key`.
+"""Variants and their keys: `Recipe`, `Variant`, `write_key`, `parse_key`.
 
 key     = ["_" source "/"] name "/" version "-" signature "/" [recipe "/"] width "." extension
 recipe  = op *("," op)          each op once, in the order of OPS; absent for the default recipe
@@ -6,8 +6,8 @@ op      = ratio | fit | focal | quality | linear | animated
 
     photos/2026/annapurna.jpg/5d41402a-nFGBozSE6GBqnk/7x3/640.avif
 
-A key is the path of a variant in the URL and in the storage alike, so it is made of A-Z a-z 0-9 / _ . , = - only:
-proxies disagree about how to spell anything else. `escape_name` spells other characters of a name.
+A key is the path of a variant, the same in the URL and in the storage. It consists of A-Z a-z 0-9 / _ . , = - only, because
+proxies spell other characters differently. `escape_name` spells other characters of a name.
 """
 
 from __future__ import annotations
@@ -25,25 +25,26 @@ from resizer.formats import BY_EXTENSION, Format
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-#: Part of every version: raise it when the same recipe begins to mean other pixels.
+#: Part of every version. Raise it if a change makes the same recipe give other pixels.
 RECIPE_VERSION = 2
 
 DEFAULT_SOURCE = "default"
-#: What S3 allows.
+#: Limit of S3.
 MAX_KEY_BYTES = 1024
-#: What file systems allow for one segment of a path.
+#: Limit of file systems for one segment of a path.
 MAX_SEGMENT_BYTES = 255
-#: Of an escaped name; leaves a key room for the longest source, recipe and width.
+#: Of an escaped name. Leaves room for the longest source, recipe and width.
 MAX_NAME_BYTES = 800
 MAX_RATIO_SIDE = 99_999
 CENTRE = (50, 50)
-#: Qualities that are no levels: exactly the pixels that were resized; and as much as each picture needs.
+#: A quality: encode the resized pixels exactly.
 LOSSLESS = "lossless"
+#: A quality: as much as each variant needs to look good.
 AUTO = "auto"
 
 
 class Fit(StrEnum):
-    """How an original meets a box of another ratio: CSS `object-fit` (CSS Images 3 §5.5)."""
+    """How to fit an original into another ratio: CSS `object-fit` (CSS Images 3 §5.5)."""
 
     COVER = "cover"
     FILL = "fill"
@@ -51,9 +52,9 @@ class Fit(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """What is to be done, without a size.
+    """The changes to an original, without a size.
 
-    One spelling for one meaning: options that change nothing are dropped and the ratio is reduced.
+    One spelling for one meaning: options without an effect are dropped, and the ratio is reduced.
     Raises InvalidOption for values out of range.
     """
 
@@ -62,12 +63,11 @@ class Recipe:
     fit: Fit = Fit.COVER
     #: The point to keep in view when cropping, (x, y) in percent of the original.
     focal: tuple[int, int] = CENTRE
-    #: The name of a level of `QUALITIES`, LOSSLESS, AUTO, or a number from 1 to 100 on the encoder's own scale; None is
-    #: "medium".
+    #: A level of `QUALITIES`, LOSSLESS, AUTO, or a number from 1 to 100 on the encoder's own scale. None: "medium".
     quality: str | int | None = None
-    #: Add up light instead of sRGB's numbers when pixels are merged: true brightness of fine texture, at a higher cost.
+    #: Resize in linear light. Keeps the brightness of fine texture, at a higher cost.
     linear: bool = False
-    #: Keep what moves moving.
+    #: Keep an animation animated.
     animated: bool = False
 
     def __post_init__(self) -> None:
@@ -89,7 +89,7 @@ class Recipe:
             object.__setattr__(self, "quality", None)
 
     def suits(self, target: Format) -> bool:
-        """Whether a format can hold what is wanted."""
+        """Whether a format can hold this recipe."""
         return (target.has_motion or not self.animated) and (
             target.has_lossless or self.quality != LOSSLESS
         )
@@ -109,16 +109,16 @@ class Variant:
 
 
 class ParsedKey(NamedTuple):
-    """A key that was read back; nobody has verified its signature yet."""
+    """A parsed key. Its signature is not verified yet."""
 
     variant: Variant
     signature: str
-    #: The very characters of the key that the signature signs, as `signed_text` spells them.
+    #: The signed characters of the key, spelled like `signed_text`.
     signed: str
 
 
 class _Op(NamedTuple):
-    """One option of a recipe in a key: how it is written, and how it is read back."""
+    """How to write and parse one option of a recipe in a key."""
 
     field: str
     pattern: str
@@ -167,14 +167,14 @@ OPS = (
 
 
 def write_recipe(recipe: Recipe) -> str:
-    """Spell a recipe as in a key; the default recipe is the empty string."""
+    """Spell a recipe as in a key. The default recipe is the empty string."""
     return ",".join(filter(None, (op.write(recipe) for op in OPS)))
 
 
-# A site has a handful of recipes, and reading one takes as long as all the rest of a key.
+# Sites have few recipes, and parsing one takes as long as the rest of a key.
 @functools.lru_cache(maxsize=256)
 def parse_recipe(text: str) -> Recipe:
-    """Read back what `write_recipe` wrote. Raises InvalidOption for any other spelling."""
+    """Parse a recipe of `write_recipe`. Raises InvalidOption for any other spelling."""
     options: dict[str, object] = {}
     for part in text.split(",") if text else ():
         for op in OPS:
@@ -192,29 +192,29 @@ def parse_recipe(text: str) -> Recipe:
     return recipe
 
 
-# Control characters and lone surrogates are in no honest name; storages disagree about what a backslash separates.
+# No honest name has control characters or lone surrogates. Some storages take a backslash for a separator.
 _REFUSED = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\\]")
-# ASCII beyond a key's alphabet. "=" begins an escape, so a name's own one is escaped too.
+# ASCII outside a key's alphabet. "=" begins an escape, so it is escaped too.
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.,\-\x80-\U0010ffff]")
 _ESCAPED = re.compile(r"=([0-9A-F]{2})")
 _WIDE = "=="
 
 
 def tidy_name(name: str) -> str:
-    """Leave out the steps of a path that lead nowhere, as file systems do: of `a//b.jpg` and `./a/b.jpg` the name is `a/b.jpg`.
+    """Leave out empty steps and `.`, as file systems do: `a//b.jpg` and `./a/b.jpg` become `a/b.jpg`.
 
-    What is no name below a directory stays as it is.
+    An absolute path stays the same.
     """
     steps = [step for step in name.split("/") if step not in {"", "."}]
     return "/".join(steps) if steps and not name.startswith("/") else name
 
 
 def escape_name(name: str) -> str:
-    """Spell a name with the characters of a key; reversible, and unchanged where nothing needs it.
+    """Spell a name with the characters of a key. Reversible; most names stay the same.
 
-    In each segment other ASCII characters become `=` and two hexadecimal digits; then, if there are
-    characters beyond ASCII, the segment becomes `==` and its Punycode (RFC 3492), about three bytes
-    for a Chinese character where percent-encoding takes nine.
+    In each segment, other ASCII characters become `=` and two hexadecimal digits. If a segment then has characters beyond
+    ASCII, it becomes `==` and its Punycode (RFC 3492). Punycode takes about three bytes for a Chinese character,
+    percent-encoding nine.
     Raises InvalidOption for a name that cannot be a path.
     """
     segments = []
@@ -237,7 +237,7 @@ def escape_name(name: str) -> str:
 
 
 def unescape_name(escaped: str) -> str:
-    """Read back what `escape_name` wrote. Raises InvalidOption for any other spelling."""
+    """Parse a name of `escape_name`. Raises InvalidOption for any other spelling."""
     segments = []
     for segment in escaped.split("/"):
         if len(segment) > MAX_SEGMENT_BYTES:
@@ -264,13 +264,13 @@ _WIDTH = re.compile(r"[1-9][0-9]{0,4}")
 
 
 def write_prefix(source: str, name: str) -> str:
-    """Spell the part of a key that all variants of an original share, without a closing slash."""
+    """Spell the common prefix of all keys of an original, without a slash at its end. Raises InvalidOption."""
     escaped = escape_name(name)
     return escaped if source == DEFAULT_SOURCE else f"_{source}/{escaped}"
 
 
 def parse_prefix(prefix: str) -> tuple[str, str]:
-    """Read back (source, name). Raises InvalidOption."""
+    """Parse a prefix to (source, name). Raises InvalidOption."""
     if not prefix.startswith("_"):
         return DEFAULT_SOURCE, unescape_name(prefix)
     source, _, escaped = prefix[1:].partition("/")
@@ -280,18 +280,18 @@ def parse_prefix(prefix: str) -> tuple[str, str]:
 
 
 def signed_text(variant: Variant) -> str:
-    """Spell what a signature signs: the parts of a key that all widths and formats share."""
+    """Spell the signed text of a variant. It is the same for all its widths and formats. Raises InvalidOption."""
     prefix = write_prefix(variant.source, variant.name)
     return _join_signed(prefix, variant.version, write_recipe(variant.recipe))
 
 
 def _join_signed(prefix: str, version: str, recipe: str) -> str:
-    # In their spelling of a key none of the parts can hold a newline, so no two variants share a text.
+    # No part can hold a newline, so two variants never have the same text.
     return f"{prefix}\n{version}\n{recipe}"
 
 
 def write_stem(variant: Variant, signature: str) -> str:
-    """Spell the part of a key that all widths and formats of a picture share, with its closing slash."""
+    """Spell the common beginning of the keys of all widths and formats, with a slash at its end. Raises InvalidOption."""
     recipe = write_recipe(variant.recipe)
     stem = f"{write_prefix(variant.source, variant.name)}/{variant.version}-{signature}/"
     return f"{stem}{recipe}/" if recipe else stem
@@ -303,9 +303,9 @@ def write_key(variant: Variant, signature: str) -> str:
 
 
 def parse_key(key: str) -> ParsedKey | None:
-    """Read back what `write_key` wrote; None for a path that does not have a key's form.
+    """Parse a key of `write_key`. None for a path without the form of a key.
 
-    Raises InvalidOption for a key with unknown parts or in any other spelling than ours.
+    Raises InvalidOption for a key with unknown parts, or in another spelling.
     """
     match = _KEY.fullmatch(key)
     if match is None:

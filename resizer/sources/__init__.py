@@ -1,4 +1,4 @@
-"""Where originals are read from: the protocol, the sources that come with the app, and those configured."""
+"""Sources of originals: the protocol, the classes of this app, and the configured sources."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ __all__ = [
 
 
 def get_sources() -> Mapping[str, Source]:
-    """The sources by alias: those configured, then the storages of model fields that none of these claims."""
+    """The sources by alias: the configured ones, then the storages of model fields they do not claim."""
     configured = _build(get_settings())
     rest = {
         alias: source
@@ -59,15 +59,16 @@ def get_sources() -> Mapping[str, Source]:
 
 
 def find_source(alias: str) -> Source | None:
+    """The source of an alias, configured or of a model field; None if there is none."""
     configured = _build(get_settings()).get(alias)
     if configured is not None or not alias.startswith(OWN):
         return configured
-    # Also where a setting names its storage by now: the addresses of old pages go on working.
+    # Also if a configured source claims this storage now: the URLs of old pages still work.
     return find_field_source(alias)
 
 
 def get_source(alias: str) -> Source:
-    """Raises OriginalNotFound: an unknown source answers like a missing original."""
+    """The source of an alias. Raises OriginalNotFound: an unknown source answers like a missing original."""
     source = find_source(alias)
     if source is None:
         raise OriginalNotFound(f"there is no source {alias!r}")
@@ -89,14 +90,14 @@ def find_by_url(url: str) -> tuple[str, str] | None:
 
 
 def source_of(storage: Storage) -> tuple[str, Source] | None:
-    """The source that the files of a storage are originals of, and its alias; None if there is none.
+    """Find the source of a storage's files: (alias, source). None if there is none.
 
-    Raises OriginalNotFound where the storage cannot be loaded.
+    Raises OriginalNotFound if the storage cannot be loaded.
     """
     try:
         place_of(storage)
     except Exception as error:
-        # Code of the project, which may raise anything.
+        # The project's own code can raise anything.
         problem = f"the storage cannot be loaded: {type(error).__name__}: {error}"
         raise OriginalNotFound(problem) from error
     for alias, source in _build(get_settings()).items():
@@ -109,7 +110,7 @@ def _claims(source: Source, storage: Storage) -> bool:
     try:
         return source.claims(storage)
     except ImproperlyConfigured:
-        # Its storage cannot be loaded, as a system check says. The other sources are there.
+        # Its storage cannot be loaded; a system check reports it. The other sources still work.
         return False
 
 

@@ -1,4 +1,4 @@
-"""The log of storages that are not there: visitors see what was made, so that nobody else would notice."""
+"""Log absent storages. Visitors still see cached variants, so without the log nobody would notice."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import time
 
 logger = logging.getLogger(__name__)
 
-#: How often the log of a process names one storage, seconds.
+#: Each process logs a storage at most once in this time.
 TELL_SECONDS = 60
-#: Of how many storages it is remembered when that was: with a place for each site, there are many.
+#: Storages remembered as logged. With a directory for each site, there can be many.
 MAX_TOLD = 1024
 
 _lock = threading.Lock()
@@ -28,7 +28,7 @@ def tell(storage: str | None, error: OSError) -> None:
             _told_at.clear()
         _told_at[storage] = now
     logger.warning(
-        "The directory or the bucket of storage %r is not there, so no picture of it can be made: %.500r",
+        "The directory or the bucket of storage %r is not there, so no variant of its originals can be made: %.500r",
         storage,
         error,
     )

@@ -1,4 +1,4 @@
-"""A moment on the clock by which something is done, however slowly its parts drip in."""
+"""The deadline of a fetch. It also ends a body that arrives byte by byte."""
 
 from __future__ import annotations
 
@@ -15,32 +15,35 @@ if TYPE_CHECKING:
 
 
 class _Request:
-    #: What its fetches have taken until now.
+    #: Time of all its fetches until now.
     seconds = 0.0
 
 
-#: The one at hand.
+#: The current request.
 _request: ContextVar[_Request | None] = ContextVar("request", default=None)
 
 
 class FetchDeadline(Deadline):
+    """The deadline of one fetch: `seconds` from now, less `spent`."""
+
     def __init__(self, seconds: float, *, spent: float = 0) -> None:
         super().__init__(seconds - spent)
         self._seconds = seconds
 
     def remaining(self) -> float:
-        """Seconds, more than 0. Raises SourceTimedOut."""
+        """The seconds left, more than 0. Raises SourceTimedOut after the deadline."""
         left = self.seconds_left
         if not left:
             raise self.missed()
         return left
 
     def missed(self) -> SourceTimedOut:
+        """The error to raise after the deadline."""
         return SourceTimedOut(f"not done within {self._seconds:g} s")
 
     @contextmanager
     def bounding(self, connection: socket.socket) -> Iterator[None]:
-        """Let one call of a socket take what is left, and no more."""
+        """Limit one call of a socket to the seconds left. Raises SourceTimedOut."""
         connection.settimeout(self.remaining())
         try:
             yield
@@ -50,7 +53,7 @@ class FetchDeadline(Deadline):
 
 @contextmanager
 def one_request() -> Iterator[None]:
-    """In here, all fetches together take no longer than one may; what is between them does not count."""
+    """Inside this block, all fetches together may take as long as one. The time between fetches does not count."""
     token = _request.set(_Request())
     try:
         yield
@@ -59,12 +62,13 @@ def one_request() -> Iterator[None]:
 
 
 def is_in_request() -> bool:
+    """Whether this code runs inside `one_request`."""
     return _request.get() is not None
 
 
 @contextmanager
 def one_fetch(seconds: float) -> Iterator[FetchDeadline]:
-    """By when a fetch has to be done, which may take so long, less what those before it in this request took."""
+    """Yield the deadline of a fetch: `seconds`, less the time of earlier fetches in this request."""
     request = _request.get() or _Request()
     deadline = FetchDeadline(seconds, spent=request.seconds)
     try:

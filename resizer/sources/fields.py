@@ -1,4 +1,4 @@
-"""The storages of model fields: each that is a directory or a bucket is a source, also where no setting says so."""
+"""Sources for the storages of model fields. Each directory and each bucket is a source without a setting."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: For how many aliases the storage is remembered: with a place for each site, one storage has many.
+#: Aliases remembered with their storage. With a directory for each site, one storage has many aliases.
 MAX_FOUND = 1024
 _last_found: dict[str, Storage] = {}
 
 
 def field_sources() -> Mapping[str, StorageSource]:
-    """By the alias that each storage has of its own.
+    """The sources by the storages' own aliases.
 
-    Told anew each time: a place may depend on settings, or on whose site it is.
+    Not cached: the place of a storage may depend on settings, or on the current site.
     """
     sources = {}
     for field, storage in _storages():
@@ -41,22 +41,22 @@ def field_sources() -> Mapping[str, StorageSource]:
 
 
 def field_source(storage: Storage) -> tuple[str, StorageSource] | None:
-    """The source of a field's storage, and its alias; None where no field has it."""
+    """The source of a field's storage: (alias, source). None if no field has this storage."""
     alias = own_alias(storage)
     if alias is None:
         return None
-    # A file mostly has the very object of its field, which costs no look at the places of all the others.
+    # A file mostly has the same storage object as its field. This saves reading the places of all storages.
     if any(one is storage for _field, one in _storages()):
         return alias, StorageSource(unwrap(storage))
-    # Another object that no field has would be found in this process alone.
+    # Without a field, other processes could not find the storage by its alias.
     source = find_field_source(alias)
     return None if source is None else (alias, source)
 
 
 def find_field_source(alias: str) -> StorageSource | None:
-    """The source with an alias of its own."""
+    """The source of a storage's own alias; None if no field has such a storage."""
     last = _last_found.get(alias)
-    # Where it was the last time, but asked for its place again.
+    # Try the last found storage first. Its place may have changed, so compare its alias again.
     ordered = sorted(_storages(), key=lambda one: one[1] is not last)
     for field, storage in ordered:
         if _alias(field, storage) == alias:
@@ -68,7 +68,7 @@ def find_field_source(alias: str) -> StorageSource | None:
 
 
 def field_failures() -> Iterator[tuple[FileField, Exception]]:
-    """The fields with a storage that cannot be loaded, and why."""
+    """Yield each field with a storage that cannot be loaded, and the exception."""
     for field, storage in _storages():
         try:
             own_alias(storage)
@@ -80,21 +80,21 @@ def _alias(field: FileField, storage: Storage) -> str | None:
     try:
         return own_alias(storage)
     except Exception as error:
-        # Code of the project, which may raise anything. The files of one field cannot be had; those of the others can.
+        # The project's own code can raise anything. The files of other fields still work.
         _warn_once(str(field), type(error).__name__, str(error))
         return None
 
 
 @functools.lru_cache(maxsize=256)
 def _warn_once(field: str, error: str, text: str) -> None:
-    """Each page asks, and each picture."""
+    """Log an error once, not for each page and picture."""
     logger.warning("The storage of %s cannot be loaded: %s: %.500r", field, error, text)
 
 
 def _storages() -> Iterator[tuple[FileField, Storage]]:
     for field in _file_fields(tuple(apps.get_models())):
         yield field, field.storage
-        # django-filer has several for a field, and chooses by the row.
+        # django-filer has several storages for a field, and chooses by the row.
         for storage in getattr(field, "storages", {}).values():
             yield field, storage
 

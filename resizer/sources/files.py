@@ -1,4 +1,4 @@
-"""Opened originals, and what goes wrong with storages as our errors."""
+"""Opened originals, and storages' errors as our errors."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _NOT_FOUND = (FileNotFoundError, IsADirectoryError, NotADirectoryError, Permissi
 
 
 class Reader:
-    """A file whose errors are the source's, not to be taken for those of a broken picture."""
+    """A file of a source. Reading raises SourceFailed or SourceTimedOut, so a decoder cannot take it for a broken original."""
 
     def __init__(
         self,
@@ -29,7 +29,7 @@ class Reader:
         fingerprint: str | None = None,
         end: Callable[[], object] | None = None,
     ) -> None:
-        """`end` is called as soon as it has been read to its end."""
+        """`end` is called as soon as the file was read to its end."""
         self._file = file
         self._name = name
         self._end = end
@@ -38,7 +38,7 @@ class Reader:
         self.tell = file.tell
 
     def fileno(self) -> int:
-        """Raises OSError unless the bytes of the descriptor are those of the file: what is unpacked has the packed one's."""
+        """The descriptor of a local file. Raises OSError for others: an unpacked file has the descriptor of its packed one."""
         if not isinstance(getattr(self._file, "raw", None), io.FileIO):
             raise io.UnsupportedOperation("no file of this machine")
         return self._file.fileno()
@@ -48,7 +48,7 @@ class Reader:
             content = self._file.read(size)
             is_read = size < 0 or self._file.tell() == self._length
         if is_read and self._end is not None:
-            # What is done with it may take longer than the fetch.
+            # Decoding may take longer than fetching, so end the fetch here.
             self._end()
         return content
 
@@ -72,7 +72,7 @@ class Reader:
 
 @contextmanager
 def storage_errors(name: str) -> Iterator[None]:
-    """Turn what storages raise into our errors."""
+    """Turn a storage's errors into OriginalNotFound, SourceFailed, SourceTimedOut or Busy."""
     try:
         yield
     except ResizerError:
@@ -83,24 +83,24 @@ def storage_errors(name: str) -> Iterator[None]:
 
 
 def _told(error: Exception) -> type[ResizerError]:
-    """What an error of a storage tells of an original."""
+    """The class of our error for an error of a storage."""
     if isinstance(error, TimeoutError):
         return SourceTimedOut
-    # Traversal, NUL bytes and directories: a name that the storage refuses answers like one that it lacks.
+    # Traversal, NUL bytes, directories: a refused name answers like a missing one.
     is_refused = isinstance(error, (*_NOT_FOUND, SuspiciousOperation, ValueError))
     if is_refused or getattr(error, "errno", None) in {errno.ENAMETOOLONG, errno.ELOOP}:
         return OriginalNotFound
-    # A storage's library raises classes of its own, of which we know nothing.
+    # A storage's library raises its own classes, unknown to us.
     return SourceFailed
 
 
 @contextmanager
 def listing_errors() -> Iterator[None]:
-    """The same of a listing: none that fails is like one of nothing."""
+    """Turn errors of a listing into SourceFailed or SourceTimedOut: a failed listing is not an empty one."""
     try:
         yield
     except NotImplementedError:
-        # Django's word for a storage that cannot list.
+        # Django's storages raise it if they cannot list.
         raise
     except TimeoutError as error:
         raise SourceTimedOut(str(error)) from error

@@ -1,4 +1,4 @@
-"""Which storage is which: two objects are one storage if they are of one class and keep their files in one place."""
+"""The identity of storages: two objects are one storage if they have the same class and the same place."""
 
 from __future__ import annotations
 
@@ -14,22 +14,26 @@ from resizer.storages.kinds import kind_of, unwrap
 if TYPE_CHECKING:
     from django.core.files.storage import Storage
 
-#: Begins the alias of a storage that has none in the settings.
+#: Prefix of aliases for storages without an alias in the settings.
 OWN = "storage-"
 
 
 def place_of(storage: Storage) -> tuple[object, ...] | None:
-    """Where a storage keeps its files, to be compared; None where nothing tells that. Raises what setting it up raises."""
+    """The place of a storage's files, to compare. None if unknown.
+
+    Raises the errors of the storage's own setup: any class.
+    """
     return kind_of(storage).place
 
 
 def share_place(one: Storage, other: Storage) -> bool:
+    """Whether two storages keep their files in the same place. False if it is unknown."""
     place = place_of(one)
     return place is not None and place == place_of(other)
 
 
 def lies_in(inner: Storage, outer: Storage) -> bool:
-    """Whether the files of a storage are also files of another: it is in the same place, or in a directory below."""
+    """Whether `inner` keeps its files in the place of `outer`, or in a directory below."""
     place, other = place_of(inner), place_of(outer)
     if place is None or other is None:
         return False
@@ -43,15 +47,15 @@ def lies_in(inner: Storage, outer: Storage) -> bool:
 
 
 def is_same(one: Storage, other: Storage) -> bool:
-    """Whether two objects are one storage. The same place is not enough: another class may hide what it keeps there."""
+    """Whether two objects are one storage. The same place is not enough: another class may hide some of the files."""
     one, other = unwrap(one), unwrap(other)
     return bool(one == other) or (type(one) is type(other) and share_place(one, other))
 
 
 def own_alias(storage: Storage) -> str | None:
-    """The alias of a storage that has none in the settings: the same in every process and on every host.
+    """An alias for a storage without one in the settings: the same in every process and on every host.
 
-    None for a storage that is neither a directory nor a bucket of S3.
+    None for a storage other than a directory or an S3 bucket.
     """
     project = getattr(django_settings, "BASE_DIR", None)
     directory = os.fspath(project) if isinstance(project, str | os.PathLike) else None

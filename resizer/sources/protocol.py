@@ -1,4 +1,4 @@
-"""What a source can do."""
+"""The protocol of a source."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 
 class Source(Protocol):
-    """A place of originals. Keyword arguments of its class are its `OPTIONS`.
+    """A place of originals. `OPTIONS` are the keyword arguments of its class.
 
-    Every method that takes a name raises OriginalNotFound, SourceFailed, SourceTimedOut or Busy, `open` also
-    TooManyBytes, and nothing else. So does reading what was opened.
+    `stat`, `open` and `url` raise OriginalNotFound, SourceFailed, SourceTimedOut or Busy, `open` also TooManyBytes, and
+    nothing else. So does reading an opened file.
     """
 
     def claims(self, storage: Storage) -> bool:
@@ -29,34 +29,40 @@ class Source(Protocol):
         ...
 
     def spell(self, name: str) -> str:
-        """The one spelling of a name that a template may write otherwise; what is no name stays as it is.
+        """Return the one spelling of a name. Templates may write others. An invalid name stays the same. Raises nothing.
 
-        The other methods take this spelling alone: each other one would be an original more. This one raises nothing.
+        The other methods take only this spelling: every other spelling would be another original.
         """
         ...
 
     def stat(self, name: str, known: str | None = None) -> Stat:
-        """`known` is a fingerprint that this source told before: it may ask whether that still holds."""
+        """Return size and fingerprint of an original.
+
+        `known` is an earlier fingerprint of this source. A source may use it to ask only for changes.
+        """
         ...
 
     def open(self, name: str) -> AbstractContextManager[BinaryIO]:
-        """The original's file, seekable. One on the local disk has a `fileno`.
+        """Open an original, seekable. A local file has a `fileno`.
 
-        One that cannot change while it is read may have the `fingerprint` that `stat` would have told of it.
+        A file that cannot change while it is read may have the `fingerprint` of its `stat`.
         """
         ...
 
     def url(self, name: str) -> str:
-        """Where a browser finds the original itself."""
+        """The URL of the original itself, for a browser."""
         ...
 
 
 @runtime_checkable
 class ListableSource(Source, Protocol):
-    """One that can say what it has; a source need not."""
+    """A source with a list of its files. Optional."""
 
     def names(self) -> Iterator[str]:
-        """Of all files, pictures or not. Raises SourceFailed, SourceTimedOut, Busy; NotImplementedError where it cannot."""
+        """The names of all files, images or not.
+
+        Raises SourceFailed, SourceTimedOut, Busy; NotImplementedError if its storage cannot list.
+        """
         ...
 
 
@@ -71,17 +77,17 @@ class AddressableSource(Source, Protocol):
 
 @runtime_checkable
 class BulkSource(Source, Protocol):
-    """One that is asked for many names sooner than for each; a source need not."""
+    """A source with a faster `stat` for many names. Optional."""
 
     def stat_many(self, names: Iterable[str]) -> Iterator[tuple[str, Stat | ResizerError]]:
-        """Each name with what `stat` says or raises, in any order."""
+        """Yield each name with its Stat, or with the error of its `stat`. In any order."""
         ...
 
 
 def stat_each(
     source: Source, names: Iterable[str], known: Mapping[str, str]
 ) -> Iterator[tuple[str, Stat | ResizerError]]:
-    """The same of any source; `known` has fingerprints, by name."""
+    """Yield each name with its Stat or its error, for any source. `known` has fingerprints by name."""
     if isinstance(source, BulkSource):
         yield from source.stat_many(names)
         return
@@ -90,6 +96,7 @@ def stat_each(
 
 
 def try_stat(stat: Callable[[str], Stat], name: str) -> Stat | ResizerError:
+    """Return the ResizerError instead of raising it."""
     try:
         return stat(name)
     except ResizerError as error:

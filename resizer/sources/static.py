@@ -1,4 +1,4 @@
-"""Static files as originals: where finders see them in development, collected ones in production."""
+"""Static files as originals: from the finders in development, from `collectstatic` in production."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 
 class StaticSource:
-    """`storage` is the alias in `STORAGES` to which `collectstatic` collects."""
+    """Static files. `storage` is the alias in `STORAGES` of the collected files."""
 
     def __init__(self, storage: str = "staticfiles") -> None:
-        # `collectstatic --link` collects links. No visitor puts files there.
-        # Each server that collects writes the same files at another time.
+        # `collectstatic --link` makes links. No visitor puts files there.
+        # Servers collect the same files at different times.
         self._collected = StorageSource(storage, follow_symlinks=True, by_content=True)
 
     def claims(self, storage: Storage) -> bool:
@@ -61,13 +61,13 @@ class StaticSource:
             yield from _list()
 
     def url(self, name: str) -> str:
-        # Here, because a project need not have the app.
+        # Imported here, because a project may not have the app.
         from django.contrib.staticfiles.storage import HashedFilesMixin
 
         storage = self._collected.storage
         if not isinstance(storage, HashedFilesMixin) or self._stored_name(name) != name:
             return self._collected.url(name)
-        # A strict manifest refuses what it lacks, such as a name that is hashed already.
+        # A strict manifest refuses unknown names, such as an already hashed one.
         with storage_errors(name):
             return str(super(HashedFilesMixin, cast("Any", storage)).url(name))
 
@@ -75,19 +75,19 @@ class StaticSource:
         return self._collected.name_of(url)
 
     def _stored_name(self, name: str) -> str:
-        """The name of the collected file: manifest storages add a hash, and may keep no file without it."""
+        """The name of the collected file. Manifest storages add a hash, and may keep no file without it."""
         storage = self._collected.storage
         manifest = getattr(storage, "hashed_files", None)
         if manifest is not None:
-            # Not by `stored_name`, which takes the name for a URL, and hashes a file that the manifest lacks.
+            # `stored_name` would take the name for a URL, and hash a file missing in the manifest.
             return str(manifest.get(name, name))
         with storage_errors(name):
             return str(storage.stored_name(name)) if hasattr(storage, "stored_name") else name
 
 
 def _find(name: str) -> str:
-    """The path of a static file. Raises FileNotFoundError, and what storages raise of a name."""
-    # Here, because it needs settings of an app that a project may not have.
+    """The path of a static file. Raises FileNotFoundError, and storages' errors about the name."""
+    # Imported here, because a project may not have the app and its settings.
     from django.contrib.staticfiles import finders
 
     path = finders.find(name)
@@ -101,6 +101,6 @@ def _list() -> Iterator[str]:
 
     for finder in finders.get_finders():
         for path, storage in finder.list([]):
-            # Of the directory in STATICFILES_DIRS, where that has one.
+            # The prefix of a directory in STATICFILES_DIRS.
             prefix = getattr(storage, "prefix", None)
             yield f"{prefix}/{path}" if prefix else path

@@ -1,4 +1,4 @@
-"""Originals in one of Django's storages, as file fields keep them."""
+"""Originals in one of Django's storages, such as the files of a model field."""
 
 from __future__ import annotations
 
@@ -42,10 +42,11 @@ class _Thread(threading.local):
 
 
 class StorageSource:
-    """`storage` is an alias in `STORAGES`, or a storage itself.
+    """The files of a storage. `storage` is an alias in `STORAGES`, or a storage object.
 
-    In a directory, links are followed as long as they stay within it; `follow_symlinks` follows all.
-    With `by_content`, equal bytes are one version, whenever they were written: a local file is read for that.
+    In a directory, links are followed within it. With `follow_symlinks`, all links are followed.
+    With `by_content`, a local file is read to find its version, so that equal bytes have the same version. Their time does
+    not count.
     """
 
     def __init__(
@@ -55,7 +56,7 @@ class StorageSource:
         follow_symlinks: bool = False,
         by_content: bool = False,
     ) -> None:
-        # Not "False", which is true, and would open what is meant to be closed.
+        # The text "False" is true, and would follow links by mistake.
         for option, value in (("follow_symlinks", follow_symlinks), ("by_content", by_content)):
             if not isinstance(value, bool):
                 raise TypeError(f"{option} is True or False, not {value!r}")
@@ -66,7 +67,7 @@ class StorageSource:
 
     @property
     def storage(self) -> Storage:
-        # Asked for each time, because Django rebuilds its storages when settings change.
+        # Not cached, because Django rebuilds its storages when settings change.
         return storages[self._storage] if isinstance(self._storage, str) else self._storage
 
     @property
@@ -84,7 +85,7 @@ class StorageSource:
         return tidy_name(name) if self._kind.names_are_paths else name
 
     def stat(self, name: str, known: str | None = None) -> Stat:
-        # Also asked by a thread that has a file open.
+        # A thread with an open file may call this too.
         with self._place(), storage_errors(name), self._absence():
             return self._kind.stat(name, self._options)
 
@@ -101,7 +102,7 @@ class StorageSource:
 
     @contextmanager
     def _absence(self) -> Iterator[None]:
-        """A directory or a bucket that is not there cannot tell that it lacks a file. Raises SourceFailed."""
+        """Raise SourceFailed if the directory or the bucket is absent: then a missing file means nothing."""
         try:
             yield
         except (FileNotFoundError, NotADirectoryError) as error:
@@ -119,24 +120,29 @@ class StorageSource:
         try:
             yield
         finally:
-            # Perhaps in another thread: a file may be closed in any.
+            # Perhaps in another thread: any thread may close a file.
             opened.is_over = True
 
     def names(self) -> Iterator[str]:
-        """In the order of the storage. Links are followed wherever they lead: what they name is refused by `open`."""
+        """The names of all files, in the order of the storage.
+
+        Links are listed wherever they lead; `open` refuses links out of the directory, unless `follow_symlinks` is on. Raises
+        SourceFailed, SourceTimedOut; NotImplementedError if the storage cannot list.
+        """
         with listing_errors():
             yield from self._kind.names()
 
     def stat_many(self, names: Iterable[str]) -> Iterator[tuple[str, Stat | ResizerError]]:
-        """A bucket is listed where its names lie, which takes one request for up to a thousand.
+        """Yield each name with its Stat or its error.
 
-        An absent storage has none of them: to ask for many shows that as well.
+        A bucket is listed where the names are: one request for up to 1000 names. An absent storage is not detected here:
+        `maintenance/presence.py` notices that most names are missing.
         """
         asking = self._kind.stat_many(names, self._options, self._place)
         yield from ((name, try_stat(partial(_ask, ask), name)) for name, ask in asking)
 
     def _place(self) -> AbstractContextManager[None]:
-        # A thread that has a file open has its place.
+        # A thread with an open file already counts as a fetch.
         return nullcontext() if self._this_thread.is_reading else self._one_fetch()
 
     def _one_fetch(self) -> AbstractContextManager[None]:

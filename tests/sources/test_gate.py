@@ -142,7 +142,7 @@ def answers(*addresses: str) -> Callable[..., Any]:
 def test_one_closed_address_among_open_ones_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     with hostile_server() as canary:
         monkeypatch.setattr(socket, "getaddrinfo", answers("127.0.0.2", "127.0.0.1"))
-        with pytest.raises(SourceFailed, match=r"127\.0\.0\.1, an address that is not open"):
+        with pytest.raises(SourceFailed, match=r"127\.0\.0\.1, an IP address not open"):
             Gate(["127.0.0.2"]).connect("mixed.example", canary.port, FetchDeadline(5), 5)
         assert canary.connections == 0
 

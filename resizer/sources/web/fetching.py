@@ -1,7 +1,7 @@
-"""Files fetched with requests, through the gate. Imported when the first one is: it takes a tenth of a second.
+"""Fetch files with requests, through the gate. Imported for the first fetch: importing it takes 0.1 s.
 
-Only the adapter of requests is used. It is the session around it that reads .netrc and proxies from the environment,
-keeps cookies and follows redirects.
+Security: only the adapter of requests is used. A session would read .netrc and proxies from the environment, keep cookies
+and follow redirects.
 """
 
 from __future__ import annotations
@@ -35,23 +35,23 @@ if TYPE_CHECKING:
 HEADERS = {
     "User-Agent": "django-resized-img",
     "Accept": "*/*",
-    # What is packed would have to be unpacked, to any size; pictures gain nothing by it.
+    # A compressed body could unpack to any size, and compression gains nothing for images.
     "Accept-Encoding": "identity",
 }
 _REDIRECTS = {301, 302, 303, 307, 308}
 _GONE = {404, 410}
 _LENGTH = re.compile(r"[0-9]{1,15}")
-#: What Python says of all headers that announce a body in parts, because it reads no body.
+#: Python reports these for every multipart header, because it parses no body.
 _OF_BODIES = (MultipartInvariantViolationDefect, StartBoundaryNotFoundDefect)
-#: What requests, urllib3 and Python raise.
+#: Errors of requests, urllib3 and Python.
 _FAILURES = (requests.RequestException, HTTPError, HTTPException, OSError, ValueError)
 
 
 class Limits(NamedTuple):
-    """What a fetch may take."""
+    """Limits of a fetch."""
 
     connect_seconds: float
-    #: For all of it: names, connections, redirects, headers and body; and for all fetches of a request.
+    #: For names, connections, redirects, headers and body together, and for all fetches of a request.
     deadline_seconds: float
     redirects: int
 
@@ -67,7 +67,7 @@ class _BoundTLSSocket(ssl.SSLSocket):
 class _Response(HTTPResponse):
     def begin(self) -> None:
         super().begin()
-        # urllib3 would go on without the headers behind a line that is none, and log the whole address, with its query.
+        # After an invalid header line, urllib3 would ignore all further headers, and log the URL with its query.
         for defect in self.msg.defects:
             if not isinstance(defect, _OF_BODIES):
                 raise HTTPException(f"headers with a {type(defect).__name__}")
@@ -101,7 +101,7 @@ class _TLSConnection(HTTPSConnection):
 
 
 class _Adapter(HTTPAdapter):
-    """One that dials as it is told to, whatever is read from the address."""
+    """Connects by `dial`, whatever host urllib3 reads from the URL."""
 
     def __init__(self, dial: Callable[[], BoundSocket], context: ssl.SSLContext | None) -> None:
         self._dial = dial
@@ -112,7 +112,7 @@ class _Adapter(HTTPAdapter):
         super().init_poolmanager(*arguments, ssl_context=self._context, **options)
 
     def cert_verify(self, *_: Any) -> None:
-        """The context knows whom to trust; requests would read its certificates again each time."""
+        """Nothing to do: `context` has the certificates. requests would read its own again for each fetch."""
 
     def get_connection_with_tls_context(self, *arguments: Any, **options: Any) -> Any:
         pool: Any = super().get_connection_with_tls_context(*arguments, **options)
@@ -122,7 +122,7 @@ class _Adapter(HTTPAdapter):
 
 
 class Answer:
-    """What a server has sent, and its body as far as it is read."""
+    """A server's response. Its body is read step by step."""
 
     def __init__(self, response: requests.Response, url: URL, end: Callable[[], None]) -> None:
         self._response = response
@@ -134,7 +134,7 @@ class Answer:
 
     @property
     def length(self) -> int | None:
-        """Bytes, if it tells. Raises SourceFailed."""
+        """The length of the body, bytes; None if the response does not have it. Raises SourceFailed for an invalid one."""
         told = self.headers.get("Content-Length")
         if told is None or "Transfer-Encoding" in self.headers:
             return None
@@ -143,20 +143,20 @@ class Answer:
         return int(told)
 
     def read(self, size: int) -> bytes:
-        """Nothing at the end. Raises SourceFailed, also where the body is shorter than its length; SourceTimedOut."""
+        """Read up to `size` bytes; empty at the end. Raises SourceFailed, also for a cut body; SourceTimedOut."""
         if self._is_read:
             return b""
         with _errors(self._url):
             content: bytes = self._response.raw.read(size, decode_content=False)
         if not content:
-            # What is done with it may take longer than the fetch, and needs neither connection nor place.
+            # Decoding may take longer than fetching, so release the connection and the permit now.
             self._is_read = True
             self._end()
         return content
 
 
 class Fetcher:
-    """Gets what `may_get` allows, at the address and wherever that redirects to."""
+    """Fetches URLs through a gate. `may_get` checks the target of each redirect; the caller checks the first URL."""
 
     def __init__(
         self, gate: Gate, limits: Limits, may_get: Callable[[URL], bool], ca_bundle: str | None
@@ -168,7 +168,7 @@ class Fetcher:
 
     @contextmanager
     def get(self, url: URL, conditions: Mapping[str, str]) -> Iterator[Answer]:
-        """An answer of status 200 or 304. Raises OriginalNotFound, SourceFailed, SourceTimedOut, Busy."""
+        """Yield a response of status 200 or 304. Raises OriginalNotFound, SourceFailed, SourceTimedOut, Busy."""
         with ExitStack() as stack:
             stack.enter_context(one_fetch_from(url.host))
             deadline = stack.enter_context(one_fetch(self._limits.deadline_seconds))
@@ -204,13 +204,13 @@ class Fetcher:
     def _follow(self, url: URL, answer: Answer) -> URL:
         location = answer.headers.get("Location", "")
         try:
-            # Headers are read as Latin-1; what is beyond ASCII is UTF-8, as in any address.
+            # Python reads headers as Latin-1, but URLs are in UTF-8.
             target = url.join(location.encode("latin-1").decode())
         except ValueError as error:
             raise SourceFailed(f"{url.without_query!r} redirects badly: {error}") from error
         if not self._may_get(target):
             raise SourceFailed(
-                f"{url.without_query!r} redirects to {target.without_query!r}, which is not allowed"
+                f"{url.without_query!r} redirects to {target.without_query!r}, outside base_url and allowed_urls"
             )
         return target
 
@@ -229,7 +229,7 @@ def _refuse(answer: Answer, url: URL, *, is_conditional: bool) -> None:
         raise SourceFailed(f"{shown!r} answers {answer.status}")
     encoding = answer.headers.get("Content-Encoding", "identity")
     if encoding.lower() != "identity":
-        raise SourceFailed(f"{shown!r} is packed as {encoding[:50]!r}, for which we did not ask")
+        raise SourceFailed(f"{shown!r} has an unwanted Content-Encoding: {encoding[:50]!r}")
 
 
 @contextmanager
@@ -237,7 +237,7 @@ def _errors(url: URL) -> Iterator[None]:
     try:
         yield
     except _FAILURES as error:
-        # The first cause: those around it quote the address, and its query may hold a secret.
+        # Log the first cause. Outer errors quote the URL, and its query may hold a secret.
         raise_shortage(error)
         cause = _first_cause(error)
         text = f"{url.without_query!r}: {cause!r:.300}"
@@ -247,7 +247,7 @@ def _errors(url: URL) -> Iterator[None]:
 
 
 def _first_cause(error: BaseException) -> BaseException:
-    # Beyond theirs, the context may be what a caller is dealing with.
+    # Further contexts may be an error the caller is handling.
     while isinstance(error.__context__, _FAILURES):
         error = error.__context__
     return error

@@ -1,7 +1,7 @@
-"""Which addresses of the network may be connected to, judged where the connection is made.
+"""Check IP addresses, at the moment of connecting to them.
 
-Names are resolved once, every address is judged, and the socket goes to one that was: nothing that a name server, a
-redirect or a second parser says afterwards leads elsewhere.
+A host is resolved once, every address is checked, and the socket connects to a checked address. So a name server, a redirect
+or a second parser cannot change the target after the check.
 """
 
 from __future__ import annotations
@@ -57,11 +57,11 @@ _CLOSED = tuple(
         "3fff::/20",  # documentation
     )
 )
-#: All that is assigned to hosts on the Internet; the rest of IPv6 is local, special or unassigned.
+#: All addresses of hosts on the Internet. Other IPv6 addresses are local, special or unassigned.
 _GLOBAL_UNICAST = ip_network("2000::/3")
-#: They stand for their IPv4 address, to which the packets go: mapped, and translated by NAT64 (RFC 6052).
+#: Packets go to the IPv4 address in the last 32 bits: mapped, and translated by NAT64 (RFC 6052).
 _TRANSPARENT = (ip_network("::ffff:0:0/96"), ip_network("64:ff9b::/96"))
-#: Their last 32 bits are an IPv4 address as well: compatible, translated (RFC 2765), and a NAT64 of one's own.
+#: The last 32 bits are an IPv4 address too: compatible, translated (RFC 2765), and local NAT64.
 _CARRYING = (
     *_TRANSPARENT,
     ip_network("::/96"),
@@ -70,14 +70,14 @@ _CARRYING = (
 )
 _6TO4 = ip_network("2002::/16")
 _TEREDO = ip_network("2001::/32")
-#: The middle of an ISATAP address, but for the bit that says whether it is unique (RFC 5214 §6.1).
+#: The middle of an ISATAP address, without the bit for a unique address (RFC 5214 §6.1).
 _ISATAP = 0x0000_5EFE
 _NOT_UNIQUE = 0xFDFF_FFFF
 _LOCAL = (IPv6Address("::"), IPv6Address("::1"))
 
 
 class BoundSocket(socket.socket):
-    """A connection of which each read ends by the deadline."""
+    """A connection. Each read ends by the deadline."""
 
     deadline: FetchDeadline
 
@@ -90,10 +90,14 @@ class Gate:
     """Open to the Internet, and to `networks` beside it, such as "10.1.0.0/16"."""
 
     def __init__(self, networks: Iterable[str] = ()) -> None:
-        """Raises ValueError."""
+        """Raises ValueError for a network `ip_network` does not take."""
         self._networks: list[IPv4Network | IPv6Network] = [ip_network(one) for one in networks]
 
     def allows(self, address: Address) -> bool:
+        """Whether to connect to an address: it is public, or in `networks`.
+
+        Every IPv4 address embedded in an IPv6 address must be allowed too. A mapped or NAT64 address needs nothing more.
+        """
         if isinstance(address, IPv6Address):
             if not all(self.allows(one) for one in carried(address)):
                 return False
@@ -102,7 +106,10 @@ class Gate:
         return any(address in network for network in self._networks) or _is_public(address)
 
     def connect(self, host: str, port: int, deadline: FetchDeadline, seconds: float) -> BoundSocket:
-        """Raises SourceFailed, also where one address of several is closed; SourceTimedOut."""
+        """Connect to a host. `seconds` limit each attempt; later reads end by the deadline.
+
+        Raises SourceFailed, also if only one of several addresses is not allowed; SourceTimedOut; Busy.
+        """
         answers = _resolve(host, port, deadline)
         for *_, address in answers:
             self._refuse_closed(host, address)
@@ -117,7 +124,7 @@ class Gate:
                 except OSError as error:
                     problem = error
                     continue
-                # For the handshake of TLS, which is one call.
+                # For the TLS handshake, a single call.
                 connection.settimeout(deadline.remaining())
                 connection.deadline = deadline
                 stack.pop_all()
@@ -128,11 +135,11 @@ class Gate:
     def _refuse_closed(self, host: str, address: tuple[Any, ...]) -> None:
         found = ip_address(address[0])
         if not self.allows(found):
-            raise SourceFailed(f"{host!r} is {found}, an address that is not open to us")
+            raise SourceFailed(f"{host!r} is {found}, an IP address not open to us")
 
 
 def carried(address: IPv6Address) -> list[IPv4Address]:
-    """The IPv4 addresses to which an IPv6 address may lead in the end."""
+    """The IPv4 addresses embedded in an IPv6 address: packets may go there."""
     number = int(address)
     low = number & 0xFFFF_FFFF
     found = []
@@ -142,7 +149,7 @@ def carried(address: IPv6Address) -> list[IPv4Address]:
     if address in _6TO4:
         found.append((number >> 80) & 0xFFFF_FFFF)
     if address in _TEREDO:
-        # The server, and the client with all bits turned over (RFC 4380 §4).
+        # The server, and the client with all bits inverted (RFC 4380 §4).
         found += [(number >> 64) & 0xFFFF_FFFF, low ^ 0xFFFF_FFFF]
     return [IPv4Address(one) for one in found]
 
@@ -154,7 +161,7 @@ def _is_public(address: Address) -> bool:
 
 
 def _resolve(host: str, port: int, deadline: FetchDeadline) -> list[Any]:
-    """In a thread of its own, because nothing else ends a slow name server's answer."""
+    """Resolve a host, in a thread: only so can the deadline end a slow look-up. Raises SourceFailed, SourceTimedOut, Busy."""
     answers: queue.SimpleQueue[list[Any] | Exception] = queue.SimpleQueue()
 
     def ask() -> None:

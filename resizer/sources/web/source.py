@@ -1,4 +1,4 @@
-"""Originals on the web."""
+"""Originals on web servers."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ if TYPE_CHECKING:
 
     from resizer.sources.web.fetching import Answer, Fetcher
 
-# RFC 9110 §8.8.2, §8.8.3. Anything else is not sent back: it might be more than a validator.
+# RFC 9110 §8.8.2, §8.8.3. Only valid values are sent back: others could inject more than a validator.
 _DATE = re.compile(r"[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2} GMT")
 _ETAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e]{0,64}"')
 _FINGERPRINT = re.compile(rf"([0-9]*)\|((?:{_DATE.pattern})?)\|(.*)")
-#: An absolute address as a name, or as it is written elsewhere.
+#: The beginning of an absolute URL, as a name or as usual.
 _ABSOLUTE = re.compile(r"(https?)://?(?=[^/])", re.IGNORECASE)
 
 
 class _Validators(NamedTuple):
-    """What a fingerprint is made of; each may be empty."""
+    """The parts of a fingerprint. Each may be empty."""
 
     length: str
     modified: str
@@ -48,13 +48,13 @@ class _Validators(NamedTuple):
         modified = answer.headers.get("Last-Modified", "")
         etag = answer.headers.get("ETag", "")
         if etag and not _ETAG.fullmatch(etag):
-            # It still tells one version from another.
+            # An invalid ETag still identifies a version.
             etag = hashlib.blake2s(etag.encode("utf-8", "replace"), digest_size=16).hexdigest()
         return cls(length, modified if _DATE.fullmatch(modified) else "", etag)
 
     @classmethod
     def parse(cls, fingerprint: str) -> _Validators:
-        """All empty for what another source, or none, has told."""
+        """Parse a fingerprint. All parts are empty for one of another source, or for none."""
         match = _FINGERPRINT.fullmatch(fingerprint)
         return cls(*match.groups()) if match else cls("", "", "")
 
@@ -68,7 +68,7 @@ class _Validators(NamedTuple):
 
     @property
     def conditions(self) -> dict[str, str]:
-        """Headers of a request that is answered with 304 as long as nothing has changed."""
+        """Request headers for a 304 if nothing has changed."""
         conditions = {"If-Modified-Since": self.modified} if self.modified else {}
         if _ETAG.fullmatch(self.etag):
             conditions["If-None-Match"] = self.etag
@@ -76,7 +76,7 @@ class _Validators(NamedTuple):
 
 
 class HttpSource:
-    """Names below `base_url`, and whole addresses that a pattern of `allowed_urls` matches."""
+    """Files on web servers: names below `base_url`, and absolute URLs matching a pattern of `allowed_urls`."""
 
     def __init__(
         self,
@@ -90,10 +90,13 @@ class HttpSource:
         max_bytes: int | None = None,
         ca_bundle: str | None = None,
     ) -> None:
-        """Raises ValueError for options that make no sense, ImportError where requests is missing.
+        """Raises ValueError for invalid options, ImportError if requests is not installed.
 
-        `networks` beside the Internet may be connected to, such as "10.1.0.0/16". `deadline_seconds` are for all
-        fetches of a request, `max_redirects` at most 3, `max_bytes` at most MAX_BYTES; `ca_bundle` is a file of certificates to trust.
+        - `networks`: private networks to allow beside the Internet, such as "10.1.0.0/16".
+        - `deadline_seconds`: limit for all fetches of a request together.
+        - `max_redirects`: 0 to 3.
+        - `max_bytes`: limit of a file, at most MAX_BYTES.
+        - `ca_bundle`: path of a file with trusted certificates. Default: certifi's.
         """
         if find_spec("requests") is None:
             raise ImportError('HttpSource needs pip install "django-resized-img[web]"')
@@ -139,13 +142,13 @@ class HttpSource:
 
     @cached_property
     def _fetcher(self) -> Fetcher:
-        # Here, because requests takes a tenth of a second to import.
+        # Imported here, because importing requests takes 0.1 s.
         from resizer.sources.web.fetching import Fetcher, Limits
 
         return Fetcher(self._gate, Limits(*self._limits), self._may_get, self._ca_bundle)
 
     def _find(self, name: str) -> URL:
-        """Raises OriginalNotFound, for an address that is not allowed as well."""
+        """The URL of a name. Raises OriginalNotFound, also for a URL that is not allowed."""
         try:
             escape_name(name)
             if self._base is not None and not self._is_absolute(name):
@@ -163,7 +166,7 @@ class HttpSource:
         return bool(self._allowed and _ABSOLUTE.match(name))
 
     def _parse(self, name: str) -> URL:
-        """Raises ValueError."""
+        """Parse an absolute URL, also with one slash behind the scheme. Raises ValueError."""
         return parse(_ABSOLUTE.sub(r"\1://", name, count=1))
 
     def _may_get(self, url: URL) -> bool:
@@ -174,10 +177,10 @@ class HttpSource:
 
 
 class _Fetching:
-    """Fetches a file as far as a header goes, or whole."""
+    """Fetches the first `HEAD_BYTES` of a file, or all of it."""
 
     def __init__(self, answer: Answer, spool: Spool, limit: int) -> None:
-        """Raises TooManyBytes, as `fetch` does."""
+        """Raises TooManyBytes for a longer file, as `fetch` does."""
         self._answer = answer
         self._spool = spool
         self._limit = limit
@@ -191,13 +194,13 @@ class _Fetching:
 
     def fetch(self, end: int | None) -> None:
         if end is None or end > HEAD_BYTES:
-            # Whoever wants more than a header wants it all, and decodes while the server need not wait.
+            # A decoder reads further than the header. Fetch all now, so that the server need not wait for decoding.
             self._fetch_all()
         else:
             self._fetch(HEAD_BYTES)
 
     def _fetch_all(self) -> None:
-        # One more than may be, to see that there is one.
+        # One byte more than allowed, to detect a longer file.
         self._fetch(self._limit + 1)
         self._length = self._spool.length
 

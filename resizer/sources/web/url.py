@@ -1,7 +1,7 @@
-"""Addresses on the web, read so strictly that every other parser reads the same; and patterns that match them parsed.
+"""URLs, parsed so strictly that every other parser reads the same; and patterns to match parsed URLs.
 
-What browsers, libraries and servers are known to read differently is refused, not repaired: a backslash, user names,
-control characters, spaces, hosts beyond ASCII, fragments, and steps up in a path, however they are spelled.
+Browsers, libraries and servers disagree about some URLs. These are refused, not repaired: a backslash, user names, control
+characters, spaces, hosts beyond ASCII, fragments, and `.` or `..` as a step of a path, also percent-encoded.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ _UNCLEAR = re.compile(r"[\x00-\x1f\x7f\\]")
 
 
 class URL(NamedTuple):
-    """An address in its one spelling."""
+    """A URL in its one spelling."""
 
     scheme: str
-    #: Small letters; an IPv6 address in brackets.
+    #: Lower case; an IPv6 address in brackets.
     host: str
     port: int
     #: Percent-encoded; begins with a slash.
     path: str
-    #: Percent-encoded, without the question mark; None where there is none.
+    #: Percent-encoded, without the question mark. None: no query.
     query: str | None = None
 
     @property
@@ -55,23 +55,23 @@ class URL(NamedTuple):
 
     @property
     def name(self) -> str:
-        """As a name, in its one spelling: a key has no two slashes in a row; characters beyond ASCII are themselves."""
+        """The URL as a name of an original: with one slash behind the scheme, and without percent-encoding beyond ASCII."""
         return _ENCODED.sub(_decode, str(self).replace("://", ":/", 1))
 
     def below(self, name: str) -> URL:
-        """The address of a file with a plain name, in this directory."""
+        """The URL of a file in this directory. `name` is not percent-encoded."""
         return self._replace(path=self.path + quote(name))
 
     def join(self, location: str) -> URL:
-        """Where a redirect leads. Raises ValueError."""
+        """The target of a redirect to `location`. Raises ValueError."""
         return parse(urljoin(str(self), location))
 
 
 class Pattern(NamedTuple):
-    """Addresses that are allowed: "https://*.example.com/photos/*".
+    """A pattern of allowed URLs: "https://*.example.com/photos/*".
 
-    `*.` before a host stands for one or more names, `*` in path and query for anything. What ends in a slash covers
-    all below. Only a pattern with a query matches an address that has one.
+    `*.` before a host stands for one or more names, `*` in path and query for any text. A path with a slash at its end
+    allows everything below it. A URL with a query needs a pattern with a query.
     """
 
     url: URL
@@ -85,7 +85,7 @@ class Pattern(NamedTuple):
 
 
 def parse(text: str) -> URL:
-    """Raises ValueError for what is no address, or not an unambiguous one."""
+    """Parse a URL. Raises ValueError if parsers could disagree about it."""
     url = _read(text)
     if "*" in url.host:
         raise ValueError(f"{text[:200]!r} has no host")
@@ -93,13 +93,13 @@ def parse(text: str) -> URL:
 
 
 def parse_pattern(text: str) -> Pattern:
-    """Raises ValueError."""
+    """Parse a pattern of URLs. Raises ValueError."""
     url = _read(text)
     return Pattern(url._replace(path=f"{url.path}*") if url.path.endswith("/") else url)
 
 
 def parse_directory(text: str) -> URL:
-    """Raises ValueError."""
+    """Parse the URL of a directory, and add a missing slash. Raises ValueError, also for a query."""
     url = parse(text)
     if url.query is not None:
         raise ValueError(f"{text[:200]!r} has a query")
@@ -121,7 +121,7 @@ def _read(text: str) -> URL:
 
 
 def _spell(match: re.Match[str]) -> str:
-    """One spelling for each character: unreserved ones plain, the others in capitals (RFC 3986 §6.2.2)."""
+    """One spelling for each character: unreserved ones plain, others in upper case (RFC 3986 §6.2.2)."""
     digits = match[1] or ""
     if not re.fullmatch("[0-9A-Fa-f]{2}", digits):
         raise ValueError(f"{match[0]!r} is no percent-encoding")
@@ -130,7 +130,7 @@ def _spell(match: re.Match[str]) -> str:
 
 
 def _decode(match: re.Match[str]) -> str:
-    """Characters where they are some that can be seen; else as they were."""
+    """Decode printable characters; leave others percent-encoded."""
     text = unquote(match[0], errors="replace")
     return text if text.isprintable() and "\ufffd" not in text else match[0]
 
@@ -139,6 +139,6 @@ def _is_like(text: str | None, pattern: str | None) -> bool:
     if text is None or pattern is None:
         return text is pattern
     first, *rest = map(re.escape, pattern.split("*"))
-    # Each star but the last takes as little as it can, for good: tried in every way, a redirect of 64 KB takes hours.
+    # Each star but the last matches as little as possible, without backtracking: that would take hours for a URL of 64 KB.
     stars = [f"(?>.*?{piece})" for piece in rest[:-1]] + [f".*{piece}" for piece in rest[-1:]]
     return bool(re.fullmatch("".join([first, *stars]), text))
