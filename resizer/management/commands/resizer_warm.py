@@ -1,0 +1,173 @@
+"""manage.py resizer_warm"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+from django.apps import apps
+from django.core.exceptions import FieldDoesNotExist
+from django.core.management.base import CommandError
+from django.db.models import FileField, ImageField
+from django.urls import NoReverseMatch
+
+from resizer.concurrency import machine
+from resizer.errors import StoreFailed
+from resizer.links.addresses import mount_path
+from resizer.maintenance.warming import Warm, count_of, files_of
+from resizer.management.console import STATUSES, ResizerCommand, count, jobs, told_bytes
+from resizer.markup import picture
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from django.core.management.base import CommandParser
+
+    from resizer.maintenance.warming import Report
+
+#: Threads for each core. Variants of one original that are wanted at once are made of one decoding.
+JOBS_PER_CORE = 4
+
+
+def _options(text: str) -> dict[str, str]:
+    """Read the options of a tag, such as "width=600 ratio=16/9". Raises ArgumentTypeError."""
+    pairs = [one.partition("=") for one in text.split()]
+    if not pairs or not all(name and value for name, _, value in pairs):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} has no options of a tag. Write it like 'width=600 ratio=16/9'"
+        )
+    return {name: value for name, _, value in pairs}
+
+
+class Command(ResizerCommand):
+    help = (
+        "Makes variants before anybody asks for them: those that {% resized_img %} prints for the files of model"
+        " fields. Variants that exist are left alone, so you can stop the command and run it again for the rest."
+        " While many visitors wait for new variants, it waits too."
+        f" {STATUSES}"
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument(
+            "fields",
+            nargs="*",
+            metavar="app.Model.field",
+            help="file fields, such as gallery.Photo.image. app.Model means all image fields of the model",
+        )
+        parser.add_argument("--all", action="store_true", help="all image fields of all models")
+        parser.add_argument(
+            "--preset",
+            action="append",
+            default=[],
+            metavar="NAME",
+            help="make the variants of tags with this preset. Can be repeated",
+        )
+        parser.add_argument(
+            "--options",
+            action="append",
+            default=[],
+            type=_options,
+            metavar="OPTIONS",
+            help="make the variants of tags with these options, such as 'width=600 ratio=16/9'. Can be repeated",
+        )
+        parser.add_argument(
+            "--dry-run", action="store_true", help="print what would be made, but make nothing"
+        )
+        parser.add_argument(
+            "--jobs",
+            metavar="N",
+            type=jobs,
+            default=JOBS_PER_CORE * machine.cores(),
+            help="threads to work with. Default: four for each core. MAX_RENDERS limits how many render at once",
+        )
+
+    def work(self, options: Mapping[str, Any]) -> None:
+        fields = list(_fields(options))
+        tags = [{"preset": name} for name in options["preset"]] + options["options"] or [{}]
+        _check(tags)
+        with self.progress("originals", sum(map(count_of, fields))) as progress:
+            warm = Warm(
+                tags,
+                is_dry=options["dry_run"],
+                jobs=options["jobs"],
+                tell=self.name,
+                advance=progress.advance,
+            )
+            try:
+                warm.run(chain.from_iterable(map(files_of, fields)))
+            except StoreFailed as error:
+                self._tell(warm.report, options)
+                raise CommandError(
+                    f"The variants storage failed: {error}. Run the command again for the rest."
+                ) from error
+            except KeyboardInterrupt:
+                self._tell(warm.report, options)
+                raise
+        self._tell(warm.report, options)
+        if warm.report.failed:
+            failures = count(warm.report.failed, "failure", "failures")
+            some = "\n".join(warm.report.examples)
+            raise CommandError(f"{failures}, such as:\n{some}")
+
+    def _tell(self, report: Report, options: Mapping[str, Any]) -> None:
+        made = count(report.made, "variant", "variants")
+        present = count(report.present, "variant exists", "variants exist")
+        done = f"Would make {made}" if options["dry_run"] else f"Made {made}"
+        size = "" if options["dry_run"] else f": {told_bytes(report.bytes)}"
+        lines = [
+            f"{done} of {count(report.originals, 'original', 'originals')}{size}. {present} already."
+        ]
+        if report.skipped:
+            kept = count(report.skipped, "original is", "originals are")
+            lines.append(f"{kept} shown without resizing, such as SVG.")
+        self.report({"dry_run": options["dry_run"], **asdict(report)}, lines)
+
+
+def _check(tags: list[dict[str, str]]) -> None:
+    """Raises CommandError for what cannot be made of any original."""
+    try:
+        mount_path()
+    except NoReverseMatch as error:
+        raise CommandError(
+            "No URL leads to the app. Include resizer.urls in the root URLconf."
+        ) from error
+    for tag in tags:
+        try:
+            picture.check(**tag)
+        except TypeError as error:
+            told = " ".join(f"{name}={value}" for name, value in tag.items())
+            raise CommandError(f"These are no options of the tag: {told!r}. {error}") from error
+        except ValueError as error:
+            raise CommandError(str(error)) from error
+
+
+def _fields(options: Mapping[str, Any]) -> list[FileField]:
+    """Raises CommandError."""
+    if options["all"] == bool(options["fields"]):
+        known = ", ".join(str(one) for model in apps.get_models() for one in _image_fields(model))
+        raise CommandError(f"Name fields, or use --all. The image fields are: {known}.")
+    if options["all"]:
+        return [one for model in apps.get_models() for one in _image_fields(model)]
+    return [one for name in options["fields"] for one in _named(name)]
+
+
+def _named(name: str) -> list[FileField]:
+    label, _dot, last = name.rpartition(".")
+    try:
+        if "." not in label:
+            return _image_fields(apps.get_model(name))
+        found = apps.get_model(label)._meta.get_field(last)
+    except (LookupError, ValueError, FieldDoesNotExist) as error:
+        raise CommandError(
+            f"There is no field {name!r}: {error} Write it like app.Model.field."
+        ) from error
+    if not isinstance(found, FileField):
+        raise CommandError(f"{name!r} holds no files. Name a field for files.")
+    return [found]
+
+
+def _image_fields(model: Any) -> list[FileField]:
+    return [one for one in model._meta.get_fields() if isinstance(one, ImageField)]
