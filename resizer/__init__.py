@@ -13,9 +13,9 @@ __version__ = "0.1.0"
 def prefetch(objects: Iterable[Any], field: str) -> None:
     """Warm the originals of a file field on many model instances: one cache call, at most one query.
 
-    Originals that nobody has described yet are left to the tag that prints them.
+    Originals without a description are left to their tags.
     """
-    # Models cannot be imported before Django has loaded the apps, and this module is imported by that.
+    # Imported here, because Django imports this module before the models.
     from resizer import originals
 
     originals.prefetch([getattr(instance, field) for instance in objects])

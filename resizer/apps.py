@@ -1,4 +1,4 @@
-"""The app, and what it watches."""
+"""The app, and its signal receivers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Where an instance has the names of its files as they were loaded or saved.
+#: Attribute of an instance: the names of its files when it was loaded or saved.
 _NOTED = "_resizer_files"
 
 
@@ -48,13 +48,13 @@ class ResizerConfig(AppConfig):
 
 
 def forget_settings(**_: object) -> None:
-    """What is built from settings is cached by the Settings object, so that any change renews all of it."""
+    """Read the settings again. Everything built from settings is cached by the Settings object, so it is renewed too."""
     get_settings.cache_clear()
 
 
-# `loaddata` calls nothing else of ours.
+# A signal, because `loaddata` calls no other code of this app.
 def make_room(sender: type[Model], instance: Model, using: str, raw: bool, **_kwargs: Any) -> None:
-    """Delete the rows that a fixture's row replaces: with its unique fields, or its number, but not both."""
+    """Delete the rows a fixture's row replaces: rows with the same unique fields, or with the same number, but not both."""
     if not raw:
         return
     unique: tuple[str, ...] = sender.UNIQUE  # type: ignore[attr-defined]  # our models have it
@@ -63,9 +63,9 @@ def make_room(sender: type[Model], instance: Model, using: str, raw: bool, **_kw
     sender._base_manager.using(using).filter(same | numbered).exclude(same & numbered).delete()
 
 
-# Nobody calls us when another app's model is loaded or saved.
+# Signals, because other apps' models call no code of this app.
 def note_files(sender: type[Model], instance: Model, **_kwargs: Any) -> None:
-    """Remember which files a row has, to tell when it is saved whether it has got others."""
+    """Remember the files of a row, to detect new files when it is saved."""
     instance.__dict__[_NOTED] = {
         field.name: _name_in(instance, field) for field in _image_fields(sender)
     }
@@ -80,16 +80,16 @@ def look_at_files(
     update_fields: Iterable[str] | None,
     **_kwargs: Any,
 ) -> None:
-    """Describe images that were saved, so that no page has to, and none shows what they replaced.
+    """Describe newly saved images, so that pages do not wait, and do not show replaced ones.
 
-    A row that is saved with the files it had costs nothing.
+    Saving a row with the same files costs nothing.
     """
     noted = instance.__dict__.setdefault(_NOTED, {})
     for field in _image_fields(sender):
         if update_fields is not None and field.name not in update_fields:
             continue
         name = _name_in(instance, field)
-        # The very same text: a storage that overwrites gives a new file an old name, as another text.
+        # Compare identity: an overwriting storage gives a new file the old name, in a new text object.
         has_changed = created or name is not noted.get(field.name)
         noted[field.name] = name
         if name and has_changed and not raw:
@@ -102,7 +102,7 @@ def _image_fields(model: type[Model]) -> list[ImageField]:
 
 
 def _name_in(instance: Model, field: ImageField) -> str | None:
-    """Not by the attribute, which may ask the database for a field that was left out."""
+    """The name of a file; None for a deferred field. Reading the attribute could query the database."""
     value = instance.__dict__.get(field.attname)
     return value.name if isinstance(value, File) else value
 
@@ -114,9 +114,9 @@ def _check_soon(file: FieldFile, using: str) -> None:
     try:
         reference = originals.locate(file)
     except OriginalNotFound:
-        # Files in a storage that is no source are none of our business.
+        # Ignore files in a storage without a source.
         return
-    # Before, others would read the former row again; and its failure is not the saver's.
+    # Before the commit, others would read the former row. `robust`, because a failure must not stop the project's code.
     transaction.on_commit(partial(_check, reference), using=using, robust=True)
 
 

@@ -1,6 +1,6 @@
-"""Queries of ours in a project's database: one that fails spoils no transaction, and none waits long for a lock.
+"""Our queries in a project's database: a failed query breaks no transaction, and no query waits long for a lock.
 
-Each database has its own name for the longest wait: PostgreSQL `lock_timeout` (17 §19.11), MySQL and MariaDB
+Each database has its own lock timeout: PostgreSQL `lock_timeout` (17 §19.11), MySQL and MariaDB
 `innodb_lock_wait_timeout` for rows and `lock_wait_timeout` for tables, SQLite `busy_timeout`. Oracle has none for rows.
 """
 
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from django.core.cache import BaseCache
     from django.db.models import Model, QuerySet
 
-#: How long a query waits for what another transaction has locked.
+#: Lock timeout of a query.
 LOCKED_MILLISECONDS = 2000
-#: How long one does that comes after another of its thread, which has waited in vain.
+#: Lock timeout for AGAIN_SECONDS after a long wait in the same thread. So a request does not wait for the cache, and then for
+#: the index too.
 LOCKED_AGAIN_MILLISECONDS = 50
-#: For so long it comes after it, seconds: a request that has waited for its cache does not wait for the index as well.
 AGAIN_SECONDS = 10
-#: What takes so long has waited, seconds.
+#: A call of this length counts as a long wait.
 WAITED_SECONDS = 1
 
 _thread = threading.local()
@@ -36,7 +36,10 @@ _thread = threading.local()
 
 @contextmanager
 def lock_timeout(alias: str, *, writes: bool = False) -> Iterator[None]:
-    """Bound how long queries of one database wait for locks. PostgreSQL needs a savepoint for reads as well."""
+    """Limit how long queries of one database wait for locks.
+
+    Protects the page's transaction by a savepoint: with `writes`, and on PostgreSQL always.
+    """
     connection: Any = connections[alias]
     wait_briefly = _WAITS.get(connection.vendor)
     with _noting_waits(), ExitStack() as stack:
@@ -49,7 +52,7 @@ def lock_timeout(alias: str, *, writes: bool = False) -> Iterator[None]:
 
 @contextmanager
 def lock_timeout_of_cache(cache: BaseCache) -> Iterator[None]:
-    """The same for calls of a cache, which may be a table of a database."""
+    """Limit how long calls of a cache wait for locks, if the cache is a database table."""
     with ExitStack() as stack:
         if isinstance(cache, BaseDatabaseCache):
             model = cache.cache_model_class
@@ -59,10 +62,10 @@ def lock_timeout_of_cache(cache: BaseCache) -> Iterator[None]:
 
 
 def write_row(row: Model, *, unique: str, alias: str, kept: Container[str] = ()) -> None:
-    """Insert a row, or overwrite the one with the same value in the unique field, but for the `kept` fields.
+    """Insert a row, or update the row with the same value in the `unique` field. An update leaves the `kept` fields.
 
-    By one statement, as far as the database has one: a transaction that reads before it writes cannot wait for another
-    writer of SQLite, and fails at once with "database is locked".
+    In one statement if the database has one. A transaction reading before it writes cannot wait for another writer of
+    SQLite: it fails at once with "database is locked".
     """
     rows: QuerySet[Model] = type(row)._base_manager.using(alias)
     features = connections[alias].features
@@ -79,13 +82,13 @@ def write_row(row: Model, *, unique: str, alias: str, kept: Container[str] = ())
         [row],
         update_conflicts=True,
         update_fields=names,
-        # MySQL takes any unique key, and refuses to be told which.
+        # MySQL uses any unique key, and refuses a named one.
         unique_fields=[unique] if features.supports_update_conflicts_with_target else None,
     )
 
 
 def is_undone_by_deadlocks(alias: str) -> bool:
-    """Whether a query of ours may cost a page what its transaction has done: InnoDB ends a deadlock by undoing all of one."""
+    """Whether our query could undo a page's transaction: InnoDB ends a deadlock by rolling back a whole transaction."""
     connection = connections[alias]
     return connection.vendor == "mysql" and connection.in_atomic_block
 
@@ -96,13 +99,13 @@ def _noting_waits() -> Iterator[None]:
     try:
         yield
     finally:
-        # A cache that is a table does not tell that it could not write.
+        # Django's database cache hides that it could not write. So measure the time.
         if time.monotonic() - asked_at >= WAITED_SECONDS:
             _thread.waited_at = time.monotonic()
 
 
 def _limit() -> int:
-    """Milliseconds."""
+    """The lock timeout for the next query, milliseconds."""
     is_over = time.monotonic() - getattr(_thread, "waited_at", -math.inf) > AGAIN_SECONDS
     return LOCKED_MILLISECONDS if is_over else LOCKED_AGAIN_MILLISECONDS
 
@@ -116,17 +119,17 @@ def _on_postgresql(connection: Any, limit: int) -> Iterator[None]:
         )
         former, _ = cursor.fetchone()
         yield
-        # The transaction may be a page's. Where a query has failed, its savepoint takes this back.
+        # The transaction may be a page's. After a failed query, the rollback to the savepoint resets the timeout.
         cursor.execute("SELECT set_config('lock_timeout', %s, true)", [former])
 
 
 @contextmanager
 def _on_mysql(connection: Any, limit: int) -> Iterator[None]:
-    # MariaDB takes 0 for no wait at all. MySQL has no less than a second, and refuses 0 in strict mode.
+    # On MariaDB, 0 means no wait. MySQL's least is 1 s, and it refuses 0 in strict mode.
     seconds = max(limit // 1000, 0 if connection.mysql_is_mariadb else 1)
     command = "SET SESSION innodb_lock_wait_timeout = %s, SESSION lock_wait_timeout = %s"
     connection.ensure_connection()
-    # Not Django's cursor, which refuses to work once a transaction is broken: these outlive it.
+    # Django's cursor refuses to work in a broken transaction, but the session's timeouts must be restored even then.
     with connection.wrap_database_errors, closing(connection.connection.cursor()) as cursor:
         cursor.execute("SELECT @@SESSION.innodb_lock_wait_timeout, @@SESSION.lock_wait_timeout")
         former = cursor.fetchone()
@@ -134,7 +137,7 @@ def _on_mysql(connection: Any, limit: int) -> Iterator[None]:
         try:
             yield
         finally:
-            # A connection that is lost has nothing to restore.
+            # Nothing to restore on a lost connection.
             with suppress(DatabaseProblem), connection.wrap_database_errors:
                 cursor.execute(command, former)
 
@@ -142,16 +145,16 @@ def _on_mysql(connection: Any, limit: int) -> Iterator[None]:
 @contextmanager
 def _on_sqlite(connection: Any, limit: int) -> Iterator[None]:
     connection.ensure_connection()
-    # Not Django's cursor: these ask nothing of the file, and count as no queries of a page.
+    # Not Django's cursor: these statements do not read the file, and must not count as a page's queries.
     file = connection.connection
-    # A connection that was closed in a transaction is still there, and refuses.
+    # A connection closed within a transaction still exists, and raises errors.
     with connection.wrap_database_errors:
         ((former,),) = file.execute("PRAGMA busy_timeout")
         file.execute(f"PRAGMA busy_timeout = {min(former, limit)}")
     try:
         yield
     finally:
-        # A connection that is closed has nothing to restore.
+        # Nothing to restore on a closed connection.
         with suppress(DatabaseProblem), connection.wrap_database_errors:
             file.execute(f"PRAGMA busy_timeout = {former}")
 

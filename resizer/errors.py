@@ -52,6 +52,8 @@ class InvalidOption(ResizerError, ValueError):
 
 
 class InvalidSignature(ResizerError):
+    """No signing key of this project has signed the URL."""
+
     status = 403
     public_message = "The signature of this URL is not valid."
     # While a new key is rolled out, some servers refuse it. A shared cache must not keep those refusals.
@@ -59,58 +61,80 @@ class InvalidSignature(ResizerError):
 
 
 class OriginalNotFound(ResizerError):
+    """The original or its source does not exist, or visitors may not see it. A refused name answers the same."""
+
     status = 404
     public_message = "There is no picture at this URL."
 
 
 class MethodNotAllowed(ResizerError):
+    """The request is neither GET nor HEAD."""
+
     status = 405
     public_message = "Use GET or HEAD to load this picture."
     cache_seconds = 0
 
 
 class TooManyBytes(ResizerError):
+    """The original's file is larger than `MAX_BYTES`, or than its source allows."""
+
     status = 413
     public_message = "The original picture's file is too large."
 
 
 class UnsupportedFormat(ResizerError):
+    """The original has an unknown format, or one without a decoder or not allowed by `EXTRA_FORMATS`."""
+
     status = 415
     public_message = "The original is not a picture of a supported format."
 
 
 class TooManyPixels(ResizerError):
+    """The original or the variant has too many pixels or frames, or needs too much memory."""
+
     status = 422
     public_message = "The picture has too many pixels."
 
 
 class UndecodableOriginal(ResizerError):
+    """The original is broken or truncated, or contradicts its header."""
+
     status = 422
     public_message = "The original picture is damaged."
 
 
 class EngineFailed(UndecodableOriginal):
+    """The engine raised an unexpected error, logged with its cause. The file may be fine."""
+
     public_message = "The original picture could not be decoded."
 
 
 class TooMuchWork(ResizerError):
+    """The original has a flood of small parts, or its render took longer than `RENDER_SECONDS`."""
+
     status = 422
     public_message = "The original picture would take too much work to decode."
 
 
 class SourceFailed(ResizerError):
+    """The source could not deliver the original."""
+
     status = 502
     public_message = "The original picture could not be fetched."
     cache_seconds = 0
 
 
 class SourceTimedOut(ResizerError):
+    """The source did not deliver the original in time."""
+
     status = 504
     public_message = "The original picture could not be fetched in time."
     cache_seconds = 0
 
 
 class Busy(ResizerError):
+    """The server cannot render now, or lacks memory, descriptors or disk space. Try again shortly."""
+
     status = 503
     public_message = "The picture is not ready yet; please try again shortly."
     cache_seconds = 0
@@ -118,16 +142,21 @@ class Busy(ResizerError):
 
 
 class OriginalChanged(Busy):
-    """The next request describes the original again."""
+    """The original was replaced after it was described. The next request describes it again."""
 
 
 class RenderKilled(Busy):
-    """Retried late, because each attempt may use up memory that other processes need."""
+    """Memory ran out, or the system killed the rendering process.
+
+    `Retry-After` is longer, because each attempt may take memory other processes need.
+    """
 
     retry_seconds = 10
 
 
 class StoreFailed(Busy):
+    """The variants storage could not be read or written."""
+
     retry_seconds = 5
 
 

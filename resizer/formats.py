@@ -1,6 +1,6 @@
-"""The formats we know: one row each, found by name, by extension or by a file's first bytes.
+"""The formats: one row each, found by name, by extension or by a file's first bytes.
 
-A row holds every fact of its format that is plain data. Four rooms add code for each row: the guards against floods and
+A row holds a format's plain data. Four rooms add code for each row: the guards against floods and
 against ancillary parts (`engines/guards/`), colours (`engines/containers/cicp.py`) and ends (`storages/endings.py`).
 Engines add encoder options. `tests/test_formats.py` fails while any of them lacks a row.
 """
@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-#: How many of a file's first bytes `sniff` looks at.
+#: `sniff` needs this many of a file's first bytes.
 SNIFF_BYTES = 64
-#: How many of them are read at first for a header. Reading on fetches the whole file.
+#: Bytes to read first for a header. To read on, the whole file is fetched.
 HEAD_BYTES = 65_536
 
 
 class Levels(NamedTuple):
-    """A format's numbers for the levels of quality, on the scale of its encoder."""
+    """The levels of quality as numbers, on the scale of a format's encoder."""
 
     low: int
     medium: int
@@ -35,44 +35,44 @@ class Format:
     name: str
     extension: str
     content_type: str
-    #: What a file's first bytes match (WHATWG MIME Sniffing §6.1; AV1 Image File Format §6; ISO/IEC 23008-12 §B.4).
+    #: Regular expression for a file's first bytes (WHATWG MIME Sniffing §6.1; AV1 Image File Format §6; ISO/IEC 23008-12 §B.4).
     magic: bytes
-    #: The longest side that the format or its encoders allow, px.
+    #: The longest side the format or its encoders allow, px.
     max_side: int
-    #: What decoding takes at most, bytes a pixel, measured with Pillow; libvips takes as much of AVIF, of others less.
+    #: Most memory for decoding, bytes for each pixel, measured with Pillow. libvips takes the same for AVIF, less for others.
     decoded_bytes: float
-    #: The name of Pillow's plug-in, which reads and writes it.
+    #: The name of Pillow's plug-in for reading and writing.
     pillow: str
-    #: The operation of libvips that reads it; empty where that is left to Pillow.
+    #: libvips' operation for reading. Empty: Pillow reads this format.
     libvips_loader: str = ""
-    #: The operation of libvips that writes it.
+    #: libvips' operation for writing.
     libvips_saver: str = ""
-    #: Its numbers for the levels of quality: SSIMULACRA2 of about 65, 70 and 80, alike in every format, measured on
-    #: photographs of 640 and 1280 px. None where it is always lossless, or not written.
+    #: The levels of quality as numbers. They give the same SSIMULACRA2 in every format: about 65, 70 and 80, measured on
+    #: photographs of 640 and 1280 px. None: always lossless, or not written.
     levels: Levels | None = None
-    #: What a file of one plain grey takes: container and tables, of which no quality takes away a byte.
+    #: Size of a plain grey file: container and tables. No quality makes it smaller.
     fixed_bytes: int = 0
-    #: The last bytes of every whole file; empty where its structure tells where it ends.
+    #: The last bytes of every whole file. Empty: the structure of a file shows its end.
     ending: bytes = b""
-    #: Transparency survives in it.
+    #: Can hold transparency.
     has_alpha: bool = True
-    #: Variants can be written in it; the others are only read.
+    #: Variants can have this format. Others are only read.
     is_written: bool = True
-    #: Originals of it are opened only where `EXTRA_FORMATS` says so: their decoders are large, and often broken into.
+    #: Security: originals are opened only with `EXTRA_FORMATS`. These decoders are large and often attacked.
     is_extra: bool = False
-    #: It can hold exactly what it is given, and is worth it.
+    #: Can be lossless at a reasonable size.
     has_lossless: bool = False
-    #: We write animations in it.
+    #: Animated variants can have this format.
     has_motion: bool = False
-    #: Originals of it may be animations. Several pictures in a JPEG, a HEIC or a TIFF are none.
+    #: Originals can be animations. Several images in a JPEG, a HEIC or a TIFF are not an animation.
     can_move: bool = False
-    #: Its frames are layers, which we lay on each other ourselves.
+    #: Frames are layers, composed by `engines/pillow/layers.py`.
     has_layers: bool = False
-    #: Drawings and screenshots come in it, photographs rarely.
+    #: Usual for drawings and screenshots, rare for photographs.
     is_for_drawings: bool = False
 
     def __reduce__(self) -> tuple[Callable[[str], Format], tuple[str]]:
-        """Pickle by name: a row is the same object wherever it is."""
+        """Pickle by name, so that each process has one object for each row."""
         return _row, (self.name,)
 
 
@@ -85,7 +85,7 @@ AVIF = Format(
     max_side=16_384,
     decoded_bytes=16,
     pillow="AVIF",
-    # No loader: libheif decodes it with libaom, at 2.4 times the cost of Pillow's dav1d.
+    # No loader: libheif decodes AVIF with libaom, at 2.4 times the cost of Pillow's dav1d.
     libvips_saver="heifsave",
     levels=Levels(low=47, medium=53, high=72),
     fixed_bytes=270,
@@ -98,7 +98,7 @@ GIF = Format(
     magic=rb"GIF8[79]a",
     max_side=65_535,
     decoded_bytes=5,
-    # No loader: libvips shows what there is of a GIF that is cut and has an end all the same.
+    # No loader: libvips accepts a cut GIF if it has an end marker.
     pillow="GIF",
     can_move=True,
     has_layers=True,
@@ -178,11 +178,11 @@ WEBP = Format(
 )
 
 FORMATS = (AVIF, GIF, HEIC, JPEG, PNG, TIFF, WEBP)
-#: One of them stands in where a browser knows none of the modern formats, so they are always offered.
+#: For browsers without the modern formats. Always offered.
 FALLBACKS = (JPEG, PNG)
-#: The formats that settings may offer before a fallback.
+#: Formats you can set in `FORMATS`. They are offered before a fallback.
 MODERN = tuple(row for row in FORMATS if row.is_written and row not in FALLBACKS)
-#: Those that hold every recipe: what JPEG cannot, is offered in them alone.
+#: Formats for every recipe, also animated and lossless ones.
 UNIVERSAL = tuple(row for row in MODERN if row.has_motion and row.has_lossless)
 BY_NAME = {row.name: row for row in FORMATS}
 BY_EXTENSION = {row.extension: row for row in FORMATS if row.is_written}
@@ -193,7 +193,7 @@ def _row(name: str) -> Format:
 
 
 def sniff(head: bytes) -> Format | None:
-    """Tell the format by a file's first `SNIFF_BYTES` bytes; names and declared types are not trusted."""
+    """Recognise a format by a file's first `SNIFF_BYTES` bytes. File names and declared types are not trusted."""
     for row in FORMATS:
         if re.match(row.magic, head, re.DOTALL):
             return row

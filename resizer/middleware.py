@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 class ResizerMiddleware:
     """Goes first in `MIDDLEWARE`.
 
-    Sessions, languages and compression add `Vary`, cookies or a `Content-Encoding` to a response; a picture is the
-    same for everybody, and a shared cache has to know that.
+    Sessions, languages and compression add `Vary`, cookies or a `Content-Encoding` to a response. A variant is the same for
+    everybody, and a shared cache must see it.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        # The prefix spares all other pages the price of resolving twice.
+        # Compare the prefix first, so that other pages are not resolved twice.
         try:
             if request.path.startswith(mount_path()):
                 match = resolve(request.path_info)

@@ -1,7 +1,7 @@
-"""The tables: originals with what an editor says of them, cached variants, and tallies of requests.
+"""The tables: originals with editors' fields, cached variants, and tallies of requests.
 
-Originals and cached variants are an index. The storages are the truth: lost rows are written again, but for an
-editor's focal points and alternative texts.
+Originals and cached variants are an index of the storages. Lost rows are written again. Only editors' focal points and
+alternative texts are lost with a row.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ if TYPE_CHECKING:
 _FORMAT_CHOICES = [(row.name, row.name.upper()) for row in FORMATS]
 _WRITTEN_CHOICES = [(row.name, row.name.upper()) for row in FORMATS if row.is_written]
 
-# Fixtures need not have it: it follows from what they have.
+# Not in fixtures: it is computed from other fields.
 _DIGEST: Any = {"max_length": 32, "unique": True, "editable": False, "serialize": False}
 
 
 def digest_of(*texts: str) -> str:
-    """32 hexadecimal digits that stand for exactly these texts.
+    """Hash texts to 32 hexadecimal digits, for a unique key.
 
-    A collation may take `IMG_1.JPG` for `img_1.jpg`, or `résumé` for `resume`; it tells these digits apart. And a unique
-    key of names is longer than the 3,072 bytes that InnoDB allows.
+    A collation may take `IMG_1.JPG` for `img_1.jpg`, or `résumé` for `resume`, but not these digits. And InnoDB allows only
+    3,072 bytes for a unique key; a name can be longer.
     """
     text = "\n".join(texts)
     return hashlib.blake2s(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
 class _Computed(DeferredAttribute):
-    """Reads what follows from the other fields, whatever it was set to: no fixture makes a digest wrong."""
+    """Computes the digest from the other fields, and ignores an assigned value. So no fixture can make it wrong."""
 
     field: DigestField
 
@@ -49,12 +49,12 @@ class _Computed(DeferredAttribute):
         return digest_of(*(getattr(instance, name) for name in self.field.of))
 
     def __set__(self, instance: models.Model, value: object) -> None:
-        # Without it Django takes the field for one that is not loaded, and saves the others alone.
+        # Without a value, Django takes the field for a deferred one, and does not save it.
         instance.__dict__[self.field.attname] = value
 
 
 class DigestField(models.CharField):  # type: ignore[type-arg]  # no runtime generics
-    """A unique key for other fields, as long as their texts may be."""
+    """A unique key for the fields named in `of`, however long they are."""
 
     descriptor_class = _Computed
 
@@ -69,7 +69,7 @@ class DigestField(models.CharField):  # type: ignore[type-arg]  # no runtime gen
 
 
 class NameIndex(models.Index):
-    """An index of names. InnoDB has no room for a whole name in an index, so there it holds their beginnings."""
+    """An index of names. On MySQL and MariaDB it holds only their beginnings: InnoDB's indexes are too short for a name."""
 
     #: A name has up to 800 characters of 4 bytes, an index of InnoDB up to 3,072 bytes.
     CHARACTERS = 255
@@ -108,7 +108,7 @@ class _Tallies(models.Manager["Tally"]):
 
 
 class Original(models.Model):
-    """One picture in a source."""
+    """One image file in a source."""
 
     #: One row has these values.
     UNIQUE: ClassVar = ("digest",)
@@ -116,7 +116,7 @@ class Original(models.Model):
     source = models.CharField(_("source"), max_length=64, default=DEFAULT_SOURCE)
     name = models.CharField(_("name"), max_length=MAX_NAME_BYTES)
     digest = DigestField(of=("source", "name"), **_DIGEST)
-    #: What the source said of the file when its header was read.
+    #: The source's fingerprint of the file at the time its header was read.
     fingerprint = models.CharField(_("fingerprint"), max_length=128)
     width = models.PositiveIntegerField(_("width"), help_text=_("Upright, in pixels."))
     height = models.PositiveIntegerField(_("height"), help_text=_("Upright, in pixels."))
@@ -129,17 +129,17 @@ class Original(models.Model):
     #: 0 if its pixels turned out to be broken, at `checked_at`.
     frames = models.PositiveIntegerField(_("frames"), default=1)
     bytes = models.PositiveBigIntegerField(_("bytes"))
-    #: None after the file may have changed: the next one who needs it reads the header again.
+    #: None: the file may have changed. The next request reads the header again.
     checked_at = models.DateTimeField(_("checked"), null=True)
 
-    #: Fields for what an editor says. Reading the header again changes none of them.
+    #: Fields edited in the admin. Reading the header again does not change them.
     OF_EDITORS = frozenset({"focal_x", "focal_y", "alt"})
 
     focal_x = _percent(_("focal point, across"), _("Percent from the left."))
     focal_y = _percent(_("focal point, down"), _("Percent from the top."))
     alt = models.TextField(_("alternative text"), blank=True)
 
-    # What was seen when the file was first decoded. A new file makes it empty again.
+    # Found when the file is first decoded. A new file empties these fields.
     auto_focal_x = _percent(_("automatic focal point, across"))
     auto_focal_y = _percent(_("automatic focal point, down"))
     #: "#rrggbb"
@@ -163,7 +163,7 @@ class Original(models.Model):
 
 
 class CachedVariant(models.Model):
-    """A variant that exists: a file in the variants storage."""
+    """A variant with a file in the variants storage."""
 
     #: One row has these values.
     UNIQUE: ClassVar = ("digest",)
@@ -174,7 +174,7 @@ class CachedVariant(models.Model):
         related_name="cached_variants",
         on_delete=models.CASCADE,
     )
-    #: The path of its URL after the mount, and of its file in the storage.
+    #: The path of its URL after the mount path, and of its file in the storage.
     key = models.CharField(_("key"), max_length=MAX_KEY_BYTES)
     digest = DigestField(of=("key",), **_DIGEST)
     recipe = models.CharField(_("recipe"), max_length=128, blank=True)
@@ -186,7 +186,7 @@ class CachedVariant(models.Model):
     render_ms = models.PositiveIntegerField(
         _("render time"), null=True, blank=True, help_text=_("In milliseconds.")
     )
-    #: To a day. None if no use is known.
+    #: Exact to a day. None: no known use.
     used_at = models.DateTimeField(_("last used"), null=True, blank=True, db_index=True)
 
     objects = _CachedVariants()
@@ -206,12 +206,12 @@ class CachedVariant(models.Model):
 
 
 class Tally(models.Model):
-    """How often something happened in an hour, in all processes together."""
+    """The count of an event in one hour, over all processes."""
 
     #: One row has these values.
     UNIQUE: ClassVar = ("hour", "name")
 
-    #: Its beginning.
+    #: The beginning of the hour.
     hour = models.DateTimeField(_("hour"))
     name = models.CharField(_("name"), max_length=64)
     count = models.PositiveBigIntegerField(_("count"))

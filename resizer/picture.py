@@ -1,4 +1,4 @@
-"""The documented door for Python: the pictures that tags print, as values."""
+"""The public functions for Python: the picture of a tag as a value."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Files of our own: nobody else sees them, and they are gone when they are closed.
+"""Temporary files: without a name, and deleted when they are closed.
 
-That the system has no more room, descriptors or memory for them is no fault of an original, nor of its source.
+If the system is out of disk space, descriptors or memory, it is not the fault of an original or of its source.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import BinaryIO
 
-#: What of a file that is fetched is held in memory; more goes to a temporary file, bytes.
+#: A fetched file is held in memory up to this size; a larger one goes to a temporary file.
 SPOOL_BYTES = 8_000_000
-#: What the system says where a process, or all of them, have too much open, or take too much memory.
+#: Too many open files, or too little memory, in this process or in all.
 _SHORTAGES = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS}
 
 
 def raise_shortage(error: BaseException) -> None:
-    """Raises Busy where the system could not give what opening anything takes, whatever was to be opened."""
+    """Raise Busy if the cause of an error is a shortage of descriptors or memory. Else do nothing."""
     cause: BaseException | None = error
-    # Libraries put errors of their own around it.
+    # Libraries wrap the OSError in their own errors.
     while cause is not None:
         if isinstance(cause, OSError) and cause.errno in _SHORTAGES:
             raise Busy(f"the system is short of something: {cause!r:.300}") from error
@@ -35,11 +35,11 @@ def raise_shortage(error: BaseException) -> None:
 
 @contextmanager
 def own_files() -> Iterator[None]:
-    """What is done to files of our own in here. Raises Busy for what the system says; else nothing of its own."""
+    """Use temporary files in this block. Raises Busy for an OSError of the system."""
     try:
         yield
     except OSError as error:
-        # What Pillow says of its encoders is without a number.
+        # Pillow raises OSErrors without a number for its encoders.
         if error.errno is None:
             raise
         raise Busy(f"a file of our own: {error!r}") from error
@@ -47,35 +47,35 @@ def own_files() -> Iterator[None]:
 
 @contextmanager
 def open_scratch() -> Iterator[BinaryIO]:
-    """A file with a descriptor, in memory where the system has such. Raises Busy, also for what is done to it."""
+    """Open a temporary file with a descriptor, in memory if the system can. Raises Busy, also for errors in the block."""
     with own_files():
         file = _open_in_memory() or tempfile.TemporaryFile()  # noqa: SIM115  # closed below
         try:
             yield file
         finally:
-            # What could not be written would be tried again.
+            # Closing tries to write the rest again, after a failure.
             with suppress(OSError):
                 file.close()
 
 
 class Spool:
-    """What has been fetched until now."""
+    """The fetched beginning of a file. `length` is its length in bytes."""
 
     def __init__(self) -> None:
         self._file = tempfile.SpooledTemporaryFile(SPOOL_BYTES)  # noqa: SIM115  # closed by `close`
         self.length = 0
 
     def append(self, content: bytes) -> None:
-        """Raises Busy."""
+        """Add bytes at the end. Raises Busy."""
         with own_files():
             self._file.seek(self.length)
             self._file.write(content)
-            # Here, not when it is next read.
+            # Raise errors here, not at the next read.
             self._file.flush()
         self.length += len(content)
 
     def read(self, position: int, size: int = -1) -> bytes:
-        """Raises Busy."""
+        """Read `size` bytes from a position, or all. Raises Busy."""
         with own_files():
             self._file.seek(position)
             return self._file.read(size)
@@ -86,7 +86,7 @@ class Spool:
 
 
 def _open_in_memory() -> BinaryIO | None:
-    # Some containers forbid it.
+    # Some containers forbid `memfd_create`.
     with suppress(OSError, AttributeError):
         return open(os.memfd_create("resizer"), "w+b")
     return None

@@ -1,4 +1,4 @@
-"""`path("img/", include("resizer.urls"))`: one pattern, because a key and a short address are both a path."""
+"""`path("img/", include("resizer.urls"))`: one pattern for keys and short URLs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from django.urls import path
 
 from resizer.views import serve
 
-# A render must not hold the transaction of ATOMIC_REQUESTS, in whichever databases that is.
+# A render must not hold a transaction of ATOMIC_REQUESTS, in any database.
 for _alias in connections:
     transaction.non_atomic_requests(using=_alias)(serve)
 

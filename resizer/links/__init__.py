@@ -1,1 +1,1 @@
-"""URLs: their signatures, the short ones, and where the app is mounted."""
+"""URLs: signatures, short URLs, and the mount path of the app."""

@@ -1,7 +1,7 @@
-"""Addresses of keys: below the path where the project has mounted the app, and signed.
+"""URLs of keys: the project's mount path, and a signature.
 
-One signature serves all widths and formats of a picture: HMAC-SHA256 cut to 84 bits, as 14 characters of
-URL-safe base64 (RFC 4648 §5). What it opens is bounded by the allow-lists of widths and formats.
+One signature serves all widths and formats of a recipe: HMAC-SHA256 cut to 84 bits, as 14 characters of
+URL-safe base64 (RFC 4648 §5). The lists of allowed widths and formats limit its use.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ SIGNATURE_CHARACTERS = 14
 
 
 def url_for(key: str) -> str:
-    """The address of a key: an absolute path. Raises NoReverseMatch where the app is not mounted."""
+    """The URL of a key: an absolute path. Raises NoReverseMatch if the app is not mounted."""
     return mount_path() + key
 
 
 def mount_path() -> str:
-    """The absolute path under which keys begin, with a slash at its end."""
+    """The absolute path of the app, with a slash at its end. Keys follow it. Raises NoReverseMatch if it is not mounted."""
     return _mount_path(get_settings(), get_urlconf(), get_script_prefix(), get_language())
 
 
@@ -44,8 +44,8 @@ def sign(variant: Variant) -> str:
 
 
 def verify(parsed: ParsedKey) -> None:
-    """Raise InvalidSignature unless the current key or a fallback has signed these characters of a key."""
-    # No early end: the time tells nothing about which key it was.
+    """Raise InvalidSignature unless the current signing key or a fallback has signed the key's text."""
+    # Compare with all signing keys, so that the time does not reveal the matching one.
     matches = [
         constant_time_compare(_sign(parsed.signed, key), parsed.signature) for key in signing_keys()
     ]
@@ -54,7 +54,7 @@ def verify(parsed: ParsedKey) -> None:
 
 
 def signing_keys() -> tuple[str, ...]:
-    """The key that signs, then those that are still accepted."""
+    """The current signing key, then the fallbacks still accepted."""
     values = get_settings()
     if values.SIGNING_KEY is not None:
         return (values.SIGNING_KEY, *values.SIGNING_KEY_FALLBACKS)
@@ -67,7 +67,7 @@ def _sign(text: str, key: str) -> str:
     return base64.urlsafe_b64encode(digest)[:SIGNATURE_CHARACTERS].decode("ascii")
 
 
-# `reverse` takes about 30 µs, more than all the rest of an address; hence once for each of what it depends on.
+# `reverse` takes about 30 µs, more than the rest of a URL. The arguments are all it depends on.
 @functools.lru_cache(maxsize=128)
 def _mount_path(
     settings: Settings, urlconf: str | None, script_prefix: str, language: str | None

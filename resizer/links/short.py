@@ -1,4 +1,4 @@
-"""Short addresses: unsigned, of open sources only, [width "/"] ["_" source "/"] name."""
+"""Short URLs: unsigned, for open sources only, [width "/"] ["_" source "/"] name."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from resizer.keys.variant import DEFAULT_SOURCE, escape_name
 
 
 class ShortAddress(NamedTuple):
-    """What a short address asks for."""
+    """The parts of a short URL."""
 
     source: str
     name: str
-    width: int | None = None  # px; None is the original's own
+    width: int | None = None  # px; None: the original's own
 
 
 _SHORT = re.compile(
@@ -24,15 +24,15 @@ _SHORT = re.compile(
 
 
 def parse_short(path: str) -> ShortAddress:
-    """Read a path that is no key; its name is a plain one, without escapes.
+    """Parse the path of a short URL, percent-decoded. Its name is not escaped as in a key.
 
-    Raises OriginalNotFound for a name that no original can have.
+    Raises OriginalNotFound for an impossible name, and for a second spelling.
     """
     match = _SHORT.fullmatch(path)
     if match is None or match["source"] == DEFAULT_SOURCE:
         raise OriginalNotFound("no name, or a second spelling of one")
     try:
-        # Before it can become part of a redirect.
+        # Security: check the name before a redirect can contain it.
         escape_name(match["name"])
     except InvalidOption as error:
         raise OriginalNotFound(str(error)) from error
@@ -41,12 +41,12 @@ def parse_short(path: str) -> ShortAddress:
 
 
 def quote_path(path: str) -> str:
-    """Percent-encode a path, but for the characters that a key may have."""
+    """Percent-encode a path. Characters of a key stay."""
     return quote(path, safe="/,=")
 
 
 def write_short(address: ShortAddress) -> str:
-    """Spell a short address, for a URL's path."""
+    """Spell the path of a short URL, percent-encoded."""
     width = "" if address.width is None else f"{address.width}/"
     source = "" if address.source == DEFAULT_SOURCE else f"_{address.source}/"
     return f"{width}{source}{quote_path(address.name)}"
