@@ -32,8 +32,9 @@ from resizer.links.addresses import mount_path, signing_keys
 from resizer.sources import StorageSource, get_sources
 from resizer.sources.fields import field_failures
 from resizer.sources.identity import lies_in, share_place
+from resizer.storages.files import VARIANTS_DIRECTORY
 from resizer.storages.kinds import kind_of
-from resizer.store import FALLBACK_DIRECTORY, variants_storage
+from resizer.store import variants_storage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -123,7 +124,7 @@ def _check_storage() -> Iterator[CheckMessage]:
         return
     if alias not in storages.backends:
         is_on_disk = kind_of(storage).is_local
-        place = f"in {FALLBACK_DIRECTORY}/ in the media directory" if is_on_disk else "in memory"
+        place = f"in {VARIANTS_DIRECTORY}/ in the media directory" if is_on_disk else "in memory"
         yield Warning(
             f"STORAGES has no {alias!r}. Variants are kept {place}.",
             hint=hint,

@@ -6,7 +6,6 @@ alternative texts are lost with a row.
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.core.validators import MaxValueValidator
@@ -15,6 +14,7 @@ from django.db.models.query_utils import DeferredAttribute
 from django.utils.translation import gettext_lazy as _
 
 from resizer.formats import FORMATS
+from resizer.keys.digests import digest_of
 from resizer.keys.variant import DEFAULT_SOURCE, MAX_KEY_BYTES, MAX_NAME_BYTES
 
 if TYPE_CHECKING:
@@ -26,16 +26,6 @@ _WRITTEN_CHOICES = [(row.name, row.name.upper()) for row in FORMATS if row.is_wr
 
 # Not in fixtures: it is computed from other fields.
 _DIGEST: Any = {"max_length": 32, "unique": True, "editable": False, "serialize": False}
-
-
-def digest_of(*texts: str) -> str:
-    """Hash texts to 32 hexadecimal digits, for a unique key.
-
-    A collation may take `IMG_1.JPG` for `img_1.jpg`, or `résumé` for `resume`, but not these digits. And InnoDB allows only
-    3,072 bytes for a unique key; a name can be longer.
-    """
-    text = "\n".join(texts)
-    return hashlib.blake2s(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
 class _Computed(DeferredAttribute):

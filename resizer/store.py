@@ -5,17 +5,13 @@ The file is written first, then the row, then the cache entry. A process killed 
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import logging
 import time
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from django.core.files.storage import (
-    FileSystemStorage,
-    InMemoryStorage,
     InvalidStorageError,
     storages,
 )
@@ -23,7 +19,7 @@ from django.core.files.storage import (
 from resizer import originals
 from resizer.concurrency import lockfiles, single_flight
 from resizer.concurrency.waiting import Deadline
-from resizer.conf import Settings, get_settings
+from resizer.conf import get_settings
 from resizer.errors import ResizerError, StoreFailed
 from resizer.formats import BY_EXTENSION, SNIFF_BYTES, sniff
 from resizer.keys.variant import parse_key, write_prefix
@@ -48,9 +44,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Directory in the media directory, for projects without an entry for variants in STORAGES.
-FALLBACK_DIRECTORY = "_resized"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
@@ -71,14 +64,9 @@ class Answer:
 def variants_storage() -> Storage:
     """The storage for variants. Raises Django's InvalidStorageError if none is configured."""
     alias = get_settings().STORAGE
-    if alias not in storages.backends:
-        default = storages["default"]
-        if kind_of(default).is_local:
-            location = cast("FileSystemStorage", default).location
-            return _fallback_storage(get_settings(), str(location))
-        if isinstance(default, InMemoryStorage):
-            return _memory(get_settings())
-    return storages[alias]
+    if alias in storages.backends:
+        return storages[alias]
+    return kind_of(storages["default"]).for_variants or storages[alias]
 
 
 class Recalled(NamedTuple):
@@ -291,13 +279,3 @@ def _storage() -> Storage:
         return variants_storage()
     except InvalidStorageError as error:
         raise StoreFailed(f"no storage for variants is configured: {error}") from error
-
-
-@functools.lru_cache(maxsize=1)
-def _memory(_settings: Settings) -> InMemoryStorage:
-    return InMemoryStorage()
-
-
-@functools.lru_cache(maxsize=1)
-def _fallback_storage(settings: Settings, location: str) -> FileSystemStorage:
-    return FileSystemStorage(location=Path(location) / FALLBACK_DIRECTORY)

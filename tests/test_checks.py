@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.core.checks import run_checks
-from django.core.files.storage import InMemoryStorage
+from django.core.files.storage import Storage
 
 from resizer.engines.pillow import PillowEngine
 from tests.test_middleware import OTHERS, OURS
@@ -103,7 +103,7 @@ def test_storage_of_variants_that_cannot_be_loaded(
     assert ids() == ["resizer.E003"]
 
 
-class Bucket(InMemoryStorage):
+class Bucket(Storage):
     bucket_name = "pictures"
     location = ""
 

@@ -26,8 +26,9 @@ from django.db.migrations.executor import MigrationExecutor
 
 from config.gallery.models import Photo
 from resizer import databases, originals, store
+from resizer.keys.digests import digest_of
 from resizer.markup import picture
-from resizer.models import CachedVariant, Original, Tally, digest_of
+from resizer.models import CachedVariant, Original, Tally
 from resizer.records import index
 from resizer.records.descriptions import Reference
 from tests.conftest import save

@@ -14,12 +14,13 @@ from django.core.management import call_command
 from django.db import OperationalError, connection
 
 from resizer import originals, rendering, store
-from resizer.concurrency import batches, lockfiles, single_flight
+from resizer.concurrency import batches, single_flight
 from resizer.concurrency.admission import admit
 from resizer.concurrency.waiting import Deadline
 from resizer.engines import get_engine
 from resizer.errors import Busy, StoreFailed, TooManyPixels, TooMuchWork, UndecodableOriginal
 from resizer.formats import AVIF, JPEG
+from resizer.keys.digests import digest_of
 from resizer.keys.variant import Recipe, write_key
 from resizer.links.addresses import sign
 from resizer.markup import picture
@@ -593,7 +594,7 @@ def test_variant_that_another_host_has_made_meanwhile_is_answered(
     call_command("createcachetable")
     save("a.jpg")
     description, variant, key = wanted()
-    caches["default"].set(f"resizer:lease:{lockfiles.digest(key)}", "another host", 60)
+    caches["default"].set(f"resizer:lease:{digest_of(key)}", "another host", 60)
     other = encode(draw((320, 240)), "AVIF")
 
     def publish(seconds: float) -> None:

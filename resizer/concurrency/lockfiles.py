@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import hashlib
 import os
 import secrets
 import sys
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING, cast
 from django.conf import settings as django_settings
 
 from resizer.conf import get_settings
+from resizer.keys.digests import digest_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,12 +37,12 @@ def place() -> Path:
     if configured is not None:
         return Path(configured)
     module = sys.modules.get(str(django_settings.SETTINGS_MODULE))
-    project = digest(str(getattr(module, "__file__", "")))[:12]
+    project = digest_of(str(getattr(module, "__file__", "")))[:12]
     return Path(tempfile.gettempdir()) / f"resizer-{os.geteuid()}-{project}"
 
 
 def slot(key: str) -> int:
-    return int(digest(key), 16) % SLOTS
+    return int(digest_of(key), 16) % SLOTS
 
 
 def lock(name: str, *, waits: bool = False) -> int | None:
@@ -88,7 +88,7 @@ def write_number(descriptor: int, number: int) -> None:
 
 def note(text: str, word: str) -> None:
     """Tell the other processes something about a text; where it cannot be told, that costs time only."""
-    content = f"{digest(text)} {time.time():.3f} {word}".ljust(NOTE_BYTES)
+    content = f"{digest_of(text)} {time.time():.3f} {word}".ljust(NOTE_BYTES)
     with contextlib.suppress(OSError), _locked(f"note-{slot(text)}") as descriptor:
         os.pwrite(descriptor, content.encode(), 0)
 
@@ -100,13 +100,9 @@ def noted(text: str, *, seconds: int) -> str | None:
             content = os.pread(descriptor, NOTE_BYTES, 0).decode().split()
     except OSError:
         return None
-    if len(content) != 3 or content[0] != digest(text):
+    if len(content) != 3 or content[0] != digest_of(text):
         return None
     return content[2] if time.time() - float(content[1]) < seconds else None
-
-
-def digest(text: str) -> str:
-    return hashlib.blake2s(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from resizer.concurrency import lockfiles
 from resizer.concurrency.waiting import Pauses
 from resizer.conf import get_settings
 from resizer.databases import lock_timeout_of_cache
+from resizer.keys.digests import digest_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -105,7 +106,7 @@ class _Lease:
 
     def __init__(self, cache: BaseCache, key: str, machine: str | None) -> None:
         self._cache = cache
-        self._name = f"resizer:lease:{lockfiles.digest(key)}"
+        self._name = f"resizer:lease:{digest_of(key)}"
         self._machine = machine
         self._token = f"{machine} {secrets.token_hex(8)}"
         self._is_ours = False

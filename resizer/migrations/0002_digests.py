@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import migrations, models
 
-from resizer.models import digest_of
+from resizer.keys.digests import digest_of
 
 if TYPE_CHECKING:
     from django.apps.registry import Apps

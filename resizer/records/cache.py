@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import time
 from contextlib import nullcontext
@@ -14,6 +13,7 @@ from django.core.cache.backends.db import BaseDatabaseCache
 from resizer.breaker import CircuitBreaker
 from resizer.conf import get_settings
 from resizer.databases import lock_timeout_of_cache
+from resizer.keys.digests import digest_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -33,9 +33,8 @@ _breaker = CircuitBreaker(DOWN_SECONDS)
 
 
 def key_of(kind: str, text: str) -> str:
-    """A key for a text of any length and any characters; Memcached takes 250, and no spaces."""
-    digest = hashlib.blake2s(text.encode("utf-8", "surrogatepass"), digest_size=16)
-    return f"resizer:{kind}:{digest.hexdigest()}"
+    """The key of a cache entry: a word for its kind, and a text of any length."""
+    return f"resizer:{kind}:{digest_of(text)}"
 
 
 def read(key: str) -> Any:

@@ -20,9 +20,10 @@ from django.db.models import Q
 
 from resizer.breaker import CircuitBreaker
 from resizer.databases import is_undone_by_deadlocks, lock_timeout, write_row
+from resizer.keys.digests import digest_of
 from resizer.keys.geometry import plan
 from resizer.keys.variant import write_recipe
-from resizer.models import CachedVariant, Original, digest_of
+from resizer.models import CachedVariant, Original
 from resizer.records.descriptions import Description, Reference, from_row
 
 if TYPE_CHECKING:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from django.db import connections
 
+from resizer.keys.digests import digest_of
 from resizer.keys.variant import write_recipe
-from resizer.models import CachedVariant, digest_of
+from resizer.models import CachedVariant
 from resizer.records import index
 
 if TYPE_CHECKING:

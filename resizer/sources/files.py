@@ -6,7 +6,7 @@ import errno
 import io
 import os
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 from django.core.exceptions import SuspiciousOperation
 
@@ -15,49 +15,62 @@ from resizer.scratch import raise_shortage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from typing import Any
+
+    from resizer.storages.contents import Content
 
 _NOT_FOUND = (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError)
 
 
-class Reader:
-    """A file of a source. Reading raises SourceFailed or SourceTimedOut, so a decoder cannot take it for a broken original."""
+class OriginalFile(io.RawIOBase):
+    """An opened original. Its errors are the source's, so nobody takes them for those of a broken picture."""
 
     def __init__(
-        self,
-        file: BinaryIO,
-        name: str,
-        fingerprint: str | None = None,
-        end: Callable[[], object] | None = None,
+        self, content: Content, name: str, on_end: Callable[[], object] | None = None
     ) -> None:
-        """`end` is called as soon as the file was read to its end."""
-        self._file = file
+        """`on_end` is called when the file has been read to its end."""
+        self._content = content
         self._name = name
-        self._end = end
+        self._on_end = on_end
+        self._position = 0
         self._length: int | None = None
-        self.fingerprint = fingerprint
-        self.tell = file.tell
+        self.fingerprint = content.fingerprint
+        #: Raises OSError for a remote or decompressed file.
+        self.fileno = content.fileno  # type: ignore[method-assign]
 
-    def fileno(self) -> int:
-        """The descriptor of a local file. Raises OSError for others: an unpacked file has the descriptor of its packed one."""
-        if not isinstance(getattr(self._file, "raw", None), io.FileIO):
-            raise io.UnsupportedOperation("no file of this machine")
-        return self._file.fileno()
+    def readable(self) -> bool:
+        return True
 
-    def read(self, size: int = -1) -> bytes:
-        with self._errors():
-            content = self._file.read(size)
-            is_read = size < 0 or self._file.tell() == self._length
-        if is_read and self._end is not None:
-            # Decoding may take longer than fetching, so end the fetch here.
-            self._end()
-        return content
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._position
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Raises SourceFailed, SourceTimedOut or Busy, if the end of the file is not known yet."""
+        start = self._position if whence == os.SEEK_CUR else 0
+        if whence == os.SEEK_END:
+            with self._errors():
+                start = self._length = self._content.length()
+        self._position = max(0, start + offset)
+        return self._position
+
+    def read(self, size: int | None = -1) -> bytes:
+        """Raises SourceFailed, SourceTimedOut, TooManyBytes or Busy."""
+        size = -1 if size is None else size
         with self._errors():
-            position = self._file.seek(offset, whence)
-        if whence == os.SEEK_END and not offset:
-            self._length = position
-        return position
+            content = self._content.read(self._position, size)
+        self._position += len(content)
+        if self._on_end is not None and (size < 0 or self._position == self._length):
+            # Decoding may take longer than the fetch.
+            self._on_end()
+        return content
+
+    def readinto(self, buffer: Any) -> int:
+        content = self.read(len(buffer))
+        buffer[: len(content)] = content
+        return len(content)
 
     @contextmanager
     def _errors(self) -> Iterator[None]:

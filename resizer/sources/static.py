@@ -10,8 +10,9 @@ from django.conf import settings as django_settings
 
 from resizer.conf import get_settings
 from resizer.keys.variant import tidy_name
-from resizer.sources.files import Reader, listing_errors, storage_errors
+from resizer.sources.files import OriginalFile, listing_errors, storage_errors
 from resizer.sources.storage import StorageSource
+from resizer.storages.contents import FileContent
 from resizer.storages.local import open_file, stat_content
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class StaticSource:
         with storage_errors(name):
             file = open_file(_find(name))
         with file:
-            yield cast("BinaryIO", Reader(file, name))
+            yield cast("BinaryIO", OriginalFile(FileContent(file), name))
 
     def names(self) -> Iterator[str]:
         if not django_settings.DEBUG:

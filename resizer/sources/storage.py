@@ -15,7 +15,7 @@ from resizer.errors import ResizerError, SourceFailed
 from resizer.keys.variant import tidy_name
 from resizer.sources import absence
 from resizer.sources.bulkhead import one_fetch_from
-from resizer.sources.files import Reader, listing_errors, storage_errors
+from resizer.sources.files import OriginalFile, listing_errors, storage_errors
 from resizer.sources.identity import is_same, own_alias
 from resizer.sources.protocol import try_stat
 from resizer.storages.kinds import kind_of
@@ -95,10 +95,8 @@ class StorageSource:
             fetch.enter_context(self._one_fetch())
             stack.enter_context(self._reading())
             with storage_errors(name), self._absence():
-                file = stack.enter_context(self._kind.open(name, self._options))
-            yield cast(
-                "BinaryIO", Reader(file, name, getattr(file, "fingerprint", None), fetch.close)
-            )
+                content = stack.enter_context(self._kind.open(name, self._options))
+            yield cast("BinaryIO", OriginalFile(content, name, fetch.close))
 
     @contextmanager
     def _absence(self) -> Iterator[None]:

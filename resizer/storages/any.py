@@ -9,9 +9,9 @@ from functools import partial
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from django.core.files.base import ContentFile
-from django.core.files.storage import InMemoryStorage
 
 from resizer.storages import directories
+from resizer.storages.contents import FileContent
 from resizer.storages.protocol import Stat, Stored
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from django.core.files.storage import Storage
 
     from resizer.formats import Format
+    from resizer.storages.contents import Content
     from resizer.storages.protocol import Reading, Sending
 
 
@@ -27,15 +28,13 @@ class AnyStorage:
     """A storage by Django's own methods. What they cannot do whole is tidied up afterwards."""
 
     is_local = False
+    #: It may hold both spellings, as two files.
+    names_are_paths = False
     has_unsigned_urls = False
+    for_variants: Storage | None = None
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
-
-    @property
-    def names_are_paths(self) -> bool:
-        # Others may hold both spellings, as two files.
-        return isinstance(self._storage, InMemoryStorage)
 
     @property
     def place(self) -> tuple[object, ...] | None:
@@ -115,10 +114,10 @@ class AnyStorage:
             return self.stat(name, reading)
 
     @contextmanager
-    def open(self, name: str, reading: Reading) -> Iterator[BinaryIO]:
+    def open(self, name: str, reading: Reading) -> Iterator[Content]:
         with self._storage.open(name) as file:
             # Django's File wraps the real one, which a remote storage fetches when first asked for it.
-            yield cast("BinaryIO", file.file)
+            yield FileContent(cast("BinaryIO", file.file))
 
     def names(self) -> Iterator[str]:
         return directories.walk_storage(self._storage)
@@ -137,8 +136,7 @@ def told_place(storage: Storage) -> tuple[object, ...] | None:
     if bucket:
         location = getattr(storage, "location", None) or ""
         return getattr(storage, "endpoint_url", None), bucket, location.strip("/")
-    # Each one in memory has files of its own.
-    if isinstance(storage, InMemoryStorage) or not hasattr(storage, "deconstruct"):
+    if not hasattr(storage, "deconstruct"):
         return None
     try:
         return cast("tuple[object, ...]", storage.deconstruct())

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, cast
 from django.core.exceptions import SuspiciousFileOperation
 
 from resizer.scratch import Spool, raise_shortage
-from resizer.storages.downloads import Download
+from resizer.storages.contents import Download
 from resizer.storages.protocol import Stored
 
 if TYPE_CHECKING:

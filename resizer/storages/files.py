@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import secrets
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING
+
+from django.core.files.storage import FileSystemStorage
 
 from resizer.storages import directories
+from resizer.storages.contents import FileContent
 from resizer.storages.local import open_file, stat_content, stat_file
 from resizer.storages.protocol import Stored
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from django.core.files.storage import FileSystemStorage
+    from django.core.files.storage import Storage
 
     from resizer.formats import Format
+    from resizer.storages.contents import Content
     from resizer.storages.protocol import Reading, Sending, Stat
+
+#: Directory for variants among the originals, for projects without an entry for variants in STORAGES.
+VARIANTS_DIRECTORY = "_resized"
 
 
 class Files:
@@ -36,6 +44,10 @@ class Files:
 
     def __init__(self, storage: FileSystemStorage) -> None:
         self._storage = storage
+
+    @property
+    def for_variants(self) -> Storage:
+        return _variants_below(str(self._storage.location))
 
     @property
     def place(self) -> tuple[object, ...] | None:
@@ -122,9 +134,9 @@ class Files:
         return ((name, partial(self.stat, name, reading)) for name in names)
 
     @contextmanager
-    def open(self, name: str, reading: Reading) -> Iterator[BinaryIO]:
+    def open(self, name: str, reading: Reading) -> Iterator[Content]:
         with open_file(self._storage.path(name), self._bound(reading)) as file:
-            yield cast("BinaryIO", file)
+            yield FileContent(file)
 
     def names(self) -> Iterator[str]:
         return directories.walk_linked(self._storage.location)
@@ -150,6 +162,11 @@ class Files:
             while directory != Path(self._storage.location):
                 directory.rmdir()
                 directory = directory.parent
+
+
+@functools.lru_cache(maxsize=16)
+def _variants_below(location: str) -> FileSystemStorage:
+    return FileSystemStorage(location=Path(location) / VARIANTS_DIRECTORY)
 
 
 def _write(path: Path, content: bytes, mode: int | None) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from resizer.errors import TooManyBytes
 from resizer.storages.any import told_place
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from resizer.formats import Format
     from resizer.storages.buckets import LookUp
+    from resizer.storages.contents import Content
     from resizer.storages.protocol import Reading, Sending
 
 #: What S3 says of a missing key; the latter to those who may not list the bucket.
@@ -28,6 +29,7 @@ class Objects:
 
     is_local = False
     names_are_paths = True
+    for_variants = None
 
     def __init__(self, storage: Any) -> None:
         self._storage = storage
@@ -93,11 +95,11 @@ class Objects:
         return ((name, partial(_stat, stat, name, reading)) for name in sorted(names))
 
     @contextmanager
-    def open(self, name: str, reading: Reading) -> Iterator[BinaryIO]:
+    def open(self, name: str, reading: Reading) -> Iterator[Content]:
         with self._bucket.open(name, by_content=reading.by_content) as (stored, download):
             if stored.bytes > reading.max_bytes:
                 raise TooManyBytes(f"{name[:200]!r} has {stored.bytes} bytes")
-            yield cast("BinaryIO", download)
+            yield download
 
     def names(self) -> Iterator[str]:
         return (one.name for one in self._bucket.walk(""))

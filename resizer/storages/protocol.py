@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from contextlib import AbstractContextManager
-    from typing import BinaryIO
+
+    from django.core.files.storage import Storage
 
     from resizer.formats import Format
+    from resizer.storages.contents import Content
 
     #: What a request is sent within.
     Sending = Callable[[], AbstractContextManager[None]]
@@ -71,6 +73,11 @@ class Kind(Protocol):
         ...
 
     @property
+    def for_variants(self) -> Storage | None:
+        """A storage for the variants of originals in this one, if STORAGES has no entry for them. None without a default."""
+        ...
+
+    @property
     def place(self) -> tuple[object, ...] | None:
         """Where the files are, to be compared with other storages of the class; None where nothing tells that."""
         ...
@@ -127,11 +134,8 @@ class Kind(Protocol):
         """Each name, in the order that costs least, and how to ask for it then. Each request is sent within `sending`."""
         ...
 
-    def open(self, name: str, reading: Reading) -> AbstractContextManager[BinaryIO]:
-        """A seekable file. One that cannot change meanwhile has the `fingerprint` that `stat` tells of it.
-
-        Raises TooManyBytes where the storage tells a length before the content.
-        """
+    def open(self, name: str, reading: Reading) -> AbstractContextManager[Content]:
+        """The content of a file. Raises TooManyBytes if the storage tells a larger length than `reading` allows."""
         ...
 
     def names(self) -> Iterator[str]:

@@ -13,6 +13,7 @@ from resizer.concurrency import lockfiles
 from resizer.concurrency.locks import lock_hosts, lock_machine, locking_cache
 from resizer.concurrency.waiting import Deadline
 from resizer.errors import Busy, StoreFailed
+from resizer.keys.digests import digest_of
 from tests.servers import free_port, redis_server
 
 if TYPE_CHECKING:
@@ -161,13 +162,13 @@ def test_what_was_made_just_before_the_lease_ended_is_found(
     cache = locking_cache()
     assert cache is not None
     monkeypatch.setattr("resizer.concurrency.waiting.release_connections", cache.clear)
-    cache.add(f"resizer:lease:{lockfiles.digest(KEY)}", "one ")
+    cache.add(f"resizer:lease:{digest_of(KEY)}", "one ")
     with lock_hosts(KEY, lambda: looks.pop(0), Deadline(10), "two") as found:
         assert found == "made"
 
 
 def test_lease_of_a_process_of_this_machine_that_has_died_is_taken_over(cache: BaseCache) -> None:
-    name = f"resizer:lease:{lockfiles.digest(KEY)}"
+    name = f"resizer:lease:{digest_of(KEY)}"
     cache.set(name, "one 0123456789abcdef", 60)
     with lock_hosts(KEY, nothing, Deadline(0), "one") as found:
         assert found is None
@@ -178,13 +179,13 @@ def test_lease_of_a_process_of_this_machine_that_has_died_is_taken_over(cache: B
 
 def test_lease_ends_by_itself(cache: BaseCache, settings: Settings) -> None:
     settings.RESIZER = {**settings.RESIZER, "LOCK_SECONDS": 1}
-    cache.set(f"resizer:lease:{lockfiles.digest(KEY)}", "one 0123456789abcdef", 1)
+    cache.set(f"resizer:lease:{digest_of(KEY)}", "one 0123456789abcdef", 1)
     with lock_hosts(KEY, nothing, Deadline(10), "two") as found:
         assert found is None
 
 
 def test_lease_that_is_anothers_by_now_stays(cache: BaseCache) -> None:
-    name = f"resizer:lease:{lockfiles.digest(KEY)}"
+    name = f"resizer:lease:{digest_of(KEY)}"
     with lock_hosts(KEY, nothing, Deadline(0), "one"):
         cache.set(name, "two 0123456789abcdef", 60)
     assert cache.get(name) == "two 0123456789abcdef"

@@ -239,7 +239,7 @@ def test_source_that_breaks_while_it_is_read_is_no_broken_picture(
         with pytest.raises(raised):
             file.read()
         with pytest.raises(raised):
-            file.seek(0)
+            file.seek(0, os.SEEK_END)
         with pytest.raises(raised):
             PillowEngine().read_header(file)
 

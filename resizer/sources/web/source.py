@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from contextlib import closing, contextmanager
 from functools import cached_property
@@ -12,11 +11,13 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 from resizer.conf import get_settings
 from resizer.errors import OriginalNotFound, TooManyBytes
 from resizer.formats import HEAD_BYTES
+from resizer.keys.digests import digest_of
 from resizer.keys.variant import escape_name
 from resizer.scratch import Spool
+from resizer.sources.files import OriginalFile
 from resizer.sources.web.gate import Gate
 from resizer.sources.web.url import URL, parse, parse_directory, parse_pattern
-from resizer.storages.downloads import Download
+from resizer.storages.contents import Download
 from resizer.storages.protocol import Stat
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class _Validators(NamedTuple):
         etag = answer.headers.get("ETag", "")
         if etag and not _ETAG.fullmatch(etag):
             # An invalid ETag still identifies a version.
-            etag = hashlib.blake2s(etag.encode("utf-8", "replace"), digest_size=16).hexdigest()
+            etag = digest_of(etag)
         return cls(length, modified if _DATE.fullmatch(modified) else "", etag)
 
     @classmethod
@@ -135,7 +136,8 @@ class HttpSource:
         limit = min(self._max_bytes or get_settings().MAX_BYTES, get_settings().MAX_BYTES)
         with self._fetcher.get(url, {}) as answer, closing(Spool()) as spool:
             fetching = _Fetching(answer, spool, limit)
-            yield cast("BinaryIO", Download(fetching, spool, _Validators.of(answer).fingerprint))
+            download = Download(fetching, spool, _Validators.of(answer).fingerprint)
+            yield cast("BinaryIO", OriginalFile(download, name))
 
     def url(self, name: str) -> str:
         return str(self._find(name))
