@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import re
-from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
@@ -203,7 +202,7 @@ def _make(
     key: str,
     headers: Mapping[str, str] | None = None,
 ) -> HttpResponseBase:
-    offered = _offered(description, variant)
+    offered = description.offered(variant)
     if offered != variant:
         return _show_instead(request, description, variant, offered)
     try:
@@ -217,7 +216,7 @@ def _make(
     ) as error:
         # Record that the original is gone or too large, or find its new version.
         description = originals.look_up(description.reference, Freshness.RECENT)
-        offered = _offered(description, variant)
+        offered = description.offered(variant)
         if offered == variant:
             if _breaks(error, variant.recipe):
                 originals.note_broken(description)
@@ -266,7 +265,7 @@ def _show_instead(
             raise
         # Another server with other files shares our cache, and wrote the description.
         description = originals.look_up(description.reference, Freshness.FRESH)
-        offered = _offered(description, variant)
+        offered = description.offered(variant)
         return _show_instead(request, description, variant, offered, is_second=True)
     return _respond_made(request, answer, key, offered, headers)
 
@@ -282,25 +281,6 @@ def _respond_made(
     if response is None:
         raise Busy(f"{key!r} was deleted again right after it was made")
     return response
-
-
-def _offered(description: Description, variant: Variant) -> Variant:
-    """The nearest variant that a current page could request: this one, or its replacement.
-
-    Cached pages still request former versions, widths, formats and quality levels. If these URLs failed, the pages
-    would show no picture.
-    """
-    settings = get_settings()
-    recipe = variant.recipe
-    if not settings.has_quality(recipe.quality):
-        recipe = replace(recipe, quality=None)
-    target = variant.format
-    if not settings.may_write(target, recipe):
-        target = description.fallback(recipe)
-    width = limit = description.widest_offered(recipe)
-    if variant.width != limit:
-        width = min(settings.listed_width(variant.width), limit)
-    return description.variant(recipe, width, target)
 
 
 def _is_respelled(request: HttpRequest) -> bool:

@@ -19,7 +19,7 @@ import functools
 import hashlib
 import json
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from resizer.conf import Settings, get_settings
@@ -96,6 +96,24 @@ class Description:
             width=width,
             format=target,
         )
+
+    def offered(self, variant: Variant) -> Variant:
+        """The nearest variant that a current page could request: this one, or its replacement.
+
+        Cached pages still request former versions, widths, formats and quality levels. If these URLs failed, the pages
+        would show no picture.
+        """
+        settings = get_settings()
+        recipe = variant.recipe
+        if not settings.has_quality(recipe.quality):
+            recipe = replace(recipe, quality=None)
+        target = variant.format
+        if not settings.may_write(target, recipe):
+            target = self.fallback(recipe)
+        width = limit = self.widest_offered(recipe)
+        if variant.width != limit:
+            width = min(settings.listed_width(variant.width), limit)
+        return self.variant(recipe, width, target)
 
     @property
     def is_broken(self) -> bool:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from resizer.keys.variant import Variant
-    from resizer.records.descriptions import Description
+    from resizer.records.descriptions import Description, Reference
 
 
 class Found(NamedTuple):
@@ -78,9 +78,12 @@ def record(description: Description, found: Sequence[Found]) -> bool:
     return index._write(f"Variants of {description.reference} are not recorded", write, False)
 
 
-def count() -> int | None:
-    """How many cached variants have a row."""
-    return index._read("The index is not read", CachedVariant.objects.count, None)
+def count(reference: Reference | None = None) -> int | None:
+    """How many cached variants have a row, of all originals or of one."""
+    rows = CachedVariant.objects.all()
+    if reference is not None:
+        rows = rows.filter(original__digest=digest_of(*reference))
+    return index._read("The index is not read", rows.count, None)
 
 
 def page(after: int) -> list[Row] | None:

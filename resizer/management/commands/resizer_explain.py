@@ -1,0 +1,41 @@
+"""manage.py resizer_explain"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.core.management.base import CommandError
+
+from resizer.maintenance.explaining import explain
+from resizer.management.console import ResizerCommand
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from django.core.management.base import CommandParser
+
+
+class Command(ResizerCommand):
+    help = (
+        "Explains a picture's URL: its source, original, recipe and signature, whether its file and its row exist, and"
+        " what a visitor gets, and why. It asks the source, and changes no file."
+        " Exit status: 0 if a visitor gets a picture; 1 if not; 2 for wrong arguments; 130 after Ctrl-C; 141 if a pipe"
+        " was closed."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument(
+            "picture",
+            help="a URL, its path, or a key; the name of an original, such as photos/a.jpg or web:a.jpg; or the path of"
+            " a local original or variant",
+        )
+
+    def work(self, options: Mapping[str, Any]) -> None:
+        found = explain(options["picture"])
+        width = max(map(len, [*found.facts, "visitor gets"])) + 2
+        told = {**found.facts, "visitor gets": f"{found.status}: {found.verdict}"}
+        facts = {**found.facts, "status": found.status, "verdict": found.verdict}
+        self.report(facts, [f"{name + ':':<{width}}{text}" for name, text in told.items()])
+        if found.status >= 400:
+            raise CommandError(f"A visitor gets {found.status}.")
