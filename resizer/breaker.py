@@ -1,4 +1,7 @@
-"""What does not answer is left alone for a while: to try again for each request could take seconds of each."""
+"""The circuit breaker, for a cache, a database or a source without response. And a limit for a slow storage.
+
+Without them, each request could wait for seconds.
+"""
 
 from __future__ import annotations
 
@@ -14,14 +17,14 @@ if TYPE_CHECKING:
 
 
 class Slowness:
-    """Lets everybody ask something that is quick, and few at a time while it is slow: others have a use for the threads."""
+    """Allows any number of calls at once while they are quick, and few while they are slow. Other requests need the threads."""
 
     def __init__(self, seconds: float, most: int) -> None:
         self._seconds = seconds
         self._most = most
         self._lock = threading.Lock()
         self._is_slow = False
-        #: When those began that wait for it.
+        #: When each call in progress began.
         self._begun: list[float] = []
 
     @contextmanager
@@ -31,7 +34,7 @@ class Slowness:
         with self._lock:
             is_slow = self._is_slow or any(self._is_over(one) for one in self._begun)
             if is_slow and len(self._begun) >= self._most:
-                raise Busy("it is slow, and others wait for it already")
+                raise Busy("it is slow, and other threads wait for it already")
             self._begun.append(begun_at)
         try:
             yield
@@ -45,9 +48,9 @@ class Slowness:
 
 
 class CircuitBreaker:
-    """A circuit breaker of this process: open, nothing is asked for so many seconds; then one caller tries.
+    """A circuit breaker of this process. While open, it allows no call for a number of seconds, then one call.
 
-    Open and half-open it says no to all others. An answer closes it.
+    Close it after a call with a response, and open it after one without.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -56,7 +59,7 @@ class CircuitBreaker:
         self._open_until = 0.0
 
     def allows_call(self) -> bool:
-        """Whether to ask now. Half-open, it allows one call in so many seconds."""
+        """Whether to call now. After the first seconds, one call is allowed in each such period."""
         with self._lock:
             now = time.monotonic()
             if now < self._open_until:

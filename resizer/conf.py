@@ -228,9 +228,9 @@ class Settings:
     #: None leaves a quarter of a thread pool free for stored variants. A small pool may use all its threads.
     #: None sets no limit for a server with one thread for each request.
     MAX_WAITING_PER_PROCESS: int | None = _setting(None, _optional_positive)
-    #: The most concurrent fetches on a machine from one web host or one remote storage. A few more wait for one second,
-    #: the others get 503. None is 8 for each core, and at most 4 in one process.
-    MAX_FETCHES: int | None = _setting(None, _optional_positive)
+    #: The most concurrent fetches of one process from one web host or one remote storage. Two more wait for one second.
+    #: Others get 503.
+    MAX_FETCHES: int = _setting(4, _positive)
     #: The largest file of an original, bytes.
     MAX_BYTES: int = _setting(50_000_000, _positive)
     #: The largest original, width × height in px.

@@ -36,7 +36,9 @@ class ResizerError(Exception):
     cache_seconds: ClassVar[int] = 60
     #: The value of the `Retry-After` header, seconds. None sends no header.
     retry_seconds: ClassVar[int | None] = None
-    #: True for a failure repeated from the cache. It was logged when it happened.
+    #: For how long the same render would fail again, seconds. It is not tried again meanwhile. 0 is not at all.
+    failure_seconds: ClassVar[int] = 0
+    #: True for a failure repeated from the cache or a lock file. It was logged when it happened.
     is_remembered = False
 
     @property
@@ -101,6 +103,7 @@ class UndecodableOriginal(ResizerError):
 
     status = 422
     public_message = "The original picture is damaged."
+    failure_seconds = 60
 
 
 class EngineFailed(UndecodableOriginal):
@@ -114,6 +117,7 @@ class TooMuchWork(ResizerError):
 
     status = 422
     public_message = "The original picture would take too much work to decode."
+    failure_seconds = 60
 
 
 class SourceFailed(ResizerError):
@@ -152,6 +156,7 @@ class RenderKilled(Busy):
     """
 
     retry_seconds = 10
+    failure_seconds = 10
 
 
 class StoreFailed(Busy):

@@ -21,9 +21,11 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import defaultdict
 from contextlib import ExitStack, nullcontext, suppress
 from dataclasses import replace
 from enum import Enum, auto
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
 
 from django.core.files.base import File as DjangoFile
@@ -31,6 +33,7 @@ from django.db.models.fields.files import FieldFile
 from django.utils.functional import Promise
 
 from resizer import errors
+from resizer.breaker import CircuitBreaker
 from resizer.concurrency import threads
 from resizer.concurrency.waiting import release_connections
 from resizer.conf import get_settings
@@ -77,6 +80,8 @@ FAILURE_SECONDS = 60
 BROKEN_SECONDS = 7 * 24 * 3600
 #: After a source was too slow for one original, pages do not wait for its other originals for this time, seconds.
 SLOW_SECONDS = 10
+#: Of each source, by its alias.
+_breakers: defaultdict[str, CircuitBreaker] = defaultdict(partial(CircuitBreaker, SLOW_SECONDS))
 #: A source is asked about one original at most once in this time, however many requests doubt its state, seconds.
 RECHECK_SECONDS = 5
 #: Failures that say nothing about the original.
@@ -207,15 +212,20 @@ def _known(file: File, reference: Reference) -> Description:
 
 def _check_for_page(reference: Reference) -> Description:
     """`_check` for a page with perhaps many originals of a slow source. The page waits for one of them only."""
-    is_slow = cache.key_of("slow", reference.source)
-    if cache.read(is_slow):
+    breaker = _breakers[reference.source]
+    if not breaker.allows_call():
         slow = SourceTimedOut(f"source {reference.source!r} was too slow a moment ago")
         raise _as_remembered(slow)
     try:
-        return _check(reference)
+        description = _check(reference)
     except SourceTimedOut:
-        cache.write(is_slow, True, SLOW_SECONDS)
+        breaker.open()
         raise
+    except ResizerError:
+        breaker.close()
+        raise
+    breaker.close()
+    return description
 
 
 def _sighted(reference: Reference, state: State) -> Description | Sighted:

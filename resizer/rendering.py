@@ -1,15 +1,15 @@
-"""Variants made of an original, which is fetched and decoded once for all that wait for it; what cannot be made is remembered."""
+"""Render variants of an original. It is fetched and decoded once for all waiting requests, and failures are cached."""
 
 from __future__ import annotations
 
 import os
 import time
-from contextlib import closing
+from contextlib import closing, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from resizer import originals
-from resizer.concurrency import batches, lockfiles
+from resizer.concurrency import batches
 from resizer.concurrency.admission import admit
 from resizer.concurrency.waiting import release_connections
 from resizer.conf import get_settings
@@ -32,7 +32,7 @@ from resizer.records import cache
 from resizer.sources import get_source
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator, Iterator
     from typing import BinaryIO
 
     from resizer.concurrency.batches import Batch
@@ -44,17 +44,32 @@ if TYPE_CHECKING:
 
 class Made(NamedTuple):
     rendered: Rendered
-    #: How long its original took to come.
     read_seconds: float
 
 
+class _Original(NamedTuple):
+    """An open original, completely on this machine."""
+
+    file: BinaryIO
+    #: As the whole file has it.
+    header: Header
+    read_seconds: float
+    #: Raises OriginalChanged.
+    verify_unchanged: Callable[[], None]
+
+
 def render(description: Description, variant: Variant, deadline: Deadline) -> Made:
-    """Raises any ResizerError; one that another try would not change is raised again for a while, without one."""
+    """Render a variant. Raises any ResizerError.
+
+    If another try would fail in the same way, the error is cached. It is raised again for a while, without a render.
+    """
     failures = _failures(variant)
     remembered = cache.read_many(failures)
     for failure, error_class in failures.items():
-        if failure in remembered or lockfiles.noted(failure, seconds=_seconds(error_class)):
-            raise error_class(f"{description.reference} failed a moment ago")
+        if failure in remembered:
+            error = error_class(f"{description.reference} failed a moment ago")
+            error.is_remembered = True
+            raise error
     if description.is_broken and variant.recipe.animated:
         raise UndecodableOriginal(
             f"{description.reference} is broken, and its frames are not known"
@@ -71,15 +86,14 @@ def render(description: Description, variant: Variant, deadline: Deadline) -> Ma
     except tuple(failures.values()) as error:
         for failure, error_class in failures.items():
             if isinstance(error, error_class):
-                cache.write(failure, True, _seconds(error_class))
-                lockfiles.note(failure, "failed")
+                cache.write(failure, True, error_class.failure_seconds)
         raise
 
 
 def _failures(variant: Variant) -> dict[str, type[ResizerError]]:
-    """Under which keys it is remembered what cannot be made, and what that raises."""
+    """The cache keys for failures of a variant, and their errors."""
     original = f"{variant.name}\n{variant.source}\n{variant.version}"
-    # What takes too long with one recipe may be done in no time with another; its widths and formats fail together.
+    # Another recipe may take much less time. All widths and formats of one recipe fail together.
     recipe = f"{original}\n{write_recipe(variant.recipe)}"
     return {
         cache.key_of("failure", original): UndecodableOriginal,
@@ -88,13 +102,8 @@ def _failures(variant: Variant) -> dict[str, type[ResizerError]]:
     }
 
 
-def _seconds(error_class: type[ResizerError]) -> int:
-    """For how long it is remembered."""
-    return error_class.retry_seconds or originals.FAILURE_SECONDS
-
-
 def _refuse_too_large(description: Description, variant: Variant) -> None:
-    """Before others are in one batch with it. Raises TooManyPixels, also for what is beyond its format."""
+    """Refuse a variant before it joins a batch. Raises TooManyPixels, also for a size beyond its format."""
     size = geometry.plan(description.size, variant.recipe, variant.width).size
     if size[0] * size[1] > get_settings().MAX_VARIANT_PIXELS:
         raise TooManyPixels(f"a variant of {size} px")
@@ -104,44 +113,76 @@ def _refuse_too_large(description: Description, variant: Variant) -> None:
 def _render(
     description: Description, deadline: Deadline, batch: Batch[Variant, Made]
 ) -> Generator[tuple[Variant, Made]]:
-    name, header = description.reference.name, description.header
-    source = get_source(description.reference.source)
-    # Fetching and rendering may take seconds, in which a database may come to hang, and others need the connection.
+    """Four steps: read the original, admit the batch, render, and verify that the original is unchanged."""
+    # The first steps may take seconds. A database may hang meanwhile, and other requests need the connection.
     release_connections()
+    with (
+        _read(description) as original,
+        _admit(original, batch, deadline) as variants,
+        # Closed, so that the engine does not go on without its core.
+        closing(get_engine().render(original.file, original.header, variants)) as rendering,
+    ):
+        for variant, rendered in zip(variants, rendering, strict=True):
+            original.verify_unchanged()
+            yield variant, Made(rendered, original.read_seconds)
+            # Each may take long. The other variants are requested again, and the thread is free meanwhile.
+            if variant is not variants[-1] and not deadline.seconds_left:
+                raise Busy("no time is left for the rest of the batch")
+
+
+@contextmanager
+def _read(description: Description) -> Iterator[_Original]:
+    """Open an original, and fetch it as a whole.
+
+    Raises OriginalChanged if its fingerprint is not that of the description, also in place of any error inside the
+    block.
+    """
     started_at = time.perf_counter()
-    with source.open(name) as file:
-        # One that cannot change while it is read tells which it is; the others are asked for before and after, or
-        # the variant may be a mixture, under the version of the former file.
-        opened = getattr(file, "fingerprint", None)
-        _raise_if_changed(description, opened or source.stat(name).fingerprint)
+    with get_source(description.reference.source).open(description.reference.name) as file:
+        verify_unchanged = partial(_verify_unchanged, description, file)
+        verify_unchanged()
         try:
             _fetch(file)
             header = _measured(description, file)
-            read_seconds = time.perf_counter() - started_at
-            with admit(lambda: estimate_together(header, batch.wanted), deadline):
-                variants = in_decoding_order(header, batch.close())
-                # Closed, because what nobody wants any longer should not go on outside of its place.
-                with closing(get_engine().render(file, header, variants)) as rendering:
-                    for variant, rendered in zip(variants, rendering, strict=True):
-                        if opened is None:
-                            _raise_if_changed(description, source.stat(name).fingerprint)
-                        yield variant, Made(rendered, read_seconds)
-                        # Each may take long. The others are asked for again, and the thread is free meanwhile.
-                        if variant is not variants[-1] and not deadline.seconds_left:
-                            raise Busy("no time is left for all that is wanted together")
+            yield _Original(file, header, time.perf_counter() - started_at, verify_unchanged)
         except OriginalChanged:
             raise
         except ResizerError as error:
-            if opened is None:
-                _raise_if_changed(description, source.stat(name).fingerprint, error)
+            _verify_unchanged(description, file, cause=error)
             raise
 
 
-def _fetch(file: BinaryIO) -> None:
-    """Have a remote original here as a whole, before it takes a core that a slow source would hold.
+@contextmanager
+def _admit(
+    original: _Original, batch: Batch[Variant, Made], deadline: Deadline
+) -> Iterator[list[Variant]]:
+    """Hold a core and memory for a batch, and close it. Yields its variants."""
+    with admit(lambda: estimate_together(original.header, batch.wanted), deadline):
+        yield in_decoding_order(original.header, batch.close())
 
-    Who reads its last byte has fetched all before that: from the web, from S3, and from storages that hand out temporary
-    files; not from one that reads ranges.
+
+def _verify_unchanged(
+    description: Description, file: BinaryIO, cause: ResizerError | None = None
+) -> None:
+    """Raises OriginalChanged if the original is not the described one any more.
+
+    A file that cannot change while it is open has a fingerprint. For all others, the source is asked before and after
+    rendering. Else a variant could be a mixture of two files, under the version of the first.
+    """
+    reference = description.reference
+    fingerprint = getattr(file, "fingerprint", None)
+    if fingerprint is None:
+        fingerprint = get_source(reference.source).stat(reference.name).fingerprint
+    if fingerprint != description.fingerprint:
+        originals.forget(reference)
+        raise OriginalChanged(f"{reference} has changed") from cause
+
+
+def _fetch(file: BinaryIO) -> None:
+    """Fetch a remote original as a whole, before it takes a core. A slow source must not hold one.
+
+    Reading the last byte fetches all others: from the web, from S3, and from storages with temporary files. It does not
+    for a file read by ranges.
     """
     file.seek(max(0, file.seek(0, os.SEEK_END) - 1))
     file.read(1)
@@ -149,9 +190,9 @@ def _fetch(file: BinaryIO) -> None:
 
 
 def _measured(description: Description, file: BinaryIO) -> Header:
-    """What the whole file says of the memory that it takes. Raises TooMuchWork.
+    """The header, corrected by the whole file. Raises TooMuchWork.
 
-    A JPEG without an end is decoded whole, to tell whether all its pixels are there.
+    A JPEG without an end is decoded at full size, to find out whether all its pixels are there.
     """
     header = description.header
     cut = find_cut(file) if header.is_shrinkable else None
@@ -163,11 +204,3 @@ def _measured(description: Description, file: BinaryIO) -> Header:
     if megabytes > get_settings().MAX_DECODED_MEGABYTES:
         raise TooMuchWork(f"{description.reference} has no end, and takes {megabytes:.0f} MB")
     return header
-
-
-def _raise_if_changed(
-    description: Description, fingerprint: str, cause: ResizerError | None = None
-) -> None:
-    if fingerprint != description.fingerprint:
-        originals.forget(description.reference)
-        raise OriginalChanged(f"{description.reference} has changed") from cause

@@ -9,6 +9,7 @@ import hashlib
 import logging
 import time
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from django.core.files.storage import (
@@ -17,7 +18,7 @@ from django.core.files.storage import (
 )
 
 from resizer import originals
-from resizer.concurrency import lockfiles, single_flight
+from resizer.concurrency import single_flight
 from resizer.concurrency.waiting import Deadline
 from resizer.conf import get_settings
 from resizer.errors import ResizerError, StoreFailed
@@ -135,9 +136,8 @@ def make(description: Description, variant: Variant, key: str) -> Answer:
     deadline = Deadline(get_settings().LOCK_SECONDS)
     return single_flight.share(
         key,
-        # A caller that waited for another finds the finished variant.
-        lambda: _load_remembered(key) or _make(description, variant, key, deadline),
-        look=lambda: load(key),
+        partial(_make, description, variant, key, deadline),
+        look=partial(_look_again, key),
         deadline=deadline,
     )
 
@@ -168,11 +168,13 @@ def forget(reference: Reference) -> None:
     originals.forget(reference)
 
 
-def _load_remembered(key: str) -> Answer | None:
-    # The storage was asked a moment ago. Ask again only if somebody has made the variant since: a miss then costs one
-    # storage request less. With a cache for each process alone, the processes of a machine leave notes in lock files.
-    is_made = cache.read(_cache_key(key)) is not None
-    if is_made or lockfiles.noted(key, seconds=get_settings().LOCK_SECONDS):
+def _look_again(key: str, *, has_waited: bool) -> Answer | None:
+    """`load` a variant made by another request since the first look. Raises StoreFailed.
+
+    A look into a storage elsewhere is a request. So it needs a reason: a wait, or a new cache entry.
+    """
+    is_local = kind_of(_storage()).is_local
+    if has_waited or is_local or cache.read(_cache_key(key)) is not None:
         return load(key)
     return None
 
@@ -243,7 +245,6 @@ def _keep(description: Description, variant: Variant, key: str, rendered: Render
             description, variant, key, answer.length, answer.modified_at
         )
         _remember(key, answer, is_recorded=is_recorded)
-    lockfiles.note(key, "made")
     return other or answer
 
 

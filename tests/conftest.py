@@ -16,7 +16,7 @@ from freezegun import freeze_time
 from freezegun.api import FrozenDateTimeFactory
 
 from config.gallery.models import Photo
-from resizer import databases
+from resizer import databases, originals
 from resizer.concurrency import lockfiles
 from resizer.engines.pillow import PillowEngine
 from resizer.markup import mistakes
@@ -81,15 +81,16 @@ def places(tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) 
     backend = "django.core.files.storage.FileSystemStorage"
     # An absent directory cannot tell what it lacks.
     (tmp_path / "originals").mkdir()
-    originals = {"location": tmp_path / "originals", "base_url": "/originals/"}
+    kept = {"location": tmp_path / "originals", "base_url": "/originals/"}
     settings.STORAGES = {
         **settings.STORAGES,
-        "default": {"BACKEND": backend, "OPTIONS": originals},
+        "default": {"BACKEND": backend, "OPTIONS": kept},
         "resizer": {"BACKEND": backend, "OPTIONS": {"location": tmp_path / "variants"}},
     }
     caches["default"].clear()
     for breaker in (cache._breaker, index._breaker):
         breaker.close()
+    originals._breakers.clear()
     vars(databases._thread).clear()
     absence._told_at.clear()
     mistakes.tell_once.cache_clear()

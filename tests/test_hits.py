@@ -13,6 +13,7 @@ from django.test import RequestFactory
 
 import resizer
 from resizer import originals
+from resizer.concurrency import lockfiles
 from resizer.links.addresses import url_for
 from resizer.markup import picture
 from resizer.middleware import ResizerMiddleware
@@ -160,6 +161,15 @@ def test_miss_recalls_its_original_once_where_a_page_has_printed_it_long_ago(
     assert answer(url).status_code == 200
     # Read once, and written as its row has it.
     assert sum(key in keys for keys in asked) == 2
+
+
+def test_miss_opens_few_lock_files(url: str, settings: Settings) -> None:
+    settings.RESIZER = {"MAX_RENDERS": 2}
+    with recorded() as entered:
+        assert answer(url).status_code == 200
+    opened = [code for code in entered if code is lockfiles._open.__code__]
+    # Of the key, of the memory of all renders, and of each render.
+    assert len(opened) == 4
 
 
 def test_request_for_others_is_left_to_them() -> None:

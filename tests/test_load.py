@@ -330,7 +330,7 @@ def test_source_that_is_slow_does_not_take_all_threads(
     project.save("cold.jpg", photo)
     with hostile_server() as web:
         web.on("", serve)
-        project.environment.update({kind: web.url, "TESTS_FETCHES": "4"})
+        project.environment.update({kind: web.url, "TESTS_FETCHES": "2"})
         with (
             gunicorn_server(project.environment, processes=2, threads=8) as (address, _process),
             ThreadPoolExecutor(24) as pool,

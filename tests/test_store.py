@@ -311,7 +311,7 @@ def test_waiting_ends_in_busy(settings: Settings, monkeypatch: pytest.MonkeyPatc
         may_end.wait(10)
 
     with ThreadPoolExecutor(1) as pool:
-        pool.submit(single_flight.share, key, occupy, look=lambda: None, deadline=Deadline(10))
+        pool.submit(single_flight.share, key, occupy, look=lambda **_: None, deadline=Deadline(10))
         begun.wait(10)
         try:
             with pytest.raises(Busy):
@@ -562,7 +562,7 @@ def test_original_of_too_much_work_is_refused_once_a_minute(engine: type[Countin
 
 
 @pytest.mark.usefixtures("clock")
-def test_processes_of_a_machine_tell_each_other_of_a_broken_original(
+def test_process_that_asks_after_another_gets_its_error(
     engine: type[CountingEngine],
 ) -> None:
     save("a.jpg", photograph((1000, 750))[:9000])
@@ -574,7 +574,7 @@ def test_processes_of_a_machine_tell_each_other_of_a_broken_original(
     assert engine.renders == 1
 
 
-def test_processes_of_a_machine_tell_each_other_of_what_is_made(
+def test_process_that_asks_after_another_finds_what_it_has_made(
     engine: type[CountingEngine],
 ) -> None:
     save("a.jpg")

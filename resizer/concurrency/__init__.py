@@ -11,11 +11,11 @@ rows belong to other packages.
 | … one process of each machine | another host that makes the same variant | hosts | the rest of `LOCK_SECONDS` | 503; without a cache for locks it goes on | `LOCK_SECONDS`, `CACHE` |
 | … | its batch: up to 8 variants of the same original and recipe | process | the rest of `LOCK_SECONDS`; the batch begins no variant after the deadline of its first request | 503 | `LOCK_SECONDS` |
 | a batch | a core, and memory | machine | the rest of `LOCK_SECONDS`; not at all while `MAX_WAITING` batches wait | 503 | `LOCK_SECONDS`, `MAX_RENDERS`, `MAX_RENDER_MEGABYTES`, `MAX_WAITING` |
-| a fetch for a variant | one of the fetches from the same host or remote storage | machine; process as well unless `MAX_FETCHES` is set | 1 s, for 2 fetches of a process; not at all for others | 503 | `MAX_FETCHES` |
-| a fetch for a page | one of the fetches from the same host or remote storage | machine; process as well unless `MAX_FETCHES` is set | not at all | the page shows the original as it is | `MAX_FETCHES` |
-| a fetch for a command | one of the fetches from the same host or remote storage | machine; process as well unless `MAX_FETCHES` is set | 10 s | the command reports it | `MAX_FETCHES` |
+| a fetch for a variant | one of the fetches from the same host or remote storage | process | 1 s, for 2 fetches of a process; not at all for others | 503 | `MAX_FETCHES` |
+| a fetch for a page | one of the fetches from the same host or remote storage | process | not at all | the page shows the original as it is | `MAX_FETCHES` |
+| a fetch for a command | one of the fetches from the same host or remote storage | process | 10 s | the command reports it | `MAX_FETCHES` |
 | all fetches for a variant together, or one fetch for a page | web servers | request | 7 s | 504; the page shows the original as it is | `deadline_seconds` of `HttpSource` |
-| a page | a source that was too slow for another page | hosts | not at all for 10 s | the page shows the original as it is | `CACHE` |
+| a page | a source that was too slow for another page | process | not at all for 10 s | the page shows the original as it is | – |
 | a header, or a batch with its core | an idle child process, or the start of one | process | 10 s for each | 503 | `ISOLATION`, `MAX_RENDERS` |
 | … | the work of its child process | child process | `RENDER_SECONDS` of CPU time, or 2 times that of wall-clock time | 422; 503 if other processes had the core | `RENDER_SECONDS` |
 | a read of the variants storage | one of 4 reads, once a read has taken 1 s | process | not at all | 503 | – |

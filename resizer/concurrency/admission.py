@@ -1,4 +1,4 @@
-"""How many renders run at once: as many as there are cores and memory for, on the whole machine."""
+"""Limit the renders at once on the whole machine, by cores and by memory."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from resizer.concurrency.waiting import Deadline
 
-#: How many renders may wait for each core, unless settings say otherwise.
+#: How many renders may wait for each core. `MAX_WAITING` overrides it.
 WAITING_PER_CORE = 16
 #: The longest pause before another try, seconds.
 PAUSE = 0.05
@@ -23,9 +23,9 @@ PAUSE = 0.05
 
 @contextmanager
 def admit(megabytes: Callable[[], int], deadline: Deadline) -> Iterator[None]:
-    """Render within this: it holds a core and the megabytes that the render will take, as known at that moment.
+    """Hold a core and memory for a render. `megabytes` is called at each try, as a batch may grow meanwhile.
 
-    Raises Busy where too many wait already, and at the deadline.
+    Raises Busy if too many renders wait already, and at the deadline.
     """
     settings = get_settings()
     cores = machine.cores()

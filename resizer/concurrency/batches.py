@@ -1,6 +1,6 @@
-"""Batches: variants of one original and recipe that are wanted while the first of them waits for a core.
+"""Batches: variants of one original and recipe, requested while the first of them waits for a core.
 
-They share fetching and decoding, which take most of the time. No batch waits for more variants.
+They share the two longest steps, fetching and decoding. No batch waits for more variants.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from resizer.concurrency.waiting import Deadline
 
-#: No more go together: the thread that began a batch waits for all of it, and should not wait long.
+#: The largest batch. The thread of the first request waits for all of it, and should not wait long.
 MAX_TOGETHER = 8
 
 Wanted = TypeVar("Wanted", bound="Hashable")
@@ -26,7 +26,7 @@ Result = TypeVar("Result")
 
 
 class Batch(Generic[Wanted, Result]):
-    """What is wanted together, each once."""
+    """Variants to be made together, each once."""
 
     def __init__(self, first: Wanted) -> None:
         self._guard = threading.Lock()
@@ -35,12 +35,12 @@ class Batch(Generic[Wanted, Result]):
 
     @property
     def wanted(self) -> list[Wanted]:
-        """What there is until now."""
+        """The variants so far."""
         with self._guard:
             return list(self._futures)
 
     def join(self, one: Wanted) -> bool:
-        """Have one made too; False if the batch has left, or is full."""
+        """Add a variant. False if the batch is closed or full."""
         with self._guard:
             if not self._is_open or len(self._futures) >= MAX_TOGETHER:
                 return False
@@ -48,7 +48,7 @@ class Batch(Generic[Wanted, Result]):
             return True
 
     def close(self) -> list[Wanted]:
-        """Let no more join; gives all that are in it."""
+        """Accept no more variants. Returns all of them."""
         with self._guard:
             self._is_open = False
             return list(self._futures)
@@ -57,7 +57,7 @@ class Batch(Generic[Wanted, Result]):
         return self._futures[one]
 
     def fail(self, error: Exception) -> None:
-        """Give all threads that still wait an error."""
+        """Raise an error in all threads still waiting."""
         self.close()
         for future in self._futures.values():
             if not future.done():
@@ -74,10 +74,10 @@ def share(
     work: Callable[[Batch[Wanted, Result]], Generator[tuple[Wanted, Result]]],
     deadline: Deadline,
 ) -> Result:
-    """Make one thing, together with others that are wanted under the same key.
+    """Make one variant, together with others under the same key.
 
-    `work` is done by the thread that was first. It waits for its turn, closes the batch, and gives each that is in it
-    with its result. If it fails, threads that still wait get its error. Raises Busy at the deadline.
+    The first thread does `work`: it waits for its turn, closes the batch, and yields each variant with its result. If
+    it fails, the threads still waiting get its error. Raises Busy at the deadline.
     """
     with _guard:
         batch = _batches.get(key)
@@ -91,7 +91,7 @@ def share(
     try:
         return batch.future(one).result(timeout=deadline.seconds_left)  # type: ignore[no-any-return]
     except TimeoutError as error:
-        raise Busy("what is wanted together is still being made") from error
+        raise Busy("the batch is still being made") from error
 
 
 def _lead(
@@ -104,14 +104,14 @@ def _lead(
             for one, result in working:
                 batch.future(one).set_result(result)
     except Exception as error:
-        # The thread that began the batch may have its own result before another fails.
+        # The first thread may have its own result before another variant fails.
         batch.fail(error)
     except BaseException:
-        # What ends this thread is not meant for others.
+        # The other threads must not end with this one.
         batch.fail(Busy("the thread that made this batch was stopped"))
         raise
     finally:
         with _guard:
-            # A batch that was full has had a successor.
+            # A full batch has a successor under the same key.
             if _batches.get(key) is batch:
                 del _batches[key]

@@ -1,38 +1,33 @@
-"""Files that the processes of one machine lock; the kernel frees them when their holder dies.
+"""Lock files for the processes of one machine. The kernel releases a lock when its process dies.
 
-They are never unlinked: a file that is unlinked while somebody holds it can be made and locked once more. So
-there are a fixed number, and keys share them. All functions raise OSError where there is no directory for them.
+Lock files are never deleted: another process could create a deleted file again, and lock it a second time. So their
+number is fixed, and keys share them. Without a usable directory, all functions raise OSError.
 """
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import os
 import secrets
 import sys
 import tempfile
-import time
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from django.conf import settings as django_settings
 
 from resizer.conf import get_settings
 from resizer.keys.digests import digest_of
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-#: How many files stand for all keys; two that share one wait for each other, which with 32 at work happens to one in 128.
+#: The number of files for all keys. Two keys with the same file wait for each other. With 32 renders at once, this
+#: happens to one in 128.
 SLOTS = 4096
-#: The length of a note: a digest, a moment and a word, filled up with spaces.
-NOTE_BYTES = 96
+#: The size of the text in a lock file, filled up with spaces.
+TEXT_BYTES = 96
 
 
 def place() -> Path:
-    """The directory: of this project and this user."""
+    """The directory of this project and this user."""
     configured = get_settings().LOCK_DIRECTORY
     if configured is not None:
         return Path(configured)
@@ -46,7 +41,7 @@ def slot(key: str) -> int:
 
 
 def lock(name: str, *, waits: bool = False) -> int | None:
-    """Lock a file: a descriptor for `unlock`; None while another thread or process has it."""
+    """Lock a file. Returns its descriptor for `unlock`, or None if another thread or process holds the lock."""
     descriptor = _open(name)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if waits else fcntl.LOCK_NB))
@@ -59,59 +54,41 @@ def lock(name: str, *, waits: bool = False) -> int | None:
 
 
 def unlock(descriptor: int) -> None:
-    """Closing alone does not: a process that was forked meanwhile has the same opening of the file."""
+    """Release the lock and close the file. Closing alone is not enough: a forked process may have it open as well."""
     fcntl.flock(descriptor, fcntl.LOCK_UN)
     os.close(descriptor)
 
 
 def identity() -> str:
-    """A name for all processes that share this directory."""
-    with _locked("identity") as descriptor:
-        name = os.pread(descriptor, 32, 0).decode()
+    """A name for all processes with this directory."""
+    descriptor = cast("int", lock("identity", waits=True))
+    try:
+        name = read(descriptor)
         if not name:
             name = secrets.token_hex(16)
-            os.pwrite(descriptor, name.encode(), 0)
+            write(descriptor, name)
         return name
+    finally:
+        unlock(descriptor)
 
 
-def read_number(name: str) -> int:
+def read(descriptor: int) -> str:
+    """The text in a lock file. Empty at first."""
+    return os.pread(descriptor, TEXT_BYTES, 0).decode().strip()
+
+
+def read_unlocked(name: str) -> str:
+    """`read`, while another process may hold the lock."""
     descriptor = _open(name)
     try:
-        return int(os.pread(descriptor, 16, 0) or b"0")
+        return read(descriptor)
     finally:
         os.close(descriptor)
 
 
-def write_number(descriptor: int, number: int) -> None:
-    os.pwrite(descriptor, b"%16d" % number, 0)
-
-
-def note(text: str, word: str) -> None:
-    """Tell the other processes something about a text; where it cannot be told, that costs time only."""
-    content = f"{digest_of(text)} {time.time():.3f} {word}".ljust(NOTE_BYTES)
-    with contextlib.suppress(OSError), _locked(f"note-{slot(text)}") as descriptor:
-        os.pwrite(descriptor, content.encode(), 0)
-
-
-def noted(text: str, *, seconds: int) -> str | None:
-    """What was told about a text, unless that was longer ago, or another text has taken its place since."""
-    try:
-        with _locked(f"note-{slot(text)}") as descriptor:
-            content = os.pread(descriptor, NOTE_BYTES, 0).decode().split()
-    except OSError:
-        return None
-    if len(content) != 3 or content[0] != digest_of(text):
-        return None
-    return content[2] if time.time() - float(content[1]) < seconds else None
-
-
-@contextmanager
-def _locked(name: str) -> Iterator[int]:
-    descriptor = cast("int", lock(name, waits=True))
-    try:
-        yield descriptor
-    finally:
-        unlock(descriptor)
+def write(descriptor: int, text: str) -> None:
+    """Replace the text in a lock file."""
+    os.pwrite(descriptor, text.ljust(TEXT_BYTES).encode(), 0)
 
 
 def _open(name: str) -> int:
@@ -132,5 +109,5 @@ def _open(name: str) -> int:
 
 
 def _open_directory(path: Path) -> int:
-    # In a directory for all, such as /tmp, another user may have put a link or a directory of their own there.
+    # In a directory for all users, such as /tmp, another user may have put a link or a directory at this path.
     return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)

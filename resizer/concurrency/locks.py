@@ -1,14 +1,17 @@
-"""Hold a key against others: against the processes of this machine, and against other hosts.
+"""Lock a key against the other processes of this machine, and against other hosts.
 
-Locks save work. That a variant is whole, and there once, does not depend on them.
+Locks save work. Without them, each variant is still whole, and there once.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import secrets
+import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from django.core.cache import caches
 
@@ -16,10 +19,11 @@ from resizer.concurrency import lockfiles
 from resizer.concurrency.waiting import Pauses
 from resizer.conf import get_settings
 from resizer.databases import lock_timeout_of_cache
+from resizer.errors import BY_NAME, ResizerError
 from resizer.keys.digests import digest_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from django.core.cache import BaseCache
 
@@ -28,81 +32,143 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
+Found = TypeVar("Found", covariant=True)
 
-#: Classes of caches, and parents of such, whose `add` succeeds for one of many. That of files lets several in.
+#: Cache classes, and parents of such classes, whose `add` succeeds for one caller only. Django's file cache lets
+#: several callers in.
 LOCKING = {
     "django.core.cache.backends.db.DatabaseCache",
     "django.core.cache.backends.memcached.BaseMemcachedCache",
     "django.core.cache.backends.redis.RedisCache",
     "django_redis.cache.RedisCache",
 }
-#: The longest pause before another look, seconds: at a file of this machine, and at a cache and a storage.
+#: The longest pause between two tries, seconds: for a file of this machine, and for a cache and a storage.
 MACHINE_PAUSE = 0.05
 HOST_PAUSE = 0.4
 
 
+class Look(Protocol[Found]):
+    """Finds a result that another process or host has made. `has_waited` is true if it waited for one of them."""
+
+    def __call__(self, *, has_waited: bool) -> Found | None: ...
+
+
 def locking_cache() -> BaseCache | None:
-    """The configured cache if hosts can lock by it."""
+    """The configured cache, if hosts can use it for locks."""
     cache: BaseCache = caches[get_settings().CACHE]
     names = {f"{one.__module__}.{one.__qualname__}" for one in type(cache).__mro__}
     return cache if names & LOCKING else None
 
 
-@contextmanager
-def lock_machine(key: str, deadline: Deadline) -> Iterator[str | None]:
-    """Hold a key against all processes of this machine, and tell its name; None where they share no directory.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MachineLock:
+    """A key locked on this machine."""
 
-    Raises Busy at the deadline.
+    key: str
+    #: None if the processes share no directory.
+    descriptor: int | None
+    has_waited: bool = False
+
+    @property
+    def machine(self) -> str | None:
+        """The name of this machine, the same for all its processes. None if they share no directory."""
+        # On a full disk a new name cannot be written.
+        with contextlib.suppress(OSError):
+            return None if self.descriptor is None else lockfiles.identity()
+        return None
+
+    def raise_failure(self) -> None:
+        """Raise the error of the last holder, if it would be the same now.
+
+        A waiting process thus gets the error of the process it waited for, as a waiting thread does.
+        """
+        if self.descriptor is None:
+            return
+        # Another key may share the file, and another release may have written it.
+        words = lockfiles.read(self.descriptor).split()
+        if len(words) != 3 or words[0] != digest_of(self.key):
+            return
+        failure = BY_NAME.get(words[2])
+        if failure is not None and time.time() - float(words[1]) < failure.failure_seconds:
+            error = failure(f"{self.key!r} failed in another process a moment ago")
+            error.is_remembered = True
+            raise error
+
+    def keep_failure(self, error: ResizerError) -> None:
+        """Leave an error for the next holder."""
+        if self.descriptor is None or not error.failure_seconds or error.is_remembered:
+            return
+        text = f"{digest_of(self.key)} {time.time():.3f} {type(error).__name__}"
+        # On a full disk the next holder tries once more.
+        with contextlib.suppress(OSError):
+            lockfiles.write(self.descriptor, text)
+
+
+@contextmanager
+def lock_machine(key: str, deadline: Deadline) -> Iterator[MachineLock]:
+    """Lock a key against all processes of this machine.
+
+    Raises Busy at the deadline, and the error of the last holder if it would be the same now.
     """
+    lock = _lock(key, deadline)
+    try:
+        lock.raise_failure()
+        yield lock
+    except ResizerError as error:
+        lock.keep_failure(error)
+        raise
+    finally:
+        if lock.descriptor is not None:
+            lockfiles.unlock(lock.descriptor)
+
+
+def _lock(key: str, deadline: Deadline) -> MachineLock:
     pauses = Pauses(f"{key!r}, which another process makes", deadline, longest=MACHINE_PAUSE)
-    machine = descriptor = None
+    descriptor, has_waited = None, False
     try:
         while (descriptor := lockfiles.lock(f"key-{lockfiles.slot(key)}")) is None:
             pauses.pause()
-        machine = lockfiles.identity()
+            has_waited = True
     except OSError as error:
         logger.info("Processes do not lock each other out: %.500r", error)
-    try:
-        yield machine
-    finally:
-        if descriptor is not None:
-            lockfiles.unlock(descriptor)
+    return MachineLock(key=key, descriptor=descriptor, has_waited=has_waited)
 
 
 @contextmanager
 def lock_hosts(
-    key: str, look: Callable[[], Result | None], deadline: Deadline, machine: str | None
+    look: Look[Result], deadline: Deadline, lock: MachineLock
 ) -> Iterator[Result | None]:
-    """Hold a key against other hosts if the cache can do that. Give the result of a host that was faster.
+    """Lock a key against other hosts, if the cache can do that. Yields what `look` finds, else None.
 
-    `machine` is what `lock_machine` gave. Raises Busy at the deadline, and what `look` raises.
+    Raises Busy at the deadline, and the errors of `look`.
     """
     cache = locking_cache()
     if cache is None:
-        yield None
+        yield look(has_waited=lock.has_waited)
         return
-    lease = _Lease(cache, key, machine)
+    lease = _Lease(cache, lock.key, lock.machine)
     try:
-        yield _wait(
-            lease, look, Pauses(f"{key!r}, which a host makes", deadline, longest=HOST_PAUSE)
-        )
+        yield _wait(lease, look, deadline, lock)
     finally:
         lease.release()
 
 
-def _wait(lease: _Lease, look: Callable[[], Result | None], pauses: Pauses) -> Result | None:
-    has_waited = False
+def _wait(
+    lease: _Lease, look: Look[Result], deadline: Deadline, lock: MachineLock
+) -> Result | None:
+    pauses = Pauses(f"{lock.key!r}, which a host makes", deadline, longest=HOST_PAUSE)
+    has_waited = lock.has_waited
     while not lease.acquire():
-        found = look()
+        found = look(has_waited=True)
         if found is not None:
             return found
         pauses.pause()
         has_waited = True
-    return look() if has_waited else None
+    return look(has_waited=has_waited)
 
 
 class _Lease:
-    """An entry of the cache that names the holder of a key. It expires by itself, in case its holder dies."""
+    """A cache entry with the name of the key's holder. It expires by itself, in case the holder dies."""
 
     def __init__(self, cache: BaseCache, key: str, machine: str | None) -> None:
         self._cache = cache
@@ -112,26 +178,26 @@ class _Lease:
         self._is_ours = False
 
     def acquire(self) -> bool:
-        """Whether to go on: as its holder, or because the cache does not answer."""
+        """Whether to go on: with the lease, or because the cache does not respond."""
         try:
             holder = self._acquire()
             if holder is None:
-                # It may have ended between two questions.
+                # The entry may have expired between two calls.
                 holder = self._acquire()
         except Exception as error:
-            # A cache's library raises classes of its own, of which we know nothing. Without it work may be done twice.
+            # Each cache library has its own error classes. Without the cache, hosts may do the same work twice.
             logger.warning(
                 "Hosts do not lock each other out: %s: %.500r", type(error).__name__, str(error)
             )
             return True
         if holder is None:
-            # As from a table that somebody has locked: Django does not tell.
+            # For example, the table is locked. Django does not report it.
             logger.warning("Hosts do not lock each other out: the cache keeps nothing.")
             return True
         return self._is_ours
 
     def _acquire(self) -> str | None:
-        """Who holds it now; None if nobody does, though we cannot have it."""
+        """The present holder. None if there is none, and we cannot get the lease either."""
         seconds = get_settings().LOCK_SECONDS
         with lock_timeout_of_cache(self._cache):
             self._is_ours = self._cache.add(self._name, self._token, seconds)
@@ -144,7 +210,7 @@ class _Lease:
             return None if holder is None else str(holder)
 
     def _is_left(self, holder: object) -> bool:
-        """Its holder was a process of this machine, where the key is ours now: that process has died."""
+        """Whether the holder was a process of this machine. We hold the key on this machine now, so it has died."""
         return self._machine is not None and str(holder).startswith(f"{self._machine} ")
 
     def release(self) -> None:
@@ -152,7 +218,7 @@ class _Lease:
             return
         try:
             with lock_timeout_of_cache(self._cache):
-                # It may have ended meanwhile, and be another's.
+                # The lease may have expired, and belong to another host.
                 if self._cache.get(self._name) == self._token:
                     self._cache.delete(self._name)
         except Exception as error:

@@ -1,21 +1,18 @@
-"""What this machine, or the container that we are in, has, and what a process has had of it: cores and memory."""
+"""The cores and the memory of this machine, or of the container around the process. And the CPU time of a process."""
 
 from __future__ import annotations
 
 import functools
 import os
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-#: Control groups as Linux shows them (cgroup v2), and which of them this process is in.
+#: Control groups as Linux shows them (cgroup v2), and the group of this process.
 GROUPS = Path("/sys/fs/cgroup")
 OWN_GROUP = Path("/proc/self/cgroup")
-#: For how long what they say is believed, seconds: each request asks several times.
-LOOK_SECONDS = 10
 
 
 def cores() -> int:
@@ -24,36 +21,33 @@ def cores() -> int:
         count = len(os.sched_getaffinity(0))
     else:
         count = os.cpu_count() or 1
-    # Such as "150000 100000": microseconds of all cores, in a period of so many; or "max 100000".
+    # Such as "150000 100000": microseconds of all cores, and the period; or "max 100000".
     quotas = [text.split() for text in _limits("cpu.max")]
     shares = [int(quota) // int(period) for quota, period in quotas if quota != "max"]
     return max(1, min([count, *shares]))
 
 
 def megabytes() -> int:
-    """How much memory there is for this process and its siblings."""
+    """The memory for this process and its siblings."""
     physical = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     limits = [int(text) for text in _limits("memory.max") if text != "max"]
     return min([physical, *limits]) // 1_000_000
 
 
 def processor_seconds(pid: int) -> float | None:
-    """What a process has had of all cores, its threads included; None where the system does not tell."""
+    """The CPU time of a process with its threads, seconds. None if the system does not provide it."""
     try:
-        # Behind the name, which may hold anything (proc_pid_stat(5)): utime is the twelfth, stime the next.
+        # After the name, which may contain anything (proc_pid_stat(5)), utime is the twelfth field, stime the next.
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
         return None
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+# Read once for a process: each render needs them several times.
+@functools.cache
 def _limits(name: str) -> tuple[str, ...]:
-    """What the process's group and those around it say; nothing where there are no such groups."""
-    return _read_limits(name, int(time.monotonic() / LOOK_SECONDS))
-
-
-@functools.lru_cache(maxsize=2)
-def _read_limits(name: str, _moment: int) -> tuple[str, ...]:
+    """A limit of the process's group, and of those around it. Empty if there are no groups."""
     return tuple(_find_limits(name))
 
 

@@ -1,4 +1,4 @@
-"""Make a thing once, however many threads, processes and hosts ask for it at the same moment."""
+"""Single flight: make a variant once, for all threads, processes and hosts with a request for it at the same moment."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ from resizer.errors import Busy
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from resizer.concurrency.locks import Look
     from resizer.concurrency.waiting import Deadline
 
 Result = TypeVar("Result")
 
-#: For longer than so many seconds …
+#: After this many seconds, only `MAX_PATIENT` threads of a process go on waiting for one variant. The others are
+#: needed for other requests.
 PATIENCE_SECONDS = 2.0
-#: … no more threads of a process wait for one thing: the rest of them are needed for others.
 MAX_PATIENT = 4
-#: All threads of a process may wait for one thing until it has been in the making for so many seconds: many requests
-#: for a new variant at once all get it, and hits hardly notice.
+#: During this time after its start, all threads of a process may wait for one variant, seconds. So many requests at
+#: once for a new variant all get it, and hits hardly notice.
 GRACE_SECONDS = 0.2
 
 _guard = threading.Lock()
@@ -39,14 +40,14 @@ class _Flight:
         self._grace_ends_at = time.monotonic() + GRACE_SECONDS
 
     def wait_briefly(self, key: str) -> Any:
-        """What comes of it, for a thread that has to be free again soon. Raises Busy."""
+        """The result, for a thread above the limit of waiting threads. Raises Busy."""
         try:
             return self.future.result(timeout=max(0, self._grace_ends_at - time.monotonic()))
         except TimeoutError as error:
             raise Busy(f"no more threads of this process wait for {key!r}") from error
 
     def wait(self, key: str, deadline: Deadline) -> Any:
-        """What comes of it. Raises Busy."""
+        """The result. Raises Busy."""
         with _guard:
             self.waiters += 1
         with ExitStack() as counted:
@@ -56,7 +57,7 @@ class _Flight:
             except TimeoutError as error:
                 with _guard:
                     if self.waiters > MAX_PATIENT:
-                        # Counted out at once: another thread that is as late must not be refused as well.
+                        # Counted out at once, so that another thread after the same time is not refused as well.
                         counted.pop_all()
                         self.waiters -= 1
                         raise Busy(f"too many wait for {key!r}") from error
@@ -74,13 +75,13 @@ def share(
     key: str,
     work: Callable[[], Result],
     *,
-    look: Callable[[], Result | None],
+    look: Look[Result],
     deadline: Deadline,
 ) -> Result:
-    """Do the work, or wait for the thread that does it under the same key; both get its result or its error.
+    """Do the work, or wait for another thread with the same key. Both get the result, or the error.
 
-    `look` finds what a host has made that was faster. Raises Busy at the deadline, or before it where too many wait, for
-    this or for anything: a waiter never begins the work that another is at.
+    Once the key is locked, `look` finds the result of another process or host. Raises Busy at the deadline. Raises Busy
+    earlier if too many threads wait, for this key or in all: a waiting thread never begins the same work.
     """
     with ExitStack() as taken:
         thread = threads.acquire()
@@ -104,7 +105,7 @@ def _fly(
     key: str,
     flight: _Flight,
     work: Callable[[], Result],
-    look: Callable[[], Result | None],
+    look: Look[Result],
     deadline: Deadline,
 ) -> Result:
     try:
@@ -113,7 +114,7 @@ def _fly(
         flight.future.set_exception(error)
         raise
     except BaseException:
-        # What ends this thread is not meant for others.
+        # The other threads must not end with this one.
         flight.future.set_exception(Busy(f"the thread that made {key!r} was stopped"))
         raise
     else:
@@ -124,12 +125,7 @@ def _fly(
             del _flights[key]
 
 
-def _lead(
-    key: str, work: Callable[[], Result], look: Callable[[], Result | None], deadline: Deadline
-) -> Result:
-    # One process of each machine waits for other hosts.
-    with (
-        lock_machine(key, deadline) as machine,
-        lock_hosts(key, look, deadline, machine) as found,
-    ):
+def _lead(key: str, work: Callable[[], Result], look: Look[Result], deadline: Deadline) -> Result:
+    # Only one process of each machine waits for other hosts.
+    with lock_machine(key, deadline) as lock, lock_hosts(look, deadline, lock) as found:
         return work() if found is None else found

@@ -1,4 +1,4 @@
-"""The threads of this process that make variants, or wait for them. The other threads stay free for stored variants."""
+"""Count the threads of this process at work on new variants, waiting ones included. The others serve stored variants."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from resizer.concurrency.semaphores import Release
 
 
-#: How many may wait in a small pool, and where nothing tells how many threads there are.
+#: How many may wait in a small pool, and if the number of threads is unknown.
 USUAL_WAITING = 8
 
 
@@ -35,7 +35,7 @@ _this = _Thread()
 
 
 def acquire() -> Release | None:
-    """Count this thread, once however often it is acquired; None where no more may be."""
+    """Count this thread, and only once if it is acquired again. None above the limit."""
     if _this.permit is not None and not _this.permit.is_over:
         return _nothing
     release = semaphores.acquire_in_process("thread", most_waiting())
@@ -44,7 +44,7 @@ def acquire() -> Release | None:
     permit = _this.permit = _Permit()
 
     def end() -> None:
-        # Perhaps in another thread: a file may be closed in any.
+        # Perhaps in another thread: any thread may close a file.
         permit.is_over = True
         release()
 
@@ -52,11 +52,11 @@ def acquire() -> Release | None:
 
 
 def most_waiting() -> int:
-    """How many threads of this process may make variants, or wait for them, as this thread tells it.
+    """The limit for `acquire`, found from the pool of this thread.
 
-    Of a pool, such as gunicorn's, a quarter stays free. In a small one all may wait: a free thread would refuse whatever
-    is in the queue, and browsers do not ask again for a picture. Where each request has a thread of its
-    own, as under `runserver` and ASGI, the threads cannot run out.
+    A quarter of a pool, such as gunicorn's, stays free. In a small pool all threads may wait: a free thread would refuse
+    the requests in the queue, and browsers do not request a picture again. With a thread for each request, as under
+    `runserver` and ASGI, there is no limit.
     """
     given = get_settings().MAX_WAITING_PER_PROCESS
     if given is not None:
@@ -68,11 +68,11 @@ def most_waiting() -> int:
 
 
 def _pool_size(thread: threading.Thread) -> int | None:
-    """How many threads the pool of a thread has; 1 for a thread that serves a single request. None if unknown."""
-    # The name that the standard library gives the threads of its servers (socketserver.ThreadingMixIn).
+    """The number of threads in the pool of a thread. 1 for a thread of a single request. None if unknown."""
+    # The standard library's servers name their threads so (socketserver.ThreadingMixIn).
     if thread.name.endswith("(process_request_thread)"):
         return 1
-    # ThreadPoolExecutor hands its threads a weak reference to itself, and tells nobody else (Python 3.11 to 3.14).
+    # ThreadPoolExecutor gives its threads a weak reference to itself, and no other access (Python 3.11 to 3.14).
     reference, *_ = getattr(thread, "_args", None) or (None,)
     pool = reference() if isinstance(reference, weakref.ref) else None
     return pool._max_workers if isinstance(pool, ThreadPoolExecutor) else None
@@ -80,7 +80,7 @@ def _pool_size(thread: threading.Thread) -> int | None:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Count this thread in here. Raises Busy."""
+    """Count this thread inside the block. Raises Busy."""
     release = acquire()
     if release is None:
         raise Busy("too many threads of this process make variants, or wait for them")

@@ -1,4 +1,4 @@
-"""Wait for others: in growing pauses, not for ever, and holding nothing that they may need."""
+"""Wait in growing pauses until a deadline, without a connection to the database."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from resizer.errors import Busy
 
 
 class Deadline:
-    """When a request stops waiting, over all that it waits for."""
+    """The end of all waits of a request together."""
 
     def __init__(self, seconds: float) -> None:
         self._ends_at = time.monotonic() + seconds
@@ -24,7 +24,7 @@ class Deadline:
 
 
 class Pauses:
-    """From 10 ms up to `longest` seconds; by chance somewhat shorter, so that many do not wake at once."""
+    """Pauses from 10 ms up to `longest` seconds. Each is shortened at random, so that threads do not wake together."""
 
     def __init__(self, what: str, deadline: Deadline, *, longest: float) -> None:
         self._what = what
@@ -43,9 +43,9 @@ class Pauses:
 
 
 def release_connections() -> None:
-    """Close this thread's connections to databases, unless a transaction needs them: they are few."""
+    """Close this thread's database connections, unless a transaction needs them. Connections are few."""
     for connection in connections.all(initialized_only=True):
         if not connection.in_atomic_block:
-            # In an async view there are none of its own.
+            # An async view has no connections of its own.
             with suppress(SynchronousOnlyOperation):
                 connection.close()

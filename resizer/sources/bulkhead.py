@@ -1,13 +1,13 @@
-"""So many fetches from one place run at once: one that is slow does not take all threads of a server."""
+"""Limit the fetches at once from one web host or remote storage, so that a slow one does not take all threads."""
 
 from __future__ import annotations
 
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial
 from typing import TYPE_CHECKING
 
-from resizer.concurrency import lockfiles, machine, semaphores, threads
+from resizer.concurrency import semaphores, threads
 from resizer.concurrency.waiting import Deadline, Pauses
 from resizer.conf import get_settings
 from resizer.errors import Busy
@@ -18,25 +18,18 @@ if TYPE_CHECKING:
 
     from resizer.concurrency.semaphores import Release
 
-#: How many, unless settings say otherwise: for each core of the machine, and in one process, where other variants are
-#: to be made meanwhile.
-FETCHES_PER_CORE = 8
-FETCHES_PER_PROCESS = 4
-#: How long a request waits for one of them to end, seconds …
+#: How long a request waits for a fetch to end, seconds, and how many requests of a process wait.
 PATIENCE_SECONDS = 1
-#: … and how many of a process do.
 MAX_PATIENT = 2
-#: How long a command waits, which no visitor waits for, seconds.
+#: How long a command waits, seconds. No visitor waits for a command.
 COMMAND_SECONDS = 10
-#: How many counts there are: each takes files, and what has the same number shares one.
-COUNTS = 64
 
 _is_in_command: ContextVar[bool] = ContextVar("is_in_command", default=False)
 
 
 @contextmanager
 def command() -> Iterator[None]:
-    """In here a fetch waits for a place, where many visitors have new variants made at the same time."""
+    """Inside the block, fetches wait longer for their turn: many visitors may request new variants meanwhile."""
     token = _is_in_command.set(True)
     try:
         yield
@@ -46,31 +39,27 @@ def command() -> Iterator[None]:
 
 @contextmanager
 def one_fetch_from(remote: str) -> Iterator[None]:
-    """Be one of those from a host or a storage.
+    """Count as a fetch from a host or storage.
 
-    Raises Busy where there are many already, or where this process has no more threads for it. A long wait would hold a
-    thread as well, and a source that hangs would soon hold them all.
+    Raises Busy if there are too many fetches, or too many threads at work. A long wait would hold a thread, and a
+    hanging source would soon hold them all.
     """
-    name = f"remote-{lockfiles.slot(remote) % COUNTS}"
     most = get_settings().MAX_FETCHES
-    counted = [(semaphores.acquire, name, most or FETCHES_PER_CORE * machine.cores())]
-    if most is None:
-        counted.append((semaphores.acquire_in_process, f"process-{name}", FETCHES_PER_PROCESS))
-    with threads.one_thread(), ExitStack() as held:
-        for acquire, kind, number in counted:
-            what = f"one of {number} fetches from {remote!r}"
-            held.callback(
-                acquire(kind, number) or _wait(partial(acquire, kind, number), kind, what)
-            )
-        yield
+    acquire = partial(semaphores.acquire_in_process, f"fetch {remote}", most)
+    with threads.one_thread():
+        release = acquire() or _wait(acquire, remote, f"one of {most} fetches from {remote!r}")
+        try:
+            yield
+        finally:
+            release()
 
 
-def _wait(acquire: Callable[[], Release | None], kind: str, what: str) -> Release:
-    """Wait for a permit of a remote that is well: others soon release theirs. A page, which has other originals, does not wait."""
+def _wait(acquire: Callable[[], Release | None], remote: str, what: str) -> Release:
+    """Wait a moment: fetches from a healthy remote end soon. A page has other originals, and does not wait."""
     if _is_in_command.get():
         return _pause(acquire, what, COMMAND_SECONDS)
     stop_waiting = (
-        semaphores.acquire_in_process(f"patient-{kind}", MAX_PATIENT) if is_in_request() else None
+        semaphores.acquire_in_process(f"wait {remote}", MAX_PATIENT) if is_in_request() else None
     )
     if stop_waiting is None:
         raise Busy(f"there is no more room for {what}")

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +15,6 @@ import pytest
 from resizer.concurrency import lockfiles
 
 if TYPE_CHECKING:
-    from freezegun.api import FrozenDateTimeFactory
     from pytest_django import Settings
 
 HOLD = """
@@ -130,34 +128,11 @@ def test_identity_is_of_the_directory(settings: Settings, tmp_path: Path) -> Non
     assert lockfiles.identity() != identity
 
 
-def test_number_is_what_was_written() -> None:
-    assert lockfiles.read_number("a") == 0
+def test_text_is_what_was_written() -> None:
+    assert lockfiles.read_unlocked("a") == ""
     descriptor = lockfiles.lock("a")
     assert descriptor is not None
-    lockfiles.write_number(descriptor, 1000)
-    lockfiles.write_number(descriptor, 7)
-    assert lockfiles.read_number("a") == 7
+    lockfiles.write(descriptor, "the first text")
+    lockfiles.write(descriptor, "second")
+    assert lockfiles.read(descriptor) == lockfiles.read_unlocked("a") == "second"
     os.close(descriptor)
-
-
-def test_note_is_told_for_a_while(clock: FrozenDateTimeFactory) -> None:
-    assert lockfiles.noted("a", seconds=10) is None
-    lockfiles.note("a", "made")
-    clock.tick(timedelta(seconds=9))
-    assert lockfiles.noted("a", seconds=10) == "made"
-    clock.tick(timedelta(seconds=1))
-    assert lockfiles.noted("a", seconds=10) is None
-
-
-def test_note_gives_way_to_another(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lockfiles, "SLOTS", 1)
-    lockfiles.note("a", "failed")
-    lockfiles.note("b", "made")
-    assert lockfiles.noted("a", seconds=10) is None
-    assert lockfiles.noted("b", seconds=10) == "made"
-
-
-def test_nothing_is_noted_where_there_is_no_directory(directory: Path) -> None:
-    directory.write_text("a file")
-    lockfiles.note("a", "made")
-    assert lockfiles.noted("a", seconds=10) is None

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,9 +12,9 @@ from django.core.cache.backends.locmem import LocMemCache
 from django.core.management import call_command
 
 from resizer.concurrency import lockfiles
-from resizer.concurrency.locks import lock_hosts, lock_machine, locking_cache
+from resizer.concurrency.locks import MachineLock, lock_hosts, lock_machine, locking_cache
 from resizer.concurrency.waiting import Deadline
-from resizer.errors import Busy, StoreFailed
+from resizer.errors import Busy, SourceFailed, StoreFailed, UndecodableOriginal
 from resizer.keys.digests import digest_of
 from tests.servers import free_port, redis_server
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from django.core.cache import BaseCache
+    from freezegun.api import FrozenDateTimeFactory
     from pytest_django import Settings
 
 KEY = "a.jpg/5d41402a-nFGBozSE6GBqnk/640.avif"
@@ -37,6 +40,21 @@ class BrittleCache(LocMemCache):
         if self.is_broken:
             raise RuntimeError("gone for lunch")
         return super().get(*args, **kwargs)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Host(MachineLock):
+    """A key locked on a machine of this name."""
+
+    name: str | None
+
+    @property
+    def machine(self) -> str | None:
+        return self.name
+
+
+def host(name: str | None, key: str = KEY) -> MachineLock:
+    return Host(key=key, descriptor=None, name=name)
 
 
 @pytest.fixture(scope="session")
@@ -68,7 +86,7 @@ def use(settings: Settings, backend: str, location: str = "") -> None:
     settings.RESIZER = {"CACHE": "shared"}
 
 
-def nothing() -> None:
+def nothing(*, has_waited: bool) -> None:
     return None
 
 
@@ -90,8 +108,8 @@ def test_caches_that_lock_are_known_by_their_class(
 
 
 def test_processes_lock_each_other_out() -> None:
-    with lock_machine(KEY, Deadline(0)) as machine:
-        assert machine == lockfiles.identity()
+    with lock_machine(KEY, Deadline(0)) as lock:
+        assert (lock.machine, lock.has_waited) == (lockfiles.identity(), False)
         with (
             pytest.raises(Busy, match="which another process makes"),
             lock_machine(KEY, Deadline(0)),
@@ -108,7 +126,8 @@ def test_who_waits_for_another_process_goes_on_after_it(monkeypatch: pytest.Monk
     monkeypatch.setattr("resizer.concurrency.waiting.release_connections", waits.set)
 
     def work() -> str:
-        with lock_machine(KEY, Deadline(10)):
+        with lock_machine(KEY, Deadline(10)) as lock:
+            assert lock.has_waited
             return "done"
 
     with ThreadPoolExecutor(1) as pool:
@@ -124,29 +143,92 @@ def test_processes_without_a_directory_go_on_without_a_lock(
 ) -> None:
     (tmp_path / "file").touch()
     settings.RESIZER = {"LOCK_DIRECTORY": str(tmp_path / "file")}
-    with lock_machine(KEY, Deadline(0)) as machine:
-        assert machine is None
+    with lock_machine(KEY, Deadline(0)) as lock:
+        assert lock.machine is None
         with lock_machine(KEY, Deadline(0)):
             pass
 
 
+def test_machine_whose_name_cannot_be_written_has_none() -> None:
+    with lock_machine(KEY, Deadline(0)) as lock:
+        (lockfiles.place() / "identity").mkdir()
+        assert lock.machine is None
+
+
+def end_in(error: Exception, key: str = KEY) -> None:
+    """As a process whose render fails."""
+    with pytest.raises(type(error)), lock_machine(key, Deadline(0)):
+        raise error
+
+
+def test_next_process_gets_the_failure_of_the_former_for_a_minute(
+    clock: FrozenDateTimeFactory,
+) -> None:
+    end_in(UndecodableOriginal("broken"))
+    clock.tick(timedelta(seconds=59))
+    for _ in range(2):
+        with pytest.raises(UndecodableOriginal, match="in another process a moment ago") as caught:
+            end_in(RuntimeError("never reached"))
+        assert caught.value.is_remembered
+    # A repeated failure does not begin another minute.
+    clock.tick(timedelta(seconds=1))
+    with lock_machine(KEY, Deadline(0)):
+        pass
+
+
+def test_failure_that_may_be_over_is_not_left_to_the_next_process() -> None:
+    end_in(SourceFailed("no route to host"))
+    remembered = UndecodableOriginal("broken")
+    remembered.is_remembered = True
+    end_in(remembered)
+    with lock_machine(KEY, Deadline(0)):
+        pass
+
+
+def test_failure_is_of_its_key_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lockfiles, "SLOTS", 1)
+    end_in(UndecodableOriginal("broken"))
+    with lock_machine("another", Deadline(0)):
+        pass
+    end_in(UndecodableOriginal("broken"), "another")
+    with lock_machine(KEY, Deadline(0)):
+        pass
+
+
+def test_failure_of_another_release_is_no_failure() -> None:
+    descriptor = lockfiles.lock(f"key-{lockfiles.slot(KEY)}")
+    assert descriptor is not None
+    lockfiles.write(descriptor, f"{digest_of(KEY)} 1.0 UnheardOf")
+    lockfiles.unlock(descriptor)
+    with lock_machine(KEY, Deadline(0)):
+        pass
+
+
+def test_processes_without_a_directory_leave_no_failure(settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    settings.RESIZER = {"LOCK_DIRECTORY": str(tmp_path / "file")}
+    end_in(UndecodableOriginal("broken"))
+    with lock_machine(KEY, Deadline(0)):
+        pass
+
+
 def test_hosts_lock_each_other_out(cache: BaseCache) -> None:
-    with lock_hosts(KEY, nothing, Deadline(0), "one"):
+    with lock_hosts(nothing, Deadline(0), host("one")):
         with (
             pytest.raises(Busy, match="which a host makes"),
-            lock_hosts(KEY, nothing, Deadline(0), "two"),
+            lock_hosts(nothing, Deadline(0), host("two")),
         ):
             pass
-        with lock_hosts("another", nothing, Deadline(0), "two"):
+        with lock_hosts(nothing, Deadline(0), host("two", key="another")):
             pass
-    with lock_hosts(KEY, nothing, Deadline(0), "two") as found:
+    with lock_hosts(nothing, Deadline(0), host("two")) as found:
         assert found is None
 
 
 def test_who_waits_finds_what_another_host_has_made(cache: BaseCache) -> None:
     with (
-        lock_hosts(KEY, nothing, Deadline(0), "one"),
-        lock_hosts(KEY, lambda: "made", Deadline(0), "two") as found,
+        lock_hosts(nothing, Deadline(0), host("one")),
+        lock_hosts(lambda **_: "made", Deadline(0), host("two")) as found,
     ):
         assert found == "made"
 
@@ -163,16 +245,16 @@ def test_what_was_made_just_before_the_lease_ended_is_found(
     assert cache is not None
     monkeypatch.setattr("resizer.concurrency.waiting.release_connections", cache.clear)
     cache.add(f"resizer:lease:{digest_of(KEY)}", "one ")
-    with lock_hosts(KEY, lambda: looks.pop(0), Deadline(10), "two") as found:
+    with lock_hosts(lambda **_: looks.pop(0), Deadline(10), host("two")) as found:
         assert found == "made"
 
 
 def test_lease_of_a_process_of_this_machine_that_has_died_is_taken_over(cache: BaseCache) -> None:
     name = f"resizer:lease:{digest_of(KEY)}"
     cache.set(name, "one 0123456789abcdef", 60)
-    with lock_hosts(KEY, nothing, Deadline(0), "one") as found:
+    with lock_hosts(nothing, Deadline(0), host("one")) as found:
         assert found is None
-        with pytest.raises(Busy), lock_hosts(KEY, nothing, Deadline(0), "two"):
+        with pytest.raises(Busy), lock_hosts(nothing, Deadline(0), host("two")):
             pass
     assert cache.get(name) is None
 
@@ -180,25 +262,25 @@ def test_lease_of_a_process_of_this_machine_that_has_died_is_taken_over(cache: B
 def test_lease_ends_by_itself(cache: BaseCache, settings: Settings) -> None:
     settings.RESIZER = {**settings.RESIZER, "LOCK_SECONDS": 1}
     cache.set(f"resizer:lease:{digest_of(KEY)}", "one 0123456789abcdef", 1)
-    with lock_hosts(KEY, nothing, Deadline(10), "two") as found:
+    with lock_hosts(nothing, Deadline(10), host("two")) as found:
         assert found is None
 
 
 def test_lease_that_is_anothers_by_now_stays(cache: BaseCache) -> None:
     name = f"resizer:lease:{digest_of(KEY)}"
-    with lock_hosts(KEY, nothing, Deadline(0), "one"):
+    with lock_hosts(nothing, Deadline(0), host("one")):
         cache.set(name, "two 0123456789abcdef", 60)
     assert cache.get(name) == "two 0123456789abcdef"
 
 
 def test_failing_look_ends_the_wait(cache: BaseCache) -> None:
-    def fail() -> None:
+    def fail(*, has_waited: bool) -> None:
         raise StoreFailed("gone for lunch")
 
     with (
-        lock_hosts(KEY, nothing, Deadline(0), "one"),
+        lock_hosts(nothing, Deadline(0), host("one")),
         pytest.raises(StoreFailed),
-        lock_hosts(KEY, fail, Deadline(10), "two"),
+        lock_hosts(fail, Deadline(10), host("two")),
     ):
         pass
 
@@ -207,7 +289,7 @@ def test_cache_that_does_not_answer_stops_nobody(
     settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     use(settings, f"{BACKENDS}.redis.RedisCache", f"redis://127.0.0.1:{free_port()}")
-    with lock_hosts(KEY, nothing, Deadline(0), None) as found:
+    with lock_hosts(nothing, Deadline(0), host(None)) as found:
         assert found is None
     assert "Hosts do not lock each other out" in caplog.text
 
@@ -219,14 +301,14 @@ def test_cache_that_breaks_meanwhile_stops_nobody(
         "resizer.concurrency.locks.LOCKING", {"tests.concurrency.test_locks.BrittleCache"}
     )
     use(settings, "tests.concurrency.test_locks.BrittleCache", "meanwhile")
-    with lock_hosts(KEY, nothing, Deadline(0), None):
+    with lock_hosts(nothing, Deadline(0), host(None)):
         monkeypatch.setattr(BrittleCache, "is_broken", True)
     assert "A lease is left to end by itself" in caplog.text
 
 
 def test_hosts_that_share_nothing_go_on() -> None:
     with (
-        lock_hosts(KEY, nothing, Deadline(0), "one") as first,
-        lock_hosts(KEY, nothing, Deadline(0), "two") as second,
+        lock_hosts(nothing, Deadline(0), host("one")) as first,
+        lock_hosts(nothing, Deadline(0), host("two")) as second,
     ):
         assert first is second is None

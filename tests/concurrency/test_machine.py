@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def nothing_known() -> Iterator[None]:
-    machine._read_limits.cache_clear()
+    machine._limits.cache_clear()
     yield
-    machine._read_limits.cache_clear()
+    machine._limits.cache_clear()
 
 
 @pytest.fixture

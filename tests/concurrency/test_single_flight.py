@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def ask(key: str, work: Callable[[], str], *, seconds: float = 10) -> str:
-    return share(key, work, look=lambda: None, deadline=Deadline(seconds))
+    return share(key, work, look=lambda **_: None, deadline=Deadline(seconds))
 
 
 class Work:

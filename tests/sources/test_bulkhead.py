@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 import pytest
 from django.core.management import CommandError, call_command
 
-from resizer.concurrency import lockfiles, semaphores
+from resizer.concurrency import semaphores
 from resizer.concurrency.waiting import Pauses
 from resizer.errors import Busy
 from resizer.markup import picture
 from resizer.sources import StorageSource, bulkhead
-from resizer.sources.bulkhead import COUNTS, one_fetch_from
+from resizer.sources.bulkhead import one_fetch_from
 from resizer.sources.deadline import one_request
 from tests.conftest import save, wait_until
 
@@ -93,9 +93,7 @@ def test_few_of_a_process_wait(settings: Settings, monkeypatch: pytest.MonkeyPat
         with one_fetch_from("host"):
             patient = pool.submit(fetch)
             # Nothing outside shows that it waits.
-            wait_until(
-                lambda: semaphores._held[f"patient-remote-{lockfiles.slot('host') % COUNTS}"]
-            )
+            wait_until(lambda: semaphores._held.get("wait host"))
             with pytest.raises(Busy, match=r"no more room for one of 1 fetches from 'host'"):
                 fetch()
             assert not patient.done()

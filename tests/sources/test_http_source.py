@@ -19,7 +19,7 @@ from django.core.management import CommandError, call_command
 from django.template import Context, Template
 
 from resizer import originals
-from resizer.concurrency import lockfiles, machine
+from resizer.concurrency import lockfiles, semaphores
 from resizer.errors import Busy, OriginalNotFound, SourceFailed, SourceTimedOut, TooManyBytes
 from resizer.markup import picture
 from resizer.models import Original
@@ -655,28 +655,24 @@ def test_hosts_have_places_of_their_own(settings: Settings) -> None:
                 HttpSource("http://127.0.0.1:9/").stat("a.jpg")
 
 
-@pytest.mark.parametrize(("cores", "in_a_process"), [(1, 100), (4, 8)])
-def test_default_is_eight_for_each_core_and_in_each_process(
-    web: HostileServer, monkeypatch: pytest.MonkeyPatch, cores: int, in_a_process: int
-) -> None:
-    monkeypatch.setattr(machine, "cores", lambda: cores)
-    monkeypatch.setattr("resizer.sources.bulkhead.FETCHES_PER_PROCESS", in_a_process)
+def test_default_is_four_for_each_host(web: HostileServer) -> None:
     web.put("/a.jpg", PHOTO)
     source = get_source("web")
     for _ in range(2):
         with ExitStack() as stack:
-            for _ in range(8):
+            for _ in range(4):
                 stack.enter_context(source.open("a.jpg"))
             with pytest.raises(Busy):
                 source.stat("a.jpg")
 
 
-def test_places_of_many_hosts_take_a_bounded_number_of_files(settings: Settings) -> None:
+def test_many_hosts_take_no_lock_files_and_leave_nothing_behind(settings: Settings) -> None:
     limit(settings, 2)
     for number in range(1000):
         with pytest.raises(SourceFailed):
             HttpSource(f"http://[::{number + 1:x}]/").stat("a.jpg")
-    assert len(list(lockfiles.place().iterdir())) <= 3 * 64
+    assert not lockfiles.place().exists()
+    assert not semaphores._held
 
 
 def test_what_is_known_of_a_busy_host_is_shown(
