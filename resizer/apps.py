@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from django.db.models.fields.files import FieldFile
 
+    from resizer.models import Original
     from resizer.records.descriptions import Reference
 
 logger = logging.getLogger(__name__)
@@ -42,6 +43,8 @@ class ResizerConfig(AppConfig):
         setting_changed.connect(forget_settings, dispatch_uid="resizer.forget_settings")
         for model in self.get_models():
             pre_save.connect(make_room, sender=model, dispatch_uid="resizer.make_room")
+        original = self.get_model("Original")
+        post_save.connect(note_words, sender=original, dispatch_uid="resizer.note_words")
         for model in filter(_image_fields, apps.get_models()):
             post_init.connect(note_files, sender=model, dispatch_uid="resizer.note_files")
             post_save.connect(look_at_files, sender=model, dispatch_uid="resizer.look_at_files")
@@ -61,6 +64,15 @@ def make_room(sender: type[Model], instance: Model, using: str, raw: bool, **_kw
     same = Q(**{name: getattr(instance, name) for name in unique})
     numbered = Q(pk=instance.pk)
     sender._base_manager.using(using).filter(same | numbered).exclude(same & numbered).delete()
+
+
+# Whoever saves a row, such as the admin: pages follow at once.
+def note_words(instance: Original, using: str, **_kwargs: Any) -> None:
+    from resizer import originals
+
+    reference = originals.locate(instance)
+    # Before, others would read the former row again.
+    transaction.on_commit(partial(originals.note_words, reference), using=using, robust=True)
 
 
 # Signals, because other apps' models call no code of this app.

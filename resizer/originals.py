@@ -54,6 +54,7 @@ from resizer.keys.variant import DEFAULT_SOURCE, escape_name
 from resizer.models import Original
 from resizer.records import cache, index
 from resizer.records.descriptions import (
+    NO_WORDS,
     Description,
     Failed,
     Reference,
@@ -68,7 +69,7 @@ from resizer.sources.deadline import is_in_request
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-    from resizer.records.descriptions import State
+    from resizer.records.descriptions import Sketch, State
 
 logger = logging.getLogger(__name__)
 
@@ -330,6 +331,20 @@ def note_broken(description: Description) -> None:
     _remember(broken)
 
 
+def note_sketch(description: Description, sketch: Sketch) -> None:
+    """Keep what was seen of an original when it was decoded."""
+    index.record_sketch(replace(description, sketch=sketch))
+    # An editor may have said something meanwhile. So only the present entry gets it.
+    now = decode(description.reference, cache.read(cache_key(description.reference)))
+    if isinstance(now, Description) and now.fingerprint == description.fingerprint:
+        _remember(replace(now, sketch=sketch))
+
+
+def note_words(reference: Reference) -> None:
+    """Let the next page read what an editor says now."""
+    cache.drop(cache_key(reference))
+
+
 def forget(reference: Reference) -> None:
     """Drop an original from cache and database. The next request reads its header again."""
     cache.drop(cache_key(reference))
@@ -352,6 +367,8 @@ def _inspect(reference: Reference, stat: Sighted, known: Description | None) -> 
         fingerprint=fingerprint,
         header=header,
         checked_at=time.time(),
+        words=known.words if known is not None else NO_WORDS,
+        sketch=known.sketch if known is not None and known.fingerprint == fingerprint else None,
     )
     _refuse_too_many_pixels(description)
     # An equal row stays as it is, with its time. For a broken original, that is when it was found broken.

@@ -490,7 +490,7 @@ def test_address_of_one_variant(photo: Photo) -> None:
 @pytest.mark.parametrize(
     ("tag", "message"),
     [
-        ("resized_img photo.image", 'resized_img needs alt="…"'),
+        ('resized_img "hero.jpg"', 'resized_img needs alt="…"'),
         ("resized_img", "has no original"),
         ('resized_img alt=""', "has no original"),
         ('resized_img photo.image photo alt=""', "cannot read 'photo'"),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from django.db import models
 
+from resizer.fields import FocalPointField
+
 
 class Photo(models.Model):
     title = models.CharField(max_length=100)
@@ -13,6 +15,7 @@ class Photo(models.Model):
         max_length=200,
         help_text="What the picture shows, for who cannot see it.",
     )
+    focal = FocalPointField("focal point", help_text="Percent from the left and the top: 62,35.")
     credit = models.CharField(max_length=200, blank=True)
 
     class Meta:

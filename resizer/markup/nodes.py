@@ -37,7 +37,7 @@ class Call:
         }
         try:
             if _is_literal(original):
-                tag.check_original(original.resolve(template.Context()))
+                tag.check_original(original.resolve(template.Context()), values)
             tag.check_names(values)
             tag.check_literals(literals)
         except ValueError as error:

@@ -16,7 +16,7 @@ from resizer.keys.variant import AUTO, CENTRE, LOSSLESS, MAX_RATIO_SIDE, Fit, Re
 
 if TYPE_CHECKING:
     from resizer.formats import Format
-    from resizer.records.descriptions import Description
+    from resizer.records.descriptions import Description, Point
 
 #: Only in tags: show the whole picture inside the box. Nothing is cropped, so this only reduces the width.
 CONTAIN = "contain"
@@ -36,7 +36,8 @@ class Options:
     height: int | None = None  # CSS px
     ratio: tuple[int, int] | None = None  # (across, down), reduced
     fit: str = Fit.COVER
-    focal: tuple[int, int] = CENTRE  # percent from the left and from the top, 0 to 100
+    #: Percent from the left and from the top, 0 to 100; "auto"; None for the stored point, or the centre.
+    focal: tuple[int, int] | str | None = None
     quality: str | int | None = None  # a level, or 1 to 100; None is "medium"
     linear: bool = False
     animated: bool = False
@@ -86,10 +87,12 @@ class Options:
     def _width_of_height(self, ratio: tuple[int, int]) -> int | None:
         return max(1, round(self.height * ratio[0] / ratio[1])) if self.height else None
 
-    def settle(self, description: Description) -> tuple[Recipe, int | None]:
+    def settle(
+        self, description: Description, stored_focal: Point | None = None
+    ) -> tuple[Recipe, int | None]:
         """The recipe for an original, and its layout width in CSS px. The width is None if no option limits it.
 
-        Never enlarges.
+        Never enlarges. `stored_focal` is the point stored beside the image.
         """
         size = description.size
         width = self.width
@@ -106,12 +109,22 @@ class Options:
         recipe = Recipe(
             ratio=ratio,
             fit=Fit.COVER if ratio is None else Fit(self.fit),
-            focal=self.focal,
+            focal=self._focal(description, stored_focal),
             quality=self.quality,
             linear=self.linear,
             animated=self.animated and get_settings().may_move(description.header.frames, size),
         )
         return recipe, width and min(width, widest(size, recipe))
+
+    def _focal(self, description: Description, stored: Point | None) -> Point:
+        """The point of the tag, else an editor's, else the automatic one if that is wanted and known."""
+        if isinstance(self.focal, tuple):
+            return self.focal
+        if stored := stored or description.words.focal:
+            return stored
+        if self.focal == AUTO and description.sketch:
+            return description.sketch.focal
+        return CENTRE
 
 
 def is_nothing(value: object) -> bool:
@@ -174,10 +187,12 @@ def _read_ratio(value: object) -> tuple[int, int] | None:
     return (across / down).as_integer_ratio()
 
 
-def _read_focal(value: object) -> tuple[int, int]:
+def _read_focal(value: object) -> tuple[int, int] | str | None:
+    if str(value).strip().lower() == AUTO:
+        return AUTO
     pair = _read_pair("focal", value, ",", "62,35")
     if pair is None:
-        return CENTRE
+        return None
     if max(map(Decimal, pair)) > 100:
         raise ValueError(f"focal={value!r} is out of range. Use two percentages from 0 to 100.")
     across, down = (cast("int", _read_number(text)) for text in pair)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings as django_settings
 from django.db.models.fields.files import FieldFile
-from django.utils.safestring import mark_safe
 
 from resizer import originals
 from resizer.conf import get_settings
@@ -18,9 +17,11 @@ from resizer.keys.geometry import height_of
 from resizer.keys.variant import write_stem
 from resizer.links.addresses import sign, url_for
 from resizer.markup.candidates import PLAIN_WIDTH, ladder_of, sizes_of
-from resizer.markup.html import NOTHING, Candidates, Picture, escape
+from resizer.markup.html import NOTHING, Candidates, Picture
 from resizer.markup.mistakes import is_url, mistaken_original, tell_once
 from resizer.markup.options import Options, is_nothing, read_flag, read_format, read_formats
+from resizer.markup.stored import STORED, Stored, read_alt, read_stored
+from resizer.records.descriptions import NO_WORDS
 from resizer.sources import get_source, source_of
 from resizer.sources.files import storage_errors
 
@@ -38,7 +39,7 @@ logger = logging.getLogger(__name__)
 def build(
     file: File,
     *,
-    alt: object,
+    alt: object = STORED,
     default: File = None,
     sizes: object = None,
     formats: str | Iterable[str] | None = None,
@@ -48,21 +49,25 @@ def build(
 ) -> Picture:
     """Make the picture of an original; `options` are those of `Options`.
 
+    Without `alt`, the stored alternative text is printed. With DEBUG, raises ValueError if there is none.
     An empty field gives the picture of `default`, or nothing. An original that cannot be resized is shown as it is, and
     logged: a page never fails because of a picture. Raises ValueError for a wrong option.
     """
     choice, modern, loading = _read(formats=formats, priority=priority, **options)
-    alt = _read_alt(alt)
     all_attributes = loading | dict(attributes or {})
+    stored = read_stored(file)
     try:
-        file, reference = _locate(file, default)
+        stored, reference = _locate(stored, default)
+        file = stored.file
         if not reference.name:
             return NOTHING
         description = originals.look_up(file, reference=reference)
     except ResizerError as error:
-        _tell("shown", file, error)
-        return _as_it_is(file, choice.box(), alt, all_attributes)
-    recipe, css_width = choice.settle(description)
+        _tell("shown", stored.file, error)
+        alt = read_alt(alt, stored, NO_WORDS)
+        return _as_it_is(stored.file, choice.box(), alt, all_attributes)
+    alt = read_alt(alt, stored, description.words)
+    recipe, css_width = choice.settle(description, stored.focal)
     ladder = ladder_of(css_width, description.widest_offered(recipe))
     widest_offered = ladder.widths[-1]
     shown_width = css_width or widest_offered
@@ -128,17 +133,18 @@ def url(file: File, *, default: File = None, format: str | None = None, **option
     logged. Raises ValueError for a wrong option.
     """
     choice, asked = _read_url(format=format, **options)
+    stored = read_stored(file)
     try:
-        file, reference = _locate(file, default)
+        stored, reference = _locate(stored, default)
         if not reference.name:
             return ""
-        description = originals.look_up(file, reference=reference)
+        description = originals.look_up(stored.file, reference=reference)
     except ResizerError as error:
-        _tell("linked", file, error)
-        return _plain_url(file)
+        _tell("linked", stored.file, error)
+        return _plain_url(stored.file)
     if description.is_broken:
-        return _plain_url(file)
-    recipe, css_width = choice.settle(description)
+        return _plain_url(stored.file)
+    recipe, css_width = choice.settle(description, stored.focal)
     if asked is not None and not asked.has_motion:
         recipe = replace(recipe, animated=False)
     limit = description.widest_offered(recipe)
@@ -161,18 +167,19 @@ def _check_default(default: object) -> None:
         raise ValueError(f"default: {problem}")
 
 
-def _locate(file: File, default: File) -> tuple[File, Reference]:
+def _locate(stored: Stored, default: File) -> tuple[Stored, Reference]:
     """The original to show, and where it is. Its name is empty if there is none. Raises OriginalNotFound."""
     try:
-        reference = originals.locate(file)
+        reference = originals.locate(stored.file)
         if reference.name or is_nothing(default):
-            return file, reference
-        return default, originals.locate(default)
+            return stored, reference
+        stored = read_stored(default)
+        return stored, originals.locate(stored.file)
     except TypeError as error:
         if django_settings.DEBUG:
             raise
         tell_once(str(error)[:500])
-        return None, originals.locate(None)
+        return Stored(None), originals.locate(None)
 
 
 def _read_url(*, format: object = None, **options: object) -> tuple[Options, Format | None]:
@@ -203,14 +210,6 @@ def _is_of_another_format(file: File, error: ResizerError) -> bool:
     resized = [one for one in BY_NAME.values() if get_settings().may_open(one)]
     is_claimed = any(ending in (one.name, one.extension) for one in resized)
     return isinstance(error, UnsupportedFormat) and not is_claimed
-
-
-def _read_alt(value: object) -> str:
-    """Text, or HTML without quotes: `{{ picture.alt }}` may stand in an attribute, too."""
-    if value is None:
-        return ""
-    text = value if isinstance(value, str) else str(value)
-    return mark_safe(escape(text)) if hasattr(text, "__html__") else text
 
 
 def _stem(description: Description, recipe: Recipe) -> str:

@@ -39,16 +39,13 @@ class Tag:
     check: Callable[..., object]
     options: frozenset[str]
     takes_attributes: bool = False
-    #: Options that must be given, each with the reason.
+    #: Options that must be given for an original that the template itself names, each with the reason.
     required: Mapping[str, str] = field(default_factory=dict)
     #: Attributes set by the tag itself.
     own: frozenset[str] = frozenset()
 
     def check_names(self, names: Collection[str]) -> None:
-        """Raises ValueError for a missing, an unknown and a misspelt name."""
-        for name, reason in self.required.items():
-            if name not in names:
-                raise ValueError(f'{self.name} needs {name}="…". {reason}')
+        """Raises ValueError for an unknown and a misspelt name."""
         for name in names:
             if name.lower() in self.own:
                 raise ValueError(f"{self.name} sets {name} itself. Remove it.")
@@ -69,8 +66,14 @@ class Tag:
         except ValueError as error:
             raise ValueError(f"{self.name}: {error}") from error
 
-    def check_original(self, literal: object) -> None:
-        """Raises ValueError for a URL, a path or an unknown source written in the template itself."""
+    def check_original(self, literal: object, names: Collection[str]) -> None:
+        """Raises ValueError for a URL, a path or an unknown source written in the template itself.
+
+        And for a missing option: no model has a field for it.
+        """
+        for name, reason in self.required.items():
+            if name not in names:
+                raise ValueError(f'{self.name} needs {name}="…". {reason}')
         problem = mistaken_original(literal)
         if problem:
             raise ValueError(f"{self.name}: {problem}")

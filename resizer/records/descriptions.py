@@ -18,6 +18,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import re
 import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
@@ -37,7 +38,11 @@ if TYPE_CHECKING:
     from resizer.models import Original
 
 #: Part of the cache's keys: raise it when `encode` begins to write something else, so that no release reads another's.
-STATE_VERSION = 4
+STATE_VERSION = 5
+
+
+_COLOR = re.compile(r"#[0-9a-f]{6}")
+_BLUR = re.compile(r"(data:image/webp;base64,[A-Za-z0-9+/]+={0,2})?")
 
 
 class Reference(NamedTuple):
@@ -45,6 +50,31 @@ class Reference(NamedTuple):
 
     source: str
     name: str
+
+
+#: Percent from the left and from the top.
+Point: TypeAlias = "tuple[int, int]"
+
+
+class Words(NamedTuple):
+    """What an editor says of an original, in its row."""
+
+    focal: Point | None = None
+    alt: str = ""
+
+
+#: Of an original without a row, or before an editor has said anything.
+NO_WORDS = Words()
+
+
+class Sketch(NamedTuple):
+    """What was seen when the file was first decoded."""
+
+    #: Where a viewer looks first.
+    focal: Point
+    color: str  # "#rrggbb"
+    #: A data URI; empty for a picture with transparency.
+    blur: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +87,9 @@ class Description:
     header: Header
     #: When the source was last asked, POSIX seconds.
     checked_at: float
+    words: Words = NO_WORDS
+    #: None until the file is decoded.
+    sketch: Sketch | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -128,8 +161,9 @@ class Description:
     # Plain tuples, because a class that is pickled cannot be renamed or moved.
     def encode(self) -> tuple[object, ...]:
         header = self.header
+        seen = (tuple(self.words), self.sketch and tuple(self.sketch))
         facts = (self.fingerprint, self.checked_at, header.format.name, *header[1:])
-        return ("known", *facts)
+        return ("known", *seen, *facts)
 
 
 class Sighted(NamedTuple):
@@ -196,7 +230,26 @@ def from_row(row: Original) -> Description | None:
             bytes=row.bytes,
         ),
         checked_at=checked_at,
+        words=Words(_point(row.focal_x, row.focal_y), row.alt),
+        sketch=_sketch(row),
     )
+
+
+def _sketch(row: Original) -> Sketch | None:
+    focal = _point(row.auto_focal_x, row.auto_focal_y)
+    # They are printed as CSS.
+    if (
+        focal is None
+        or not _COLOR.fullmatch(row.placeholder_color)
+        or not _BLUR.fullmatch(row.placeholder_blur)
+    ):
+        return None
+    return Sketch(focal, row.placeholder_color, row.placeholder_blur)
+
+
+def _point(x: int | None, y: int | None) -> Point | None:
+    # Forms know the range of a percentage, but other writers need not.
+    return None if x is None or y is None else (min(x, 100), min(y, 100))
 
 
 def cache_key(reference: Reference) -> str:
@@ -207,8 +260,12 @@ def cache_key(reference: Reference) -> str:
 def decode(reference: Reference, encoded: Sequence[Any] | None) -> State:
     """Read back what a state's `encode` wrote; None for nothing, and for another release's format."""
     match encoded:
-        case ["known", fingerprint, checked_at, format_name, *rest] if format_name in BY_NAME:
+        case ["known", words, sketch, fingerprint, checked_at, format_name, *rest] if (
+            format_name in BY_NAME
+        ):
             return Description(
+                words=_decode_words(*words),
+                sketch=sketch and _decode_sketch(*sketch),
                 reference=reference,
                 fingerprint=fingerprint,
                 checked_at=checked_at,
@@ -219,6 +276,15 @@ def decode(reference: Reference, encoded: Sequence[Any] | None) -> State:
         case ["failed", error, fingerprint]:
             return Failed(error, fingerprint)
     return None
+
+
+# A cache that writes JSON gives lists.
+def _decode_words(focal: Sequence[int] | None, alt: str) -> Words:
+    return Words(None if focal is None else (focal[0], focal[1]), alt)
+
+
+def _decode_sketch(focal: Sequence[int], color: str, blur: str) -> Sketch:
+    return Sketch((focal[0], focal[1]), color, blur)
 
 
 @functools.lru_cache(maxsize=256)

@@ -10,7 +10,7 @@ import time
 from datetime import UTC, datetime
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple, TypeVar, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured, SynchronousOnlyOperation
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
 
     from resizer.keys.variant import Variant
+    from resizer.records.descriptions import Sketch
 
 logger = logging.getLogger(__name__)
 
@@ -83,6 +84,13 @@ def record(description: Description, former: Description | None = None) -> None:
         return
     what = f"{description.reference} is not recorded"
     _upsert(what, lambda: _record(description), None)
+
+
+def record_sketch(description: Description) -> None:
+    """Write what was seen of an original to its row, unless the row is of another file by now."""
+    rows = _rows(description.reference).using(_alias()).filter(fingerprint=description.fingerprint)
+    what = f"What was seen of {description.reference} is not recorded"
+    _upsert(what, lambda: rows.update(**_columns(description.sketch)), 0)
 
 
 def has_variant(key: str) -> bool | None:
@@ -308,8 +316,21 @@ def _record(description: Description) -> None:
         fingerprint=description.fingerprint,
         checked_at=_moment(description.checked_at),
         **{**header._asdict(), "format": header.format.name},
+        **_columns(description.sketch),
     )
     write_row(row, unique="digest", alias=_alias(), kept=Original.OF_EDITORS)
+
+
+def _columns(sketch: Sketch | None) -> dict[str, Any]:
+    if sketch is None:
+        return {}
+    x, y = sketch.focal
+    return {
+        "auto_focal_x": x,
+        "auto_focal_y": y,
+        "placeholder_color": sketch.color,
+        "placeholder_blur": sketch.blur,
+    }
 
 
 def _facts(description: Description) -> tuple[object, ...]:

@@ -42,9 +42,9 @@ RESIZED_URL = Tag(
 
 @register.tag
 def resized_img(parser: Parser, token: Token) -> nodes.ResizedNode:
-    """Print a responsive picture. `alt` is required. Any name that is not an option becomes an attribute of the `img`.
+    """Print a responsive picture. Any name that is not an option becomes an attribute of the `img`.
 
-    Raises TemplateSyntaxError for a tag without `alt`, for a misspelt option and for a wrong literal.
+    Raises TemplateSyntaxError for a literal original without `alt`, for a misspelt option and for a wrong literal.
     """
     return nodes.parse(parser, token, RESIZED_IMG)
 
