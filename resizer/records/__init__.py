@@ -1,1 +1,1 @@
-"""What is remembered of originals and variants: in the cache, and in the tables."""
+"""Records of originals and variants, in the cache and in the tables."""

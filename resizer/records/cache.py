@@ -1,4 +1,4 @@
-"""What the configured cache remembers. One that is down has forgotten everything: that costs time, and nothing else."""
+"""The configured cache. A failing cache counts as empty: this costs time, and nothing else."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ logger = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
-#: How long a cache that has kept a visitor waiting and then failed is left alone, seconds.
+#: After a slow failure, the cache is not asked for this time, seconds.
 DOWN_SECONDS = 10
-#: After how long that is, seconds: a request asks several times.
+#: A failure is slow after this time, seconds. A request asks several times.
 SLOW_SECONDS = 0.1
 
 _breaker = CircuitBreaker(DOWN_SECONDS)
@@ -38,32 +38,37 @@ def key_of(kind: str, text: str) -> str:
 
 
 def read(key: str) -> Any:
-    """None for what is not remembered."""
+    """The value of an entry, or None."""
     return _try(lambda cache: cache.get(key), None)
 
 
 def read_many(keys: Iterable[str]) -> dict[str, Any]:
+    """The values of the entries found, by key. One cache call."""
     return _try(lambda cache: cache.get_many(keys), {})
 
 
 def write(key: str, value: object, seconds: int | None) -> None:
+    """Write an entry. It expires after some seconds, or never with None."""
     _try(lambda cache: cache.set(key, value, seconds), None)
 
 
 def write_many(values: Mapping[str, object], seconds: int | None) -> None:
+    """Write entries with one cache call. They expire as with `write`."""
     _try(lambda cache: cache.set_many(dict(values), seconds), [])
 
 
 def claim(key: str, seconds: int, value: object = True) -> bool:
-    """Whether nothing was remembered under the key, and now is; True also where the cache does not answer."""
+    """Write an entry, unless there is one. Returns whether it was written. True also if the cache fails."""
     return _try(lambda cache: bool(cache.add(key, value, seconds)), True)
 
 
 def drop(key: str) -> None:
+    """Delete an entry, if there is one."""
     _try(lambda cache: cache.delete(key), False)
 
 
 def drop_many(keys: Iterable[str]) -> None:
+    """Delete entries with one cache call."""
     _try(lambda cache: cache.delete_many(list(keys)), None)
 
 
@@ -78,7 +83,7 @@ def _try(ask: Callable[[BaseCache], Result], otherwise: Result) -> Result:
         ):
             result = ask(cache)
     except Exception as error:
-        # A cache's library raises classes of its own, of which we know nothing.
+        # A cache's library raises unknown classes of its own.
         logger.warning("The cache does not answer: %s: %.500r", type(error).__name__, str(error))
         if time.monotonic() - asked_at >= SLOW_SECONDS:
             _breaker.open()

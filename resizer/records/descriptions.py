@@ -1,16 +1,17 @@
-"""What is known of an original, as a value; and how the cache and the table of originals hold it.
+"""Descriptions of originals, and the states of an original in the cache.
 
-The cache holds one state of an original under one key, as a text that names it and its fields:
+Each original has one cache entry. It holds one of these states:
 
-| state         | it says                                | written by                          | kept, seconds            |
-|---------------|----------------------------------------|-------------------------------------|--------------------------|
-| `Description` | what its header holds                  | whoever has read header or row      | FRESH_SECONDS            |
-| … broken      | its header is right, its pixels end    | a request whose variant has failed  | a week                   |
-| `Sighted`     | which file it is; nobody has opened it | a request for a cached variant      | FRESH_SECONDS            |
-| `Failed`      | why it cannot be described             | whoever has asked its source        | 60, or as the error says |
-| None          | nothing                                |                                     |                          |
+| state         | meaning                             | written after                   | kept, seconds                       |
+|---------------|-------------------------------------|---------------------------------|-------------------------------------|
+| `Description` | the header was read                 | reading the header or the row   | FRESH_SECONDS                       |
+| … broken      | the header is good, the pixels end  | a variant has failed            | a week                              |
+| `Sighted`     | the file is there, but not opened   | a request for a cached variant  | FRESH_SECONDS                       |
+| `Failed`      | it cannot be described              | asking its source               | 60, or `retry_seconds` of the error |
+| None          | nothing is known                    |                                 |                                     |
 
-A row holds a description. One without `checked_at` may be of a former file.
+`resizer.originals` says how a look-up treats each state. A row of the table of originals holds a description too. If
+the row has no `checked_at`, the file may have changed since.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from resizer.keys.variant import Recipe
     from resizer.models import Original
 
-#: Part of the cache's keys: raise it when `encode` begins to write something else, so that no release reads another's.
+#: Part of the cache keys. Raise it with each change of `encode`, so that no release reads entries of another.
 STATE_VERSION = 5
 
 
@@ -46,7 +47,7 @@ _BLUR = re.compile(r"(data:image/webp;base64,[A-Za-z0-9+/]+={0,2})?")
 
 
 class Reference(NamedTuple):
-    """Which original: the alias of its source, and its name there."""
+    """The alias of a source, and the name of an original there."""
 
     source: str
     name: str
@@ -79,10 +80,10 @@ class Sketch(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Description:
-    """What is known of an original."""
+    """The known facts about an original."""
 
     reference: Reference
-    #: What the source said of the file when its header was read.
+    #: The source's fingerprint of the file when its header was read.
     fingerprint: str
     header: Header
     #: When the source was last asked, POSIX seconds.
@@ -97,17 +98,17 @@ class Description:
         return self.header.width, self.header.height
 
     def version_of(self, recipe: Recipe) -> str:
-        """The present version of the variants of a recipe."""
+        """The current version of variants of a recipe: 8 hexadecimal digits."""
         return version_of(self.fingerprint, recipe)
 
     def fallback(self, recipe: Recipe) -> Format:
-        """The format for browsers that know no modern one; WebP where no other format can hold the recipe."""
+        """The format for browsers without modern formats. WebP for animations, because no other fallback can move."""
         if recipe.animated:
             return WEBP
         return PNG if self.header.needs_png or not recipe.suits(JPEG) else JPEG
 
     def widest_offered(self, recipe: Recipe) -> int:
-        """The largest width, px, that enlarges nothing and is not refused: the original's own, or a listed one."""
+        """The largest width that does not enlarge, px. A listed width, if the original's own exceeds MAX_VARIANT_PIXELS."""
         settings = get_settings()
         own = widest(self.size, recipe)
 
@@ -120,7 +121,7 @@ class Description:
         return max(listed, default=own)
 
     def variant(self, recipe: Recipe, width: int, target: Format) -> Variant:
-        """One of its variants, in its present version."""
+        """A variant of this width in px, in the current version."""
         return Variant(
             source=self.reference.source,
             name=self.reference.name,
@@ -150,7 +151,7 @@ class Description:
 
     @property
     def is_broken(self) -> bool:
-        """Its header can be read, its pixels cannot: no frame of it is to be seen."""
+        """Whether the header can be read, but no frame can be decoded."""
         return self.header.frames == 0
 
     @property
@@ -158,8 +159,9 @@ class Description:
         """Whether its source was asked within FRESH_SECONDS."""
         return time.time() - self.checked_at < get_settings().FRESH_SECONDS
 
-    # Plain tuples, because a class that is pickled cannot be renamed or moved.
+    # A plain tuple: a pickled class could not be renamed or moved.
     def encode(self) -> tuple[object, ...]:
+        """The state for a cache entry."""
         header = self.header
         seen = (tuple(self.words), self.sketch and tuple(self.sketch))
         facts = (self.fingerprint, self.checked_at, header.format.name, *header[1:])
@@ -167,14 +169,14 @@ class Description:
 
 
 class Sighted(NamedTuple):
-    """Its source was asked within FRESH_SECONDS, and nobody has opened it: it cannot be described yet."""
+    """Its source was asked within FRESH_SECONDS, but the file was not opened. So it has no description yet."""
 
     bytes: int
     fingerprint: str
 
     @property
     def is_fresh(self) -> bool:
-        """It is not remembered for longer."""
+        """Always true: the entry expires after FRESH_SECONDS."""
         return True
 
     def encode(self) -> tuple[object, ...]:
@@ -184,9 +186,9 @@ class Sighted(NamedTuple):
 class Failed(NamedTuple):
     """It could not be described a moment ago."""
 
-    #: The name of a class of `errors`.
+    #: The name of a class in `resizer.errors`.
     error: str
-    #: Of the file that could not be described; empty where its source has not told that.
+    #: The fingerprint of the file. Empty if its source did not tell one.
     fingerprint: str
 
     def encode(self) -> tuple[object, ...]:
@@ -197,20 +199,20 @@ State: TypeAlias = Description | Sighted | Failed | None
 
 
 def is_current(state: State, version: str, recipe: Recipe) -> bool:
-    """Whether a variant's version is the present one, as far as that is known without asking the source again."""
+    """Whether a version is known to be the current one, without asking the source."""
     if isinstance(state, Description | Sighted) and state.is_fresh:
         return version_of(state.fingerprint, recipe) == version
     return False
 
 
 def version_of(fingerprint: str, recipe: Recipe) -> str:
-    """Eight hexadecimal digits that change with the original, and with what the recipe means."""
+    """8 hexadecimal digits. They change with the original, and with the meaning of the recipe."""
     text = f"{_meaning(get_settings(), recipe.quality)}\n{fingerprint}"
     return hashlib.blake2s(text.encode(), digest_size=4).hexdigest()
 
 
 def from_row(row: Original) -> Description | None:
-    """None for one that another release has written, in a format that this one does not know."""
+    """The description in a row. None if another release wrote it, with an unknown format."""
     if row.format not in BY_NAME:
         return None
     checked_at = row.checked_at.timestamp() if row.checked_at else 0
@@ -253,12 +255,12 @@ def _point(x: int | None, y: int | None) -> Point | None:
 
 
 def cache_key(reference: Reference) -> str:
-    """Under which key the cache holds the state of an original."""
+    """The cache key of the state of an original."""
     return cache.key_of(f"original-{STATE_VERSION}", "\n".join(reference))
 
 
 def decode(reference: Reference, encoded: Sequence[Any] | None) -> State:
-    """Read back what a state's `encode` wrote; None for nothing, and for another release's format."""
+    """Read a state back from its encoded form. None for None, and for the form of another release."""
     match encoded:
         case ["known", words, sketch, fingerprint, checked_at, format_name, *rest] if (
             format_name in BY_NAME
@@ -289,9 +291,9 @@ def _decode_sketch(focal: Sequence[int], color: str, blur: str) -> Sketch:
 
 @functools.lru_cache(maxsize=256)
 def _meaning(settings: Settings, quality: str | int | None) -> str:
-    """What the bytes of a recipe depend on beside the original, as a text.
+    """The settings with an effect on the bytes of a recipe, as a text.
 
-    Of the levels only the recipe's own counts: a new level leaves the URLs of all other variants alone.
+    Only the recipe's own quality level counts. So a change of one level leaves the URLs of all other variants alone.
     """
     numbers = settings.QUALITIES.get(str(quality or "medium"))
     return json.dumps([RECIPE_VERSION, settings.METADATA, numbers], sort_keys=True)

@@ -1,6 +1,7 @@
-"""The tables of originals and cached variants, as an index that may be missing: without it pictures are made all the same.
+"""The index: the tables of originals and cached variants. Variants are made without it too.
 
-A project may have no database, or one that is down, or no tables yet. Every query of a request goes through here.
+A project may have no database, a failing one, or no tables yet. Then a function returns the result named in its
+docstring, and logs a warning. Every query of a request goes through here.
 """
 
 from __future__ import annotations
@@ -39,13 +40,13 @@ logger = logging.getLogger(__name__)
 Result = TypeVar("Result")
 Value = TypeVar("Value")
 
-#: How long a database that could not be connected to, or was locked for long, is left alone, seconds.
+#: After a failed connection or a long lock, the database is not asked for this time, seconds.
 DOWN_SECONDS = 30
-#: After how long a query that fails has kept a visitor waiting, seconds.
+#: A failed query counts as slow after this time, seconds.
 SLOW_SECONDS = 1
-#: How many keys, or rows, one query names.
+#: The most keys or rows in one query.
 BATCH = 500
-#: How many originals are listed at a time.
+#: The most originals in one list.
 PAGE = 10_000
 
 
@@ -53,32 +54,32 @@ _breaker = CircuitBreaker(DOWN_SECONDS)
 
 
 def is_configured() -> bool:
-    """Whether the project has a database for our tables at all."""
-    # Django's stand-in for DATABASES = {}.
+    """Whether the project has a database for the tables."""
+    # Django uses this engine for DATABASES = {}.
     return bool(connections[_alias()].settings_dict["ENGINE"] != "django.db.backends.dummy")
 
 
 def find(reference: Reference) -> Description | None:
-    """An original as its row has it; `checked_at` is 0 where the file may have changed."""
+    """The description in the row of an original, or None. `checked_at` is 0 if the file may have changed since."""
     found = _find([reference], Q())
     return found[0] if found else None
 
 
 def find_many(references: Iterable[Reference]) -> list[Description]:
-    """Those that have rows, unless their files may have changed, by one query for each 500 of them."""
+    """The descriptions of originals with a current row. One query for each 500 originals."""
     return _find(references, Q(checked_at__isnull=False))
 
 
 def fingerprints(source: str, names: Iterable[str]) -> dict[str, str]:
-    """By name, of originals of one source that have rows."""
+    """The fingerprints of originals of a source, by name. Originals without a row are left out."""
     found = _find((Reference(source, name) for name in names), Q())
     return {one.reference.name: one.fingerprint for one in found}
 
 
 def record(description: Description, former: Description | None = None) -> None:
-    """Write an original's row, unless it has said the same before: `former` is what `find` has told of it.
+    """Write the row of an original. `former` is the result of `find`; an equal row stays as it is.
 
-    That the file was looked at again is no news: any visitor can have that happen.
+    A new `checked_at` alone is not written: any visitor can make us look at the file again.
     """
     if former is not None and former.checked_at and _facts(former) == _facts(description):
         return
@@ -94,10 +95,7 @@ def record_sketch(description: Description) -> None:
 
 
 def has_variant(key: str) -> bool | None:
-    """Whether a cached variant has its row, by one query; None where that cannot be told now.
-
-    Where there is no database, no row is missing.
-    """
+    """Whether a cached variant has a row. None if the database fails. True without a database: no row is missing."""
     if not is_configured():
         return True
     rows = CachedVariant.objects.filter(digest=digest_of(key))
@@ -107,9 +105,9 @@ def has_variant(key: str) -> bool | None:
 def record_variant(
     description: Description, variant: Variant, key: str, length: int, made_at: float
 ) -> bool:
-    """Write a cached variant's row, and its original's if there is none; False if it is to be tried again.
+    """Write the row of a cached variant, and of its original if missing. False if the database fails.
 
-    `made_at` is in POSIX seconds.
+    `length` is in bytes, `made_at` in POSIX seconds.
     """
     if not is_configured():
         return True
@@ -137,23 +135,23 @@ def record_variant(
 
 
 def forget(reference: Reference) -> None:
-    """Note that an original's file may have changed."""
+    """Record that the file of an original may have changed."""
     rows = _rows(reference).using(_alias()).filter(checked_at__isnull=False)
 
     what = f"{reference} is not forgotten"
-    # Asked first: names that strangers try should write nothing.
+    # Ask first: names tried by strangers must write nothing.
     if _try(_alias(), what, rows.exists, False):
         _write(what, lambda: rows.update(checked_at=None), 0)
 
 
 def forget_variants_of(reference: Reference) -> None:
-    """Delete the rows of an original's cached variants."""
+    """Delete the rows of all cached variants of an original."""
     rows = CachedVariant.objects.filter(original__digest=digest_of(*reference))
     _write(f"The variants of {reference} are not forgotten", rows.delete, None)
 
 
 def forget_variants(keys: Iterable[str]) -> bool:
-    """Delete the rows of cached variants; False if some may be left."""
+    """Delete the rows of cached variants. False if the database fails, so that some may be left."""
     if not is_configured():
         return True
 
@@ -169,6 +167,8 @@ def forget_variants(keys: Iterable[str]) -> bool:
 
 
 class OriginalRow(NamedTuple):
+    """The row of an original."""
+
     pk: int
     source: str
     name: str
@@ -179,6 +179,9 @@ class OriginalRow(NamedTuple):
 
 
 class VariantRow(NamedTuple):
+    """The row of a cached variant."""
+
+    #: Primary key.
     original: int
     key: str
     bytes: int
@@ -186,8 +189,8 @@ class VariantRow(NamedTuple):
 
 
 def list_originals(source: str | None, after: OriginalRow | None) -> list[OriginalRow] | None:
-    """The next `PAGE` of all, or of one source, in order of source and name; None if the database failed."""
-    # The last order is for collations that take "press" and "Press" for one.
+    """The next `PAGE` originals after a row, by source and name. `source` None lists all. None if the database fails."""
+    # The primary key separates names such as "press" and "Press", which are equal in some collations.
     rows = Original.objects.order_by("source", "name", "pk")
     if source is not None:
         rows = rows.filter(source=source)
@@ -202,7 +205,7 @@ def list_originals(source: str | None, after: OriginalRow | None) -> list[Origin
 
 
 def list_variants(originals: Iterable[OriginalRow]) -> list[VariantRow] | None:
-    """Those of no more than `BATCH` originals; None if the database failed."""
+    """The cached variants of at most `BATCH` originals. None if the database fails."""
     rows = CachedVariant.objects.order_by().filter(original__in=[one.pk for one in originals])
 
     def ask() -> list[VariantRow]:
@@ -213,12 +216,12 @@ def list_variants(originals: Iterable[OriginalRow]) -> list[VariantRow] | None:
 
 
 def sample_originals(source: str, number: int) -> list[str]:
-    """The names of some, any of them."""
+    """The names of random originals of a source. Empty if the database fails."""
     return _names(source, "?", number)
 
 
 def newest_originals(source: str, number: int) -> list[str]:
-    """The names of the last ones."""
+    """The names of the newest originals of a source. Empty if the database fails."""
     return _names(source, "-pk", number)
 
 
@@ -226,14 +229,14 @@ def _names(source: str, order: str, number: int) -> list[str]:
     rows = Original.objects.filter(source=source).order_by(order).values_list("source", "name")
 
     def ask() -> list[str]:
-        # A collation may take "press" and "Press" for one.
+        # "press" and "Press" are equal in some collations.
         return [name for one, name in rows[:number] if one == source]
 
     return _read("The index is not read", ask, [])
 
 
 def forget_originals(originals: Iterable[OriginalRow]) -> bool:
-    """Delete the rows of those that have no variant; False if the database failed."""
+    """Delete the rows of originals without a cached variant. False if the database fails."""
     pks = [one.pk for one in originals]
 
     def delete() -> bool:
@@ -257,7 +260,7 @@ def _write(what: str, ask: Callable[[], Result], otherwise: Result) -> Result:
 
 
 def _upsert(what: str, ask: Callable[[], Result], otherwise: Result) -> Result:
-    """For what need not be written now: the next one who finds it missing writes it."""
+    """`_write` for a row that can wait. The next request without the row writes it."""
     return otherwise if is_undone_by_deadlocks(_alias()) else _write(what, ask, otherwise)
 
 
@@ -271,7 +274,7 @@ def _try(
         with lock_timeout(alias, writes=writes):
             result = ask()
     except SynchronousOnlyOperation as problem:
-        # An async view that renders its template itself; Django asks its databases from sync code alone.
+        # An async view may render a template itself. Django allows queries in sync code only.
         logger.warning("%.1500s: %.500r", what, problem)
         return otherwise
     except (DatabaseProblem, ImproperlyConfigured) as problem:
@@ -344,5 +347,5 @@ def _batches(values: Iterable[Value]) -> Iterator[list[Value]]:
 
 
 def _moment(seconds: float) -> datetime:
-    """As the project has its dates: with USE_TZ False, in its own time and without a zone."""
+    """A time of the project. With USE_TZ False, it is local and has no zone."""
     return datetime.fromtimestamp(seconds, UTC if settings.USE_TZ else None)

@@ -1,4 +1,4 @@
-"""Storages of which nothing is known but what Django says of every storage."""
+"""Any other storage, by the methods of every Django storage."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class AnyStorage:
-    """A storage by Django's own methods. What they cannot do whole is tidied up afterwards."""
+    """A storage of an unknown class. A failed save may leave half a file, so it is deleted."""
 
     is_local = False
     #: It may hold both spellings, as two files.
@@ -45,18 +45,18 @@ class AnyStorage:
 
     def publish(self, key: str, content: bytes, written_as: Format) -> Stored | None:
         file = ContentFile(content, name=key)
-        # Storages of objects keep it with them; guessed from the name it can be wrong, or missing.
+        # Object storages keep the type. Guessed from the name, it can be wrong or missing.
         file.content_type = written_as.content_type  # type: ignore[attr-defined]
         started_at = time.time()
         try:
             saved = self._storage.save(key, file)
         except Exception:
-            # Half of it may be there, where a web server finds it. If it was another's, that is made again.
+            # A web server could find half a file. If another process wrote the file, it is made again.
             with contextlib.suppress(Exception):
                 self._storage.delete(key)
             raise
         if saved != key:
-            # Another was first, and the storage has made up a name for ours.
+            # Another process was first, and the storage invented a name for our file.
             self._storage.delete(saved)
             return None
         return Stored(key, len(content), started_at)
@@ -89,7 +89,7 @@ class AnyStorage:
         try:
             return self._storage.url(key)
         except NotImplementedError:
-            # Django's word for a storage that browsers cannot reach.
+            # Django's storages without URLs raise it.
             return None
 
     def is_absent(self) -> bool:
@@ -100,7 +100,7 @@ class AnyStorage:
         try:
             modified_at = self._storage.get_modified_time(name).timestamp()
         except NotImplementedError:
-            # A file of the same length passes for the former one.
+            # Without a time, only another length shows a new version.
             return Stat(size, str(size))
         return Stat(size, f"{size}-{modified_at}")
 
@@ -116,7 +116,7 @@ class AnyStorage:
     @contextmanager
     def open(self, name: str, reading: Reading) -> Iterator[Content]:
         with self._storage.open(name) as file:
-            # Django's File wraps the real one, which a remote storage fetches when first asked for it.
+            # Django's File wraps the real file. A remote storage may fetch it only now.
             yield FileContent(cast("BinaryIO", file.file))
 
     def names(self) -> Iterator[str]:
@@ -126,12 +126,12 @@ class AnyStorage:
         try:
             return self._storage.get_modified_time(key).timestamp()
         except NotImplementedError:
-            # Django's word for a storage that keeps no times.
+            # Django's storages without times raise it.
             return time.time()
 
 
 def told_place(storage: Storage) -> tuple[object, ...] | None:
-    """The bucket of a storage, else the arguments it was made with; None where it tells neither."""
+    """The bucket of a storage, or else the arguments of its class. None if both are unknown."""
     bucket = getattr(storage, "bucket_name", None)
     if bucket:
         location = getattr(storage, "location", None) or ""
@@ -141,5 +141,5 @@ def told_place(storage: Storage) -> tuple[object, ...] | None:
     try:
         return cast("tuple[object, ...]", storage.deconstruct())
     except ValueError:
-        # Django's word for a class that no module has by its name.
+        # Django raises it for a class without an import path.
         return None

@@ -1,11 +1,11 @@
-"""S3 buckets of django-storages: what its `S3Storage` cannot say is said to its client.
+"""S3 buckets of django-storages, by the client of the storage.
 
-`S3Storage.open` asks twice where one GET tells all, `save` cannot be conditional, and a missing key may be 403.
-boto3 is not imported here: the storage has it. Whatever it raises becomes one of Python's own errors:
+`S3Storage.open` needs two requests instead of one, and its `save` cannot be conditional. boto3 is not imported here; the
+storage has it. Its errors become Python's own:
 
 FileNotFoundError   there is no such key
-PermissionError     … or we may not know, which is what S3 says of a missing key without s3:ListBucket
-TimeoutError        no answer in time
+PermissionError     the same, if the app has no s3:ListBucket
+TimeoutError        no response in time
 OSError             anything else: SlowDown, no such bucket, wrong credentials, no network
 """
 
@@ -26,38 +26,38 @@ if TYPE_CHECKING:
 
     from resizer.storages.protocol import Sending
 
-#: How much is fetched ahead of who reads, bytes.
+#: The size of a read from the network, bytes.
 CHUNK_BYTES = 65_536
-#: How many keys one request lists or deletes at most.
+#: The most keys in one request to list or delete.
 BATCH = 1000
-#: Behind every name.
+#: Sorts after every name.
 LAST = "\U0010ffff"
 
-#: Of a storage's parameters for uploads, those that reading takes as well.
+#: Parameters for uploads, also allowed in requests to read.
 _READING = {"ExpectedBucketOwner", "RequestPayer", "SSECustomerAlgorithm", "SSECustomerKey"}
 _MISSING = {"404", "NoSuchKey", "NotFound"}
 _FORBIDDEN = {"403", "AccessDenied", "Forbidden"}
-#: Another PUT of the key was first, or is being done (Amazon S3, "Conditional writes").
+#: Another PUT of the key was first, or is in progress (Amazon S3, "Conditional writes").
 _SECOND = {"412", "PreconditionFailed", "409", "ConditionalRequestConflict"}
-#: A server that knows no conditional writes, if it does not ignore them.
+#: The error of a server without conditional writes.
 _UNCONDITIONAL = {"501", "NotImplemented"}
 
 
 class Bucket:
-    """The bucket of a storage, by names as the storage takes them: below its location."""
+    """The bucket of a storage. Names are relative to the location of the storage."""
 
     def __init__(self, storage: Any) -> None:
         self._storage = storage
 
     def stat(self, name: str) -> Stored:
-        """One HEAD."""
+        """The facts about an object, with one HEAD."""
         with _errors():
             return _told(
                 name, self._client.head_object(**self._object(name), **self._reading(name))
             )
 
     def is_absent(self) -> bool:
-        """Whether there is no such bucket, as far as we may know: one HEAD. One of a missing object says the same 404."""
+        """Whether the bucket is missing, with one HEAD. False if the permissions of the app do not tell."""
         try:
             with _errors():
                 self._client.head_bucket(Bucket=self._storage.bucket_name)
@@ -68,14 +68,14 @@ class Bucket:
         return False
 
     def read(self, name: str) -> tuple[bytes, Stored]:
-        """One GET: an object's content, and what is told of it."""
+        """The content and the facts of an object, with one GET."""
         with _errors():
             answer = self._client.get_object(**self._object(name), **self._reading(name))
             return answer["Body"].read(), _told(name, answer)
 
     @contextmanager
     def open(self, name: str, *, by_content: bool = False) -> Iterator[tuple[Stored, Download]]:
-        """One GET: an object to be read from any place; what nobody reads is not fetched."""
+        """The facts and the content of an object, with one GET. Unread parts are not fetched."""
         with _errors():
             answer = self._client.get_object(**self._object(name), **self._reading(name))
         with closing(answer["Body"]) as body, closing(Spool()) as spool:
@@ -84,7 +84,7 @@ class Bucket:
             yield stored, Download(fetching, spool, fingerprint_of(stored, by_content=by_content))
 
     def put(self, name: str, content: bytes, headers: Mapping[str, str]) -> str | None:
-        """One PUT, if there is no such object: its ETag; None where another was first."""
+        """Save a new object with one PUT. Returns its ETag, or None if the object exists."""
         parameters = self._storage.get_object_parameters(name)
         if self._storage.default_acl:
             parameters.setdefault("ACL", self._storage.default_acl)
@@ -101,16 +101,17 @@ class Bucket:
         return _etag(answer)
 
     def walk(self, directory: str, after: str = "") -> Iterator[Stored]:
-        """All objects below a directory, or in the whole location, after one; one request for a thousand."""
+        """All objects below a directory after a name, with one request for a thousand."""
         prefix = self._key(directory) + "/" if directory else self._location
         for entry in self._entries(prefix, self._location + after if after else ""):
             yield self._listed(entry)
 
     def look_up(self, sending: Sending = nullcontext) -> LookUp:
+        """A look-up of many objects."""
         return LookUp(self, sending)
 
     def page(self, after: str) -> tuple[dict[str, Stored], bool]:
-        """The next thousand objects of the location after a name, which need not exist, and whether there are more."""
+        """The next thousand objects after a name, and whether there are more. The name need not exist."""
         with _errors():
             answer = self._client.list_objects_v2(
                 Bucket=self._storage.bucket_name,
@@ -122,7 +123,7 @@ class Bucket:
         return {one.name: one for one in found}, answer["IsTruncated"]
 
     def remove(self, names: Iterable[str]) -> None:
-        """Delete objects, or nothing where there are none; one request for a thousand."""
+        """Delete objects, with one request for a thousand. Missing objects are no error."""
         keys = [{"Key": self._key(name)} for name in names]
         for start in range(0, len(keys), BATCH):
             with _errors():
@@ -149,7 +150,7 @@ class Bucket:
         name = cast("str", entry["Key"]).removeprefix(self._location)
         return Stored(name, entry["Size"], entry["LastModified"].timestamp(), _etag(entry))
 
-    # The bucket's own client, which all threads share; `connection` makes one for each thread.
+    # All threads share the bucket's own client. `connection` would make one for each thread.
     @property
     def _client(self) -> Any:
         return self._storage.bucket.meta.client
@@ -160,13 +161,13 @@ class Bucket:
         return f"{location}/" if location else ""
 
     def _key(self, name: str) -> str:
-        # The storage would make "../x" to "x", a second name for the same object.
+        # The storage would turn "../x" into "x", a second name for the same object.
         if any(segment in {"", ".", ".."} for segment in name.split("/")):
             raise SuspiciousFileOperation(f"{name[:200]!r} is not the name of an object")
         return self._location + name
 
     def check(self, name: str) -> None:
-        """Raises SuspiciousFileOperation for what is not the name of an object."""
+        """Raises SuspiciousFileOperation if this is not the name of an object."""
         self._key(name)
 
     def _object(self, name: str) -> dict[str, str]:
@@ -178,10 +179,9 @@ class Bucket:
 
 
 class LookUp:
-    """What a bucket tells of many objects, asked for in ascending order: one request of its listing for up to a thousand.
+    """The facts about many objects, asked for in ascending order. Lists the bucket, up to a thousand objects a request.
 
-    A listing that fails, is not in order, or tells of an object what HEAD does not, is used no longer: each object is
-    asked for.
+    If a listing fails, is not in order, or contradicts a HEAD request, each object gets a HEAD request instead.
     """
 
     def __init__(self, bucket: Bucket, sending: Sending) -> None:
@@ -189,13 +189,13 @@ class LookUp:
         self._bucket = bucket
         self._sending = sending
         self._page: dict[str, Stored] = {}
-        #: Up to here, all that is there is in the page or was in a former one.
+        #: All objects up to this name were in a page.
         self._end = ""
         self._is_compared = False
         self._is_usable = True
 
     def stat(self, name: str) -> Stored:
-        # Refuses what is no name of an object.
+        """The facts about an object. Raises FileNotFoundError."""
         self._bucket.check(name)
         while self._is_usable and name > self._end:
             self._turn(max(self._end, _just_before(name)))
@@ -211,7 +211,7 @@ class LookUp:
             with self._sending():
                 self._page, is_cut = self._bucket.page(after)
         except OSError:
-            # One that may not be listed may be asked for what it has.
+            # HEAD requests may be allowed in a bucket that refuses listings.
             self._is_usable = False
             return
         names = list(self._page)
@@ -231,7 +231,7 @@ class LookUp:
 
 
 class _Fetching:
-    """Fetches an object no further than it is read."""
+    """Fetches an object only as far as it is read."""
 
     def __init__(self, body: Any, spool: Spool, length: int) -> None:
         self._body = body
@@ -252,15 +252,15 @@ class _Fetching:
 
 
 def fingerprint_of(stored: Stored, *, by_content: bool = False) -> str:
-    # Written again, an object has another time, but of the same bytes the same ETag.
+    """A fingerprint of an object. `by_content` leaves out the time, so that equal bytes are equal."""
     content = f"{stored.bytes}-{(stored.etag or '')[:64]}"
     return content if by_content else f"{content}-{int(stored.modified_at)}"
 
 
 def _just_before(name: str) -> str:
-    """A name from which a listing comes to this one at once: nothing that is used stands between them."""
+    """A name just before this one. A listing from there begins with this one."""
     before = ord(name[-1]) - 1
-    # Surrogates are no characters of their own.
+    # Skip the surrogates: they are not characters.
     return f"{name[:-1]}{chr(0xD7FF if 0xD800 <= before <= 0xDFFF else before)}\uffdc"
 
 
@@ -274,7 +274,7 @@ def _etag(answer: Mapping[str, Any]) -> str:
 
 
 def _code(error: Exception) -> str:
-    """What S3 calls an error, such as "NoSuchKey", or the status, as "404", where it has no words; "" for others."""
+    """The code of an S3 error, such as "NoSuchKey" or "404". Empty for other errors."""
     answer = getattr(error, "response", None)
     return str(answer.get("Error", {}).get("Code", "")) if isinstance(answer, dict) else ""
 

@@ -1,7 +1,7 @@
-"""Names of the files below a directory: in order, a page at a time, and from any of them on; or in no order, as they come.
+"""The names of the files below a directory, in order or unordered.
 
-Names are ordered by their segments: "a/b" comes before "a-b". Memory is bounded by a page and the depth, however many
-files a directory has. A storage without pages holds the names of a whole directory.
+Ordered names can begin after any name. Order is by segments: "a/b" comes before "a-b". Memory is bounded by a page and
+the depth. A storage without pages needs memory for the names of a whole directory.
 """
 
 from __future__ import annotations
@@ -18,33 +18,33 @@ if TYPE_CHECKING:
 
     from django.core.files.storage import Storage
 
-    #: Gives name and "is a directory" of what a directory holds, in order, from a name on.
+    #: The entries of a directory, in order, from a name on: name, and whether it is a directory.
     Entries = Callable[[str, str], Iterable[tuple[str, bool]]]
 
-#: How many names of a directory are held at once. Each page reads the directory once more.
+#: The most names of a directory in memory. Each page reads the directory once more.
 PAGE = 50_000
 
 
 def walk(root: str | os.PathLike[str], directory: str = "", after: str = "") -> Iterator[str]:
-    """Names below a directory of the local disk; nothing where there is none. Follows no links. Raises OSError."""
+    """Names below a local directory, in order. Empty if it is missing. Follows no links. Raises OSError."""
     return _walk(partial(_entries, Path(root)), directory, _segments(after))
 
 
 def walk_linked(root: str | os.PathLike[str]) -> Iterator[str]:
-    """All names, through links to directories as well, in no order: the first one is there at once.
+    """All names, in no order. Follows links to directories. The first name comes at once.
 
-    What may not be read is passed over, but for the root. Raises OSError.
+    Skips unreadable directories below the root. Raises OSError.
     """
     return _wander(Path(root), "", frozenset())
 
 
 def walk_storage(storage: Storage, directory: str = "", after: str = "") -> Iterator[str]:
-    """Names below a directory of any storage. Raises what the storage does."""
+    """Names below a directory of any storage, in order. Raises the errors of the storage."""
     return _walk(partial(_listed, storage), directory, _segments(after))
 
 
 def below(directory: str, name: str) -> str:
-    """A name as seen from a directory."""
+    """A name relative to a directory."""
     return name.removeprefix(f"{directory}/") if directory else name
 
 
@@ -71,14 +71,14 @@ def _entries(root: Path, directory: str, first: str) -> Iterator[tuple[str, bool
             yield one.name, one.is_dir(follow_symlinks=False)
         if len(page) < PAGE:
             return
-        # The next name that there can be.
+        # The next possible name.
         first = page[-1].name + "\0"
 
 
 def _wander(root: Path, directory: str, above: frozenset[str]) -> Iterator[str]:
     path = root / directory
     real = os.path.realpath(path)
-    # A link to a directory above it leads round and round.
+    # A link to a parent directory would lead in a circle.
     if real in above:
         return
     try:
@@ -86,7 +86,7 @@ def _wander(root: Path, directory: str, above: frozenset[str]) -> Iterator[str]:
     except FileNotFoundError:
         return
     except PermissionError:
-        # As of "lost+found".
+        # Such as "lost+found".
         if directory:
             return
         raise
@@ -100,7 +100,7 @@ def _wander(root: Path, directory: str, above: frozenset[str]) -> Iterator[str]:
 
 
 def _leads_to_directory(entry: os.DirEntry[str]) -> bool:
-    # Of what is no link, the listing itself says it.
+    # For anything but a link, the listing has the type already.
     is_link = entry.is_symlink()
     return os.path.isdir(entry.path) if is_link else entry.is_dir(follow_symlinks=False)
 

@@ -1,4 +1,4 @@
-"""Whether a file has its end, told from its structure in no time: half a variant must not be shown for ever."""
+"""Whether a variant's file is complete. Half a variant must not be shown for ever."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ if TYPE_CHECKING:
 
 
 def has_end(content: bytes, written_as: Format) -> bool:
-    """Whether a file in a format that variants are written in is there up to its last byte."""
+    """Whether the content of a variant is complete, judged by its structure alone. This takes microseconds."""
     if written_as.ending:
         return content.endswith(written_as.ending)
     return STRUCTURES[written_as](content)
 
 
 def _has_all_of_riff(content: bytes) -> bool:
-    """Whether there is all that follows the first eight bytes, which tell its length (RFC 9649 §2.4)."""
+    """Whether the file is as long as its first eight bytes say (RFC 9649 §2.4)."""
     return int.from_bytes(content[4:8], "little") + 8 == len(content)
 
 
 def _has_all_boxes(content: bytes) -> bool:
-    """Whether the file's boxes fill it, and one of them holds the picture (ISO/IEC 14496-12 §4.2)."""
+    """Whether boxes fill the file, and one of them holds the picture (ISO/IEC 14496-12 §4.2)."""
     position = 0
     has_data = False
     while position < len(content):
         size = int.from_bytes(content[position : position + 4], "big")
         has_data |= content[position + 4 : position + 8] == b"mdat"
         if size < 8:
-            # Of 64 bits, or up to the end of the file: nobody writes a variant so, as lengths of a picture fit 32.
+            # A length of 64 bits, or up to the end of the file. No encoder writes a variant like this: 32 bits suffice.
             return False
         position += size
     return has_data and position == len(content)
 
 
-#: Of formats whose files have no `ending` of their own: whether a file is as long as its structure says.
+#: Checks for the formats without an `ending`.
 STRUCTURES: dict[Format, Callable[[bytes], bool]] = {
     AVIF: _has_all_boxes,
     WEBP: _has_all_of_riff,

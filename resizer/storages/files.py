@@ -1,4 +1,4 @@
-"""Variants and originals as files below a directory of this machine."""
+"""Variants and originals as files in a local directory."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ VARIANTS_DIRECTORY = "_resized"
 class Files:
     """The files of a `FileSystemStorage`.
 
-    Django's own way to save can leave half a file under the final name, when the process is killed or the disk is full,
-    and one file with a random suffix for each of several writers.
+    If the process is killed or the disk is full, Django's own `save` can leave half a file under the final name. And
+    each concurrent writer gets a file with a random suffix.
     """
 
     is_local = True
@@ -51,7 +51,7 @@ class Files:
 
     @property
     def place(self) -> tuple[object, ...] | None:
-        # None, where STATIC_ROOT is not set.
+        # There is no location without STATIC_ROOT.
         return (self._storage.location,) if self._storage.location else None
 
     def lasting_place(self, project: str | None) -> tuple[object, ...] | None:
@@ -59,12 +59,12 @@ class Files:
             return None
         path = Path(self._storage.location)
         if project is not None and path.is_relative_to(project):
-            # That directory is another one for each release and on each host.
+            # The project's directory differs between releases and hosts.
             return (path.relative_to(project).as_posix(),)
         return (str(self._storage.location),)
 
     def publish(self, key: str, content: bytes, written_as: Format) -> Stored | None:
-        """Write beside the final name, then link: a name appears with all its bytes, and the first one wins."""
+        """Write a temporary file, then link it. So a name appears with all its bytes, and the first writer wins."""
         path = Path(self._storage.path(key))
         new = self._make_directories(path.parent)
         temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
@@ -75,14 +75,14 @@ class Files:
             except FileExistsError:
                 return None
             except OSError:
-                # A file system without hard links, as on some network shares: the last one wins, with the same picture.
+                # Some network shares have no hard links. Then the last writer wins, with the same picture.
                 temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
         _flush(path.parent)
         for directory in new:
-            # After a power cut nobody finds a file in a directory of which the one above does not know. That one may be
-            # of another user, and hide its names from us.
+            # Flush the parent too, or a power cut could lose the new directory. The parent may belong to another user,
+            # and be unreadable.
             with contextlib.suppress(PermissionError):
                 _flush(directory.parent)
         return Stored(key, len(content), modified_at)
@@ -102,7 +102,7 @@ class Files:
         return [key for key in keys if not self._storage.exists(key)]
 
     def walk(self, directory: str = "", after: str = "") -> Iterator[Stored]:
-        # Follows the rules of the storage about names.
+        # Raises for names that the storage refuses.
         self._storage.path(directory)
         root = self._storage.location
         for name in directories.walk(root, directory, directories.below(directory, after)):
@@ -117,7 +117,7 @@ class Files:
             self._remove_empty_directories(key)
 
     def url(self, key: str) -> None:
-        """None: only a web server before the app knows where it answers them."""
+        """None. Only a web server before the app may have URLs for them."""
 
     def is_absent(self) -> bool:
         return not os.path.isdir(self._storage.location)
@@ -142,11 +142,11 @@ class Files:
         return directories.walk_linked(self._storage.location)
 
     def _bound(self, reading: Reading) -> str | None:
-        """The directory that no link may leave."""
+        """The directory for all links, or None."""
         return None if reading.follows_links else str(self._storage.location)
 
     def _make_directories(self, directory: Path) -> list[Path]:
-        """The new ones."""
+        """Make a directory and its parents. Returns the new ones."""
         mode = self._storage.directory_permissions_mode
         missing = [parent for parent in (directory, *directory.parents) if not parent.exists()]
         directory.mkdir(parents=True, exist_ok=True)
@@ -158,7 +158,7 @@ class Files:
     def _remove_empty_directories(self, key: str) -> None:
         directory = Path(self._storage.path(key)).parent
         with contextlib.suppress(OSError):
-            # Up to the first directory that still holds something.
+            # Stops with OSError at the first directory that is not empty.
             while directory != Path(self._storage.location):
                 directory.rmdir()
                 directory = directory.parent
@@ -170,15 +170,15 @@ def _variants_below(location: str) -> FileSystemStorage:
 
 
 def _write(path: Path, content: bytes, mode: int | None) -> float:
-    """When the file was written, as a web server will tell it, POSIX seconds."""
-    # 0o666 less the umask, as any other new file; the storage's own mode replaces it.
+    """Write a new file to disk. Returns its modification time, POSIX seconds."""
+    # 0o666 minus the umask, like any new file. The storage's own mode replaces it.
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     with open(descriptor, "wb") as file:
         file.write(content)
         file.flush()
         if mode is not None:
             os.fchmod(descriptor, mode)
-        # Without it a power cut can leave a name with no bytes.
+        # Otherwise, a power cut can leave an empty file.
         os.fsync(descriptor)
         return os.fstat(descriptor).st_mtime
 

@@ -1,4 +1,4 @@
-"""Files of this machine: what tells one from another, and how one is opened wherever links lead."""
+"""Local files: their fingerprints, and how to open them without leaving a directory."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from resizer.storages.protocol import Stat
 if TYPE_CHECKING:
     import io
 
-#: Passes through a directory. Where there is O_PATH, one that may be passed but not listed as well.
+#: Flags to pass through a directory. With O_PATH, it need not be readable.
 _PASS = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY
-#: So much of the beginning and of the end of a file tells it from another of the same size and time, bytes.
+#: The part of the beginning and of the end in a fingerprint, bytes.
 SAMPLE_BYTES = 16_384
 
 
 def stat_file(path: str, below: str | None = None) -> Stat:
-    """With `below` only of a file within that directory, wherever links lead. Raises OSError.
+    """The size and fingerprint of a file. With `below`, links must not leave that directory. Raises OSError.
 
-    A file that takes the place of another of the same size and time has other bytes. Inode and time of change tell
-    of it too, but also differ between machines, and after a change of rights or a restored backup.
+    The fingerprint includes a sample of the bytes, because a new file may have the size and time of the old one. Inode
+    and ctime would show this too, but they also change with permissions, backups and machines.
     """
     status = _status(path, below)
     sample = _sample(path, below, _moment(status))
@@ -34,22 +34,22 @@ def stat_file(path: str, below: str | None = None) -> Stat:
 
 
 def stat_content(path: str, max_bytes: int, below: str | None = None) -> Stat:
-    """`stat_file` by the file's bytes, whenever they were written. Raises OSError."""
+    """`stat_file` with a fingerprint of the bytes alone, without the time. Raises OSError."""
     status = _status(path, below)
     if status.st_size > max_bytes:
-        # Nobody reads it.
+        # It is refused later, so do not read it.
         return stat_file(path, below)
     return Stat(status.st_size, f"{status.st_size}-{_digest(path, below, _moment(status))}")
 
 
 def _moment(status: os.stat_result) -> tuple[int, ...]:
-    # A file that is written again has another time of change, whatever its modification time is set to.
+    # Each write changes the ctime, even if the modification time is set back.
     return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 @functools.lru_cache(maxsize=4096)
 def _sample(path: str, below: str | None, moment: tuple[int, ...]) -> str:
-    """Of the beginning and the end of the file as it was at a moment. Raises OSError."""
+    """A digest of the beginning and the end of a file. `moment` is part of the memo. Raises OSError."""
     with open_file(path, below) as file:
         head = file.read(SAMPLE_BYTES)
         file.seek(-len(head), os.SEEK_END)
@@ -58,7 +58,7 @@ def _sample(path: str, below: str | None, moment: tuple[int, ...]) -> str:
 
 @functools.lru_cache(maxsize=4096)
 def _digest(path: str, below: str | None, moment: tuple[int, ...]) -> str:
-    """Of the file as it was at a moment, so that each is read once. Raises OSError."""
+    """A digest of a whole file. `moment` is part of the memo, so each file is read once. Raises OSError."""
     with open_file(path, below) as file:
         return hashlib.file_digest(file, _hash).hexdigest()
 
@@ -74,13 +74,13 @@ def _status(path: str, below: str | None) -> os.stat_result:
 
 
 def open_file(path: str, below: str | None = None) -> io.BufferedReader:
-    """With `below` only a file within that directory, wherever links lead. Raises OSError."""
+    """Open a regular file. With `below`, links must not leave that directory. Raises OSError."""
     opener = _open_regular if below is None else partial(_open_below, below)
     return open(path, "rb", opener=opener)
 
 
 def _resolve(path: str, below: str) -> tuple[str, ...]:
-    """The steps from a directory to a file, none of them a link. Raises OSError."""
+    """The path from a directory to a file, with all links resolved. Raises OSError."""
     root = os.path.realpath(below)
     found = Path(os.path.realpath(path, strict=True))
     if not found.is_relative_to(root):
@@ -89,7 +89,7 @@ def _resolve(path: str, below: str) -> tuple[str, ...]:
 
 
 def _open_below(below: str, path: str, flags: int) -> int:
-    # Step by step, because a link could have taken the place of one since it was resolved.
+    # Open each directory in turn: another process may replace one by a link meanwhile.
     *parents, name = _resolve(path, below)
     here = os.open(below, _PASS)
     try:
@@ -103,7 +103,7 @@ def _open_below(below: str, path: str, flags: int) -> int:
 
 
 def _open_regular(path: str, flags: int, directory: int | None = None) -> int:
-    # A pipe in the place of a file would keep an ordinary open waiting for ever.
+    # Without O_NONBLOCK, opening a pipe would wait for ever.
     descriptor = os.open(path, flags | os.O_NONBLOCK, dir_fd=directory)
     try:
         _refuse_irregular(os.fstat(descriptor))

@@ -1,4 +1,4 @@
-"""Variants and originals as objects in a bucket of S3."""
+"""Variants and originals as objects in an S3 bucket."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from resizer.storages.contents import Content
     from resizer.storages.protocol import Reading, Sending
 
-#: What S3 says of a missing key; the latter to those who may not list the bucket.
+#: Errors for a missing key. S3 denies permission if the app may not list the bucket.
 _MISSING = (FileNotFoundError, PermissionError)
 
 
 class Objects:
-    """The objects of django-storages' `S3Storage`, or of a class made of it."""
+    """The objects of django-storages' `S3Storage`, or of a subclass."""
 
     is_local = False
     names_are_paths = True
@@ -49,7 +49,7 @@ class Objects:
 
     def publish(self, key: str, content: bytes, written_as: Format) -> Stored | None:
         started_at = time.time()
-        # The bucket answers later requests by itself, and has to say what we would.
+        # The bucket may respond to later requests itself, with these headers.
         headers = {"ContentType": written_as.content_type, "CacheControl": FOREVER}
         etag = self._bucket.put(key, content, headers)
         return None if etag is None else Stored(key, len(content), started_at, etag)
@@ -68,7 +68,7 @@ class Objects:
         return True
 
     def missing(self, keys: Iterable[str]) -> list[str]:
-        """The bucket is listed where they lie."""
+        """Lists the bucket, up to a thousand objects a request."""
         look_up = self._bucket.look_up()
         return [key for key in sorted(keys) if not _is_listed(look_up, key)]
 
@@ -90,7 +90,7 @@ class Objects:
     def stat_many(
         self, names: Iterable[str], reading: Reading, sending: Sending
     ) -> Iterator[tuple[str, Callable[[], Stat]]]:
-        """The bucket is listed where they lie, which takes one request for up to a thousand."""
+        """Lists the bucket, up to a thousand objects a request."""
         stat = self._bucket.look_up(sending).stat
         return ((name, partial(_stat, stat, name, reading)) for name in sorted(names))
 

@@ -1,4 +1,4 @@
-"""What a kind of storage does in its own way, and the values in which it tells of a file."""
+"""The protocol of a kind of storage, and its values."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from resizer.formats import Format
     from resizer.storages.contents import Content
 
-    #: What a request is sent within.
+    #: Each request is sent within its result.
     Sending = Callable[[], AbstractContextManager[None]]
 
-#: A key says which version it is of, so what is under it never changes.
+#: A key names its version, so its content never changes.
 FOREVER = "public, max-age=31536000, immutable"
 
 
@@ -25,17 +25,17 @@ class Stored(NamedTuple):
 
     name: str
     bytes: int
-    #: POSIX seconds; the present where the storage does not tell.
+    #: POSIX seconds. The current time if the storage does not tell one.
     modified_at: float
-    #: As the storage tells it to a browser, without quotes; None where storages tell none.
+    #: The ETag of the storage's own responses, without quotes. None if it sends none.
     etag: str | None = None
 
 
 class Stat(NamedTuple):
-    """What is known of an original without opening it."""
+    """The facts about an original, without opening it."""
 
     bytes: int
-    #: Changes when the file's bytes do, as far as its source can tell.
+    #: Changes with the bytes of the file, as far as its source can tell.
     fingerprint: str
 
 
@@ -44,32 +44,32 @@ class Reading(NamedTuple):
 
     #: Larger originals are refused, bytes.
     max_bytes: int
-    #: Links may lead out of the storage.
+    #: Whether links may lead out of the storage.
     follows_links: bool = False
-    #: Equal bytes have one fingerprint, whenever they were written.
+    #: Whether equal bytes have one fingerprint, whenever they were written.
     by_content: bool = False
 
 
 class Kind(Protocol):
-    """One kind of storage: local files, buckets of S3, or any other storage of Django's.
+    """One kind of storage: local files, S3 buckets, memory, or any other storage of Django.
 
-    Methods raise Python's own errors, or those of the storage's library. `publishing` makes them StoreFailed, and
-    `sources` makes them errors of an original.
+    Methods raise Python's own errors, or those of the storage's library. `publishing` turns them into StoreFailed, and
+    `sources` into errors of an original.
     """
 
     @property
     def is_local(self) -> bool:
-        """The files are on this machine: to list and to ask costs nothing."""
+        """Whether the files are on this machine, so that listing and asking cost nothing."""
         ...
 
     @property
     def names_are_paths(self) -> bool:
-        """Whether "a//b" and "a/./b" are no other files than "a/b"."""
+        """Whether "a//b" and "a/./b" name the same file as "a/b"."""
         ...
 
     @property
     def has_unsigned_urls(self) -> bool:
-        """A bucket answers browsers by itself without a signature, so its objects have to be public."""
+        """Whether the URLs of the storage work in browsers without a signature, so its objects must be public."""
         ...
 
     @property
@@ -79,11 +79,11 @@ class Kind(Protocol):
 
     @property
     def place(self) -> tuple[object, ...] | None:
-        """Where the files are, to be compared with other storages of the class; None where nothing tells that."""
+        """The place of the files, for a comparison with other storages of the class. None if it is unknown."""
         ...
 
     def lasting_place(self, project: str | None) -> tuple[object, ...] | None:
-        """`place`, the same on every host and in every release; None where that cannot be.
+        """`place`, but the same on every host and in every release. None if there is no such place.
 
         `project` is the directory of the project.
         """
@@ -92,46 +92,50 @@ class Kind(Protocol):
     # --- variants
 
     def publish(self, key: str, content: bytes, written_as: Format) -> Stored | None:
-        """Save content whole or not at all; None where something is there already, which stays."""
+        """Save content whole or not at all. None if the key has a file already; that file stays."""
         ...
 
     def fetch(self, key: str) -> tuple[bytes, Stored] | None:
-        """Content and what is told of it, asked for once; None if nothing is there."""
+        """The content and facts of a file, with one request. None if it is missing."""
         ...
 
-    def exists(self, key: str) -> bool: ...
+    def exists(self, key: str) -> bool:
+        """Whether a key has a file."""
+        ...
 
     def missing(self, keys: Iterable[str]) -> list[str]:
-        """Those under which nothing is."""
+        """The keys without a file."""
         ...
 
     def walk(self, directory: str = "", after: str = "") -> Iterator[Stored]:
-        """All files below a directory in the storage's order, temporary ones as well; those after one.
+        """All files below a directory after a name, in the storage's order. Includes temporary files.
 
-        What is deleted meanwhile is no error, and does not end it.
+        Files may be deleted meanwhile.
         """
         ...
 
     def remove(self, keys: Iterable[str]) -> None:
-        """Delete files, those that exist, and the directories that this empties."""
+        """Delete files, and directories left empty. Missing files are no error."""
         ...
 
     def url(self, key: str) -> str | None:
-        """Where the storage itself answers a file; None where it answers none."""
+        """The storage's own URL of a file. None if it has no URLs."""
         ...
 
     # --- originals
 
     def is_absent(self) -> bool:
-        """Whether the directory or the bucket as a whole is not there, as far as that can be told."""
+        """Whether the whole directory or bucket is missing, as far as the storage can tell."""
         ...
 
-    def stat(self, name: str, reading: Reading) -> Stat: ...
+    def stat(self, name: str, reading: Reading) -> Stat:
+        """The facts about a file, without opening it."""
+        ...
 
     def stat_many(
         self, names: Iterable[str], reading: Reading, sending: Sending
     ) -> Iterator[tuple[str, Callable[[], Stat]]]:
-        """Each name, in the order that costs least, and how to ask for it then. Each request is sent within `sending`."""
+        """Each name with a function for its facts, in the cheapest order. Each request is sent within `sending()`."""
         ...
 
     def open(self, name: str, reading: Reading) -> AbstractContextManager[Content]:
@@ -139,5 +143,5 @@ class Kind(Protocol):
         ...
 
     def names(self) -> Iterator[str]:
-        """Of all files, as the storage lists them. Follows links to directories."""
+        """The names of all files, in the storage's order. Follows links to directories."""
         ...

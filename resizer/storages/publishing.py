@@ -1,4 +1,4 @@
-"""Variants in a storage of any kind: its errors are ours, and a slow one takes few threads."""
+"""Variants in a storage of any kind. Its errors become StoreFailed, and a slow storage takes few threads."""
 
 from __future__ import annotations
 
@@ -19,43 +19,40 @@ if TYPE_CHECKING:
     from resizer.formats import Format
     from resizer.storages.protocol import Stored
 
-#: A storage is slow where it has been asked for so many seconds …
+#: A storage is slow once a read has taken this time, seconds.
 SLOW_SECONDS = 1
-#: … and then no more threads of a process read from it at once.
+#: The most threads of a process that read from a slow storage at once.
 MAX_SLOW = 4
 
 _reading = Slowness(SLOW_SECONDS, MAX_SLOW)
 
 
 def publish(storage: Storage, key: str, content: bytes, written_as: Format) -> Stored | None:
-    """Save content under a key, whole or not at all; None where something is there already, which stays.
-
-    Raises StoreFailed.
-    """
+    """Save content whole or not at all. None if the key has a file already; that file stays. Raises StoreFailed."""
     with _errors(key):
         return kind_of(storage).publish(key, content, written_as)
 
 
 def fetch(storage: Storage, key: str) -> tuple[bytes, Stored] | None:
-    """Content and what is told of it, asked for once; None if nothing is there. Raises StoreFailed."""
+    """The content and facts of a file, with one request. None if it is missing. Raises StoreFailed or Busy."""
     with _errors(key), _reading.asking():
         return kind_of(storage).fetch(key)
 
 
 def exists(storage: Storage, key: str) -> bool:
-    """Raises StoreFailed."""
+    """Whether a key has a file. Raises StoreFailed or Busy."""
     with _errors(key), _reading.asking():
         return kind_of(storage).exists(key)
 
 
 def missing(storage: Storage, keys: Iterable[str]) -> list[str]:
-    """Those under which nothing is. Raises StoreFailed."""
+    """The keys without a file. Raises StoreFailed."""
     with _errors("files"):
         return kind_of(storage).missing(keys)
 
 
 def note(storage: Storage, name: str, content: bytes) -> None:
-    """Keep a few bytes under a name, in place of others; killed meanwhile, there may be none, or half of them.
+    """Replace a small file. If the process is killed meanwhile, the file may be missing or incomplete.
 
     Raises StoreFailed.
     """
@@ -63,34 +60,34 @@ def note(storage: Storage, name: str, content: bytes) -> None:
         storage.delete(name)
         saved = storage.save(name, ContentFile(content))
         if saved != name:
-            # Another was faster, and the storage has made up a name for ours.
+            # Another process was faster, and the storage invented a name for our file.
             storage.delete(saved)
 
 
 def walk(storage: Storage, directory: str = "", after: str = "") -> Iterator[Stored]:
-    """All files below a directory, temporary ones as well, in the storage's order; those after one. Raises StoreFailed."""
+    """All files below a directory after a name, in the storage's order. Includes temporary files. Raises StoreFailed."""
     with _errors(directory):
         yield from kind_of(storage).walk(directory, after)
 
 
 def remove(storage: Storage, keys: Iterable[str]) -> None:
-    """Delete files, those that exist, and the directories that this empties. Raises StoreFailed."""
+    """Delete files, and directories left empty. Missing files are no error. Raises StoreFailed."""
     keys = list(keys)
     with _errors(f"{len(keys)} files from {keys[0]!r} on" if keys else ""):
         kind_of(storage).remove(keys)
 
 
 def address(storage: Storage, key: str) -> str | None:
-    """Where the storage itself answers a key; None where it answers none. Raises StoreFailed."""
+    """The storage's own URL of a key. None if it has no URLs. Raises StoreFailed."""
     with _errors(key):
         return kind_of(storage).url(key)
 
 
 @contextmanager
 def _errors(name: str) -> Iterator[None]:
-    """Turn what storages raise into our error."""
+    """Turn any error of a storage into StoreFailed."""
     try:
         yield
     except Exception as error:
-        # A storage's library raises classes of its own, of which we know nothing.
+        # A storage's library raises unknown classes of its own.
         raise StoreFailed(f"{name!r}: {error}") from error
