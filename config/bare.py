@@ -1,4 +1,4 @@
-"""What a service without a database says of itself."""
+"""The pages of a service without a database."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
 
 
-# Zappa asks for this page after a deployment, to see that the function answers.
+# After a deployment, Zappa requests this page to test the function.
 def home(request: HttpRequest) -> HttpResponse:
     return HttpResponse(
         "This service makes pictures: they are under /img/.\n", "text/plain; charset=utf-8"

@@ -1,30 +1,30 @@
-"""The project around the app: a gallery on a laptop, a picture service in production.
+"""The project around the app: a gallery on a laptop, an image service in production.
 
-Driven by the environment; without any of these it runs on SQLite and local files:
+Environment variables configure it. With DJANGO_DEBUG=1 alone it runs on SQLite and local files:
 
     DJANGO_DEBUG                  1 for development
     DJANGO_SECRET_KEY             required unless DJANGO_DEBUG is 1
     DJANGO_ALLOWED_HOSTS          host names, separated by commas
-    DJANGO_SCRIPT_NAME            the path under which visitors see the project, where it is not the one that the server
-                                  sees; / for none, as behind a CDN that adds the stage of an API Gateway
-    DJANGO_LOG_LEVEL              from which level on messages are shown; WARNING by default
-    DATABASE_URL                  such as postgres://user:password@host/name; SQLite by default. On AWS Lambda there is
-                                  none by default: pictures need no database, the gallery and the admin do
-    RESIZER_SIGNING_KEY           signs addresses of pictures; apart from the secret key, so that changing that keeps them
-    RESIZER_FORMATS               what variants are offered in, the best first: avif by default; avif,webp for more
-    RESIZER_DATA_DIR              database, uploads and variants; var/ by default
-    RESIZER_ORIGINALS_BUCKET      keeps uploads on S3 instead; required on AWS Lambda, where no file stays
-    RESIZER_ORIGINALS_PREFIX      … below this path of the bucket; at its top by default
-    RESIZER_WEB_URL               the address of a storage space: what is below it, as https://bucket.example.com/pictures/fig.jpg,
-                                  is an original as well: web:fig.jpg in templates, and at /img/640/_web/fig.jpg
-    RESIZER_WEB_NETWORKS          networks that it may be in beside the Internet, such as 10.1.0.0/16, separated by commas
-    RESIZER_OPEN                  sources whose originals everybody may see, in every width, by a short address such as
-                                  /img/640/fig.jpg: default, web or default,web. None by default; all with DJANGO_DEBUG
-    RESIZER_VARIANTS_BUCKET       keeps variants on S3 instead; may be the same bucket. Required on AWS Lambda
-    RESIZER_VARIANTS_PREFIX       … below this path; img by default, so that an object's key is the path of its address
-    RESIZER_CDN_DOMAIN            the host name under which a CDN shows the variants bucket
+    DJANGO_SCRIPT_NAME            path of the project as visitors see it, if the server sees another one. / for none, such as
+                                  behind a CDN that adds the stage of an API Gateway
+    DJANGO_LOG_LEVEL              least level of log messages. Default: WARNING
+    DATABASE_URL                  such as postgres://user:password@host/name. Default: SQLite; on AWS Lambda no database. Only
+                                  the gallery and the admin need one
+    RESIZER_SIGNING_KEY           signs URLs. Default: the secret key. Set it, so that URLs survive a new secret key
+    RESIZER_FORMATS               modern formats of variants, the best first. Default: avif. For more: avif,webp
+    RESIZER_DATA_DIR              directory of database, uploads and variants. Default: var/
+    RESIZER_ORIGINALS_BUCKET      S3 bucket for uploads. Required on AWS Lambda, because files in a function are lost
+    RESIZER_ORIGINALS_PREFIX      path of uploads in the bucket. Default: its top
+    RESIZER_WEB_URL               base URL of further originals. With https://bucket.example.com/pictures/, fig.jpg in it is
+                                  web:fig.jpg in templates, and /img/640/_web/fig.jpg as a short URL
+    RESIZER_WEB_NETWORKS          private networks allowed for RESIZER_WEB_URL, such as 10.1.0.0/16, separated by commas
+    RESIZER_OPEN                  open sources: everybody may see their originals in every width, by short URLs such as
+                                  /img/640/fig.jpg. default, web or default,web. Default: none; all with DJANGO_DEBUG=1
+    RESIZER_VARIANTS_BUCKET       S3 bucket for variants. Can be the same bucket. Required on AWS Lambda
+    RESIZER_VARIANTS_PREFIX       path of variants in the bucket. Default: img, so that an object's key is the path of its URL
+    RESIZER_CDN_DOMAIN            host name of a CDN in front of the variants bucket
 
-Region, credentials and endpoint of S3 are boto3's own: AWS_DEFAULT_REGION, AWS_ACCESS_KEY_ID, AWS_ENDPOINT_URL, ….
+boto3 reads region, credentials and endpoint of S3: AWS_DEFAULT_REGION, AWS_ACCESS_KEY_ID, AWS_ENDPOINT_URL, ….
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ ALLOWED_HOSTS = _list("DJANGO_ALLOWED_HOSTS")
 if os.environ.get("DJANGO_SCRIPT_NAME"):
     FORCE_SCRIPT_NAME = os.environ["DJANGO_SCRIPT_NAME"].rstrip("/")
 if ON_LAMBDA:
-    # AWS ends TLS before the function, always.
+    # On AWS, every request to the function has come by HTTPS.
     SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
 
 
@@ -67,10 +67,10 @@ def _databases() -> dict[str, dict[str, Any]]:
         try:
             database = cast("dict[str, Any]", dj_database_url.parse(url))
         except ValueError as error:
-            # Its value is a secret, and not shown.
+            # Security: the value is a secret, so do not show it.
             raise ImproperlyConfigured(f"DATABASE_URL is wrong. {error}") from None
         if database["ENGINE"].rpartition(".")[2] in {"postgresql", "mysql"}:
-            # Pictures do without a database that does not answer, but only after this long, seconds.
+            # Seconds. Variants need no database, but each connection to a hanging server costs this time.
             database.setdefault("OPTIONS", {}).setdefault("connect_timeout", 3)
         return {"default": database}
     if ON_LAMBDA:
@@ -80,7 +80,7 @@ def _databases() -> dict[str, dict[str, Any]]:
             "ENGINE": "django.db.backends.sqlite3",
             "NAME": DATA_DIR / "db.sqlite3",
             "OPTIONS": {
-                # Writers wait for each other, but not long for one that hangs, seconds; readers for nobody.
+                # Seconds. Writers wait for each other, but not long for a hanging one. Readers never wait.
                 "timeout": 5,
                 "transaction_mode": "IMMEDIATE",
                 "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
@@ -132,7 +132,7 @@ TEMPLATES: list[dict[str, Any]] = [
 ]
 
 if not DATABASES:
-    # What would ask for users and sessions is not even loaded.
+    # Without a database, load no apps with users and sessions.
     INSTALLED_APPS = ["resizer"]
     MIDDLEWARE = [name for name in MIDDLEWARE if not name.startswith("django.contrib.")]
     TEMPLATES = []
@@ -154,7 +154,7 @@ def _files(directory: str, **options: Any) -> dict[str, Any]:
 
 
 def _bucket(name: str, prefix: str, **options: Any) -> dict[str, Any]:
-    # Only here, because it takes a quarter of a second.
+    # Imported here, because importing it takes 0.25 s.
     from botocore.config import Config
 
     return {
@@ -166,7 +166,7 @@ def _bucket(name: str, prefix: str, **options: Any) -> dict[str, Any]:
             "file_overwrite": False,
             "client_config": Config(
                 signature_version="s3v4",
-                # Seconds; botocore's minute is longer than a visitor or a function waits.
+                # Seconds. botocore's default of a minute is too long for a visitor and for a function.
                 connect_timeout=3,
                 read_timeout=10,
                 retries={"mode": "standard", "total_max_attempts": 3},
@@ -180,7 +180,7 @@ ORIGINALS_BUCKET = os.environ.get("RESIZER_ORIGINALS_BUCKET")
 VARIANTS_BUCKET = os.environ.get("RESIZER_VARIANTS_BUCKET")
 if ON_LAMBDA and not (ORIGINALS_BUCKET and VARIANTS_BUCKET):
     raise ImproperlyConfigured(
-        "Set RESIZER_ORIGINALS_BUCKET and RESIZER_VARIANTS_BUCKET: no file stays in a function."
+        "Set RESIZER_ORIGINALS_BUCKET and RESIZER_VARIANTS_BUCKET: files in a function are lost."
     )
 
 STORAGES = {
@@ -211,7 +211,7 @@ if os.environ.get("RESIZER_WEB_URL"):
             "networks": _list("RESIZER_WEB_NETWORKS"),
         },
     }
-# Without a signature nobody sees an original, unless the operator has said so: its bucket may hold anything.
+# Security: a bucket may hold private files. So originals need signed URLs, unless the operator opens a source.
 for _name in _list("RESIZER_OPEN", *(RESIZER["SOURCES"] if DEBUG else ())):
     if _name not in RESIZER["SOURCES"]:
         raise ImproperlyConfigured(
@@ -219,9 +219,9 @@ for _name in _list("RESIZER_OPEN", *(RESIZER["SOURCES"] if DEBUG else ())):
         )
     RESIZER["SOURCES"][_name]["OPEN"] = True
 if ON_LAMBDA:
-    # Each request has a machine of its own, which AWS can kill.
+    # Each request has its own machine, and AWS can kill it.
     RESIZER["ISOLATION"] = False
-    # Lambda lets an answer of 6 MiB out, and base64 makes four bytes of three. Zappa's headers are in it too.
+    # A Lambda response has at most 6 MiB. Base64 turns three bytes into four, and headers need room too.
     RESIZER["MAX_ANSWER_BYTES"] = 4_500_000
 if os.environ.get("RESIZER_FORMATS"):
     RESIZER["FORMATS"] = _list("RESIZER_FORMATS")
@@ -238,11 +238,11 @@ LOGGING: dict[str, Any] = {
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": os.environ.get("DJANGO_LOG_LEVEL") or "WARNING"},
     "loggers": {
-        # Django's own handlers are for its development server, and would show everything twice.
+        # Django's own handlers are for its development server, and would log everything twice.
         "django": {"handlers": [], "level": "INFO" if DEBUG else "WARNING"},
-        # Strangers ask for what is not there all day.
+        # In production, do not log each 404.
         "django.request": {"level": "WARNING" if DEBUG else "ERROR"},
-        # At DEBUG they write credentials into the log, whoever has set the level of the root.
+        # Security: at DEBUG they log credentials, so the level of the root does not apply to them.
         **{name: {"level": "WARNING"} for name in ("boto3", "botocore", "s3transfer", "urllib3")},
     },
 }

@@ -1,4 +1,4 @@
-"""Pictures under /img/; with a database the gallery at /, the admin and, in development, the originals."""
+"""Variants under /img/. With a database, the gallery at / and the admin; in development, the originals too."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if apps.is_installed("django.contrib.admin"):
         *static("/originals/", document_root=settings.DATA_DIR / "originals"),
     ]
     if settings.ON_LAMBDA:
-        # Style sheets and scripts of the admin, from the package: few people see them, and no bucket is needed.
+        # The admin's style sheets and scripts come from the package: few people load them, and this needs no bucket.
         urlpatterns.append(path("static/<path:path>", serve, {"insecure": True}))
 else:
     from config.bare import admin_needs_database, home

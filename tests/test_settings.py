@@ -139,7 +139,7 @@ def test_wrong_address_of_a_database_is_refused_without_showing_it(url: str) -> 
 @pytest.mark.parametrize("name", ["RESIZER_ORIGINALS_BUCKET", "RESIZER_VARIANTS_BUCKET"])
 def test_function_without_buckets_is_refused(name: str) -> None:
     assert refusal(**{name: ""}) == (
-        "Set RESIZER_ORIGINALS_BUCKET and RESIZER_VARIANTS_BUCKET: no file stays in a function."
+        "Set RESIZER_ORIGINALS_BUCKET and RESIZER_VARIANTS_BUCKET: files in a function are lost."
     )
 
 

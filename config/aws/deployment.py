@@ -1,4 +1,4 @@
-"""Before and after `zappa deploy` and `zappa update`: `callbacks` in zappa_settings.json name these functions.
+"""Run before and after `zappa deploy` and `zappa update`, as `callbacks` in zappa_settings.json.
 
 Zappa loads this file by its path, outside the project.
 """
@@ -16,24 +16,24 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parents[2]
-#: What users replace in zappa_settings.json and in the policy.
+#: To replace in zappa_settings.json and in the policy.
 PLACEHOLDER = "change-me"
 
 
 def lock(zappa: Any) -> None:
-    """Zappa's callback `post`: nobody outside the account calls the function but by its Function URL."""
+    """Zappa's callback `post`: the public can call the function by its Function URL only."""
     sys.path.insert(0, str(ROOT))
     from resizer.contrib import zappa as contrib
 
     contrib.lock(zappa)
     if zappa.use_function_url and not zappa.function_url_config["cors"]:
-        # Zappa leaves in place what it has once set.
+        # Zappa never removes CORS settings from an earlier deployment.
         client = zappa.zappa.lambda_client
         client.update_function_url_config(FunctionName=zappa.lambda_name, Cors={})
 
 
 def check_stage(zappa: Any) -> None:
-    """Zappa's callback `settings`: stop before anything is made on AWS, where the stage could not run."""
+    """Zappa's callback `settings`: check the stage before making anything on AWS. Ends with SystemExit for a problem."""
     stage = zappa.stage_config
     problems = chain(
         _unnamed(stage),
@@ -49,13 +49,13 @@ def _unnamed(stage: dict[str, Any]) -> Iterator[str]:
     if PLACEHOLDER in json.dumps(stage):
         yield f"still says {PLACEHOLDER}: replace each with a value of your own."
     if not stage.get("aws_region"):
-        yield "has no aws_region: name the region that its hosts and its log are in."
+        yield "has no aws_region: name the region of its hosts and its log."
 
 
 def _missing_rights(stage: dict[str, Any], function: str) -> Iterator[str]:
     policy = stage.get("attach_policy")
     if not policy:
-        # Zappa's own allows every bucket and every log.
+        # Zappa's default policy allows every bucket and every log.
         return
     document = Path(policy).read_text(encoding="utf-8")
     for variable, value in _variables(stage).items():
@@ -86,7 +86,7 @@ def _several(value: str | list[str]) -> list[str]:
 
 
 def _missing_hosts(stage: dict[str, Any]) -> Iterator[str]:
-    """AWS's own host names have the region in them, and Django answers 400 to the host of another one."""
+    """Host names of AWS contain the region. For another region in DJANGO_ALLOWED_HOSTS, Django answers 400."""
     region = stage["aws_region"]
     hosts = []
     if stage.get("function_url_enabled"):
@@ -100,7 +100,7 @@ def _missing_hosts(stage: dict[str, Any]) -> Iterator[str]:
 
 
 def _covers(allowed: str, host: str) -> bool:
-    """A name that begins with a dot stands for all below it."""
+    """A name with a dot at its beginning allows all subdomains."""
     return allowed.startswith(".") and host.endswith(allowed)
 
 

@@ -1,11 +1,11 @@
 """The function's entry on AWS Lambda: Zappa's handler, corrected and closed.
 
 Zappa 0.63 decodes the path of an HTTP API twice, takes `/devices` for the stage `dev` and `/evices`, encodes queries
-of a load balancer twice, sends cookies twice, decodes text that is not UTF-8, needs a Content-Type, answers HEAD with
-a body, and believes any X-Forwarded-For. So what a request asks for is read from the event again, here.
+of a load balancer twice, sends cookies twice, decodes text in other encodings than UTF-8, needs a Content-Type, answers
+HEAD with a body, and believes any X-Forwarded-For. So this module reads path, query and address from the event again.
 
-Zappa also runs any code and any function that an event names. So only HTTP requests and the functions in `SCHEDULED`
-pass; commands pass when the caller names the alias `commands`, which an operator makes and removes (docs/lambda.md).
+Security: Zappa also runs any code and any function named in an event. So only HTTP requests and the functions in
+`SCHEDULED` pass. Commands pass only by the alias `commands`; the operator makes and removes it (docs/lambda.md).
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-#: These have no body, and so none of a type (RFC 9110 §15).
+#: Responses without a body, and so without a type (RFC 9110 §15).
 BODILESS = {HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED}
-#: werkzeug, which Zappa reads answers with, invents a type for what has none.
+#: Stands for no type. Otherwise Zappa's werkzeug would invent one.
 NO_TYPE = "application/x-none"
-#: What runs by the clock: `events` in zappa_settings.json, and what Zappa's `keep_warm` calls.
+#: Scheduled functions: `events` in zappa_settings.json, and the one of Zappa's `keep_warm`.
 SCHEDULED = {"config.aws.schedule.purge", "handler.keep_warm_callback"}
 #: The events of `zappa invoke`, `zappa invoke --raw` and `zappa manage`.
 COMMANDS = ("command", "raw_command", "manage")
-#: They must name this alias. A permission to invoke the function does not cover its aliases.
+#: Commands must name this alias. A permission to invoke the function does not cover its aliases.
 ALIAS = "commands"
 
 
 class Application:
-    """Between Zappa and Django."""
+    """WSGI middleware between Zappa and Django: corrects path, query, address and missing types."""
 
     def __init__(self, django: WSGIApplication) -> None:
         self.django = django
@@ -53,13 +53,13 @@ class Application:
 
 
 class EventRefused(Exception):
-    """The function does not do what the event asks for."""
+    """The function refuses an event."""
 
 
 def refuse(event: Any, invoked_arn: str) -> None:
-    """Raises EventRefused, unless the event is an HTTP request, is scheduled, or is a command that comes by the alias.
+    """Raise EventRefused, unless the event is an HTTP request, is scheduled, or is a command by the alias.
 
-    The order is Zappa's: the first test that an event passes decides what Zappa does with it.
+    Keep the order of Zappa's own tests: the first match decides how Zappa handles an event.
     """
     if not isinstance(event, dict):
         raise EventRefused(f"Events are objects, not {type(event).__name__}.")
@@ -69,14 +69,14 @@ def refuse(event: Any, invoked_arn: str) -> None:
     if (event.get("requestContext") or {}).get("eventType"):
         raise EventRefused("This function answers HTTP requests, not WebSockets.")
     if event.get("detail-type") == "Scheduled Event":
-        # Of a rule named PROJECT-STAGE-FUNCTION.
+        # The rule's name is PROJECT-STAGE-FUNCTION.
         function = event["resources"][0].rpartition("/")[2].rpartition("-")[2]
         if function not in SCHEDULED:
             raise EventRefused(f"{function} does not run by the clock: SCHEDULED does not name it.")
         return
     if not any(map(event.get, COMMANDS)):
         raise EventRefused("This function answers HTTP requests only.")
-    # arn:aws:lambda:REGION:ACCOUNT:function:NAME, then the alias or the version that the caller has named.
+    # arn:aws:lambda:REGION:ACCOUNT:function:NAME, then the caller's alias or version, if any.
     if invoked_arn.split(":")[7:] != [ALIAS]:
         raise EventRefused(
             f"Commands come through the alias {ALIAS!r}: make it, then add --qualifier {ALIAS}."
@@ -84,9 +84,9 @@ def refuse(event: Any, invoked_arn: str) -> None:
 
 
 def read_path(event: dict[str, Any]) -> tuple[str, str]:
-    """The stage as a prefix, "" where visitors do not see it, and the path below it: bytes as Latin-1, as WSGI has them."""
+    """Return (prefix, path) as in WSGI: bytes as Latin-1. The prefix is the stage, or "" if URLs do not contain it."""
     context = event.get("requestContext") or {}
-    # Under a domain of one's own, at a Function URL and behind a load balancer there is no prefix.
+    # No prefix: your own domain, a Function URL, a load balancer.
     has_stage = ".execute-api." in (context.get("domainName") or "")
     stage = f"/{context.get('stage')}" if has_stage and context.get("stage") != "$default" else ""
     if event.get("version") != "2.0":
@@ -94,15 +94,15 @@ def read_path(event: dict[str, Any]) -> tuple[str, str]:
     path = event["rawPath"]
     if ".lambda-url." in context.get("domainName", ""):
         return "", _decode(path)
-    # An HTTP API has decoded the path, and left the stage in it.
+    # An HTTP API decodes the path, and leaves the stage in it.
     return stage, _decode(quote(path.removeprefix(stage)))
 
 
 def read_query(event: dict[str, Any], query: str) -> str:
-    """The query string; `query` is what Zappa has made of it."""
+    """The query string. `query` is Zappa's version."""
     if "elb" not in (event.get("requestContext") or {}):
         return query
-    # A load balancer leaves names and values encoded.
+    # A load balancer sends names and values encoded, and Zappa encodes them again.
     several = event.get("multiValueQueryStringParameters")
     if several is None:
         several = {
@@ -112,16 +112,16 @@ def read_query(event: dict[str, Any], query: str) -> str:
 
 
 def read_address(event: dict[str, Any], forwarded_for: str) -> str:
-    """The address that AWS has seen; all but the last of X-Forwarded-For is what a client claims."""
+    """The client's IP address as seen by AWS. Only the last entry of X-Forwarded-For is not the client's own claim."""
     context = event.get("requestContext") or {}
     seen = context.get("http", {}).get("sourceIp") or context.get("identity", {}).get("sourceIp")
     return str(seen or forwarded_for.rpartition(",")[2].strip())
 
 
 def correct(answer: dict[str, Any], method: str) -> None:
-    """Make Zappa's answer what HTTP and AWS expect, in place."""
+    """Correct Zappa's response in place, for HTTP and AWS."""
     if "multiValueHeaders" in answer:
-        # The same once more, of which AWS would count every byte.
+        # The same headers again: AWS would count their bytes.
         answer.pop("headers", None)
     is_bodiless = answer["statusCode"] in BODILESS
     for name in ("headers", "multiValueHeaders"):
@@ -138,16 +138,16 @@ def _decode(path: str) -> str:
     return unquote_to_bytes(path).decode("latin-1")
 
 
-# One for each execution environment, made before the first request comes.
+# Made once for each execution environment, before the first request.
 _zappa = LambdaHandler()
 _zappa.wsgi_app = Application(_zappa.wsgi_app.application)
-# So nothing is text to it, and every body goes through base64 as it is.
+# No type counts as text, so every body goes through base64 unchanged.
 _zappa._text_mimetypes = ()
 
 
 def lambda_handler(event: Any, context: Any) -> Any:
     refuse(event, getattr(context, "invoked_function_arn", ""))
-    # Zappa would make them environment variables of this process.
+    # Security: Zappa would make them environment variables of this process.
     event.pop("stageVariables", None)
     answer = LambdaHandler.lambda_handler(event, context)
     if isinstance(answer, dict) and "statusCode" in answer:

@@ -1,9 +1,9 @@
-// A CloudFront Function (viewer request, cloudfront-js-2.0): requests that get the same answer become the same request.
+// A CloudFront Function (viewer request, cloudfront-js-2.0): makes requests with the same response equal.
 // cloudfront.yaml holds a copy of this file; a test keeps them equal.
 
-// What variant.py takes for a key. Its path says everything, so nothing else counts.
+// A key, as in variant.py. Its path says everything, so the response does not depend on headers.
 const KEY = /^\/img\/[A-Za-z0-9\/_.,=-]+\/[0-9a-f]{8}-[A-Za-z0-9_-]{14}\/([A-Za-z0-9_.,=-]+\/)?[A-Za-z0-9_,=-]+\.[A-Za-z0-9_,=-]+$/;
-// What a short address can be answered in, beside JPEG and PNG, which need no asking (formats.py).
+// Formats for short URLs, beside JPEG and PNG (formats.py).
 const OFFERED = ["image/avif", "image/webp"];
 const QUALITY = /^q=(0(\.[0-9]{0,3})?|1(\.0{0,3})?)$/;
 
@@ -11,7 +11,7 @@ function handler(event) {
     const request = event.request;
     const path = decode(request.uri);
     if (path !== request.uri && KEY.test(path)) {
-        // Each further spelling of a key would be a further copy of its variant.
+        // Redirect other spellings of a key, so that CloudFront keeps one copy of a variant.
         return {
             statusCode: 301,
             statusDescription: "Moved Permanently",
@@ -37,7 +37,7 @@ function decode(uri) {
     }
 }
 
-// One of six spellings: none of OFFERED, one of them, or both in either order of liking.
+// One of six spellings: none of OFFERED, one of them, or both in the order of preference.
 function reduce(accept) {
     const qualities = read(accept);
     const fallback = Math.max(qualities["image/jpeg"] || 0, qualities["image/png"] || 0);

@@ -1,11 +1,11 @@
-"""Build what AWS Lambda runs: the project and all that it needs, for the function's platform, as one zip.
+"""Build the package for AWS Lambda: the project and its requirements, for the function's platform, as one zip.
 
     python -m config.aws.package --architecture arm64 --engines pillow
 
-Wheels are chosen for the function, never copied from the machine that builds: what was compiled for a laptop does not
-load on Lambda. `zappa deploy` and `zappa update` come here too, through `callbacks` in zappa_settings.json: Zappa
-packs nothing but its own settings (`exclude` is `*`), and `fill` puts everything else in. It loads this file by its
-path, outside the project: hence one module, which imports nothing of ours.
+Wheels are downloaded for the function, never copied from your machine: a library compiled for a laptop does not load on
+Lambda. `zappa deploy` and `zappa update` call `fill`, through `callbacks` in zappa_settings.json. Zappa packs only its own
+settings (`exclude` is `*`), and `fill` adds the rest. Zappa loads this file by its path, outside the project. So it is one
+module, and imports no other module of the project.
 """
 
 from __future__ import annotations
@@ -27,23 +27,23 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 REQUIREMENTS = ROOT / "requirements" / "lambda.txt"
 PYTHON = "3.13"
-#: The machine field in the header of an ELF file, by architecture as Lambda names it.
+#: Lambda's name of an architecture → the machine field in the header of an ELF file.
 ARCHITECTURES = {"x86_64": 62, "arm64": 183}
-#: What wheels call it.
+#: Lambda's name of an architecture → its name in wheels.
 MACHINES = {"x86_64": "x86_64", "arm64": "aarch64"}
-#: Lambda's Python 3.13 has glibc 2.34; wheels for anything older run there too.
+#: Lambda's Python 3.13 has glibc 2.34. Wheels for older versions run there too.
 GLIBC_MINORS = range(34, 16, -1)
 ENGINES = ("pillow", "vips")
 ONLY_FOR_VIPS = {"cffi", "pycparser", "pyvips", "pyvips-binary"}
 ONLY_FOR_POSTGRESQL = {"psycopg", "psycopg-binary"}
 #: Lambda's limit on the unpacked package, with its layers.
 MAX_BYTES = 250 * 1024 * 1024
-#: Where Lambda unpacks it; tracebacks name files there.
+#: Lambda unpacks the package here. Tracebacks name files below it.
 TASK_ROOT = "/var/task"
-#: Zips cannot be older, and two builds of the same are the same bytes.
+#: The earliest date in a zip. With a fixed date, two builds of the same files give the same bytes.
 DATE = (1980, 1, 1, 0, 0, 0)
 
-#: Of our own directories only what runs: no secrets, pictures or databases that lie there.
+#: Security: of our own directories only code, styles and templates. No secrets, images or databases.
 OURS = ("config", "resizer")
 OUR_SUFFIXES = {".py", ".html", ".css", ".js", ".svg", ".txt", ".mo"}
 OUR_DROPS = (
@@ -56,7 +56,7 @@ OUR_DROPS = (
     "config/gallery/photographs",
     "config/gallery/management",
 )
-#: Of the wheels' contents, what no request reaches. Patterns as `Path.glob` takes them.
+#: Contents of wheels never used by a request. Patterns of `Path.glob`.
 DROPS = (
     "bin",
     "**/__pycache__",
@@ -69,12 +69,12 @@ DROPS = (
     "django/contrib/gis",
     "django/contrib/admindocs",
     "django/conf/*_template",
-    # Their drivers are not in the package either.
+    # Their drivers are not in the package.
     "django/db/backends/mysql",
     "django/db/backends/oracle",
     "django/test",
     "urllib3/contrib/emscripten",
-    # Fonts: no picture is written on.
+    # Fonts: the app never draws text.
     "PIL/_imagingft.*",
     "pillow.libs/libbrotli*",
     "pillow.libs/libfreetype-*",
@@ -88,9 +88,9 @@ DROPS = (
     "botocore/data/*/*/examples-*.json",
     "werkzeug/debug",
 )
-#: The services that botocore knows in the function; all of them are ten times the rest of it.
+#: Services of botocore in the package. With all services, botocore would be ten times as large.
 AWS_SERVICES = {"s3", "sts"}
-#: The handler of Zappa reads a module of this name; a deployment has its stage in it.
+#: Zappa's handler reads this module. In a deployment it holds the stage.
 ZAPPA_SETTINGS = """\
 EXCEPTION_HANDLER = None
 DEBUG = False
@@ -111,7 +111,7 @@ COGNITO_TRIGGER_MAPPING = {}
 
 
 class PackageError(Exception):
-    """One sentence on why there is no package."""
+    """The package cannot be built. The text says why, and how to go on."""
 
 
 def build(
@@ -123,7 +123,7 @@ def build(
     requirements: Path = REQUIREMENTS,
     zappa_settings: bytes = ZAPPA_SETTINGS.encode(),
 ) -> Path:
-    """Write the package. Raises PackageError."""
+    """Write the package to `output`, and return it. Raises PackageError."""
     if architecture not in ARCHITECTURES:
         raise PackageError(f"The architecture is {' or '.join(ARCHITECTURES)}, not {architecture}.")
     if set(engines) not in ({"pillow"}, set(ENGINES)):
@@ -148,7 +148,7 @@ def build(
 
 
 def find_python() -> str:
-    """An interpreter of the function's version, for its bytecode. Raises PackageError."""
+    """Find an interpreter of the function's Python version, to compile bytecode. Raises PackageError."""
     candidates = [
         sys.executable,
         *map(str, Path.home().glob(f".pyenv/versions/{PYTHON}.*/bin/python")),
@@ -164,19 +164,19 @@ def find_python() -> str:
             if answer.stdout.strip() == PYTHON:
                 return candidate
     raise PackageError(
-        f"Python {PYTHON} is missing, which compiles the function's modules: install it, then try again."
+        f"Python {PYTHON} is missing. It compiles the function's modules: install it, then try again."
     )
 
 
 def install(directory: Path, architecture: str, requirements: list[str]) -> None:
-    """Unpack the wheels of exactly these requirements for the function's platform. Raises PackageError."""
+    """Unpack the wheels of these requirements for the function's platform, without dependencies. Raises PackageError."""
     directory.mkdir(parents=True)
     wheels = directory.parent / "wheels"
     machine = MACHINES[architecture]
     platforms = [f"manylinux_2_{minor}_{machine}" for minor in GLIBC_MINORS]
     pure = [one for one in requirements if one.startswith("pyvips==")]
     for one in pure:
-        # On PyPI it is a source distribution only; where it finds headers of libvips it would compile.
+        # PyPI has only its source distribution. It would compile if it found headers of libvips.
         _pip("wheel", "--no-deps", "--wheel-dir", str(wheels), one, PKG_CONFIG="false")
     for wheel in wheels.glob("*.whl"):
         if not wheel.name.endswith("-none-any.whl"):
@@ -186,7 +186,7 @@ def install(directory: Path, architecture: str, requirements: list[str]) -> None
     _pip(
         "install",
         *("--target", str(directory), "--no-deps", "--no-compile", "--only-binary=:all:"),
-        # Before pip 24 it would compare what packages require with the Python that runs it.
+        # Before version 24, pip compares requirements with its own Python.
         *("--implementation", "cp", "--python-version", PYTHON, "--ignore-requires-python"),
         *(f"--platform={one}" for one in (*platforms, f"manylinux2014_{machine}")),
         *("--find-links", str(wheels)),
@@ -195,19 +195,19 @@ def install(directory: Path, architecture: str, requirements: list[str]) -> None
 
 
 def trim(directory: Path) -> None:
-    """Remove from unpacked wheels what the function never needs."""
+    """Remove files the function never needs from unpacked wheels."""
     unneeded = [path for pattern in DROPS for path in directory.glob(pattern)]
     services = directory / "botocore" / "data", directory / "boto3" / "data"
     for place in services:
         unneeded += [
             path for path in place.glob("*") if path.is_dir() and path.name not in AWS_SERVICES
         ]
-    # The project speaks English; a translation costs bytes and is never loaded.
+    # The project is in English and never loads translations.
     unneeded += [
         path for path in directory.glob("**/locale/*") if path.name not in ("en", "__init__.py")
     ]
     for path in directory.glob("*.dist-info"):
-        # Some packages read their own version there.
+        # Some packages read their own version from METADATA.
         unneeded += [one for one in path.iterdir() if one.name != "METADATA"]
     for path in unneeded:
         if path.is_dir():
@@ -217,7 +217,7 @@ def trim(directory: Path) -> None:
 
 
 def check(directory: Path, architecture: str) -> None:
-    """Raises PackageError for a library that the function's processor cannot run."""
+    """Raise PackageError for a library compiled for another platform."""
     for path in sorted(directory.rglob("*")):
         if not path.is_file():
             continue
@@ -236,20 +236,20 @@ def check(directory: Path, architecture: str) -> None:
 
 
 def write(directory: Path, output: Path) -> None:
-    """Zip a directory; the same files give the same bytes."""
+    """Zip a directory. The same files give the same bytes."""
     output.parent.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(output, "w", zipfile.ZIP_DEFLATED) as archive:
         for path in sorted(path for path in directory.rglob("*") if path.is_file()):
             entry = zipfile.ZipInfo(path.relative_to(directory).as_posix(), DATE)
             entry.create_system = 3
-            # Readable by everybody: Lambda runs the function as a user of its own.
+            # Readable by everybody: Lambda runs the function as another user.
             entry.external_attr = 0o100644 << 16
             entry.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(entry, path.read_bytes())
 
 
 def describe(package: Path) -> str:
-    """The sizes of a package, and what takes most of it."""
+    """The sizes of a package and of its largest parts, as text."""
     with zipfile.ZipFile(package) as archive:
         entries = archive.infolist()
     sizes: dict[str, list[int]] = {}
@@ -292,7 +292,7 @@ def _pip(*arguments: str, **environment: str) -> None:
         platform = next((one for one in arguments if one.startswith("--platform=")), "")
         machine = platform.rpartition("manylinux_2_34_")[2] or "any machine"
         raise PackageError(
-            f"There is no wheel of {missing[1]} for Python {PYTHON} on {machine}: pin a version that has one."
+            f"There is no wheel of {missing[1]} for Python {PYTHON} on {machine}: pin a version with one."
         )
     lines = done.stderr.strip().splitlines() or ["no reason given"]
     raise PackageError(f"pip failed: {lines[-1]}")
@@ -310,13 +310,13 @@ def _copy_project(directory: Path) -> None:
 
 
 def _compile(directory: Path, python: str) -> None:
-    """Bytecode that Lambda believes: the directory is read-only there, so none is ever written."""
+    """Compile bytecode Lambda uses without a check. The directory is read-only there, so Python cannot write its own."""
     done = subprocess.run(
         [
             *(python, "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash"),
             *("-s", str(directory), "-p", TASK_ROOT, str(directory)),
         ],
-        # The order of sets is part of bytecode.
+        # Bytecode contains sets in their order, so fix it.
         env=os.environ | {"PYTHONHASHSEED": "0"},
         capture_output=True,
         text=True,
@@ -335,13 +335,13 @@ def _refuse_large(directory: Path) -> None:
 
 
 def fill(zappa: Any) -> None:
-    """Zappa's callback `zip`: replace Zappa's zip by ours, with the settings of the stage."""
+    """Zappa's callback `zip`: replace Zappa's zip with ours, with the settings of the stage."""
     output = Path(zappa.zip_path)
     with zipfile.ZipFile(output) as archive:
         settings = archive.read("zappa_settings.py")
     stage = zappa.stage_config
     try:
-        # "package" is our own key there; Zappa passes over what it does not know.
+        # "package" is our own key. Zappa ignores unknown keys.
         build(
             output,
             architecture=stage.get("architecture", "x86_64"),

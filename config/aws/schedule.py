@@ -1,4 +1,4 @@
-"""What runs by the clock on AWS Lambda: `events` in zappa_settings.json name these functions."""
+"""Scheduled functions on AWS Lambda. Name them in `events` of zappa_settings.json."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from typing import Any
 
 from django.core.management import call_command
 
-#: What is left of the function's time when the purge stops: for a request to a source, and a batch to be deleted, seconds.
+#: The purge stops this long before the function's time-out. A last request to a source, or a last batch, needs the rest.
 RESERVE_SECONDS = 10
 
-#: A function with a short time-out goes on a little each night.
+#: Least time of a purge. With a short time-out, the function continues a little each night.
 MINIMUM_SECONDS = 1.0
 
 
 def purge(event: dict[str, Any], context: Any) -> None:
-    """Remove variants that no address leads to any more; what the time does not suffice for, the next night."""
+    """Remove stale variants. If the time is over, the next run continues."""
     left = context.get_remaining_time_in_millis() / 1000
     call_command("resizer_purge", seconds=max(MINIMUM_SECONDS, left - RESERVE_SECONDS))

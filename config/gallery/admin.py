@@ -1,4 +1,4 @@
-"""Upload photographs here."""
+"""The admin of the gallery, to upload photographs."""
 
 from __future__ import annotations
 

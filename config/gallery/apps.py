@@ -1,4 +1,4 @@
-"""The gallery: a few photographs to look at, and to upload more."""
+"""The gallery: an example with a few photographs. Upload more in the admin."""
 
 from __future__ import annotations
 

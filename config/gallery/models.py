@@ -1,4 +1,4 @@
-"""What the gallery shows."""
+"""The photographs of the gallery."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Photo(models.Model):
     alt = models.CharField(
         "alternative text",
         max_length=200,
-        help_text="What the picture shows, for who cannot see it.",
+        help_text="Describe the picture, for people who cannot see it.",
     )
     focal = FocalPointField("focal point", help_text="Percent from the left and the top: 62,35.")
     credit = models.CharField(max_length=200, blank=True)

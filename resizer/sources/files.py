@@ -23,7 +23,7 @@ _NOT_FOUND = (FileNotFoundError, IsADirectoryError, NotADirectoryError, Permissi
 
 
 class OriginalFile(io.RawIOBase):
-    """An opened original. Its errors are the source's, so nobody takes them for those of a broken picture."""
+    """An opened original. Reading raises SourceFailed or SourceTimedOut, so a decoder cannot take it for a broken original."""
 
     def __init__(
         self, content: Content, name: str, on_end: Callable[[], object] | None = None

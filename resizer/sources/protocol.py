@@ -68,10 +68,13 @@ class ListableSource(Source, Protocol):
 
 @runtime_checkable
 class AddressableSource(Source, Protocol):
-    """One that knows its originals by the URLs that browsers find them at; a source need not."""
+    """A source able to find the name of an original by its URL. Optional."""
 
     def name_of(self, url: str) -> str | None:
-        """The name behind a URL without query and fragment: a path, or "//host/path". None for a foreign one."""
+        """The name of the original at a URL. None for a URL of another site or source.
+
+        `url` is a path or "//host/path", without query and fragment.
+        """
         ...
 
 

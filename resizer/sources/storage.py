@@ -67,6 +67,7 @@ class StorageSource:
 
     @property
     def storage(self) -> Storage:
+        """The storage object. Raises InvalidStorageError for an unknown alias, and the errors of the storage's setup."""
         # Not cached, because Django rebuilds its storages when settings change.
         return storages[self._storage] if isinstance(self._storage, str) else self._storage
 
@@ -79,18 +80,22 @@ class StorageSource:
         return Reading(get_settings().MAX_BYTES, self._follows_all, self._by_content)
 
     def claims(self, storage: Storage) -> bool:
+        """Whether `storage` is this storage, or another object for the same place."""
         return is_same(storage, self.storage)
 
     def spell(self, name: str) -> str:
+        """Tidy a name if the storage does so itself; in a bucket, `a//b` and `a/b` are two files."""
         return tidy_name(name) if self._kind.names_are_paths else name
 
     def stat(self, name: str, known: str | None = None) -> Stat:
+        """Return size and fingerprint: from size and time, or ETag; with `by_content` from the bytes. Ignores `known`."""
         # A thread with an open file may call this too.
         with self._place(), storage_errors(name), self._absence():
             return self._kind.stat(name, self._options)
 
     @contextmanager
     def open(self, name: str) -> Iterator[BinaryIO]:
+        """Open an original. A remote file counts as a fetch until it was read to its end."""
         with ExitStack() as stack, ExitStack() as fetch:
             fetch.enter_context(self._one_fetch())
             stack.enter_context(self._reading())
@@ -153,10 +158,12 @@ class StorageSource:
         return self._storage if isinstance(self._storage, str) else own_alias(self._storage)
 
     def url(self, name: str) -> str:
+        """The storage's own URL of a file. A bucket may sign it."""
         with storage_errors(name):
             return self.storage.url(name)
 
     def name_of(self, url: str) -> str | None:
+        """The name below the storage's base URL. None for another URL, or without a base URL."""
         base = self._base_url().removeprefix("https:").removeprefix("http:")
         # Without MEDIA_URL, every path of the site would be a media file.
         if base in {"", "/"} or not url.startswith(base):

@@ -23,7 +23,7 @@ class Migration(migrations.Migration):
                 (
                     "alt",
                     models.CharField(
-                        help_text="What the picture shows, for who cannot see it.",
+                        help_text="Describe the picture, for people who cannot see it.",
                         max_length=200,
                         verbose_name="alternative text",
                     ),

@@ -216,5 +216,6 @@ def _complete(file: BinaryIO, chunk: _Chunk, file_end: int) -> bytes:
 
 
 def write_chunk(name: bytes, content: bytes) -> bytes:
+    """Write a chunk: length, name of four bytes, content, checksum (PNG 3 §5.3)."""
     checksum = zlib.crc32(name + content)
     return len(content).to_bytes(4) + name + content + checksum.to_bytes(4)

@@ -127,6 +127,7 @@ class Child:
             self.kill()
 
     def kill(self) -> None:
+        """Kill the child, and wait for its end."""
         self._connection.close()
         self._process.kill()
         self._process.wait()
@@ -207,6 +208,7 @@ class Children:
         return child
 
     def give_back(self, child: Child) -> None:
+        """Return a child after its task, for the next one."""
         self._return(child)
         self._keep(child)
 
@@ -219,6 +221,7 @@ class Children:
                 self._keep(_start())
 
     def end(self) -> None:
+        """End all children, also busy ones. Kill a child still running after END_SECONDS."""
         with self._guard:
             ending = list(self)
             self._idle.clear()

@@ -36,6 +36,8 @@ GRAPHIC_BYTES = 0.75
 
 
 class PillowEngine:
+    """Reads all formats, HEIC with pi-heif, and renders with Pillow."""
+
     #: Fallback (`guarded.py`).
     other = "resizer.engines.libvips.LibvipsEngine"
 

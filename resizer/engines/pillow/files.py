@@ -80,6 +80,7 @@ def open_image(file: BinaryIO, *, whole: bool = True) -> Iterator[tuple[Image.Im
 
 
 def save(image: Image.Image, target: Format, **options: Any) -> bytes:
+    """Encode an image. `options` are those of Pillow's plug-in. Raises Busy if the temporary file fails."""
     # While Pillow writes to a descriptor, other threads run. While it writes to a BytesIO, they wait.
     with open_scratch() as output:
         image.save(output, _plugin(target), **options)

@@ -126,12 +126,14 @@ class HttpSource:
             return name
 
     def stat(self, name: str, known: str | None = None) -> Stat:
+        """Send a GET, and read only its headers. With `known`, the server can answer 304."""
         validators = _Validators.parse(known or "")
         with self._fetcher.get(self._find(name), validators.conditions) as answer:
             return (validators if answer.status == 304 else _Validators.of(answer)).stat
 
     @contextmanager
     def open(self, name: str) -> Iterator[BinaryIO]:
+        """Fetch a file, first only `HEAD_BYTES`. Reading further fetches the rest."""
         url = self._find(name)
         limit = min(self._max_bytes or get_settings().MAX_BYTES, get_settings().MAX_BYTES)
         with self._fetcher.get(url, {}) as answer, closing(Spool()) as spool:

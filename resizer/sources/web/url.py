@@ -77,6 +77,7 @@ class Pattern(NamedTuple):
     url: URL
 
     def matches(self, url: URL) -> bool:
+        """Whether a URL matches. Scheme and port must be equal."""
         if (url.scheme, url.port) != (self.url.scheme, self.url.port):
             return False
         host, star, suffix = self.url.host.rpartition("*")

@@ -1,4 +1,4 @@
-"""Fill the gallery with the photographs that come with the project; what is there already stays."""
+"""Fill an empty gallery with the project's photographs."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ SAMPLES = (
 
 class Command(BaseCommand):
     help = (
-        "Fill an empty gallery with the photographs that come with the project and, in DEBUG only, "
+        "Fill an empty gallery with the project's photographs. With DEBUG on and no user yet, also "
         "create the user admin with the password admin. Running it again changes nothing."
     )
 
