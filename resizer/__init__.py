@@ -7,7 +7,44 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from django.utils.safestring import SafeString
+
+    from resizer.markup.html import Picture, VariantURL
+    from resizer.originals import File
+
 __version__ = "0.1.0"
+
+
+# Functions import what they need, because Django imports this module before the models.
+
+
+def picture(file: File, **options: Any) -> Picture:
+    """The picture of an original, with the options of the tag `resized_img`. `attributes` are those of the `img`.
+
+    Its parts are `html`, `url`, `srcset`, `sizes`, `width`, `height` and `as_dict()`. An empty field has an empty picture.
+    Without `alt`, it is the stored one, or empty. Raises ValueError for a wrong option.
+    """
+    from resizer.markup.picture import build
+    from resizer.markup.stored import STORED_IF_ANY
+
+    return build(file, **{"alt": STORED_IF_ANY, **options})
+
+
+def url(file: File, **options: Any) -> VariantURL:
+    """The URL of one variant, with the options of the tag `resized_url`: a string with `width`, `height` and `content_type`.
+
+    Raises ValueError for a wrong option.
+    """
+    from resizer.markup.picture import url as make
+
+    return make(file, **options)
+
+
+def resized_html(html: object, **options: Any) -> SafeString:
+    """An editor's HTML with responsive pictures, as the filter `resized_html` makes it. Raises ValueError for a wrong option."""
+    from resizer.markup.rich_text import resize_html
+
+    return resize_html(html, **options)
 
 
 def prefetch(objects: Iterable[Any], field: str) -> None:
@@ -15,7 +52,6 @@ def prefetch(objects: Iterable[Any], field: str) -> None:
 
     Originals without a description are left to their tags.
     """
-    # Imported here, because Django imports this module before the models.
     from resizer import originals
 
     originals.prefetch([getattr(instance, field) for instance in objects])

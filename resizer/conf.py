@@ -132,6 +132,18 @@ def _metadata(value: object) -> str:
     raise ValueError('"none" or "copyright"')
 
 
+def _host(value: object) -> str | None:
+    if value is None or value == "":
+        return value
+    pattern = r"https?://(?:[a-z0-9_](?:[a-z0-9_\-.]*[a-z0-9])?|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?/?"
+    if not isinstance(value, str) or not re.fullmatch(pattern, value):
+        raise ValueError(
+            'scheme and host in small letters, without a path, such as "https://img.example.com".'
+            ' Use "" for none'
+        )
+    return value.removesuffix("/")
+
+
 def _sources(value: object) -> Mapping[str, SourceSettings]:
     expected = ValueError(
         'a dict such as {"default": {"BACKEND": "dotted.path", "OPTIONS": {}, "OPEN": False}}.'
@@ -207,6 +219,9 @@ class Settings:
     METADATA: str = _setting("none", _metadata)
     #: The `sizes` attribute of a picture if the template gives none.
     SIZES: str = _setting("100vw", _text)
+    #: Scheme and host before the URLs of pictures on pages, such as "https://img.example.com". None takes the
+    #: `custom_domain` of the variants storage, if its `location` is the path of the app's URLs. "" prints paths.
+    HOST: str | None = _setting(None, _host)
     #: The key that signs URLs. None uses `SECRET_KEY` and its fallbacks.
     SIGNING_KEY: str | None = _setting(None, _optional_text)
     #: Former signing keys. URLs signed with them still work.

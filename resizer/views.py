@@ -30,7 +30,7 @@ from resizer.errors import (
 )
 from resizer.keys.geometry import height_of, widest
 from resizer.keys.variant import AUTO, LOSSLESS, ParsedKey, Recipe, parse_key, write_key
-from resizer.links.addresses import sign, url_for, verify
+from resizer.links.addresses import path_for, sign, verify
 from resizer.links.short import parse_short, write_short
 from resizer.originals import Freshness
 from resizer.records.descriptions import Reference, is_current, version_of
@@ -172,7 +172,7 @@ def _serve_short(request: HttpRequest, address: ShortAddress) -> HttpResponseBas
     key = write_key(variant, sign(variant))
     headers = {
         "Cache-Control": f"public, max-age={settings.FRESH_SECONDS}",
-        "Content-Location": url_for(key),
+        "Content-Location": path_for(key),
     }
     response = _find(request, variant, key, store.find(key), headers)
     return response or _make(request, description, variant, key, headers)
@@ -254,7 +254,7 @@ def _show_instead(
     least = min(variant.width, widest(description.size, offered.recipe))
     if is_same_version and offered.width >= least and not is_second:
         return _redirect(key, FOR_A_MOMENT)
-    headers = {"Cache-Control": FOR_A_MOMENT, "Content-Location": url_for(key)}
+    headers = {"Cache-Control": FOR_A_MOMENT, "Content-Location": path_for(key)}
     response = _find(request, offered, key, store.find(key), headers)
     if response is not None:
         return response
@@ -376,7 +376,7 @@ def _lead_to_storage(request: HttpRequest, answer: Answer, key: str) -> HttpResp
         raise StoreFailed(
             f"{key!r} is larger than MAX_ANSWER_BYTES, and no CDN or web server serves it from the storage"
         )
-    path = url_for(key)
+    path = path_for(key)
     target = store.address(key) or path
     parts = urlsplit(target)
     if unquote(parts.path) == path and not parts.query:
@@ -393,7 +393,7 @@ def _timing(answer: Answer) -> str:
 
 def _redirect(path: str, cache_control: str) -> HttpResponseBase:
     headers = {"Cache-Control": cache_control, **SECURITY_HEADERS}
-    return HttpResponseRedirect(url_for(path), headers=headers)
+    return HttpResponseRedirect(path_for(path), headers=headers)
 
 
 def _refuse(path: str, error: ResizerError, cache_control: str | None = None) -> HttpResponseBase:

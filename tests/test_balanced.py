@@ -24,7 +24,7 @@ ROOT = Path(__file__).parent.parent
 MOST_REDIRECTS = 20
 PAGE = """
 from resizer import picture
-print(picture.build("static:logo.jpg", alt="", formats=[]))
+print(picture("static:logo.jpg", formats=[]))
 """
 UPRIGHT = draw((640, 480))
 TURNED = UPRIGHT.rotate(180)

@@ -211,8 +211,8 @@ def test_closed_original_is_missing_at_its_short_address_and_seen_by_its_signed_
 import django
 django.setup()
 from django.test import Client
-from resizer import picture
-url = picture.url("cat.jpg", width=160, format="jpeg")
+import resizer
+url = resizer.url("cat.jpg", width=160, format="jpeg")
 for path in ("/img/160/cat.jpg", "/img/cat.jpg", "/img/160/nothing.jpg", url):
     print(Client().get(path, secure=True, follow=True).status_code)
 """

@@ -502,7 +502,10 @@ def test_address_of_one_variant(photo: Photo) -> None:
             "resized_url photo.image withd=3",
             "has no option withd. Did you mean width?",
         ),
-        ("resized_url photo.image colour=3", "has no option colour. Use one of animated, default"),
+        (
+            "resized_url photo.image colour=3",
+            "has no option colour. Use one of absolute, animated, default",
+        ),
         ('resized_img photo.image alt="" widht=300', "no option widht. Did you mean width?"),
         ('resized_img photo.image alt="" WIDTH=300', "no option WIDTH. Did you mean width?"),
         ('resized_img photo.image alt="" qualtiy=30', "Did you mean quality?"),

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import base64
 import functools
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.core.files.storage import storages
 from django.urls import get_script_prefix, get_urlconf, reverse
 from django.utils.crypto import constant_time_compare, salted_hmac
 from django.utils.translation import get_language
@@ -29,8 +31,38 @@ SIGNATURE_CHARACTERS = 14
 
 
 def url_for(key: str) -> str:
-    """The URL of a key: an absolute path. Raises NoReverseMatch if the app is not mounted."""
+    """The URL of a key on pages: on the host if there is one, else a path. Raises NoReverseMatch if the app is not mounted."""
+    return host() + path_for(key)
+
+
+def path_for(key: str) -> str:
+    """The absolute path of a key, for responses: on whichever host the request was. Raises NoReverseMatch, too."""
     return mount_path() + key
+
+
+def host() -> str:
+    """The origin of URLs on pages, such as "https://img.example.com". Empty if they are paths."""
+    given = get_settings().HOST
+    return _host_of_storage() if given is None else given
+
+
+def _host_of_storage() -> str:
+    """The CDN before the variants storage, if a variant's URL has the same path there as here."""
+    alias = get_settings().STORAGE
+    if alias not in storages.backends:
+        return ""
+    try:
+        storage: Any = storages[alias]
+    except (ImproperlyConfigured, ImportError, TypeError, ValueError):
+        # A system check says so. Pages need no variants storage.
+        return ""
+    domain = getattr(storage, "custom_domain", None)
+    # Our URLs have no signature of CloudFront.
+    if not domain or getattr(storage, "cloudfront_signer", None):
+        return ""
+    if f"/{storage.location.strip('/')}/" != mount_path():
+        return ""
+    return f"{storage.url_protocol}//{domain}"
 
 
 def mount_path() -> str:

@@ -7,6 +7,7 @@ import os
 import re
 import secrets
 import time
+import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from enum import StrEnum
@@ -35,7 +36,7 @@ from resizer.engines import get_engine, load_engine
 from resizer.errors import OriginalNotFound, ResizerError, StoreFailed
 from resizer.formats import FALLBACKS, PNG
 from resizer.keys.variant import Variant, write_key
-from resizer.links.addresses import sign, url_for
+from resizer.links.addresses import host, path_for, sign, url_for
 from resizer.maintenance import presence
 from resizer.models import CachedVariant, Original
 from resizer.records import index
@@ -92,6 +93,7 @@ def examine() -> Iterator[Finding]:
         return
     yield _variants()
     yield _address()
+    yield from _host()
     yield from _large_variants()
     yield from _engine()
     yield _cache()
@@ -140,7 +142,7 @@ def _variants() -> Finding:
 def _address() -> Finding:
     _variant, key = _probe()
     try:
-        address = url_for(key)
+        address = path_for(key)
         # The path as a server passes it on.
         match = resolve("/" + address.removeprefix(get_script_prefix()))
     except (NoReverseMatch, Resolver404) as error:
@@ -150,6 +152,29 @@ def _address() -> Finding:
         text = f"{address} leads to {match.view_name}. Put the app's URLs before it."
         return Finding(Mark.BROKEN, "addresses", text)
     return Finding(Mark.FINE, "addresses", f"{address.removesuffix(key)}… leads to the app.")
+
+
+def _host() -> Iterator[Finding]:
+    """Whether requests for new variants reach the app on the host of URLs. A CDN that knows only a bucket refuses them."""
+    part = "host"
+    if not host():
+        return
+    _variant, key = _probe()
+    advice = f"Send requests for {path_for('')}* on it to the app, or set RESIZER['HOST'] to \"\"."
+    try:
+        with urllib.request.urlopen(url_for(key), timeout=ADDRESS_SECONDS) as answer:
+            found = answer.read(len(OriginalNotFound.public_message) + 1)
+    except urllib.error.HTTPError as error:
+        with error:
+            found = error.read(len(OriginalNotFound.public_message) + 1)
+    except (OSError, HTTPException) as error:
+        yield Finding(Mark.BROKEN, part, f"{host()} does not respond: {error}. {advice}")
+        return
+    if found.decode("utf-8", "replace") == OriginalNotFound.public_message:
+        yield Finding(Mark.FINE, part, f"{host()} passes requests for new pictures on to the app.")
+        return
+    text = f"{host()} does not pass requests for new pictures on to the app. {advice}"
+    yield Finding(Mark.BROKEN, part, text)
 
 
 def _large_variants() -> Iterator[Finding]:

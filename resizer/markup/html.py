@@ -10,17 +10,23 @@ from __future__ import annotations
 
 import html
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.utils.functional import Promise
 from django.utils.safestring import SafeString, mark_safe
 
+from resizer.formats import BY_EXTENSION
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from resizer.formats import Format
+
 #: A browser reads it as one name (HTML §13.1.2.3); `=`, a space or a quote would end it.
 ATTRIBUTE_NAME = re.compile(r"[^\s\x00-\x1f\x7f-\x9f\"'<>/=]+")
+#: The end of a variant's URL: version, signature, perhaps a recipe, width in px, extension.
+_VARIANT = re.compile(r"/[0-9a-f]{8}-[A-Za-z0-9_\-]{14}/(?:[^/]+/)?([0-9]+)\.([a-z]+)$")
 #: What would end an attribute or begin a tag. An entity stays: in HTML, `&amp;` is meant.
 _BREAKING = str.maketrans({'"': "&quot;", "'": "&#x27;", "<": "&lt;", ">": "&gt;"})
 
@@ -32,6 +38,52 @@ class Candidates(NamedTuple):
     srcset: str
     #: A media query; empty where they are for all.
     media: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        urls = [one.partition(" ")[0] for one in self.srcset.split(", ")]
+        return {
+            "type": self.content_type,
+            "media": self.media,
+            "srcset": self.srcset,
+            "candidates": [{"url": url, "width": _width_of(url)} for url in urls],
+        }
+
+
+class VariantURL(str):
+    """The URL of a variant, and what a page says about it elsewhere, as in `og:image`."""
+
+    __slots__ = ("content_type", "height", "width")
+
+    #: px; None for an original as it is.
+    width: int | None
+    height: int | None
+    #: Empty for an original as it is.
+    content_type: str
+
+    def __new__(
+        cls,
+        url: str,
+        *,
+        width: int | None = None,
+        height: int | None = None,
+        content_type: str = "",
+    ) -> VariantURL:
+        made = super().__new__(cls, url)
+        made.width, made.height, made.content_type = width, height, content_type
+        return made
+
+    @property
+    def url(self) -> str:
+        return str(self)
+
+    def on(self, origin: str) -> VariantURL:
+        """The same URL as an absolute one, as `Picture.on` does."""
+        return VariantURL(
+            absolute(origin, self),
+            width=self.width,
+            height=self.height,
+            content_type=self.content_type,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +145,39 @@ class Picture:
     def __str__(self) -> str:
         return self.__html__()
 
+    @property
+    def html(self) -> SafeString:
+        return self.__html__()
+
+    def as_dict(self) -> dict[str, Any]:
+        """The picture as data for JSON. Sources in the order of the `picture` element, with the fallback format last."""
+        fallback = _format_of(self.url)
+        sources = list(self.candidates)
+        if fallback is not None:
+            sources.append(Candidates(fallback.content_type, self.srcset or self.url))
+        return {
+            "url": str(self.url),
+            "width": self.width,
+            "height": self.height,
+            "alt": str(self.alt),
+            "sizes": str(self.sizes),
+            "sources": [one.as_dict() for one in sources],
+        }
+
+    def on(self, origin: str) -> Picture:
+        """The same picture with absolute URLs. `origin` is such as "https://www.example.com"; an empty one changes nothing."""
+        if not origin:
+            return self
+        candidates = tuple(
+            one._replace(srcset=_srcset_on(origin, one.srcset)) for one in self.candidates
+        )
+        return replace(
+            self,
+            url=absolute(origin, self.url),
+            srcset=_srcset_on(origin, self.srcset),
+            candidates=candidates,
+        )
+
     def __bool__(self) -> bool:
         """False for the picture of an empty field."""
         return self != NOTHING
@@ -100,6 +185,26 @@ class Picture:
 
 #: Prints nothing.
 NOTHING = Picture(url="")
+
+
+def absolute(origin: str, url: str) -> str:
+    """A URL with an origin, if it is a path."""
+    return origin + url if url.startswith("/") and not url.startswith("//") else url
+
+
+def _srcset_on(origin: str, srcset: str) -> str:
+    return ", ".join(absolute(origin, one) for one in srcset.split(", ")) if srcset else ""
+
+
+def _format_of(url: str) -> Format | None:
+    """The format of a variant. None for an original as it is."""
+    match = _VARIANT.search(url)
+    return BY_EXTENSION.get(match[2]) if match else None
+
+
+def _width_of(url: str) -> int:
+    """The width of a variant, px."""
+    return int(url.rpartition("/")[2].partition(".")[0])
 
 
 def element(name: str, attributes: Mapping[str, Any]) -> str:

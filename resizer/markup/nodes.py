@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from django import template
 
 from resizer.markup.html import Picture, escape
+from resizer.markup.origin import with_request
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,6 +72,7 @@ class Call:
     def result(self, context: Context, place: str = "") -> Any:
         """What the tag makes. Wrong data is left out, or raises ValueError with DEBUG."""
         options, attributes = self.resolve(context)
+        with_request(options, context)
         original = self.original.resolve(context)
         return self.tag.run(original, options, attributes, data=self.data, place=place)
 

@@ -17,9 +17,10 @@ from resizer.keys.geometry import height_of
 from resizer.keys.variant import write_stem
 from resizer.links.addresses import sign, url_for
 from resizer.markup.candidates import PLAIN_WIDTH, ladder_of, sizes_of
-from resizer.markup.html import NOTHING, Candidates, Picture
+from resizer.markup.html import NOTHING, Candidates, Picture, VariantURL
 from resizer.markup.mistakes import is_url, mistaken_original, tell_once
 from resizer.markup.options import Options, is_nothing, read_flag, read_format, read_formats
+from resizer.markup.origin import check_absolute, read_origin
 from resizer.markup.stored import STORED, Stored, read_alt, read_stored
 from resizer.records.descriptions import NO_WORDS
 from resizer.sources import get_source, source_of
@@ -44,6 +45,7 @@ def build(
     sizes: object = None,
     formats: str | Iterable[str] | None = None,
     priority: object = False,
+    absolute: object = False,
     attributes: Mapping[str, Any] | None = None,
     **options: object,
 ) -> Picture:
@@ -53,6 +55,31 @@ def build(
     An empty field gives the picture of `default`, or nothing. An original that cannot be resized is shown as it is, and
     logged: a page never fails because of a picture. Raises ValueError for a wrong option.
     """
+    origin = read_origin(absolute)
+    made = _build(
+        file,
+        alt=alt,
+        default=default,
+        sizes=sizes,
+        formats=formats,
+        priority=priority,
+        attributes=attributes,
+        **options,
+    )
+    return made.on(origin)
+
+
+def _build(
+    file: File,
+    *,
+    alt: object,
+    default: File,
+    sizes: object,
+    formats: str | Iterable[str] | None,
+    priority: object,
+    attributes: Mapping[str, Any] | None,
+    **options: object,
+) -> Picture:
     choice, modern, loading = _read(formats=formats, priority=priority, **options)
     all_attributes = loading | dict(attributes or {})
     stored = read_stored(file)
@@ -110,10 +137,16 @@ def build(
 
 
 def check(
-    *, alt: object = "", sizes: object = None, default: object = None, **options: Any
+    *,
+    alt: object = "",
+    sizes: object = None,
+    default: object = None,
+    absolute: object = False,
+    **options: Any,
 ) -> None:
     """Check the options of `build`, without an original. Raises ValueError for a wrong one."""
     _check_default(default)
+    check_absolute(absolute)
     _read(**options)
 
 
@@ -126,24 +159,36 @@ def _read(
     return choice, modern, _loading(priority=read_flag("priority", priority))
 
 
-def url(file: File, *, default: File = None, format: str | None = None, **options: object) -> str:
-    """The address of one variant: of the next listed width up, at most the original's own.
+def url(
+    file: File,
+    *,
+    default: File = None,
+    format: str | None = None,
+    absolute: object = False,
+    **options: object,
+) -> VariantURL:
+    """The URL of one variant: of the next listed width up, at most the original's own.
 
-    An empty field has that of `default`, or none. An original that cannot be resized gives its own address, and is
+    An empty field has that of `default`, or none. An original that cannot be resized gives its own URL, and is
     logged. Raises ValueError for a wrong option.
     """
+    origin = read_origin(absolute)
+    return _url(file, default=default, format=format, **options).on(origin)
+
+
+def _url(file: File, *, default: File, format: str | None, **options: object) -> VariantURL:
     choice, asked = _read_url(format=format, **options)
     stored = read_stored(file)
     try:
         stored, reference = _locate(stored, default)
         if not reference.name:
-            return ""
+            return VariantURL("")
         description = originals.look_up(stored.file, reference=reference)
     except ResizerError as error:
         _tell("linked", stored.file, error)
-        return _plain_url(stored.file)
+        return VariantURL(_plain_url(stored.file))
     if description.is_broken:
-        return _plain_url(stored.file)
+        return VariantURL(_plain_url(stored.file))
     recipe, css_width = choice.settle(description, stored.focal)
     if asked is not None and not asked.has_motion:
         recipe = replace(recipe, animated=False)
@@ -152,12 +197,18 @@ def url(file: File, *, default: File = None, format: str | None = None, **option
     target = asked or description.fallback(recipe)
     if not recipe.suits(target):
         raise ValueError(f"format {target.name!r} does not suit lossless pictures.")
-    return f"{_stem(description, recipe)}{width}.{target.extension}"
+    return VariantURL(
+        f"{_stem(description, recipe)}{width}.{target.extension}",
+        width=width,
+        height=height_of(width, description.size, recipe),
+        content_type=target.content_type,
+    )
 
 
-def check_url(*, default: object = None, **options: Any) -> None:
+def check_url(*, default: object = None, absolute: object = False, **options: Any) -> None:
     """Check the options of `url`, without an original. Raises ValueError for a wrong one."""
     _check_default(default)
+    check_absolute(absolute)
     _read_url(**options)
 
 

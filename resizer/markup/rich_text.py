@@ -20,9 +20,10 @@ from django.utils.safestring import SafeString, mark_safe
 
 from resizer import originals
 from resizer.errors import ResizerError
-from resizer.links.addresses import mount_path
+from resizer.links.addresses import host, mount_path
 from resizer.markup import picture
 from resizer.markup.html import ATTRIBUTE_NAME, Picture
+from resizer.markup.stored import STORED_IF_ANY
 from resizer.records.descriptions import Description, Failed, Reference
 from resizer.sources import find_by_url
 
@@ -164,9 +165,11 @@ def _locate(image: Image) -> Reference | None:
 
 
 def _is_this_site(host_and_port: str) -> bool:
-    host, _port = split_domain_port(host_and_port)
+    if host().partition("//")[2] == host_and_port:
+        return True
+    domain, _port = split_domain_port(host_and_port)
     # Every host of the web would be ours.
-    return validate_host(host, [one for one in django_settings.ALLOWED_HOSTS if one != "*"])
+    return validate_host(domain, [one for one in django_settings.ALLOWED_HOSTS if one != "*"])
 
 
 def _describe(reference: Reference, state: State) -> Description | None:
@@ -204,7 +207,9 @@ def _write(
             # A browser would squeeze it.
             asked["ratio"] = (width, height)
     attributes = {name: _value(value) for name, value in written.items() if name not in _OWN}
-    made = picture.build(description, alt=written.get("alt"), attributes=attributes, **asked)
+    made = picture.build(
+        description, alt=written.get("alt", STORED_IF_ANY), attributes=attributes, **asked
+    )
     if not is_measured:
         return str(replace(made, width=None, height=None, attributes=sides | attributes))
     return str(_in_size(made, width, limit, None if is_cropped else height))

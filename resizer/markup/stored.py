@@ -29,6 +29,8 @@ _ALT_NAMES = ("alt", "alt_text")
 
 #: The `alt` of a tag without one.
 STORED: Final = object()
+#: The same without a complaint if there is none: for pictures as data, and in an editor's HTML.
+STORED_IF_ANY: Final = object()
 
 
 class Stored(NamedTuple):
@@ -64,9 +66,10 @@ def read_alt(given: object, stored: Stored, words: Words) -> str:
     Text, or HTML without quotes: `{{ picture.alt }}` may stand in an attribute, too. Raises ValueError with DEBUG if
     there is neither a text nor a field for one.
     """
-    if given is STORED:
+    if given is STORED or given is STORED_IF_ANY:
+        is_needed = given is STORED
         given = stored.alt or words.alt or stored.alt
-        if given is None:
+        if given is None and is_needed:
             _miss_alt(stored.file)
     if given is None:
         return ""

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import shutil
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -23,9 +25,11 @@ from tests.records.test_index import database  # noqa: F401  # a fixture
 from tests.test_originals import raising  # noqa: F401  # a fixture
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from pytest_django import Settings
+    from pytest_django.live_server_helper import LiveServer
 
 pytestmark = pytest.mark.django_db
 
@@ -413,3 +417,57 @@ def test_locks_of_hosts_are_told(settings: Settings) -> None:
     settings.RESIZER = {"CACHE": "shared"}
     mark, text = finding("locks")
     assert (mark, "hosts by DatabaseCache" in text) == (Mark.FINE, True)
+
+
+class _Bucket(BaseHTTPRequestHandler):
+    """A CDN that asks a bucket alone."""
+
+    def do_GET(self) -> None:
+        self.send_error(403)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def bucket_url() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Bucket) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def test_host_that_asks_the_app_is_fine(settings: Settings, live_server: LiveServer) -> None:
+    settings.RESIZER = {"HOST": live_server.url}
+    mark, text = finding("host")
+    assert mark is Mark.FINE
+    assert text == f"{live_server.url} passes requests for new pictures on to the app."
+
+
+def test_host_that_asks_a_bucket_alone_is_broken(settings: Settings, bucket_url: str) -> None:
+    settings.RESIZER = {"HOST": bucket_url}
+    mark, text = finding("host")
+    assert mark is Mark.BROKEN
+    assert text.startswith(f"{bucket_url} does not pass requests for new pictures on to the app.")
+    assert text.endswith(
+        """Send requests for /img/* on it to the app, or set RESIZER['HOST'] to ""."""
+    )
+
+
+def test_host_that_shows_another_page_is_broken(
+    settings: Settings, live_server: LiveServer
+) -> None:
+    settings.ROOT_URLCONF = "tests.maintenance.test_doctor"
+    settings.RESIZER = {"HOST": live_server.url}
+    mark, text = finding("host")
+    assert mark is Mark.BROKEN
+    assert "does not pass" in text
+
+
+def test_host_that_is_not_there_is_broken(settings: Settings) -> None:
+    settings.RESIZER = {"HOST": "http://127.0.0.1:9"}
+    mark, text = finding("host")
+    assert mark is Mark.BROKEN
+    assert text.startswith("http://127.0.0.1:9 does not respond: <urlopen error")

@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING
 import markdown
 import pytest
 from django.core.files.base import ContentFile
-from django.core.files.storage import storages
+from django.core.files.storage import InMemoryStorage, storages
 from django.template import Context, Template
 from django.test import override_settings
 
 from resizer import originals
 from resizer.contrib.markdown import ResizerExtension
 from resizer.markup.rich_text import resize_html
-from resizer.records import cache
 from tests.conftest import save
 from tests.costs import counted
 from tests.pictures import photograph
@@ -213,11 +212,21 @@ def test_warm_page_of_many_pictures_makes_one_cache_call() -> None:
     assert costs == (["read_many"], [], [])
 
 
-def test_page_waits_for_a_slow_source_only_once(a: str, caplog: pytest.LogCaptureFixture) -> None:
-    cache.write(cache.key_of("slow", "default"), True, 10)
-    html = f'<img src="{a}" alt="">'
+class TooSlow(InMemoryStorage):
+    def size(self, name: str) -> int:
+        raise TimeoutError("too slow")
+
+
+def test_page_waits_for_a_slow_source_only_once(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    default = {"BACKEND": "tests.markup.test_rich_text.TooSlow"}
+    settings.STORAGES = {**settings.STORAGES, "default": default}
+    settings.MEDIA_URL = "/media/"
+    html = '<img src="/media/a.jpg"><img src="/media/b.jpg">'
     assert resize_html(html) == html
-    assert not caplog.records
+    (record,) = [one for one in caplog.records if "in HTML" in one.getMessage()]
+    assert "'a.jpg'" in record.getMessage()
 
 
 def test_text_without_our_pictures_costs_nothing() -> None:

@@ -23,8 +23,9 @@ from django.utils.functional import LazyObject, SimpleLazyObject
 
 import resizer
 from config.gallery.models import Photo
-from resizer import checks, originals, picture
+from resizer import checks, originals
 from resizer.maintenance.doctor import examine
+from resizer.markup import picture
 from resizer.models import CachedVariant, Original
 from resizer.sources import fields, get_sources
 from resizer.sources.identity import is_same, lies_in, own_alias
