@@ -4,13 +4,15 @@ import re
 import time
 from typing import TYPE_CHECKING, Any
 
+import django
 import jinja2
 import pytest
 from django.core.files.storage import storages
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.forms import modelform_factory
-from django.template import Context, Template, TemplateSyntaxError
+from django.template import Context, RequestContext, Template, TemplateSyntaxError
 from django.template.loader import render_to_string
+from django.test import RequestFactory
 from django.utils.html import strip_tags
 from django.utils.safestring import mark_safe
 
@@ -25,6 +27,9 @@ from tests.pictures import photograph
 from tests.test_originals import raising  # noqa: F401  # a fixture
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from django.http import HttpRequest
     from pytest_django import DjangoAssertNumQueries, Settings
 
 pytestmark = pytest.mark.django_db
@@ -40,6 +45,116 @@ def test_picture_of_a_model_field(photo: Photo) -> None:
     assert 'alt="A test"' in html
     assert 'width="1600"' in html
     assert 'height="1200"' in html
+
+
+def page(text: str, request: HttpRequest, **context: Any) -> str:
+    """Rendered for a request, with the nonce that Django's context processor gives."""
+    return Template("{% load resizer %}" + text).render(RequestContext(request, context))
+
+
+def document() -> HttpRequest:
+    return RequestFactory().get("/", headers={"Sec-Fetch-Dest": "document"})
+
+
+def test_style_sheet_is_linked() -> None:
+    assert (
+        render("{% resized_css %}") == '<link rel="stylesheet" href="/static/resizer/resizer.css">'
+    )
+
+
+def test_style_sheet_in_a_page_has_its_nonce() -> None:
+    html = render("{% resized_css inline=True %}", csp_nonce="x")
+    assert html.startswith('<style nonce="x">@layer resizer{:where(:root){--resizer-css:1;}')
+    assert html.endswith("{object-fit:fill;}}</style>")
+    assert "/*" not in html
+    assert render("{% resized_css inline=True %}").startswith("<style>@layer")
+    request = document()
+    request._csp_nonce = "y"  # type: ignore[attr-defined]
+    assert page("{% resized_css inline=True %}", request).startswith('<style nonce="y">')
+
+
+def test_style_sheet_is_in_the_page_if_nothing_serves_static_files(settings: Settings) -> None:
+    settings.INSTALLED_APPS = ["resizer"]
+    assert render("{% resized_css %}").startswith("<style>@layer")
+
+
+@pytest.mark.parametrize("bits", ["inline", "inline=yes", "nonce=x", "inline=True as it"])
+def test_style_sheet_has_one_option(bits: str) -> None:
+    with pytest.raises(TemplateSyntaxError, match="inline=True for a style element"):
+        Template("{% load resizer %}{% resized_css " + bits + " %}")
+
+
+PICTURE = '{% resized_img photo.image alt="" %}'
+
+
+def test_page_without_the_style_sheet_is_told_of_once(
+    photo: Photo, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.DEBUG = True
+    for _ in range(2):
+        html = page(PICTURE * 3, document(), photo=photo)
+        assert html.count("<script>") == 1
+        assert html.index("<script>") < html.index("<picture>", 10)
+        assert "{% load resizer %}{% resized_css %}" in html
+    (record,) = caplog.records
+    assert record.levelname == "WARNING"
+    assert "Write {% load resizer %}{% resized_css %} in its head" in record.message
+
+
+@pytest.mark.parametrize(
+    ("text", "request_of", "debug"),
+    [
+        ("{% resized_css %}" + PICTURE, document, True),
+        ("{% resized_css inline=True %}" + PICTURE, document, True),
+        (PICTURE, document, False),
+        (PICTURE, RequestFactory(headers={"Sec-Fetch-Dest": "empty"}).get, True),
+        ('{% resized_img photo.none alt="" %}', document, True),
+    ],
+    ids=["linked", "inline", "production", "fragment", "no picture"],
+)
+def test_other_pages_are_not_told_of(
+    photo: Photo,
+    settings: Settings,
+    caplog: pytest.LogCaptureFixture,
+    text: str,
+    request_of: Callable[..., HttpRequest],
+    debug: bool,
+) -> None:
+    settings.DEBUG = debug
+    request = request_of() if request_of is document else request_of("/")
+    assert "<script" not in page(text, request, photo=photo)
+    assert "<script" not in render(text, photo=photo)
+    assert not caplog.records
+
+
+def test_policy_decides_whether_the_console_is_told(
+    photo: Photo, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.DEBUG = True
+    settings.CONTENT_SECURITY_POLICY = {}
+    assert "<script" not in page(PICTURE, document(), photo=photo)
+    assert '<script nonce="n">' in page(PICTURE, document(), photo=photo, CSP_NONCE="n")
+    assert len(caplog.records) == 1
+
+
+@pytest.mark.skipif(django.VERSION < (6, 0), reason="Django 5.2 has no policy of its own")
+@pytest.mark.parametrize(
+    ("policy", "is_told"),
+    [
+        ({"script-src": ["<CSP_NONCE_SENTINEL>"]}, True),
+        ({"default-src": ["<CSP_NONCE_SENTINEL>"]}, True),
+        ({"default-src": ["'self'"]}, False),
+        ({"img-src": ["'self'"]}, False),
+    ],
+)
+def test_policy_of_django_decides_whether_the_console_is_told(
+    photo: Photo, settings: Settings, policy: dict[str, list[str]], is_told: bool
+) -> None:
+    settings.DEBUG = True
+    settings.SECURE_CSP = policy
+    html = page(PICTURE, document(), photo=photo, csp_nonce="n")
+    assert ('<script nonce="n">' in html) is is_told
+    assert "<script" not in page(PICTURE, document(), photo=photo)
 
 
 def test_picture_by_name() -> None:

@@ -102,6 +102,8 @@ class Picture:
     width: int | None = None
     height: int | None = None
     alt: str = ""
+    #: For an original as it is: how to fit it into a box of another ratio, as CSS `object-fit`.
+    fit: str = ""
     #: Further attributes of the `img` element. True prints a bare name, None and False print nothing.
     attributes: Mapping[str, Any] = field(default_factory=dict)
 
@@ -114,6 +116,8 @@ class Picture:
         if not self:
             return mark_safe("")
         sizes = self.sizes or None
+        # Without a picture element and a srcset, the style sheet needs a name for it.
+        is_plain = not (self.candidates or self.srcset)
         image = element(
             "img",
             {
@@ -123,6 +127,7 @@ class Picture:
                 "width": self.width,
                 "height": self.height,
                 "alt": self.alt,
+                "data-resizer": is_plain and (self.fit or True),
                 **self.attributes,
             },
         )

@@ -120,6 +120,6 @@ def is_url(name: object) -> bool:
 
 
 @functools.lru_cache(maxsize=1000)
-def tell_once(message: str) -> None:
+def tell_once(message: str, level: int = logging.ERROR) -> None:
     """Log a mistake that a page shows on each visit, once in each process."""
-    logger.error(message)
+    logger.log(level, message)

@@ -9,6 +9,7 @@ from django import template
 
 from resizer.markup.html import Picture, escape
 from resizer.markup.origin import with_request
+from resizer.markup.stylesheet import print_css, reminder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -89,7 +90,29 @@ class ResizedNode(template.Node):
         if self.variable is not None:
             context[self.variable] = result
             return ""
-        return result.__html__() if isinstance(result, Picture) else escape(result)
+        if not isinstance(result, Picture):
+            return escape(result)
+        return result.__html__() + reminder(context) if result else ""
+
+
+class CssNode(template.Node):
+    """Prints the style sheet for pictures."""
+
+    def __init__(self, *, inline: bool) -> None:
+        self.inline = inline
+
+    def render(self, context: Context) -> str:
+        return print_css(context, inline=self.inline)
+
+
+def parse_css(token: Token) -> CssNode:
+    """Read `{% resized_css %}` or `{% resized_css inline=True %}`. Raises TemplateSyntaxError."""
+    tag, *bits = token.split_contents()
+    if bits not in ([], ["inline=True"], ["inline=False"]):
+        raise template.TemplateSyntaxError(
+            f"{tag} cannot read {' '.join(bits)!r}. Write {tag}, or {tag} inline=True for a style element."
+        )
+    return CssNode(inline=bits == ["inline=True"])
 
 
 def parse(parser: Parser, token: Token, tag: Tag) -> ResizedNode:

@@ -76,6 +76,11 @@ class Options:
             animated=read_flag("animated", animated),
         )
 
+    @property
+    def has_box(self) -> bool:
+        """Whether the options alone determine a ratio."""
+        return self.ratio is not None or None not in (self.width, self.height)
+
     def box(self) -> tuple[int | None, int | None]:
         """Layout (width, height) for an unknown original, CSS px. A side is None if only the original determines it."""
         if self.ratio is None:

@@ -92,7 +92,7 @@ def _build(
     except ResizerError as error:
         _tell("shown", stored.file, error)
         alt = read_alt(alt, stored, NO_WORDS)
-        return _as_it_is(stored.file, choice.box(), alt, all_attributes)
+        return _as_it_is(stored.file, choice.box(), choice, alt, all_attributes)
     alt = read_alt(alt, stored, description.words)
     recipe, css_width = choice.settle(description, stored.focal)
     ladder = ladder_of(css_width, description.widest_offered(recipe))
@@ -100,7 +100,7 @@ def _build(
     shown_width = css_width or widest_offered
     box = (shown_width, height_of(shown_width, description.size, recipe))
     if description.is_broken:
-        return _as_it_is(file, box, alt, all_attributes)
+        return _as_it_is(stored.file, box, choice, alt, all_attributes)
     plain_width = css_width or PLAIN_WIDTH
     plain = next((width for width in ladder.widths if width >= plain_width), widest_offered)
     still = replace(recipe, animated=False)
@@ -272,11 +272,19 @@ def _stem(description: Description, recipe: Recipe) -> str:
 def _as_it_is(
     file: File,
     box: tuple[int | None, int | None],
+    choice: Options,
     alt: str,
     attributes: Mapping[str, Any],
 ) -> Picture:
     width, height = box
-    return Picture(url=_plain_url(file), width=width, height=height, alt=alt, attributes=attributes)
+    return Picture(
+        url=_plain_url(file),
+        width=width,
+        height=height,
+        alt=alt,
+        fit=choice.fit if choice.has_box else "",
+        attributes=attributes,
+    )
 
 
 def _plain_url(file: File) -> str:

@@ -1,5 +1,6 @@
-"""`{% load resizer %}`: the tags `resized_img` and `resized_url`, and the filter `resized_html`.
+"""`{% load resizer %}`: the tags `resized_css`, `resized_img` and `resized_url`, and the filter `resized_html`.
 
+{% resized_css %}
 {% resized_img photo.image alt="A cat" width=600 class="card" data-id=photo.pk %}
 {% resized_img photo.image alt="A cat" as cat %} {{ cat.url }} {{ cat.width }}
 {% resized_url photo.image width=1200 ratio="1200/630" format="jpeg" %}
@@ -38,6 +39,15 @@ RESIZED_URL = Tag(
     check=picture.check_url,
     options=keyword_names(Options.read, picture.url),
 )
+
+
+@register.tag
+def resized_css(parser: Parser, token: Token) -> nodes.CssNode:
+    """Print the style sheet that keeps pictures inside their columns. With `inline=True`, as a `style` with the page's nonce.
+
+    Raises TemplateSyntaxError for anything else.
+    """
+    return nodes.parse_css(token)
 
 
 @register.tag

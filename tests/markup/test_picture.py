@@ -315,7 +315,17 @@ def test_nothing_leaves_the_quotes_of_an_attribute(wrap: Any, is_saved: bool) ->
         attributes={"title": value, "data-x": value, "class": value, "loading": value},
     )
     page = Page(str(made))
-    allowed = {"src", "srcset", "sizes", "type", "width", "height", "alt", "decoding"}
+    allowed = {
+        "src",
+        "srcset",
+        "sizes",
+        "type",
+        "width",
+        "height",
+        "alt",
+        "decoding",
+        "data-resizer",
+    }
     assert page.names <= {*allowed, "title", "data-x", "class", "loading"}
     assert set(page.tags) <= {"picture", "source", "img"}
     for name in ("alt", "title", "data-x", "class", "loading"):
@@ -362,7 +372,28 @@ def test_name_of_an_attribute_is_one_name(name: str) -> None:
 
 
 def test_one_format_needs_no_picture_element() -> None:
-    assert str(build(formats="")).startswith("<img ")
+    html = str(build(formats=""))
+    assert html.startswith("<img ")
+    assert "data-resizer" not in html
+
+
+def test_style_sheet_finds_a_picture_of_one_candidate() -> None:
+    assert " data-resizer loading=" in str(build((200, 150), formats=""))
+
+
+@pytest.mark.parametrize(
+    ("options", "fit"),
+    [
+        ({"ratio": "1/1"}, "cover"),
+        ({"width": 48, "height": 48, "fit": "contain"}, "contain"),
+        ({"width": 48, "height": 48, "fit": "fill"}, "fill"),
+        ({"width": 48, "fit": "fill"}, ""),
+    ],
+)
+def test_original_as_it_is_fits_its_box(options: dict[str, Any], fit: str) -> None:
+    made = picture.build("missing.jpg", alt="", **options)
+    assert made.fit == fit
+    assert " data-resizer" + (f'="{fit}"' if fit else "") + " loading=" in str(made)
 
 
 def test_priority_loads_at_once() -> None:
@@ -444,7 +475,7 @@ def test_original_that_cannot_be_resized_is_shown_as_it_is(
         save("a.svg", content)
     made = picture.build("a.svg", alt="Logo", attributes={"class": "logo"})
     assert str(made) == (
-        '<img src="/originals/a.svg" alt="Logo" loading="lazy" decoding="async" class="logo">'
+        '<img src="/originals/a.svg" alt="Logo" data-resizer loading="lazy" decoding="async" class="logo">'
     )
     assert "is shown as it is" in caplog.text
     assert picture.url("a.svg") == "/originals/a.svg"
