@@ -47,11 +47,13 @@ def resized_html(html: object, **options: Any) -> SafeString:
     return resize_html(html, **options)
 
 
-def prefetch(objects: Iterable[Any], field: str) -> None:
-    """Warm the originals of a file field on many model instances: one cache call, at most one query.
+def prefetch(objects: Iterable[Any], *fields: str) -> None:
+    """Warm the originals of file fields on many objects: one cache call, at most one query.
 
-    Originals without a description are left to their tags.
+    `objects` is a list, a queryset or a page of a paginator. A field may be of a related object, such as "author.avatar";
+    related objects that are not loaded yet cost one more query. Originals that nobody has described yet are left to the
+    tag that prints them.
     """
-    from resizer import originals
+    from resizer.markup import lists
 
-    originals.prefetch([getattr(instance, field) for instance in objects])
+    lists.prefetch(objects, *fields)
