@@ -18,13 +18,15 @@ from resizer.maintenance.purging import UNFINISHED_SECONDS
 from tests.nginx import Reply, ask
 from tests.pictures import decode, photograph
 from tests.servers import ROOT, gunicorn_server, manage
-from tests.test_load import ask_together, project, rows, tables  # noqa: F401  # two of them fixtures
+from tests.test_load import project, rows, tables  # noqa: F401  # two of them fixtures
 
 if TYPE_CHECKING:
     from tests.test_load import Project
 
-#: How long processes are killed, one each second.
-CHAOS_SECONDS = 60
+#: How many processes are killed, one after the other …
+KILLED = 40
+#: … each after so many more pictures, however slow the machine is at present.
+ANSWERS = 8
 CLIENTS = 20
 WIDTHS = (64, 128, 256, 320, 480)
 #: Longer than any picture takes here, and shorter than anybody waits for a lock.
@@ -69,15 +71,31 @@ def _delete_some(variants: Path) -> None:
             path.unlink()
 
 
+def _delete_until_answered(clients: Clients, variants: Path) -> None:
+    """Delete some variants again and again, until clients have got some more pictures."""
+    wanted = clients.statuses[200] + ANSWERS
+    ends_at = time.monotonic() + 60
+    while clients.statuses[200] < wanted:
+        assert time.monotonic() < ends_at
+        _delete_some(variants)
+        clients.is_over.wait(0.2)
+
+
 def _width(url: str) -> int:
     return int(url.split("/")[-2])
 
 
+def _ask_promptly(url: str) -> Reply:
+    started_at = time.monotonic()
+    reply = ask(url)
+    assert time.monotonic() - started_at < PROMPT_SECONDS
+    return reply
+
+
 def _ask_for_all(urls: list[str]) -> list[Reply]:
-    started = time.monotonic()
-    replies = ask_together(urls, 4)
+    with ThreadPoolExecutor(4) as pool:
+        replies = list(pool.map(_ask_promptly, urls))
     assert {reply.status for reply in replies} == {200}
-    assert time.monotonic() - started < PROMPT_SECONDS
     return replies
 
 
@@ -93,11 +111,8 @@ def test_processes_that_are_killed_leave_every_variant_whole_and_recorded(
         with ThreadPoolExecutor(CLIENTS) as pool:
             asking = [pool.submit(clients.ask) for _ in range(CLIENTS)]
             try:
-                ends_at = time.monotonic() + CHAOS_SECONDS
-                while time.monotonic() < ends_at:
-                    for _ in range(10):
-                        _delete_some(project.directory / "variants")
-                        clients.is_over.wait(0.1)
+                for _ in range(KILLED):
+                    _delete_until_answered(clients, project.directory / "variants")
                     _kill_one(server.pid)
             finally:
                 clients.is_over.set()

@@ -111,7 +111,7 @@ def test_moving_picture_stays_transparent(engine: Engine, original: str, width: 
 def test_moving_picture_is_played_as_often(
     engine: Engine, original: str, options: dict[str, Any], plays: int
 ) -> None:
-    wanted = variant(160, WEBP, animated=True)
+    wanted = variant(16, WEBP, animated=True)
     (rendered,) = render(engine, animation(original, **options), wanted)
     assert decode(rendered.content).info["loop"] == plays
 
