@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+from django.core.files.base import ContentFile
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import RequestFactory
+from rest_framework import serializers
+from rest_framework.request import Request
+
+import resizer
+from config.gallery.models import Photo
+from resizer.contrib.rest_framework import ResizedImageField
+from tests.conftest import save
+from tests.costs import counted
+from tests.pictures import photograph
+
+if TYPE_CHECKING:
+    from pytest_django import Settings
+
+pytestmark = pytest.mark.django_db
+
+
+class PhotoSerializer(serializers.ModelSerializer[Photo]):
+    image = ResizedImageField(width=600, ratio="3/2")
+
+    class Meta:
+        model = Photo
+        fields = ("title", "image")
+
+
+def request() -> Request:
+    return Request(RequestFactory().get("/api/"))
+
+
+def read(photo: Photo, **context: Any) -> Any:
+    return PhotoSerializer(photo, context=context).data["image"]
+
+
+def test_picture_is_an_object(photo: Photo) -> None:
+    expected = resizer.picture(photo.image, width=600, ratio="3/2").as_dict()
+    assert read(photo) == expected
+    assert (expected["width"], expected["height"], expected["alt"]) == (600, 400, "A test picture")
+
+
+def test_urls_have_the_host_of_the_request(photo: Photo) -> None:
+    text = str(read(photo, request=request()))
+    assert len(re.findall("http://testserver/img/", text)) == len(re.findall("/img/", text)) > 10
+
+
+def test_urls_have_the_host_of_the_settings(photo: Photo, settings: Settings) -> None:
+    settings.RESIZER = {"HOST": "https://img.example.com"}
+    for image in (read(photo), read(photo, request=request())):
+        assert image["url"].startswith("https://img.example.com/img/")
+
+
+def test_empty_field_is_null() -> None:
+    assert read(Photo(title="Empty")) is None
+
+
+def test_upload_is_taken_as_by_an_image_field() -> None:
+    upload = SimpleUploadedFile("a.jpg", photograph(), "image/jpeg")
+    serializer = PhotoSerializer(data={"title": "New", "image": upload})
+    assert serializer.is_valid(), serializer.errors
+    serializer.save()
+    assert serializer.data["image"]["width"] == 600
+    broken = SimpleUploadedFile("a.jpg", b"no picture", "image/jpeg")
+    assert not PhotoSerializer(data={"title": "New", "image": broken}).is_valid()
+
+
+def test_warm_list_makes_one_cache_call_and_no_query() -> None:
+    for number in range(24):
+        Photo(title=str(number)).image.save(f"{number}.jpg", ContentFile(photograph()))
+    photos = Photo.objects.all()
+    PhotoSerializer(list(photos), many=True).data  # noqa: B018
+    fresh = list(photos)
+    with counted() as costs:
+        data = PhotoSerializer(fresh, many=True).data
+    assert costs == (["read_many"], [], [])
+    assert len({one["image"]["url"] for one in data}) == 24
+    with counted() as costs:
+        PhotoSerializer(photos.all(), many=True).data  # noqa: B018
+    assert (costs.cache, costs.storage, len(costs.queries)) == (["read_many"], [], 1)
+
+
+class NameSerializer(serializers.Serializer[Any]):
+    image = ResizedImageField(alt="A cat", required=False)
+
+
+def test_name_of_an_original_is_a_picture() -> None:
+    name = save("a.jpg")
+    serializer = NameSerializer([{"image": name}, {}], many=True)
+    first, second = cast("list[dict[str, Any]]", serializer.data)
+    assert first["image"]["alt"] == "A cat"
+    assert second == {}
+
+
+class AlbumSerializer(serializers.Serializer[Any]):
+    photos = PhotoSerializer(many=True)
+
+
+def test_list_inside_an_object_needs_no_instance(photo: Photo) -> None:
+    data = AlbumSerializer({"photos": [photo]}).data
+    assert data["photos"][0]["image"] == read(photo)
+
+
+def test_wrong_option_is_an_error_when_the_class_is_made() -> None:
+    with pytest.raises(ValueError, match="ratio"):
+        ResizedImageField(ratio="wide")
+    with pytest.raises(TypeError, match="widht"):
+        ResizedImageField(widht=600)
