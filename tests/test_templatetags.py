@@ -21,7 +21,7 @@ from config.gallery.models import Photo
 from resizer import originals, store
 from resizer.errors import OriginalNotFound
 from resizer.markup import picture
-from resizer.templatetags.resizer import RESIZED_IMG, RESIZED_URL
+from resizer.markup.vocabulary import RESIZED_IMG, RESIZED_URL
 from tests.conftest import save
 from tests.pictures import photograph
 from tests.test_originals import raising  # noqa: F401  # a fixture

@@ -13,32 +13,15 @@ from typing import TYPE_CHECKING
 
 from django import template
 
-from resizer.markup import nodes, picture
-from resizer.markup.options import Options
+from resizer.markup import nodes
 from resizer.markup.rich_text import resize_html
-from resizer.markup.tags import Tag, keyword_names
+from resizer.markup.vocabulary import RESIZED_IMG, RESIZED_URL
 
 if TYPE_CHECKING:
     from django.template.base import Parser, Token
     from django.utils.safestring import SafeString
 
 register = template.Library()
-
-RESIZED_IMG = Tag(
-    name="resized_img",
-    make=picture.build,
-    check=picture.check,
-    options=keyword_names(Options.read, picture.build) - {"attributes"},
-    takes_attributes=True,
-    required={"alt": 'Describe the picture, or write alt="" for decoration.'},
-    own=frozenset({"src", "srcset"}),
-)
-RESIZED_URL = Tag(
-    name="resized_url",
-    make=picture.url,
-    check=picture.check_url,
-    options=keyword_names(Options.read, picture.url),
-)
 
 
 @register.tag

@@ -1,0 +1,182 @@
+"""Jinja2: the tags and functions `resized_img`, `resized_url` and `resized_css`, and the filter `resized_html`.
+
+    Environment(extensions=["resizer.jinja2.ResizerExtension"])
+
+{% resized_img photo.image alt="A cat" width=600 class="card" data-id=photo.pk %}
+{% resized_img photo.image alt="A cat" as cat %} {{ cat.url }}
+{{ resized_img(photo.image, alt="A cat", width=600, class="card") }}
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from django.conf import settings as django_settings
+from jinja2 import Environment, Undefined, nodes, pass_context
+from jinja2.ext import Extension
+
+from resizer.markup.mistakes import tell_once
+from resizer.markup.origin import with_request
+from resizer.markup.rich_text import resize_html
+from resizer.markup.stylesheet import print_css
+from resizer.markup.vocabulary import RESIZED_IMG, RESIZED_URL
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from django.template.context import Context as DjangoContext
+    from django.utils.safestring import SafeString
+    from jinja2.parser import Parser
+    from jinja2.runtime import Context
+
+    from resizer.markup.tags import Tag
+
+_TAGS = {tag.name: tag for tag in (RESIZED_IMG, RESIZED_URL)}
+#: Between the words of an attribute's name, such as `data-id` and `x-on:click.once`.
+_JOINTS = {"sub": "-", "colon": ":", "dot": "."}
+
+
+class ResizerExtension(Extension):
+    tags = {"resized_css", *_TAGS}
+
+    def __init__(self, environment: Environment) -> None:
+        super().__init__(environment)
+        environment.globals.update(
+            resized_css=_resized_css, resized_img=_resized_img, resized_url=_resized_url
+        )
+        environment.filters["resized_html"] = resize_html
+
+    def parse(self, parser: Parser) -> nodes.Node:
+        """Read `resized_img original name=value … as variable`. Raises TemplateSyntaxError."""
+        token = next(parser.stream)
+        if token.value == "resized_css":
+            values = _read_values(parser, token.value)
+            arguments = [nodes.Keyword(name, value) for name, value in values.items()]
+            css = nodes.Call(nodes.Name("resized_css", "load"), [], arguments, None, None)
+            return nodes.Output([css], lineno=token.lineno)
+        tag = _TAGS[token.value]
+        if parser.stream.current.type == "block_end":
+            parser.fail(f"{tag.name} has no original. Write it first: {tag.name} photo.image …")
+        original = parser.parse_expression()
+        if parser.stream.current.type == "assign":
+            parser.fail(f"{tag.name} has no original. Write it first: {tag.name} photo.image …")
+        values = _read_values(parser, tag.name)
+        call = self._call(parser, tag, original, values, token.lineno)
+        if parser.stream.skip_if("name:as"):
+            target = parser.parse_assign_target(name_only=True)
+            return nodes.Assign(target, call, lineno=token.lineno)
+        return nodes.Output([call], lineno=token.lineno)
+
+    def _call(
+        self,
+        parser: Parser,
+        tag: Tag,
+        original: nodes.Expr,
+        values: Mapping[str, nodes.Expr],
+        lineno: int,
+    ) -> nodes.Expr:
+        context = nodes.EvalContext(self.environment, parser.name)
+        literals = _literals({"": original, **values}, context)
+        try:
+            if "" in literals:
+                tag.check_original(literals.pop(""), values)
+            tag.check_names(values)
+            tag.check_literals(literals)
+        except ValueError as error:
+            parser.fail(str(error), lineno)
+        pairs = [nodes.Pair(nodes.Const(name), value) for name, value in values.items()]
+        arguments = [
+            nodes.ContextReference(),
+            nodes.Const(tag.name),
+            original,
+            nodes.Dict(pairs),
+            nodes.Const(tuple(name for name in values if name not in literals)),
+            nodes.Const(f" in {parser.name or 'a template'}, line {lineno},"),
+        ]
+        return self.call_method("_run", arguments, lineno=lineno)
+
+    def _run(
+        self,
+        context: Context,
+        name: str,
+        original: Any,
+        values: Mapping[str, Any],
+        data: Collection[str],
+        place: str,
+    ) -> Any:
+        return _run(_TAGS[name], context, original, values, data, place)
+
+
+def _read_values(parser: Parser, tag: str) -> dict[str, nodes.Expr]:
+    values: dict[str, nodes.Expr] = {}
+    stream = parser.stream
+    while stream.current.type != "block_end":
+        if stream.current.test("name:as") and stream.look().type == "name":
+            break
+        name = stream.expect("name").value
+        while stream.current.type in _JOINTS:
+            name += _JOINTS[next(stream).type] + str(next(stream).value)
+        if name in values:
+            parser.fail(f"{tag} has {name} twice. Remove one.")
+        if not stream.skip_if("assign"):
+            parser.fail(f"{tag} cannot read {name!r}. Write name=value.")
+        values[name] = parser.parse_expression()
+    return values
+
+
+def _literals(values: Mapping[str, nodes.Expr], context: nodes.EvalContext) -> dict[str, object]:
+    """The values that the template itself holds."""
+    literals = {}
+    for name, value in values.items():
+        try:
+            literals[name] = value.as_const(context)
+        except nodes.Impossible:
+            continue
+    return literals
+
+
+@pass_context
+def _resized_css(context: Context, *, inline: bool = False) -> SafeString:
+    return print_css(cast("DjangoContext", context), inline=inline)
+
+
+@pass_context
+def _resized_img(context: Context, original: Any, /, **values: Any) -> Any:
+    return _call(RESIZED_IMG, context, original, values)
+
+
+@pass_context
+def _resized_url(context: Context, original: Any, /, **values: Any) -> Any:
+    return _call(RESIZED_URL, context, original, values)
+
+
+def _call(tag: Tag, context: Context, original: Any, values: dict[str, Any]) -> Any:
+    """A tag as a function: Jinja2 does not tell literals from data, so its names are checked when it is called."""
+    values |= values.pop("attributes", None) or {}
+    try:
+        tag.check_names(values)
+    except ValueError as error:
+        if django_settings.DEBUG:
+            raise
+        tell_once(str(error))
+    return _run(tag, context, original, values, values)
+
+
+def _run(
+    tag: Tag,
+    context: Context,
+    original: Any,
+    values: Mapping[str, Any],
+    data: Collection[str],
+    place: str = "",
+) -> Any:
+    options, attributes = {}, {}
+    for name, value in values.items():
+        if name in tag.options:
+            # An undefined variable is not given; a strict one raises here.
+            is_empty = name in data and (not value if isinstance(value, Undefined) else value == "")
+            options[name] = None if is_empty else value
+        elif name.lower() not in tag.own:
+            attributes[name] = value
+    with_request(options, cast("DjangoContext", context))
+    return tag.run(original, options, attributes, data=tag.options & set(data), place=place)
