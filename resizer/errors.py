@@ -50,7 +50,7 @@ class InvalidOption(ResizerError, ValueError):
     """Also a ValueError, because a wrong option in a template or a call is a programming error."""
 
     status = 400
-    public_message = "This URL asks for a width, a format or an option that is not available."
+    public_message = "This URL asks for an unavailable width, format or option."
 
 
 class InvalidSignature(ResizerError):
@@ -66,14 +66,14 @@ class OriginalNotFound(ResizerError):
     """The original or its source does not exist, or visitors may not see it. A refused name answers the same."""
 
     status = 404
-    public_message = "There is no picture at this URL."
+    public_message = "There is no image at this URL."
 
 
 class MethodNotAllowed(ResizerError):
     """The request is neither GET nor HEAD."""
 
     status = 405
-    public_message = "Use GET or HEAD to load this picture."
+    public_message = "Use GET or HEAD to load this image."
     cache_seconds = 0
 
 
@@ -81,42 +81,42 @@ class TooManyBytes(ResizerError):
     """The original's file is larger than `MAX_BYTES`, or than its source allows."""
 
     status = 413
-    public_message = "The original picture's file is too large."
+    public_message = "The original's file is too large."
 
 
 class UnsupportedFormat(ResizerError):
     """The original has an unknown format, or one without a decoder or not allowed by `EXTRA_FORMATS`."""
 
     status = 415
-    public_message = "The original is not a picture of a supported format."
+    public_message = "The original is not an image of a supported format."
 
 
 class TooManyPixels(ResizerError):
     """The original or the variant has too many pixels or frames, or needs too much memory."""
 
     status = 422
-    public_message = "The picture has too many pixels."
+    public_message = "The image has too many pixels."
 
 
 class UndecodableOriginal(ResizerError):
     """The original is broken or truncated, or contradicts its header."""
 
     status = 422
-    public_message = "The original picture is damaged."
+    public_message = "The original is damaged."
     failure_seconds = 60
 
 
 class EngineFailed(UndecodableOriginal):
     """The engine raised an unexpected error, logged with its cause. The file may be fine."""
 
-    public_message = "The original picture could not be decoded."
+    public_message = "The original could not be decoded."
 
 
 class TooMuchWork(ResizerError):
     """The original has a flood of small parts, or its render took longer than `RENDER_SECONDS`."""
 
     status = 422
-    public_message = "The original picture would take too much work to decode."
+    public_message = "The original would take too much work to decode."
     failure_seconds = 60
 
 
@@ -124,7 +124,7 @@ class SourceFailed(ResizerError):
     """The source could not deliver the original."""
 
     status = 502
-    public_message = "The original picture could not be fetched."
+    public_message = "The original could not be fetched."
     cache_seconds = 0
 
 
@@ -132,7 +132,7 @@ class SourceTimedOut(ResizerError):
     """The source did not deliver the original in time."""
 
     status = 504
-    public_message = "The original picture could not be fetched in time."
+    public_message = "The original could not be fetched in time."
     cache_seconds = 0
 
 
@@ -140,7 +140,7 @@ class Busy(ResizerError):
     """The server cannot render now, or lacks memory, descriptors or disk space. Try again shortly."""
 
     status = 503
-    public_message = "The picture is not ready yet; please try again shortly."
+    public_message = "The image is not ready yet. Try again shortly."
     cache_seconds = 0
     retry_seconds = 1
 

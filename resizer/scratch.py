@@ -29,7 +29,7 @@ def raise_shortage(error: BaseException) -> None:
     # Libraries wrap the OSError in their own errors.
     while cause is not None:
         if isinstance(cause, OSError) and cause.errno in _SHORTAGES:
-            raise Busy(f"the system is short of something: {cause!r:.300}") from error
+            raise Busy(f"the system is short of descriptors or memory: {cause!r:.300}") from error
         cause = cause.__cause__ or cause.__context__
 
 
@@ -42,7 +42,7 @@ def own_files() -> Iterator[None]:
         # Pillow raises OSErrors without a number for its encoders.
         if error.errno is None:
             raise
-        raise Busy(f"a file of our own: {error!r}") from error
+        raise Busy(f"a temporary file failed: {error!r}") from error
 
 
 @contextmanager

@@ -868,7 +868,7 @@ def test_other_methods_are_405(client: Client, settings: Settings, method: str) 
     for path in (f"{printed('a.jpg')[0]}16.jpg", "/img/16/a.jpg", "/img/a.jpg%00"):
         response = client.generic(method, path, data=b"x" * 100)
         assert response.status_code == 405
-        assert response.content == b"Use GET or HEAD to load this picture."
+        assert response.content == b"Use GET or HEAD to load this image."
         assert response["Allow"] == "GET, HEAD"
         assert response["Cache-Control"] == "no-store"
         assert response["X-Content-Type-Options"] == "nosniff"

@@ -168,7 +168,7 @@ def _reads(file: BinaryIO, header: Header) -> bool:
     except pyvips.Error as error:
         raise UndecodableOriginal(str(error)) from error
     if (whole.width, whole.height) != upright((header.width, header.height), header.orientation):
-        raise UndecodableOriginal("the size is not that of the header")
+        raise UndecodableOriginal("the size differs from the header")
     if whole.interpretation != "cmyk":
         return True
     # If a JPEG is cut but has an end marker, Pillow shows the pixels before the cut. Refuse it first.

@@ -188,7 +188,7 @@ def parse_recipe(text: str) -> Recipe:
             raise InvalidOption(f"option {part!r} is not known")
     recipe = Recipe(**options)  # type: ignore[arg-type]  # each op's parse gives its own field's type
     if write_recipe(recipe) != text:
-        raise InvalidOption(f"recipe {text!r} is not spelled as we spell it")
+        raise InvalidOption(f"recipe {text!r} is not in its canonical spelling")
     return recipe
 
 
@@ -228,7 +228,9 @@ def escape_name(name: str) -> str:
             # A first segment with "_" names a source.
             escaped = "=5F" + escaped[1:]
         if len(escaped) > MAX_SEGMENT_BYTES:
-            raise InvalidOption(f"name {name[:200]!r} has a segment that is too long")
+            raise InvalidOption(
+                f"name {name[:200]!r} has a segment longer than {MAX_SEGMENT_BYTES} bytes"
+            )
         segments.append(escaped)
     path = "/".join(segments)
     if len(path) > MAX_NAME_BYTES:
@@ -241,7 +243,7 @@ def unescape_name(escaped: str) -> str:
     segments = []
     for segment in escaped.split("/"):
         if len(segment) > MAX_SEGMENT_BYTES:
-            raise InvalidOption("the name has a segment that is too long")
+            raise InvalidOption(f"the name has a segment longer than {MAX_SEGMENT_BYTES} bytes")
         text = segment
         if segment.startswith(_WIDE):
             try:
@@ -251,7 +253,7 @@ def unescape_name(escaped: str) -> str:
         segments.append(_ESCAPED.sub(lambda match: chr(int(match[1], 16)), text))
     name = "/".join(segments)
     if escape_name(name) != escaped:
-        raise InvalidOption(f"name {escaped!r} is not spelled as we spell it")
+        raise InvalidOption(f"name {escaped!r} is not in its canonical spelling")
     return name
 
 
@@ -311,7 +313,7 @@ def parse_key(key: str) -> ParsedKey | None:
     if match is None:
         return None
     if len(key) > MAX_KEY_BYTES or not _ALPHABET.fullmatch(key):
-        raise InvalidOption("the key is too long, or has characters that no key has")
+        raise InvalidOption("the key is too long, or has characters not allowed in a key")
     if match["extension"] not in BY_EXTENSION or not _WIDTH.fullmatch(match["width"]):
         raise InvalidOption("the key does not end in a width and a known format")
     source, name = parse_prefix(match["prefix"])

@@ -30,7 +30,7 @@ def parse_short(path: str) -> ShortAddress:
     """
     match = _SHORT.fullmatch(path)
     if match is None or match["source"] == DEFAULT_SOURCE:
-        raise OriginalNotFound("no name, or a second spelling of one")
+        raise OriginalNotFound("the path has no name, or names the default source")
     try:
         # Security: check the name before a redirect can contain it.
         escape_name(match["name"])

@@ -59,7 +59,7 @@ class StorageSource:
         # The text "False" is true, and would follow links by mistake.
         for option, value in (("follow_symlinks", follow_symlinks), ("by_content", by_content)):
             if not isinstance(value, bool):
-                raise TypeError(f"{option} is True or False, not {value!r}")
+                raise TypeError(f"{option} must be True or False, not {value!r}")
         self._storage = storage
         self._follows_all = follow_symlinks
         self._by_content = by_content

@@ -224,7 +224,7 @@ def test_child_that_has_met_a_broken_file_is_replaced() -> None:
 def test_child_that_takes_too_long_is_killed(
     settings: Settings, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # A machine on which others are at work takes longer to give it a second of a core.
+    # A machine on which others are busy takes longer to give it a second of a core.
     monkeypatch.setattr(children_module, "PATIENCE", 60)
     monkeypatch.setattr(children_module, "STOPPED", 0)
     render()
@@ -269,7 +269,7 @@ def test_child_that_has_had_no_core_for_a_while_goes_on(
 
 def test_child_that_stops_while_it_speaks_is_no_fault_of_the_picture(settings: Settings) -> None:
     settings.RESIZER = {"RENDER_SECONDS": 1}
-    with pytest.raises(Busy, match="in the middle of a word"):
+    with pytest.raises(Busy, match="in the middle of an answer"):
         render("SayingHalfAWord")
 
 
@@ -374,7 +374,7 @@ def test_what_goes_wrong_in_a_child_ends_there(name: str, expected: type[Resizer
     ],
 )
 def test_header_that_is_none_is_refused(name: str) -> None:
-    with pytest.raises(UndecodableOriginal, match="no header"):
+    with pytest.raises(UndecodableOriginal, match="no valid header"):
         isolated(name).read_header(io.BytesIO(PHOTO))
 
 
@@ -523,7 +523,7 @@ def test_who_finds_all_children_at_work_waits_for_one(monkeypatch: pytest.Monkey
     monkeypatch.setattr(children_module, "BORROW_SECONDS", 0.1)
     pool = Children()
     first, second = pool.borrow(), pool.borrow()
-    with pytest.raises(Busy, match="are at work"):
+    with pytest.raises(Busy, match="are busy"):
         pool.borrow()
     monkeypatch.setattr(children_module, "BORROW_SECONDS", 10)
     with ThreadPoolExecutor(1) as threads:
@@ -651,7 +651,7 @@ def test_request_for_a_picture_that_takes_too_long_is_refused_and_the_next_is_se
     response = client.get("/img/320/a.jpg")
     assert (response.status_code, response.content) == (
         422,
-        b"The original picture would take too much work to decode.",
+        b"The original would take too much work to decode.",
     )
     assert files(variants) == []
     settings.RESIZER = {"SOURCES": sources}

@@ -182,7 +182,7 @@ def test_shortage_of_descriptors_is_no_fault_of_a_host(monkeypatch: pytest.Monke
         raise OSError(errno.EMFILE, "Too many open files")
 
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
-    with pytest.raises(Busy, match="short of something"):
+    with pytest.raises(Busy, match="short of descriptors"):
         Gate().connect("host.example", 80, FetchDeadline(5), 5)
 
 

@@ -537,7 +537,7 @@ def test_server_that_nobody_runs_is_one_sentence(client: Client, settings: Setti
         use(settings, server.url)
     response = get(client)
     assert response.status_code == 502
-    assert response.content == b"The original picture could not be fetched."
+    assert response.content == b"The original could not be fetched."
 
 
 def test_query_with_a_secret_is_not_logged(

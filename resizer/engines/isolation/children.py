@@ -105,13 +105,15 @@ class Child:
             message = receive(self._connection, seconds=seconds, most_bytes=most_bytes)
             words = json.loads(message.head)
         except TimeoutError as error:
-            raise Busy(f"child process {self.pid} stops in the middle of a word") from error
+            raise Busy(f"child process {self.pid} stopped in the middle of an answer") from error
         except (EOFError, OSError) as error:
             raise self._explain_end() from error
         except (RecursionError, ValueError) as error:
-            raise UndecodableOriginal(f"a child process says nonsense: {error!r:.200}") from error
+            raise UndecodableOriginal(
+                f"a child process sent an invalid answer: {error!r:.200}"
+            ) from error
         if not isinstance(words, dict) or words.get("task") != task.token:
-            raise UndecodableOriginal("a child process says nonsense")
+            raise UndecodableOriginal("a child process sent an invalid answer")
         return words, message.body
 
     def let_go(self) -> None:
@@ -196,7 +198,7 @@ class Children:
         most = _renders_at_once() + machine.cores()
         with self._guard:
             if not self._guard.wait_for(lambda: self._borrowed < most, BORROW_SECONDS):
-                raise Busy("all child processes are at work")
+                raise Busy("all child processes are busy")
             self._borrowed += 1
         try:
             child = self._take_idle() or _start()

@@ -207,14 +207,14 @@ def _read_header(
         name, *rest = words["header"]
         header = Header(BY_NAME[name], *rest)._replace(bytes=length)
     except (KeyError, TypeError, ValueError) as error:
-        raise UndecodableOriginal("a child process gives no header") from error
+        raise UndecodableOriginal("a child process sent no valid header") from error
     numbers = (header.width, header.height, header.frames)
     flags = (header.has_alpha, header.is_shrinkable, header.is_graphic, header.has_palette)
     is_right = header.format is found and _is_whole(header.orientation, 8)
     is_right &= all(_is_whole(number, MAX_NUMBER) for number in numbers)
     is_right &= all(type(flag) is bool for flag in flags)
     if not is_right:
-        raise UndecodableOriginal("a child process gives no header")
+        raise UndecodableOriginal("a child process sent no valid header")
     return header
 
 
@@ -240,8 +240,8 @@ def _read_rendered(variant: Variant, words: Mapping[str, Any], content: bytes) -
         is_right &= 0 <= rendered.decode_seconds < MAX_NUMBER
         is_right &= 0 <= rendered.encode_seconds < MAX_NUMBER
     except (KeyError, TypeError) as error:
-        raise UndecodableOriginal("a child process gives no variant") from error
+        raise UndecodableOriginal("a child process sent no valid variant") from error
     is_right &= sniff(content[:SNIFF_BYTES]) is variant.format
     if not is_right or not has_end(content, variant.format):
-        raise UndecodableOriginal("a child process gives no variant")
+        raise UndecodableOriginal("a child process sent no valid variant")
     return rendered

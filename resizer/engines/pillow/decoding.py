@@ -38,7 +38,7 @@ def decode(file: BinaryIO, header: Header, scale: int) -> Image.Image:
 def refuse_other(image: Image.Image, header: Header) -> None:
     """Raise UndecodableOriginal for another size than in the header: the file has changed since the checks."""
     if image.size != upright((header.width, header.height), header.orientation):
-        raise UndecodableOriginal("the size is not that of the header")
+        raise UndecodableOriginal("the size differs from the header")
 
 
 def correct_transparency(image: Image.Image) -> None:

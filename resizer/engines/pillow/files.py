@@ -101,5 +101,5 @@ def has_heic() -> bool:
 def _plugin(found: Format) -> str:
     """The name of Pillow's decoder and encoder. Raises UnsupportedFormat for HEIC without pi-heif."""
     if found is HEIC and not has_heic():
-        raise UnsupportedFormat("pi-heif is not installed")
+        raise UnsupportedFormat("pi-heif is missing. Install django-resized-img[heic]")
     return found.pillow

@@ -139,7 +139,9 @@ class Answer:
         if told is None or "Transfer-Encoding" in self.headers:
             return None
         if not _LENGTH.fullmatch(told):
-            raise SourceFailed(f"{self._url.without_query!r} has the length {told[:50]!r}")
+            raise SourceFailed(
+                f"{self._url.without_query!r} sent an invalid Content-Length: {told[:50]!r}"
+            )
         return int(told)
 
     def read(self, size: int) -> bytes:
@@ -179,7 +181,7 @@ class Fetcher:
                     yield answer
                     return
                 url = self._follow(url, answer)
-        raise SourceFailed(f"{url.without_query!r} is one redirect too many")
+        raise SourceFailed(f"{url.without_query!r} redirects too often")
 
     def _ask(
         self, url: URL, conditions: Mapping[str, str], deadline: FetchDeadline, stack: ExitStack
@@ -207,7 +209,9 @@ class Fetcher:
             # Python reads headers as Latin-1, but URLs are in UTF-8.
             target = url.join(location.encode("latin-1").decode())
         except ValueError as error:
-            raise SourceFailed(f"{url.without_query!r} redirects badly: {error}") from error
+            raise SourceFailed(
+                f"{url.without_query!r} redirects to an invalid URL: {error}"
+            ) from error
         if not self._may_get(target):
             raise SourceFailed(
                 f"{url.without_query!r} redirects to {target.without_query!r}, outside base_url and allowed_urls"

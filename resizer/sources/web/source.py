@@ -102,13 +102,13 @@ class HttpSource:
         if find_spec("requests") is None:
             raise ImportError('HttpSource needs pip install "django-resized-img[web]"')
         if isinstance(allowed_urls, str) or isinstance(networks, str):
-            raise ValueError("allowed_urls and networks are lists of texts")
+            raise ValueError("allowed_urls and networks must be lists of strings")
         if base_url is None and not allowed_urls:
             raise ValueError("HttpSource needs base_url or allowed_urls")
         if min(connect_seconds, deadline_seconds) <= 0 or (max_bytes is not None and max_bytes < 1):
-            raise ValueError("seconds and bytes are more than 0")
+            raise ValueError("connect_seconds, deadline_seconds and max_bytes must be more than 0")
         if max_redirects not in range(4):
-            raise ValueError("max_redirects is 0 to 3")
+            raise ValueError("max_redirects must be 0 to 3")
         self._base = None if base_url is None else parse_directory(base_url)
         self._allowed = [parse_pattern(one) for one in allowed_urls]
         self._gate = Gate(networks)
@@ -159,7 +159,7 @@ class HttpSource:
                 return self._base.below(name)
             url = self._parse(name)
             if url.name != name:
-                raise ValueError("an address has one spelling")
+                raise ValueError("a URL has only one spelling")
         except ValueError as error:
             raise OriginalNotFound(f"{name[:200]!r}: {error}") from error
         if not self._may_get(url):

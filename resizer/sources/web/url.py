@@ -103,29 +103,36 @@ def parse_directory(text: str) -> URL:
     """Parse the URL of a directory, and add a missing slash. Raises ValueError, also for a query."""
     url = parse(text)
     if url.query is not None:
-        raise ValueError(f"{text[:200]!r} has a query")
+        raise ValueError(f"{text[:200]!r} has a query. Remove it")
     return url if url.path.endswith("/") else url._replace(path=f"{url.path}/")
 
 
 def _read(text: str) -> URL:
     match = _ADDRESS.fullmatch(_BEYOND_ASCII.sub(lambda one: quote(one[0]), text))
     if match is None:
-        raise ValueError(f"{text[:200]!r} is no address that all read alike")
+        raise _ambiguous(text)
     scheme = match["scheme"].lower()
     port = int(match["port"] or _DEFAULT_PORTS[scheme])
     path = _PERCENT.sub(_spell, match["path"] or "/")
     plain = unquote(path)
     if _UNCLEAR.search(plain) or {".", ".."} & set(plain.split("/")) or not 0 < port < 65_536:
-        raise ValueError(f"{text[:200]!r} is no address that all read alike")
+        raise _ambiguous(text)
     query = _PERCENT.sub(_spell, match["query"]) if match["query"] else None
     return URL(scheme, match["host"].lower(), port, path, query)
+
+
+def _ambiguous(text: str) -> ValueError:
+    return ValueError(
+        f"{text[:200]!r} is not a URL all parsers read the same. Percent-encode special characters,"
+        " and leave out user names, fragments and .. steps"
+    )
 
 
 def _spell(match: re.Match[str]) -> str:
     """One spelling for each character: unreserved ones plain, others in upper case (RFC 3986 §6.2.2)."""
     digits = match[1] or ""
     if not re.fullmatch("[0-9A-Fa-f]{2}", digits):
-        raise ValueError(f"{match[0]!r} is no percent-encoding")
+        raise ValueError(f"{match[0]!r} is not percent-encoding")
     character = chr(int(digits, 16))
     return character if _UNRESERVED.fullmatch(character) else f"%{digits.upper()}"
 
