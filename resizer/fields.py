@@ -1,4 +1,4 @@
-"""`FocalPointField`: the point of a picture that crops keep in view, kept on the model that has the picture."""
+"""`FocalPointField`: the focal point of an image, on the model of the image."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class FocalPointField(models.CharField):  # type: ignore[type-arg]  # no runtime
         return self.get_prep_value(self.value_from_object(obj)) or ""
 
     def image_name(self) -> str | None:
-        """The name of the image field that the point belongs to; None if that cannot be told."""
+        """The name of the point's image field. None if there are several candidates, or none."""
         if self.image_field:
             return self.image_field
         images = [one.name for one in image_fields(self.model)]

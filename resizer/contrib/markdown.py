@@ -9,7 +9,7 @@ from markdown.postprocessors import Postprocessor
 
 from resizer.markup.rich_text import resize_html
 
-#: After all of Markdown's own, which put the HTML of the text's author back (30) and replace entities (20).
+#: Priority after Markdown's own postprocessors: they put the author's HTML back (30), and replace entities (20).
 LAST = 0
 
 

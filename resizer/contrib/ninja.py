@@ -26,7 +26,7 @@ class Candidate(Schema):
 
 
 class Source(Schema):
-    """What a `<source>` element has; the last one is the fallback format."""
+    """The attributes of a `<source>` element. The last one has the fallback format."""
 
     type: str
     media: str

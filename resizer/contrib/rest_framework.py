@@ -17,7 +17,7 @@ from resizer.markup.tags import keyword_names
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-#: Of the tag, but for those that a field has itself or that make no sense in JSON.
+#: The options of the tag, without options of a serializer field, and without options for HTML only.
 OPTIONS = keyword_names(Options.read, picture.build) - {
     "absolute",
     "attributes",
@@ -59,7 +59,7 @@ class ResizedImageField(serializers.ImageField):
             try:
                 file = self.get_attribute(instance)
             except (AttributeError, KeyError, SkipField):
-                # The serializer itself says so, or leaves it out.
+                # The serializer itself reports the error, or skips the field.
                 continue
             if isinstance(file, FieldFile):
                 yield file

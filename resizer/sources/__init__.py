@@ -76,9 +76,10 @@ def get_source(alias: str) -> Source:
 
 
 def find_by_url(url: str) -> tuple[str, str] | None:
-    """The alias of a source and the name of its original behind a URL, which is a path or "//host/path".
+    """Find the original of a URL: (alias, name). None if there is none. `url` is a path or "//host/path".
 
-    Knows the sources in the settings only. The URL may come from an attacker, and the storages of fields may be private.
+    Security: searches only the sources in the settings. The URL may come from an attacker, and the storages of fields may be
+    private.
     """
     found = [
         (alias, name)
