@@ -1,12 +1,10 @@
-"""Answer pictures before other middleware can touch them."""
+"""Responds to requests for pictures before other middleware can change the responses."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from django.urls import NoReverseMatch, Resolver404, resolve
-
-from resizer.links.addresses import mount_path
+from resizer.views import path_below_mount, serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,22 +14,15 @@ if TYPE_CHECKING:
 
 
 class ResizerMiddleware:
-    """Goes first in `MIDDLEWARE`.
+    """Put it first in `MIDDLEWARE`.
 
-    Sessions, languages and compression add `Vary`, cookies or a `Content-Encoding` to a response. A variant is the same for
-    everybody, and a shared cache must see it.
+    Sessions, languages and compression add `Vary`, cookies or a `Content-Encoding` to a response. But a picture is the
+    same for everybody, and shared caches have to know this.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        # Compare the prefix first, so that other pages are not resolved twice.
-        try:
-            if request.path.startswith(mount_path()):
-                match = resolve(request.path_info)
-                if "resizer" in match.app_names:
-                    return match.func(request, *match.args, **match.kwargs)  # type: ignore[no-any-return]
-        except (NoReverseMatch, Resolver404):
-            pass
-        return self.get_response(request)
+        path = path_below_mount(request.path_info)
+        return self.get_response(request) if path is None else serve(request, path)

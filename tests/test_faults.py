@@ -39,7 +39,6 @@ from django.db.backends.sqlite3.base import DatabaseWrapper as SQLite
 
 from config.gallery.models import Photo
 from resizer import originals, rendering, scratch, store
-from resizer.breaker import Slowness
 from resizer.engines import get_engine
 from resizer.engines.isolation.children import children
 from resizer.markup import picture
@@ -451,7 +450,7 @@ def test_storage_that_is_slow_to_open_takes_few_threads(
     client: Client, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     use_variants(settings, "tests.test_faults.HangingStorage")
-    monkeypatch.setattr(publishing, "_reading", Slowness(0, 1))
+    monkeypatch.setattr(publishing, "_reading", publishing.Slowness(0, 1))
     save("a.jpg")
     url = address()
     HangingStorage.may_answer.set()

@@ -32,8 +32,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.django_db
 
-#: Two of them choose a kind of storage, and read from it.
-MOST_FILES = 11
+MOST_FILES = 9
 PACKAGE = Path(resizer.__file__).parent
 
 

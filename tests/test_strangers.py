@@ -941,4 +941,4 @@ def test_question_of_many_fields_is_no_failure_where_it_is_read(
     save("a.jpg", photograph(SIZE))
     url = f"{printed('a.jpg')[0]}16.jpg"
     assert client.get(f"{url}?%ff=%00&x").status_code == 302
-    assert client.get(f"{url}?{'a&' * 5000}").status_code == 400
+    assert client.get(f"{url}?{'a&' * 5000}").status_code == 302

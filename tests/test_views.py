@@ -649,7 +649,7 @@ def test_error_is_one_plain_sentence(
     def fail(*_: object) -> None:
         raise error("/srv/secret/path\nsecond line")
 
-    monkeypatch.setattr(views, "verify", fail)
+    monkeypatch.setattr(store, "recall", fail)
     save("a.jpg")
     with caplog.at_level(logging.INFO, "resizer"):
         response = client.get(address())

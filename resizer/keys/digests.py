@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 
 
+# A hit needs two digests, the same ones each time.
+@functools.lru_cache(maxsize=4096)
 def digest_of(*texts: str) -> str:
     """32 hexadecimal digits for exactly these texts: BLAKE2s, 128 bits.
 

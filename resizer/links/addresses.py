@@ -19,15 +19,21 @@ from django.utils.translation import get_language
 
 from resizer.conf import Settings, get_settings
 from resizer.errors import InvalidSignature
-from resizer.keys.variant import signed_text
+from resizer.keys.variant import ParsedKey, parse_key, signed_text
+from resizer.memo import Memo
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from resizer.keys.variant import ParsedKey, Variant
+    from resizer.keys.variant import Variant
 
 SALT = "resizer.key"
 SIGNATURE_CHARACTERS = 14
+#: The most verified keys in the memory of a process. Each takes about 2 KB.
+MOST_KEYS = 4096
+
+#: Verified keys, by key and accepted signing keys.
+_read_keys: Memo[tuple[str, tuple[str, ...]], ParsedKey] = Memo(MOST_KEYS)
 
 
 def url_for(key: str) -> str:
@@ -73,6 +79,21 @@ def mount_path() -> str:
 def sign(variant: Variant) -> str:
     """Sign source, name, version and recipe with the current key."""
     return _sign(signed_text(variant), signing_keys()[0])
+
+
+def read_key(key: str) -> ParsedKey | None:
+    """Parse a key and verify its signature. None for a path in another form, such as a short URL.
+
+    Raises InvalidOption for a key in another spelling than ours, and InvalidSignature.
+    """
+    signers = signing_keys()
+    parsed = _read_keys.get((key, signers))
+    if parsed is None:
+        parsed = parse_key(key)
+        if parsed is not None:
+            verify(parsed)
+            _read_keys.remember((key, signers), parsed)
+    return parsed
 
 
 def verify(parsed: ParsedKey) -> None:

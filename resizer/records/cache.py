@@ -73,7 +73,7 @@ def drop_many(keys: Iterable[str]) -> None:
 
 
 def _try(ask: Callable[[BaseCache], Result], otherwise: Result) -> Result:
-    if not _breaker.allows_call():
+    if not (_breaker.is_closed or _breaker.allows_call()):
         return otherwise
     asked_at = time.monotonic()
     try:
@@ -88,5 +88,6 @@ def _try(ask: Callable[[BaseCache], Result], otherwise: Result) -> Result:
         if time.monotonic() - asked_at >= SLOW_SECONDS:
             _breaker.open()
         return otherwise
-    _breaker.close()
+    if not _breaker.is_closed:
+        _breaker.close()
     return result

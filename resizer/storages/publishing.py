@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from django.core.files.base import ContentFile
 
-from resizer.breaker import Slowness
-from resizer.errors import StoreFailed
+from resizer.errors import Busy, StoreFailed
 from resizer.storages.kinds import kind_of
 
 if TYPE_CHECKING:
@@ -23,6 +24,38 @@ if TYPE_CHECKING:
 SLOW_SECONDS = 1
 #: The most threads of a process that read from a slow storage at once.
 MAX_SLOW = 4
+
+
+class Slowness:
+    """Allows any number of calls at once while they are quick, and few while they are slow. Other requests need the threads."""
+
+    def __init__(self, seconds: float, most: int) -> None:
+        self._seconds = seconds
+        self._most = most
+        self._lock = threading.Lock()
+        self._is_slow = False
+        #: When each call in progress began.
+        self._begun: list[float] = []
+
+    @contextmanager
+    def asking(self) -> Iterator[None]:
+        """Raises Busy."""
+        begun_at = time.monotonic()
+        with self._lock:
+            is_slow = self._is_slow or any(self._is_over(one) for one in self._begun)
+            if is_slow and len(self._begun) >= self._most:
+                raise Busy("it is slow, and other threads wait for it already")
+            self._begun.append(begun_at)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._begun.remove(begun_at)
+                self._is_slow = self._is_over(begun_at)
+
+    def _is_over(self, begun_at: float) -> bool:
+        return time.monotonic() - begun_at > self._seconds
+
 
 _reading = Slowness(SLOW_SECONDS, MAX_SLOW)
 

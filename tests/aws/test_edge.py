@@ -16,8 +16,8 @@ from django.urls import reverse
 
 from resizer.formats import BY_EXTENSION, FALLBACKS, FORMATS
 from resizer.keys.variant import Fit, Recipe, Variant, parse_key, write_key
+from resizer.serving.responses import LED, SECURITY_HEADERS
 from resizer.storages.protocol import FOREVER
-from resizer.views import LED, SECURITY_HEADERS
 from tests.aws.deployment import CREDENTIALS
 from tests.aws.runtime import REGION
 from tests.cloudfront import TEMPLATE, Loader, load_template

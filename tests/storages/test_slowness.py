@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from resizer.breaker import Slowness
 from resizer.errors import Busy
+from resizer.storages.publishing import Slowness
 
 if TYPE_CHECKING:
     from freezegun.api import FrozenDateTimeFactory

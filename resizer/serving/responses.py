@@ -1,0 +1,159 @@
+"""Build responses: a variant, "not modified", a redirect or an error."""
+
+from __future__ import annotations
+
+import logging
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+from django.utils.encoding import iri_to_uri
+from django.utils.http import http_date, parse_etags, parse_http_date_safe, quote_etag
+
+from resizer import store
+from resizer.conf import get_settings
+from resizer.errors import StoreFailed
+from resizer.links.addresses import path_for
+from resizer.serving.messages import Response
+from resizer.storages.protocol import FOREVER
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from resizer.errors import ResizerError
+    from resizer.formats import Format
+    from resizer.serving.messages import Request
+    from resizer.store import Answer
+
+# The logger of the view, whose name projects have in LOGGING.
+logger = logging.getLogger("resizer.views")
+
+#: For redirects and for a variant shown in place of another. The original can be replaced again.
+FOR_A_MOMENT = "public, max-age=60"
+#: For responses to another spelling of a path. A cache may treat all spellings as one, and give this response to everybody.
+FOR_NOBODY = "private, no-store"
+#: Query parameter of our redirect for a variant too large for a response of the app.
+LED = "led"
+#: Escapes of unreserved characters (RFC 3986 §2.3) and of the slash. Each makes a second spelling of a URL.
+#: No proxy escapes these characters by itself.
+NEEDLESS_ESCAPE = re.compile(r"%(?:2[DEF]|3[0-9]|[46][1-9A-F]|[57][0-9A]|5F)", re.IGNORECASE)
+SECURITY_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    # Whatever a browser takes the content for, it must run and load nothing.
+    "Content-Security-Policy": "default-src 'none'; sandbox",
+}
+#: Headers of a 304, out of those of the whole response (RFC 9110 §15.4.5).
+OF_NOT_MODIFIED = ("Cache-Control", "Content-Location", "ETag", "Last-Modified")
+
+
+def respond(
+    request: Request,
+    answer: Answer,
+    key: str,
+    written_as: Format,
+    headers: Mapping[str, str] | None = None,
+) -> Response | None:
+    """The response with a variant. None if its file is gone or was replaced. Raises StoreFailed or Busy.
+
+    `headers` replace those of the same name.
+    """
+    all_headers = {
+        "Content-Type": written_as.content_type,
+        "Content-Length": str(answer.length),
+        "ETag": quote_etag(answer.etag),
+        "Last-Modified": http_date(answer.modified_at),
+        "Cache-Control": FOREVER,
+        "Server-Timing": _timing(answer),
+        **SECURITY_HEADERS,
+        **(headers or {}),
+    }
+    if not answer.is_kept:
+        all_headers["Cache-Control"] = "no-store"
+    if _is_unchanged(request, all_headers["ETag"], answer.modified_at):
+        kept = {name: all_headers[name] for name in OF_NOT_MODIFIED if name in all_headers}
+        return Response(304, kept)
+    limit = get_settings().MAX_ANSWER_BYTES
+    if limit is not None and answer.length > limit:
+        return _lead_to_storage(request, answer, key)
+    if request.method == "HEAD":
+        return Response(200, all_headers)
+    content = store.read(key, answer)
+    return None if content is None else Response(200, all_headers, content)
+
+
+def is_respelled(request: Request) -> bool:
+    """Whether the path of a request has needless escapes. False if the server does not pass on the path as sent."""
+    path = request.sent_path.partition("?")[0]
+    return "%" in path and NEEDLESS_ESCAPE.search(path) is not None
+
+
+def redirect(path: str, cache_control: str) -> Response:
+    """A redirect to a key or a short URL."""
+    return _redirect(path_for(path), cache_control)
+
+
+def refuse(path: str, error: ResizerError, cache_control: str | None = None) -> Response:
+    """Turn an error into a response. No other function chooses a status. `cache_control` replaces the error's own."""
+    level = logging.WARNING if error.status >= 500 else logging.INFO
+    logger.log(
+        level, "%d for %.300r: %s: %.500r", error.status, path, type(error).__name__, str(error)
+    )
+    headers = {
+        "Content-Type": "text/plain; charset=utf-8",
+        "Content-Length": str(len(error.public_message)),
+        "Cache-Control": cache_control or error.cache_control,
+        **SECURITY_HEADERS,
+    }
+    if error.retry_seconds is not None:
+        headers["Retry-After"] = str(error.retry_seconds)
+    return Response(error.status, headers, error.public_message.encode())
+
+
+def _is_unchanged(request: Request, etag: str, modified_at: int) -> bool:
+    """Whether the browser has this variant already (RFC 9110 §13.2.2). Dates count only without an ETag."""
+    if request.if_none_match:
+        tags = [tag.removeprefix("W/") for tag in parse_etags(request.if_none_match)]
+        return etag in tags or tags == ["*"]
+    since = parse_http_date_safe(request.if_modified_since) if request.if_modified_since else None
+    return since is not None and modified_at <= since
+
+
+def _lead_to_storage(request: Request, answer: Answer, key: str) -> Response | None:
+    """Redirect to the storage's own URL for a variant. None if the variant's file is gone.
+
+    Without such a URL, redirect to the same URL with `LED`. A CDN or web server before the app then has to respond
+    from the storage. Raises StoreFailed if it does not, or if the variant could not be kept.
+    """
+    if not answer.is_kept:
+        raise StoreFailed(f"{key!r} is larger than MAX_ANSWER_BYTES, and could not be kept")
+    if answer.content is None and not store.confirm(key):
+        return None
+    if LED in request.query.split("&"):
+        # No server before the app has looked into the storage. Another redirect would lead back here.
+        raise StoreFailed(
+            f"{key!r} is larger than MAX_ANSWER_BYTES, and no CDN or web server serves it from the storage"
+        )
+    path = path_for(key)
+    target = store.address(key) or path
+    parts = urlsplit(target)
+    if unquote(parts.path) == path and not parts.query:
+        target = f"{target}?{LED}"
+    return _redirect(target, FOR_NOBODY)
+
+
+def _redirect(target: str, cache_control: str) -> Response:
+    headers = {
+        "Location": iri_to_uri(target) or "",
+        "Content-Length": "0",
+        "Cache-Control": cache_control,
+        **SECURITY_HEADERS,
+    }
+    return Response(302, headers)
+
+
+def _timing(answer: Answer) -> str:
+    """The `Server-Timing` header (Server Timing §3): hit or miss, and the milliseconds of each step."""
+    if not answer.timings:
+        return 'resizer;desc="hit"'
+    steps = [f"{step};dur={seconds * 1000:.1f}" for step, seconds in answer.timings.items()]
+    return ", ".join(['resizer;desc="miss"', *steps])
