@@ -1,4 +1,4 @@
-"""Jinja2: the tags and functions `resized_img`, `resized_url` and `resized_css`, and the filter `resized_html`.
+"""Jinja2: the tags, functions of the same names, and the filter `resized_html`.
 
     Environment(extensions=["resizer.jinja2.ResizerExtension"])
 
@@ -15,14 +15,15 @@ from django.conf import settings as django_settings
 from jinja2 import Environment, Undefined, nodes, pass_context
 from jinja2.ext import Extension
 
+from resizer.markup.background import Background
 from resizer.markup.mistakes import tell_once
 from resizer.markup.origin import with_request
 from resizer.markup.rich_text import resize_html
 from resizer.markup.stylesheet import print_css
-from resizer.markup.vocabulary import RESIZED_IMG, RESIZED_URL
+from resizer.markup.vocabulary import TAGS
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from django.template.context import Context as DjangoContext
     from django.utils.safestring import SafeString
@@ -31,19 +32,17 @@ if TYPE_CHECKING:
 
     from resizer.markup.tags import Tag
 
-_TAGS = {tag.name: tag for tag in (RESIZED_IMG, RESIZED_URL)}
 #: Between the words of an attribute's name, such as `data-id` and `x-on:click.once`.
 _JOINTS = {"sub": "-", "colon": ":", "dot": "."}
 
 
 class ResizerExtension(Extension):
-    tags = {"resized_css", *_TAGS}
+    tags = {"resized_css", *TAGS}
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
-        environment.globals.update(
-            resized_css=_resized_css, resized_img=_resized_img, resized_url=_resized_url
-        )
+        environment.globals["resized_css"] = _resized_css
+        environment.globals.update({name: _function(tag) for name, tag in TAGS.items()})
         environment.filters["resized_html"] = resize_html
 
     def parse(self, parser: Parser) -> nodes.Node:
@@ -54,7 +53,7 @@ class ResizerExtension(Extension):
             arguments = [nodes.Keyword(name, value) for name, value in values.items()]
             css = nodes.Call(nodes.Name("resized_css", "load"), [], arguments, None, None)
             return nodes.Output([css], lineno=token.lineno)
-        tag = _TAGS[token.value]
+        tag = TAGS[token.value]
         if parser.stream.current.type == "block_end":
             parser.fail(f"{tag.name} has no original. Write it first: {tag.name} photo.image …")
         original = parser.parse_expression()
@@ -104,7 +103,7 @@ class ResizerExtension(Extension):
         data: Collection[str],
         place: str,
     ) -> Any:
-        return _run(_TAGS[name], context, original, values, data, place)
+        return _run(TAGS[name], context, original, values, data, place)
 
 
 def _read_values(parser: Parser, tag: str) -> dict[str, nodes.Expr]:
@@ -140,14 +139,12 @@ def _resized_css(context: Context, *, inline: bool = False) -> SafeString:
     return print_css(cast("DjangoContext", context), inline=inline)
 
 
-@pass_context
-def _resized_img(context: Context, original: Any, /, **values: Any) -> Any:
-    return _call(RESIZED_IMG, context, original, values)
+def _function(tag: Tag) -> Callable[..., Any]:
+    @pass_context
+    def call(context: Context, original: Any, /, **values: Any) -> Any:
+        return _call(tag, context, original, values)
 
-
-@pass_context
-def _resized_url(context: Context, original: Any, /, **values: Any) -> Any:
-    return _call(RESIZED_URL, context, original, values)
+    return call
 
 
 def _call(tag: Tag, context: Context, original: Any, values: dict[str, Any]) -> Any:
@@ -179,4 +176,7 @@ def _run(
         elif name.lower() not in tag.own:
             attributes[name] = value
     with_request(options, cast("DjangoContext", context))
-    return tag.run(original, options, attributes, data=tag.options & set(data), place=place)
+    result = tag.run(original, options, attributes, data=tag.options & set(data), place=place)
+    return (
+        result.print(cast("DjangoContext", context)) if isinstance(result, Background) else result
+    )

@@ -6,7 +6,9 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from django import template
+from django.utils.safestring import SafeString
 
+from resizer.markup.background import Background
 from resizer.markup.html import Picture, escape
 from resizer.markup.origin import with_request
 from resizer.markup.stylesheet import print_css, reminder
@@ -90,8 +92,10 @@ class ResizedNode(template.Node):
         if self.variable is not None:
             context[self.variable] = result
             return ""
+        if isinstance(result, Background):
+            return result.print(context)
         if not isinstance(result, Picture):
-            return escape(result)
+            return result if isinstance(result, SafeString) else escape(result)
         return result.__html__() + reminder(context) if result else ""
 
 

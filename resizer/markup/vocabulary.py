@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from resizer.markup import picture
+from resizer.markup import background, picture, pieces
 from resizer.markup.options import Options
 from resizer.markup.tags import Tag, keyword_names
 
@@ -21,3 +21,28 @@ RESIZED_URL = Tag(
     check=picture.check_url,
     options=keyword_names(Options.read, picture.url),
 )
+#: Options of a picture for tags that print no `img`.
+_WITHOUT_IMG = RESIZED_IMG.options - {"alt", "priority"}
+RESIZED_SRCSET = Tag(
+    name="resized_srcset",
+    make=pieces.srcset,
+    check=pieces.check_srcset,
+    options=_WITHOUT_IMG - {"formats", "sizes"} | {"format"},
+)
+RESIZED_PRELOAD = Tag(
+    name="resized_preload",
+    make=pieces.preload,
+    check=picture.check,
+    options=_WITHOUT_IMG,
+)
+RESIZED_BACKGROUND = Tag(
+    name="resized_background",
+    make=background.background,
+    check=background.check_background,
+    options=_WITHOUT_IMG - {"sizes"} | {"selector"},
+)
+
+TAGS = {
+    tag.name: tag
+    for tag in (RESIZED_IMG, RESIZED_URL, RESIZED_SRCSET, RESIZED_PRELOAD, RESIZED_BACKGROUND)
+}

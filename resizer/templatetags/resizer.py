@@ -1,9 +1,12 @@
-"""`{% load resizer %}`: the tags `resized_css`, `resized_img` and `resized_url`, and the filter `resized_html`.
+"""`{% load resizer %}`: the tags, and the filter `resized_html`.
 
 {% resized_css %}
 {% resized_img photo.image alt="A cat" width=600 class="card" data-id=photo.pk %}
 {% resized_img photo.image alt="A cat" as cat %} {{ cat.url }} {{ cat.width }}
 {% resized_url photo.image width=1200 ratio="1200/630" format="jpeg" %}
+{% resized_srcset photo.image width=600 format="avif" %}
+{% resized_preload photo.image width=600 %}
+{% resized_background photo.image selector=".hero" %}
 {{ article.body|resized_html }}
 """
 
@@ -15,7 +18,13 @@ from django import template
 
 from resizer.markup import nodes
 from resizer.markup.rich_text import resize_html
-from resizer.markup.vocabulary import RESIZED_IMG, RESIZED_URL
+from resizer.markup.vocabulary import (
+    RESIZED_BACKGROUND,
+    RESIZED_IMG,
+    RESIZED_PRELOAD,
+    RESIZED_SRCSET,
+    RESIZED_URL,
+)
 
 if TYPE_CHECKING:
     from django.template.base import Parser, Token
@@ -46,6 +55,27 @@ def resized_img(parser: Parser, token: Token) -> nodes.ResizedNode:
 def resized_url(parser: Parser, token: Token) -> nodes.ResizedNode:
     """Print the URL of one variant. Raises TemplateSyntaxError for an unknown option and for a wrong literal."""
     return nodes.parse(parser, token, RESIZED_URL)
+
+
+@register.tag
+def resized_srcset(parser: Parser, token: Token) -> nodes.ResizedNode:
+    """Print the `srcset` of one format. Raises TemplateSyntaxError for an unknown option and for a wrong literal."""
+    return nodes.parse(parser, token, RESIZED_SRCSET)
+
+
+@register.tag
+def resized_preload(parser: Parser, token: Token) -> nodes.ResizedNode:
+    """Print a `link` that loads a picture early. Raises TemplateSyntaxError for an unknown option and for a wrong literal."""
+    return nodes.parse(parser, token, RESIZED_PRELOAD)
+
+
+@register.tag
+def resized_background(parser: Parser, token: Token) -> nodes.ResizedNode:
+    """Print a `style` element for a selector, with the page's nonce. Without a selector, the value of a `style` attribute.
+
+    Raises TemplateSyntaxError for an unknown option and for a wrong literal.
+    """
+    return nodes.parse(parser, token, RESIZED_BACKGROUND)
 
 
 @register.filter(is_safe=True)
