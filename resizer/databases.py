@@ -17,7 +17,7 @@ from django.db import Error as DatabaseProblem
 from django.db import connections, router, transaction
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator
+    from collections.abc import Container, Iterator, Sequence
 
     from django.core.cache import BaseCache
     from django.db.models import Model, QuerySet
@@ -85,6 +85,20 @@ def write_row(row: Model, *, unique: str, alias: str, kept: Container[str] = ())
         # MySQL uses any unique key, and refuses a named one.
         unique_fields=[unique] if features.supports_update_conflicts_with_target else None,
     )
+
+
+def insert_missing(rows: Sequence[Model], *, alias: str, batch_size: int | None = None) -> None:
+    """Insert rows of one model, except those that exist by the model's `UNIQUE` fields."""
+    if not rows:
+        return
+    model: Any = type(rows[0])
+    objects = model._base_manager.using(alias)
+    if connections[alias].features.supports_ignore_conflicts:
+        objects.bulk_create(rows, batch_size=batch_size, ignore_conflicts=True)
+        return
+    for row in rows:
+        if not objects.filter(**{name: getattr(row, name) for name in model.UNIQUE}).exists():
+            row.save(using=alias, force_insert=True)
 
 
 def is_undone_by_deadlocks(alias: str) -> bool:

@@ -27,6 +27,7 @@ from resizer.keys.variant import parse_key, write_prefix
 from resizer.records import cache, descriptions, index
 from resizer.records.descriptions import Reference
 from resizer.rendering import render
+from resizer.signals import variant_removed, variant_rendered
 from resizer.storages import publishing
 from resizer.storages.endings import has_end
 from resizer.storages.kinds import kind_of
@@ -155,6 +156,9 @@ def delete_files(keys: Iterable[str]) -> None:
     keys = list(keys)
     cache.drop_many(_cache_key(key) for key in keys)
     publishing.remove(_storage(), keys)
+    if variant_removed.has_listeners():
+        for key in keys:
+            variant_removed.send_robust(None, key=key)
 
 
 def forget(reference: Reference) -> None:
@@ -213,17 +217,30 @@ def _ensure_row(key: str, answer: Answer) -> bool:
 def _make(description: Description, variant: Variant, key: str, deadline: Deadline) -> Answer:
     rendered, read_seconds = render(description, variant, deadline)
     rendered_at = time.perf_counter()
-    answer = _keep(description, variant, key, rendered)
+    seconds = read_seconds + rendered.decode_seconds + rendered.encode_seconds
+    answer = _keep(description, variant, key, rendered, seconds)
     timings = {
         "read": read_seconds,
         "decode": rendered.decode_seconds,
         "encode": rendered.encode_seconds,
         "store": time.perf_counter() - rendered_at,
     }
-    return replace(answer, timings=timings)
+    answer = replace(answer, timings=timings)
+    _tell_rendered(key, answer)
+    return answer
 
 
-def _keep(description: Description, variant: Variant, key: str, rendered: Rendered) -> Answer:
+def _tell_rendered(key: str, answer: Answer) -> None:
+    steps = ", ".join(f"{step} {seconds * 1000:.0f} ms" for step, seconds in answer.timings.items())
+    logger.info("Rendered %.1000s: %d bytes; %s", key, answer.length, steps)
+    variant_rendered.send_robust(
+        None, key=key, bytes=answer.length, timings=answer.timings, is_kept=answer.is_kept
+    )
+
+
+def _keep(
+    description: Description, variant: Variant, key: str, rendered: Rendered, seconds: float
+) -> Answer:
     answer = _answer(rendered.content, time.time())
     try:
         published = publish(_storage(), key, rendered.content, variant.format)
@@ -242,7 +259,7 @@ def _keep(description: Description, variant: Variant, key: str, rendered: Render
             modified_at=int(published.modified_at),
         )
         is_recorded = index.record_variant(
-            description, variant, key, answer.length, answer.modified_at
+            description, variant, key, answer.length, answer.modified_at, seconds
         )
         _remember(key, answer, is_recorded=is_recorded)
     return other or answer

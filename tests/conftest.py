@@ -20,7 +20,7 @@ from resizer import databases, originals
 from resizer.concurrency import lockfiles
 from resizer.engines.pillow import PillowEngine
 from resizer.markup import mistakes
-from resizer.records import cache, index
+from resizer.records import cache, index, tallies
 from resizer.sources import absence
 from tests import nginx, servers, tiers
 from tests.pictures import photograph
@@ -94,8 +94,10 @@ def places(tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) 
     vars(databases._thread).clear()
     absence._told_at.clear()
     mistakes.tell_once.cache_clear()
+    monkeypatch.setattr(tallies, "FLUSH_SECONDS", 3600)
     yield
     caches["default"].clear()
+    tallies.forget()
 
 
 @pytest.fixture

@@ -103,11 +103,16 @@ def has_variant(key: str) -> bool | None:
 
 
 def record_variant(
-    description: Description, variant: Variant, key: str, length: int, made_at: float
+    description: Description,
+    variant: Variant,
+    key: str,
+    length: int,
+    made_at: float,
+    render_seconds: float | None = None,
 ) -> bool:
     """Write the row of a cached variant, and of its original if missing. False if the database fails.
 
-    `length` is in bytes, `made_at` in POSIX seconds.
+    `length` is in bytes, `made_at` in POSIX seconds. Without `render_seconds`, the row keeps what it has.
     """
     if not is_configured():
         return True
@@ -127,8 +132,10 @@ def record_variant(
             format=variant.format.name,
             bytes=length,
             created_at=_moment(made_at),
+            render_ms=None if render_seconds is None else round(render_seconds * 1000),
         )
-        write_row(row, unique="digest", alias=_alias())
+        kept = {"used_at"} if row.render_ms is not None else {"used_at", "render_ms"}
+        write_row(row, unique="digest", alias=_alias(), kept=kept)
         return True
 
     return _upsert(f"{key!r} is kept but not recorded", write, False)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
-from django.db import connections
-
+from resizer.databases import insert_missing
 from resizer.keys.digests import digest_of
 from resizer.keys.variant import write_recipe
 from resizer.models import CachedVariant
@@ -72,7 +71,7 @@ def record(description: Description, found: Sequence[Found]) -> bool:
             )
             for one in found
         ]
-        _insert(rows)
+        insert_missing(rows, alias=index._alias(), batch_size=index.BATCH)
         return True
 
     return index._write(f"Variants of {description.reference} are not recorded", write, False)
@@ -98,15 +97,3 @@ def page(after: int) -> list[Row] | None:
 
 def _keys_of(keys: Iterable[str]) -> set[str]:
     return set(keys)
-
-
-def _insert(rows: list[CachedVariant]) -> None:
-    """Insert rows, except those that another process has written meanwhile."""
-    alias = index._alias()
-    features: Any = connections[alias].features
-    objects = CachedVariant._base_manager.using(alias)
-    if features.supports_ignore_conflicts:
-        objects.bulk_create(rows, batch_size=index.BATCH, ignore_conflicts=True)
-        return
-    known = recorded(row.key for row in rows) or set()
-    objects.bulk_create([row for row in rows if row.key not in known], batch_size=index.BATCH)

@@ -12,9 +12,18 @@ from django.utils.http import http_date, parse_etags, parse_http_date_safe, quot
 
 from resizer import store
 from resizer.conf import get_settings
-from resizer.errors import StoreFailed
+from resizer.errors import (
+    Busy,
+    InvalidOption,
+    InvalidSignature,
+    MethodNotAllowed,
+    OriginalNotFound,
+    StoreFailed,
+)
 from resizer.links.addresses import path_for
+from resizer.records import tallies
 from resizer.serving.messages import Response
+from resizer.signals import variant_refused, variant_served
 from resizer.storages.protocol import FOREVER
 
 if TYPE_CHECKING:
@@ -42,6 +51,8 @@ SECURITY_HEADERS = {
     # Whatever a browser takes the content for, it must run and load nothing.
     "Content-Security-Policy": "default-src 'none'; sandbox",
 }
+#: Mistakes in a request, of which strangers make many. They count as no failures.
+MISTAKES = (InvalidOption, InvalidSignature, MethodNotAllowed, OriginalNotFound)
 #: Headers of a 304, out of those of the whole response (RFC 9110 §15.4.5).
 OF_NOT_MODIFIED = ("Cache-Control", "Content-Location", "ETag", "Last-Modified")
 
@@ -53,10 +64,24 @@ def respond(
     written_as: Format,
     headers: Mapping[str, str] | None = None,
 ) -> Response | None:
-    """The response with a variant. None if its file is gone or was replaced. Raises StoreFailed or Busy.
+    """The response with a variant, counted. None if its file is gone or was replaced. Raises StoreFailed or Busy.
 
     `headers` replace those of the same name.
     """
+    response = _write(request, answer, key, written_as, headers)
+    if response is not None:
+        tallies.count_served(key, is_hit=not answer.timings)
+        variant_served.send_robust(None, key=key, bytes=answer.length, is_hit=not answer.timings)
+    return response
+
+
+def _write(
+    request: Request,
+    answer: Answer,
+    key: str,
+    written_as: Format,
+    headers: Mapping[str, str] | None,
+) -> Response | None:
     all_headers = {
         "Content-Type": written_as.content_type,
         "Content-Length": str(answer.length),
@@ -98,6 +123,11 @@ def refuse(path: str, error: ResizerError, cache_control: str | None = None) -> 
     logger.log(
         level, "%d for %.300r: %s: %.500r", error.status, path, type(error).__name__, str(error)
     )
+    if isinstance(error, Busy):
+        tallies.count(tallies.BUSY)
+    elif not isinstance(error, MISTAKES):
+        tallies.count(tallies.FAILURE)
+    variant_refused.send_robust(None, path=path, error=error)
     headers = {
         "Content-Type": "text/plain; charset=utf-8",
         "Content-Length": str(len(error.public_message)),

@@ -290,7 +290,7 @@ def test_database_that_fails_meanwhile_is_told(
         if failing == "recorded":
             patch.setattr(rows, "_keys_of", refuse)
         elif failing == "record":
-            patch.setattr(rows, "_insert", refuse)
+            patch.setattr(rows, "insert_missing", refuse)
         elif failing == "page":
             patch.setattr(rows, "Row", refuse)
         else:

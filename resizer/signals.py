@@ -1,0 +1,20 @@
+"""Django signals for projects that want to know what happens to variants.
+
+Each is sent with `send_robust`, so a receiver that fails harms no picture: Django logs its error. Receivers run in the
+request, before the response, so keep them short.
+"""
+
+from __future__ import annotations
+
+from django.dispatch import Signal
+
+#: A variant was made. `key`, `bytes`, `timings` (seconds by step: read, decode, encode, store), `is_kept` (False if the
+#: variants storage failed).
+variant_rendered = Signal()
+#: A visitor gets a variant, or hears that it is unchanged. `key`, `bytes`, `is_hit` (False if the request waited for a
+#: render).
+variant_served = Signal()
+#: A variant's file was deleted. `key`.
+variant_removed = Signal()
+#: A visitor gets an error in place of a picture. `path`, `error` (a ResizerError).
+variant_refused = Signal()
