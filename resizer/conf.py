@@ -57,6 +57,16 @@ def _text(value: object) -> str:
     return value
 
 
+def read_sizes(value: object) -> str:
+    """A `sizes` attribute. Raises ValueError for lengths that it cannot have (HTML §4.8.4.2.2)."""
+    text = _text(value)
+    if "%" in text:
+        raise ValueError('in vw or px, such as "50vw". Percent has no meaning there')
+    if re.search(r"(?:^|[\s,])[0-9.]*[1-9][0-9.]*\s*(?:,|$)", text):
+        raise ValueError('in vw or px, such as "600px". A number needs a unit')
+    return text
+
+
 def _optional_text(value: object) -> str | None:
     return None if value is None else _text(value)
 
@@ -88,6 +98,10 @@ def _widths(value: object) -> tuple[int, ...]:
     if sorted(set(value)) != list(value):
         raise expected
     return tuple(value)
+
+
+def _exact_widths(value: object) -> tuple[int, ...]:
+    return () if value in ([], ()) else _widths(value)
 
 
 def _formats(value: object) -> tuple[Format, ...]:
@@ -201,14 +215,19 @@ class Settings:
     CACHE: str = _setting("default", _text)
     #: Widths of fluid pictures, px, in rising order.
     WIDTHS: tuple[int, ...] = _setting(
-        (320, 480, 640, 800, 1080, 1200, 1366, 1600, 1920, 2560), _widths
+        (320, 480, 640, 720, 800, 1080, 1200, 1366, 1600, 1920, 2560), _widths
     )
     #: More widths, for icons and avatars, px, in rising order.
     FIXED_WIDTHS: tuple[int, ...] = _setting(
         (16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512), _widths
     )
-    #: The highest pixel density of a picture with a given width, device pixels for each CSS pixel.
-    MAX_DENSITY: int = _setting(2, _positive)
+    #: Widths only for pictures of exactly that width, or of a half or a third of it, px, in rising order. Others never
+    #: round up to them.
+    EXACT_WIDTHS: tuple[int, ...] = _setting((), _exact_widths)
+    #: The widest candidate of a picture with `width`, as a multiple of that width. On a narrow screen it may be denser.
+    WIDTH_DENSITY: int = _setting(2, _positive)
+    #: Widths of windows at which `columns` counts one more column, CSS px, in rising order.
+    BREAKPOINTS: tuple[int, ...] = _setting((768, 1024, 1280, 1536), _widths)
     #: Modern formats to offer, best first. JPEG or PNG is always offered too.
     FORMATS: tuple[Format, ...] = _setting(("avif",), _formats)
     #: More formats of originals to open: "heic" (needs pi-heif) and "tiff".
@@ -218,7 +237,7 @@ class Settings:
     #: The metadata to copy into variants. "none" copies nothing, "copyright" the copyright notice and the creator.
     METADATA: str = _setting("none", _metadata)
     #: The `sizes` attribute of a picture if the template gives none.
-    SIZES: str = _setting("100vw", _text)
+    SIZES: str = _setting("100vw", read_sizes)
     #: Scheme and host before the URLs of pictures on pages, such as "https://img.example.com". None takes the
     #: `custom_domain` of the variants storage, if its `location` is the path of the app's URLs. "" prints paths.
     HOST: str | None = _setting(None, _host)
@@ -263,8 +282,8 @@ class Settings:
 
     @property
     def listed_widths(self) -> tuple[int, ...]:
-        """All widths of both settings, px, in rising order. An original's own width is allowed as well."""
-        return _merge_widths(self)
+        """All widths of the three settings, px, in rising order. An original's own width is allowed as well."""
+        return _merge_widths(self, "WIDTHS", "FIXED_WIDTHS", "EXACT_WIDTHS")
 
     def listed_width(self, width: int) -> int:
         """Round a width in px up to a listed one. A listed width stays as it is.
@@ -274,7 +293,9 @@ class Settings:
         """
         if width in self.listed_widths:
             return width
-        steps = self.listed_widths if width < self.WIDTHS[0] else self.WIDTHS
+        steps = (
+            _merge_widths(self, "WIDTHS", "FIXED_WIDTHS") if width < self.WIDTHS[0] else self.WIDTHS
+        )
         return next((step for step in steps if step > width), self.WIDTHS[-1])
 
     def quality_of(self, variant: Variant) -> int:
@@ -310,9 +331,9 @@ class Settings:
         return 1 < frames <= MAX_FRAMES and pixels <= self.MAX_ANIMATION_PIXELS
 
 
-@functools.lru_cache(maxsize=1)
-def _merge_widths(settings: Settings) -> tuple[int, ...]:
-    return tuple(sorted({*settings.WIDTHS, *settings.FIXED_WIDTHS}))
+@functools.lru_cache(maxsize=2)
+def _merge_widths(settings: Settings, *names: str) -> tuple[int, ...]:
+    return tuple(sorted({width for name in names for width in getattr(settings, name)}))
 
 
 def read_settings(raw: object) -> tuple[Settings, list[Problem]]:

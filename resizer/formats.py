@@ -37,6 +37,8 @@ class Format:
     content_type: str
     #: Regular expression for a file's first bytes (WHATWG MIME Sniffing §6.1; AV1 Image File Format §6; ISO/IEC 23008-12 §B.4).
     magic: bytes
+    #: What the format's `codecs` parameter says in a MIME type. Empty: it has none.
+    codecs: str = ""
     #: The longest side the format or its encoders allow, px.
     max_side: int
     #: Most memory for decoding, bytes for each pixel, measured with Pillow. libvips takes the same for AVIF, less for others.
@@ -80,6 +82,7 @@ AVIF = Format(
     name="avif",
     extension="avif",
     content_type="image/avif",
+    codecs="av01",
     # The major brand, the minor version, then compatible brands: four bytes each.
     magic=rb".{4}ftyp(?:.{4})*?avi[fs]",
     max_side=16_384,

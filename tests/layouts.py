@@ -19,6 +19,16 @@ CSS
 <style nonce="{{ csp_nonce }}">{{ rules }}</style></head>
 <body>BODY</body></html>"""
 _ONE = '<p>{% resized_img "a.jpg" alt="One" width=400 %}</p>'
+#: A container of 1100 CSS px, with Bootstrap's breakpoint for two columns and Tailwind's for three.
+_COLUMNS = """
+<style>
+  .columns { display: grid; max-width: 1100px; margin: auto; }
+  @media (min-width: 768px) { .columns { grid-template-columns: repeat(min(2, COUNT), minmax(0, 1fr)); } }
+  @media (min-width: 1024px) { .columns { grid-template-columns: repeat(COUNT, minmax(0, 1fr)); } }
+</style>
+<div class="columns">{% for one in "COUNT"|rjust:COUNT %}
+{% resized_img "a.jpg" alt="Column" columns=COUNT container=1100 priority=True %}{% endfor %}
+</div>"""
 #: Each in an element of its own, with the ratio that it should have.
 _BODY = """
 <div data-ratio="4/3">{% resized_img "a.jpg" alt="A sunrise" %}</div>
@@ -45,6 +55,8 @@ def page(request: HttpRequest, framework: str) -> HttpResponse:
     if framework != "none":
         rules = (FRAMEWORKS / f"{framework}.css").read_text(encoding="utf-8")
     body = _ONE if "one" in request.GET else _BODY
+    if "columns" in request.GET:
+        body = _COLUMNS.replace("COUNT", request.GET["columns"])
     css = "{% resized_css inline=True %}" if "inline" in request.GET else "{% resized_css %}"
     if "bare" in request.GET:
         css = ""

@@ -11,14 +11,13 @@ from rest_framework.fields import SkipField
 import resizer
 from resizer import originals
 from resizer.markup import picture
-from resizer.markup.options import Options
-from resizer.markup.tags import keyword_names
+from resizer.markup.vocabulary import RESIZED_IMG
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 #: The options of the tag, without options of a serializer field, and without options for HTML only.
-OPTIONS = keyword_names(Options.read, picture.build) - {
+OPTIONS = RESIZED_IMG.options - {
     "absolute",
     "attributes",
     "default",

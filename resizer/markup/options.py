@@ -59,7 +59,7 @@ class Options:
 
         Raises ValueError for a wrong value, with the choices.
         """
-        side_width, side_height = _read_side("width", width), _read_side("height", height)
+        side_width, side_height = read_side("width", width), read_side("height", height)
         pair = _read_ratio(ratio)
         if None not in (side_width, side_height, pair):
             raise ValueError("width, height and ratio are given. Remove one: two give the third.")
@@ -158,7 +158,8 @@ def _read_number(value: object) -> int | None:
     return int(Decimal(text).quantize(Decimal(1), ROUND_HALF_UP))
 
 
-def _read_side(option: str, value: object) -> int | None:
+def read_side(option: str, value: object) -> int | None:
+    """A number, rounded, at least 1. Raises ValueError for anything else, but for what `is_nothing`."""
     if is_nothing(value):
         return None
     side = _read_number(value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.conf import settings as django_settings
 from django.db.models.fields.files import FieldFile
@@ -16,8 +16,9 @@ from resizer.formats import BY_NAME, JPEG
 from resizer.keys.geometry import height_of
 from resizer.keys.variant import write_stem
 from resizer.links.addresses import sign, url_for
-from resizer.markup.candidates import PLAIN_WIDTH, ladder_of, sizes_of
+from resizer.markup.candidates import PLAIN_WIDTH, ladder_of
 from resizer.markup.html import NOTHING, Candidates, Picture, VariantURL
+from resizer.markup.layout import LAYOUT_OPTIONS, Layout, check_exact
 from resizer.markup.mistakes import is_url, mistaken_original, tell_once
 from resizer.markup.options import Options, is_nothing, read_flag, read_format, read_formats
 from resizer.markup.origin import check_absolute, read_origin
@@ -42,14 +43,13 @@ def build(
     *,
     alt: object = STORED,
     default: File = None,
-    sizes: object = None,
     formats: str | Iterable[str] | None = None,
     priority: object = False,
     absolute: object = False,
     attributes: Mapping[str, Any] | None = None,
     **options: object,
 ) -> Picture:
-    """Make the picture of an original; `options` are those of `Options`.
+    """Make the picture of an original; `options` are those of `Options` and of `Layout`.
 
     Without `alt`, the stored alternative text is printed. With DEBUG, raises ValueError if there is none.
     An empty field gives the picture of `default`, or nothing. An original that cannot be resized is shown as it is, and
@@ -60,7 +60,6 @@ def build(
         file,
         alt=alt,
         default=default,
-        sizes=sizes,
         formats=formats,
         priority=priority,
         attributes=attributes,
@@ -74,13 +73,12 @@ def _build(
     *,
     alt: object,
     default: File,
-    sizes: object,
     formats: str | Iterable[str] | None,
     priority: object,
     attributes: Mapping[str, Any] | None,
     **options: object,
 ) -> Picture:
-    choice, modern, loading = _read(formats=formats, priority=priority, **options)
+    choice, layout, modern, loading = _read(formats=formats, priority=priority, **options)
     all_attributes = loading | dict(attributes or {})
     stored = read_stored(file)
     try:
@@ -95,9 +93,9 @@ def _build(
         return _as_it_is(stored.file, choice.box(), choice, alt, all_attributes)
     alt = read_alt(alt, stored, description.words)
     recipe, css_width = choice.settle(description, stored.focal)
-    ladder = ladder_of(css_width, description.widest_offered(recipe))
+    ladder = ladder_of(layout, css_width, description.widest_offered(recipe))
     widest_offered = ladder.widths[-1]
-    shown_width = css_width or widest_offered
+    shown_width = css_width or min(widest_offered, layout.widest() or widest_offered)
     box = (shown_width, height_of(shown_width, description.size, recipe))
     if description.is_broken:
         return _as_it_is(stored.file, box, choice, alt, all_attributes)
@@ -124,11 +122,13 @@ def _build(
         if tallest <= target.max_side
     ]
     has_choice = len(ladder.widths) > 1
+    is_lazy = all_attributes.get("loading") == "lazy"
+    sizes = layout.sizes(css_width, is_lazy=is_lazy) if has_choice and ladder.is_fluid else ""
     return Picture(
         url=f"{still_stem}{plain}.{standby.extension}",
         srcset=ladder.srcset(still_stem, standby) if has_choice else "",
         candidates=tuple(candidates),
-        sizes=sizes_of(sizes, css_width, all_attributes) if has_choice and ladder.is_fluid else "",
+        sizes=sizes,
         width=box[0],
         height=box[1],
         alt=alt,
@@ -139,7 +139,6 @@ def _build(
 def check(
     *,
     alt: object = "",
-    sizes: object = None,
     default: object = None,
     absolute: object = False,
     **options: Any,
@@ -150,13 +149,29 @@ def check(
     _read(**options)
 
 
+class _Given(NamedTuple):
+    """The options of a picture, checked."""
+
+    choice: Options
+    layout: Layout
+    modern: tuple[Format, ...]
+    #: Attributes for loading.
+    loading: dict[str, Any]
+
+
 def _read(
     *, formats: str | Iterable[str] | None = None, priority: object = False, **options: object
-) -> tuple[Options, tuple[Format, ...], dict[str, Any]]:
-    """The options of the recipe, the modern formats, and the attributes for loading."""
-    choice = Options.read(**options)
-    modern = read_formats(formats)
-    return choice, modern, _loading(priority=read_flag("priority", priority))
+) -> _Given:
+    placed = {name: options.pop(name) for name in LAYOUT_OPTIONS & options.keys()}
+    choice, layout = Options.read(**options), Layout.read(**placed)
+    if layout.is_exact:
+        check_exact(choice.width)
+    return _Given(
+        choice,
+        layout,
+        read_formats(formats),
+        _loading(priority=read_flag("priority", priority)),
+    )
 
 
 def url(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from resizer.markup import background, picture, pieces
+from resizer.markup.layout import Layout
 from resizer.markup.options import Options
 from resizer.markup.tags import Tag, keyword_names
 
@@ -10,7 +11,7 @@ RESIZED_IMG = Tag(
     name="resized_img",
     make=picture.build,
     check=picture.check,
-    options=keyword_names(Options.read, picture.build) - {"attributes"},
+    options=keyword_names(Options.read, Layout.read, picture.build) - {"attributes"},
     takes_attributes=True,
     required={"alt": 'Describe the picture, or write alt="" for decoration.'},
     own=frozenset({"src", "srcset"}),
@@ -39,7 +40,7 @@ RESIZED_BACKGROUND = Tag(
     name="resized_background",
     make=background.background,
     check=background.check_background,
-    options=_WITHOUT_IMG - {"sizes"} | {"selector"},
+    options=_WITHOUT_IMG - {"sizes", "columns", "container", "layout"} | {"selector"},
 )
 
 TAGS = {

@@ -48,7 +48,7 @@ def candidates(srcset: str) -> list[str]:
 
 def test_fluid_picture_has_every_listed_width() -> None:
     made = build()
-    ladder = [320, 480, 640, 800, 1080, 1200, 1366, 1600, 1920, 2560]
+    ladder = [320, 480, 640, 720, 800, 1080, 1200, 1366, 1600, 1920, 2560]
     assert candidates(made.srcset) == [f"{width}.jpg {width}w" for width in ladder]
     (avif,) = made.candidates
     assert avif.content_type == "image/avif"
@@ -96,7 +96,7 @@ def test_width_limits_the_candidates_to_twice_as_many_pixels() -> None:
 
 
 def test_density_can_be_raised(settings: Settings) -> None:
-    settings.RESIZER = {"MAX_DENSITY": 3}
+    settings.RESIZER = {"WIDTH_DENSITY": 3}
     assert candidates(build(width=600).srcset)[-1] == "1920.jpg 1920w"
     assert candidates(build(width=48).srcset) == ["48.jpg 1x", "96.jpg 2x", "192.jpg 3x"]
 
@@ -264,7 +264,7 @@ def test_format_that_cannot_be_so_tall_is_left_out() -> None:
 
 
 def test_no_candidate_is_too_large_to_be_made(client: Client, settings: Settings) -> None:
-    settings.RESIZER = {"MAX_VARIANT_PIXELS": 480 * 640, "MAX_DENSITY": 4}
+    settings.RESIZER = {"MAX_VARIANT_PIXELS": 480 * 640, "WIDTH_DENSITY": 4}
     # Its own width is near a listed one, and beyond the limit.
     made = build((500, 667))
     assert candidates(made.srcset) == ["320.jpg 320w", "480.jpg 480w"]
@@ -283,7 +283,7 @@ def test_transparency_falls_back_to_png() -> None:
 def test_html_of_the_default() -> None:
     html = str(build((500, 400), alt="A <cat>"))
     assert re.sub(r"/img/a\.jpg/[0-9a-f]{8}-[\w-]{14}/", "…/", html) == (
-        '<picture><source type="image/avif" srcset="…/320.avif 320w, …/500.avif 500w" '
+        '<picture><source type="image/avif;codecs=av01" srcset="…/320.avif 320w, …/500.avif 500w" '
         'sizes="auto, 100vw"><img src="…/500.jpg" srcset="…/320.jpg 320w, …/500.jpg 500w" '
         'sizes="auto, 100vw" width="500" height="400" alt="A &lt;cat&gt;" loading="lazy" '
         'decoding="async"></picture>'
@@ -681,7 +681,9 @@ def test_drawing_of_few_colours_falls_back_to_png() -> None:
     drawing.paste((40, 60, 210), (100, 100, 300, 200))
     save("a.png", encode(drawing.quantize(4), "PNG"))
     made = picture.build("a.png", alt="")
-    assert candidates(made.srcset) == [f"{width}.png {width}w" for width in (320, 480, 640, 800)]
+    assert candidates(made.srcset) == [
+        f"{width}.png {width}w" for width in (320, 480, 640, 720, 800)
+    ]
     assert made.url.endswith("/800.png")
     assert picture.url("a.png").endswith("/800.png")
     assert candidates(picture.build("a.png", alt="", formats=["avif"]).candidates[0].srcset)[0] == (
