@@ -7,7 +7,8 @@ W003 redirects to a bucket with unsigned URLs ·
 W004 no lock between hosts or processes (only with --deploy) ·
 W005 a signing key can be guessed (only with --deploy) ·
 W007 a storage of a model field cannot be loaded ·
-W008 originals of a closed source inside an open one
+W008 originals of a closed source inside an open one ·
+W009 a host of pictures that Django refuses
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from django.core.checks import CheckMessage, Error, Warning, register
 from django.core.checks.security.base import SECRET_KEY_INSECURE_PREFIX
 from django.core.exceptions import ImproperlyConfigured
 from django.core.files.storage import storages
+from django.http.request import split_domain_port, validate_host
 from django.urls import NoReverseMatch
 from django.utils.encoding import force_str
 
@@ -28,7 +30,7 @@ from resizer.concurrency import lockfiles
 from resizer.concurrency.locks import locking_cache
 from resizer.conf import get_settings, read_settings
 from resizer.engines import load_engine
-from resizer.links.addresses import mount_path, signing_keys
+from resizer.links.addresses import host, mount_path, signing_keys
 from resizer.sources import StorageSource, get_sources
 from resizer.sources.fields import field_failures
 from resizer.sources.identity import lies_in, share_place
@@ -66,6 +68,7 @@ def check_settings(**_: Any) -> list[CheckMessage]:
         *_check_fields(),
         *_check_open_sources(),
         *_check_middleware(),
+        *_check_host(),
         *_check_signing(),
     ]
 
@@ -270,9 +273,30 @@ def _check_signing() -> Iterator[CheckMessage]:
         )
 
 
-def _check_middleware() -> Iterator[CheckMessage]:
+def _check_host() -> Iterator[CheckMessage]:
+    try:
+        name, _port = split_domain_port(host().partition("//")[2])
+    except NoReverseMatch:
+        # E004 says so.
+        return
     middleware = list(django_settings.MIDDLEWARE)
-    before = middleware[: middleware.index(OURS)] if OURS in middleware else middleware
+    refuses = "django.middleware.common.CommonMiddleware" in _before_ours(middleware)
+    if not name or not refuses or validate_host(name, django_settings.ALLOWED_HOSTS):
+        return
+    yield Warning(
+        f"Pages print the host {host()!r} before pictures, but ALLOWED_HOSTS lacks {name!r}. Django refuses its requests.",
+        hint=f"Put {OURS!r} first in MIDDLEWARE, or add {name!r} to ALLOWED_HOSTS. If a CDN there sends the name of the"
+        " site, silence this check.",
+        id="resizer.W009",
+    )
+
+
+def _before_ours(middleware: list[str]) -> list[str]:
+    return middleware[: middleware.index(OURS)] if OURS in middleware else middleware
+
+
+def _check_middleware() -> Iterator[CheckMessage]:
+    before = _before_ours(list(django_settings.MIDDLEWARE))
     changing = [name for name in before if name in CHANGING]
     if django_settings.SESSION_SAVE_EVERY_REQUEST and SESSIONS in before:
         # It would put a visitor's session cookie into a response for everybody.

@@ -158,6 +158,15 @@ def _host(value: object) -> str | None:
     return value.removesuffix("/")
 
 
+def _allow_origin(value: object) -> str | None:
+    if value == "*" and isinstance(value, str):
+        return value
+    try:
+        return _host(value) or None
+    except ValueError:
+        raise ValueError('"*", or one origin such as "https://www.example.com"') from None
+
+
 def _sources(value: object) -> Mapping[str, SourceSettings]:
     expected = ValueError(
         'a dict such as {"default": {"BACKEND": "dotted.path", "OPTIONS": {}, "OPEN": False}}.'
@@ -241,6 +250,9 @@ class Settings:
     #: Scheme and host before the URLs of pictures on pages, such as "https://img.example.com". None takes the
     #: `custom_domain` of the variants storage, if its `location` is the path of the app's URLs. "" prints paths.
     HOST: str | None = _setting(None, _host)
+    #: The origin whose scripts may read pictures, as `Access-Control-Allow-Origin`: "*", or one such as
+    #: "https://www.example.com". None allows no other origin.
+    ALLOW_ORIGIN: str | None = _setting(None, _allow_origin)
     #: The key that signs URLs. None uses `SECRET_KEY` and its fallbacks.
     SIGNING_KEY: str | None = _setting(None, _optional_text)
     #: Former signing keys. URLs signed with them still work.

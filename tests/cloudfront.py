@@ -125,10 +125,12 @@ def edges(
     (group,) = distribution["OriginGroups"]["Items"]
     assert behaviour["TargetOriginId"] == group["Id"]
     assert [one["OriginId"] for one in group["Members"]["Items"]] == ["variants", "function"]
-    security = resources["PicturesHeaders"]["ResponseHeadersPolicyConfig"]["SecurityHeadersConfig"]
+    policy = resources["PicturesHeaders"]["ResponseHeadersPolicyConfig"]
+    security = policy["SecurityHeadersConfig"]
     added = {
         "Content-Security-Policy": security["ContentSecurityPolicy"]["ContentSecurityPolicy"],
         "X-Content-Type-Options": "nosniff" if security["ContentTypeOptions"] else "",
+        **{one["Header"]: one["Value"] for one in policy["CustomHeadersConfig"]["Items"]},
     }
     directory.mkdir(parents=True)
     (directory / "edge.js").write_text(resources["Normalise"]["FunctionCode"] + CALL)

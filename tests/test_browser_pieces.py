@@ -54,6 +54,7 @@ def icon(_request: HttpRequest) -> HttpResponse:
 urlpatterns = [
     path("img/", include("resizer.urls")),
     path("favicon.ico", icon),
+    path("isolated/", lambda request: isolated(request)),
     path("<name>/", page),
 ]
 
@@ -98,3 +99,54 @@ def test_one_file_is_loaded(live_server: LiveServer, settings: Settings, name: s
         assert url.endswith(".avif")
         needed = min(LAYOUTS.get(name, width), width) * min(density, 2)
         assert int(url.rpartition("/")[2].partition(".")[0]) >= min(needed, 2560)
+
+
+CANVAS = """async () => {
+    const image = document.images[0];
+    await image.decode();
+    const canvas = document.createElement("canvas");
+    canvas.getContext("2d").drawImage(image, 0, 0);
+    try { canvas.toDataURL(); return "read"; } catch (error) { return error.name; }
+}"""
+
+
+def isolated(request: HttpRequest) -> HttpResponse:
+    """A page that isolates itself from other origins, with a picture of another one."""
+    crossorigin = request.GET.get("crossorigin")
+    text = '{% load resizer %}{% resized_img "a.jpg" alt="" width=48 crossorigin=crossorigin %}'
+    response = HttpResponse(Template(text).render(Context({"crossorigin": crossorigin})))
+    response.headers["Cross-Origin-Embedder-Policy"] = "require-corp"
+    return response
+
+
+def look(url: str) -> str:
+    with open_browser() as browser:
+        page = browser.new_page()
+        page.goto(url, wait_until="networkidle")
+        if not page.evaluate("document.images[0].naturalWidth"):
+            return "not shown"
+        return str(page.evaluate(CANVAS))
+
+
+@pytest.mark.parametrize(
+    ("allowed", "query", "outcome"),
+    [
+        (None, "", "SecurityError"),
+        (None, "?crossorigin=anonymous", "not shown"),
+        ("page", "?crossorigin=anonymous", "read"),
+        ("*", "?crossorigin=anonymous", "read"),
+    ],
+)
+def test_pictures_of_another_host_are_shown_and_read_where_allowed(
+    live_server: LiveServer, settings: Settings, allowed: str | None, query: str, outcome: str
+) -> None:
+    settings.ROOT_URLCONF = "tests.test_browser_pieces"
+    save("a.jpg")
+    page = live_server.url
+    settings.RESIZER = {
+        "HOST": page.replace("localhost", "127.0.0.1"),
+        "ALLOW_ORIGIN": page if allowed == "page" else allowed,
+    }
+    assert settings.RESIZER["HOST"] != page
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(look, f"{page}/isolated/{query}").result() == outcome

@@ -264,3 +264,26 @@ def test_key_that_can_be_guessed(
     settings.RESIZER = values
     assert ids() == []
     assert deployment_ids() == ["resizer.W005"]
+
+
+COMMON = "django.middleware.common.CommonMiddleware"
+
+
+@pytest.mark.parametrize(
+    ("host", "allowed", "middleware", "found"),
+    [
+        ("https://img.example.com", ["www.example.com"], [COMMON], ["resizer.W009"]),
+        ("https://img.example.com:8443", [".example.com"], [COMMON], []),
+        ("https://img.example.com", ["www.example.com"], [OURS, COMMON], []),
+        ("https://img.example.com", ["www.example.com"], [COMMON, OURS], ["resizer.W009"]),
+        ("https://img.example.com", ["www.example.com"], [], []),
+        ("", ["www.example.com"], [COMMON], []),
+    ],
+)
+def test_host_that_django_refuses(
+    settings: Settings, host: str, allowed: list[str], middleware: list[str], found: list[str]
+) -> None:
+    settings.RESIZER = {"HOST": host}
+    settings.ALLOWED_HOSTS = allowed
+    settings.MIDDLEWARE = middleware
+    assert ids() == found

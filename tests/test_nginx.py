@@ -33,6 +33,7 @@ HEADERS = (
     "Last-Modified",
     "X-Content-Type-Options",
     "Content-Security-Policy",
+    "Cross-Origin-Resource-Policy",
     "Vary",
     "Set-Cookie",
 )

@@ -97,8 +97,29 @@ def test_headers_of_a_variant(client: Client, variants: Path) -> None:
             "Cache-Control": "public, max-age=31536000, immutable",
             "X-Content-Type-Options": "nosniff",
             "Content-Security-Policy": "default-src 'none'; sandbox",
+            "Cross-Origin-Resource-Policy": "cross-origin",
         }
         assert not response.cookies
+
+
+def test_scripts_of_an_origin_may_read_pictures_if_the_settings_say_so(
+    client: Client, settings: Settings
+) -> None:
+    settings.RESIZER = {"ALLOW_ORIGIN": "https://www.example.com", **OPEN}
+    save("a.jpg")
+    answers = [
+        client.get(address()),
+        client.head(address()),
+        client.get("/img/a.jpg"),
+        # A browser asks redirects and errors for it, too.
+        client.get("/img/500/a.jpg"),
+        client.get("/img/absent.jpg"),
+        client.post("/img/a.jpg"),
+    ]
+    assert [response.status_code for response in answers] == [200, 200, 200, 302, 404, 405]
+    for response in answers:
+        assert response["Access-Control-Allow-Origin"] == "https://www.example.com"
+        assert "Origin" not in response.get("Vary", "")
 
 
 def test_head_tells_the_same_without_a_body(client: Client) -> None:

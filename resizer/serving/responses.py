@@ -50,6 +50,8 @@ SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     # Whatever a browser takes the content for, it must run and load nothing.
     "Content-Security-Policy": "default-src 'none'; sandbox",
+    # Pages of other origins that isolate themselves may show it (HTML §7.1.4): whoever has its URL may see it.
+    "Cross-Origin-Resource-Policy": "cross-origin",
 }
 #: Mistakes in a request, of which strangers make many. They count as no failures.
 MISTAKES = (InvalidOption, InvalidSignature, MethodNotAllowed, OriginalNotFound)
@@ -89,7 +91,7 @@ def _write(
         "Last-Modified": http_date(answer.modified_at),
         "Cache-Control": FOREVER,
         "Server-Timing": _timing(answer),
-        **SECURITY_HEADERS,
+        **_common_headers(),
         **(headers or {}),
     }
     if not answer.is_kept:
@@ -132,7 +134,7 @@ def refuse(path: str, error: ResizerError, cache_control: str | None = None) -> 
         "Content-Type": "text/plain; charset=utf-8",
         "Content-Length": str(len(error.public_message)),
         "Cache-Control": cache_control or error.cache_control,
-        **SECURITY_HEADERS,
+        **_common_headers(),
     }
     if error.retry_seconds is not None:
         headers["Retry-After"] = str(error.retry_seconds)
@@ -176,9 +178,17 @@ def _redirect(target: str, cache_control: str) -> Response:
         "Location": iri_to_uri(target) or "",
         "Content-Length": "0",
         "Cache-Control": cache_control,
-        **SECURITY_HEADERS,
+        **_common_headers(),
     }
     return Response(302, headers)
+
+
+def _common_headers() -> dict[str, str]:
+    """Headers of every response. A browser wants permission of redirects and errors, too (Fetch §4.10)."""
+    origin = get_settings().ALLOW_ORIGIN
+    if origin is None:
+        return SECURITY_HEADERS
+    return {**SECURITY_HEADERS, "Access-Control-Allow-Origin": origin}
 
 
 def _timing(answer: Answer) -> str:

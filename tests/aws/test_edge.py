@@ -89,7 +89,13 @@ def test_template_sends_the_headers_that_the_app_sends() -> None:
     policy = load_template()["PicturesHeaders"]["ResponseHeadersPolicyConfig"]
     security = policy["SecurityHeadersConfig"]
     # CloudFormation knows nosniff as ContentTypeOptions, which has no other value.
-    assert set(SECURITY_HEADERS) == {"Content-Security-Policy", "X-Content-Type-Options"}
+    assert set(SECURITY_HEADERS) == {
+        "Content-Security-Policy",
+        "Cross-Origin-Resource-Policy",
+        "X-Content-Type-Options",
+    }
+    (custom,) = policy["CustomHeadersConfig"]["Items"]
+    assert SECURITY_HEADERS[custom["Header"]] == custom["Value"]
     assert security["ContentTypeOptions"] == {"Override": True}
     assert security["ContentSecurityPolicy"] == {
         "ContentSecurityPolicy": SECURITY_HEADERS["Content-Security-Policy"],

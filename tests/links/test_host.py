@@ -55,6 +55,18 @@ def test_host_of_another_spelling_is_refused(host: object) -> None:
     assert values.HOST is None
 
 
+@pytest.mark.parametrize("origin", ["*", "https://www.example.com", None])
+def test_origin_that_may_read_is_one_or_all(origin: str | None) -> None:
+    values, problems = read_settings({"ALLOW_ORIGIN": origin})
+    assert (values.ALLOW_ORIGIN, problems) == (origin, [])
+
+
+@pytest.mark.parametrize("origin", ["www.example.com", "https://*.example.com", ["*"], "null"])
+def test_origin_that_may_read_is_not_a_pattern(origin: object) -> None:
+    _values, (problem,) = read_settings({"ALLOW_ORIGIN": origin})
+    assert problem.hint == 'It is "*", or one origin such as "https://www.example.com".'
+
+
 def test_pages_print_the_host_and_responses_stay_on_theirs(
     settings: Settings, client: Client
 ) -> None:
