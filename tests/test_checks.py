@@ -287,3 +287,11 @@ def test_host_that_django_refuses(
     settings.ALLOWED_HOSTS = allowed
     settings.MIDDLEWARE = middleware
     assert ids() == found
+
+
+def test_host_of_a_project_without_our_urls(settings: Settings) -> None:
+    options = {"bucket_name": "b", "custom_domain": "cdn.example.com", "location": "img"}
+    storage = {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": options}
+    settings.STORAGES = {**settings.STORAGES, "resizer": storage}
+    settings.ROOT_URLCONF = "django.contrib.auth.urls"
+    assert ids() == ["resizer.E004"]
