@@ -2,6 +2,7 @@
 
 E001 unknown key · E002 wrong value · E003 no storage for variants · E004 URLs not included · E005 a class cannot be loaded ·
 E006 no encoder or decoder for a format · E007 variants among the originals · E008 no signing key, or an empty one ·
+E009 a mistake in a preset or in the defaults ·
 W001 variants kept in the media directory or in memory · W002 middleware before ours changes pictures ·
 W003 redirects to a bucket with unsigned URLs ·
 W004 no lock between hosts or processes (only with --deploy) ·
@@ -31,6 +32,8 @@ from resizer.concurrency.locks import locking_cache
 from resizer.conf import get_settings, read_settings
 from resizer.engines import load_engine
 from resizer.links.addresses import host, mount_path, signing_keys
+from resizer.markup import picture
+from resizer.markup.mistakes import mistaken_option
 from resizer.sources import StorageSource, get_sources
 from resizer.sources.fields import field_failures
 from resizer.sources.identity import lies_in, share_place
@@ -70,6 +73,7 @@ def check_settings(**_: Any) -> list[CheckMessage]:
         *_check_middleware(),
         *_check_host(),
         *_check_signing(),
+        *_check_presets(),
     ]
 
 
@@ -271,6 +275,26 @@ def _check_signing() -> Iterator[CheckMessage]:
             hint="Remove the empty string from SECRET_KEY_FALLBACKS.",
             id="resizer.E008",
         )
+
+
+def _check_presets() -> Iterator[CheckMessage]:
+    settings = get_settings()
+    entries = {"RESIZER['DEFAULTS']": settings.DEFAULTS}
+    entries |= {f"RESIZER['PRESETS'][{name!r}]": each for name, each in settings.PRESETS.items()}
+    for place, entry in entries.items():
+        options = {name: value for name, value in entry.items() if name in picture.OPTIONS}
+        try:
+            for name in entry.keys() - options.keys():
+                advice = mistaken_option(name, picture.OPTIONS)
+                if advice:
+                    raise ValueError(f"{name!r} is no option. {advice}")
+            picture.check(**options)
+        except ValueError as error:
+            yield Error(
+                f"{place} has a mistake: {error}",
+                hint="Correct it. Until then, tags that use it are errors.",
+                id="resizer.E009",
+            )
 
 
 def _check_host() -> Iterator[CheckMessage]:

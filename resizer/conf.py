@@ -192,6 +192,51 @@ def _sources(value: object) -> Mapping[str, SourceSettings]:
     return sources
 
 
+#: Names that belong to one picture, or are set by the tag.
+_NOT_IN_PRESETS = frozenset({"alt", "attributes", "preset", "src", "srcset"})
+
+
+def _defaults(value: object) -> Mapping[str, Any]:
+    expected = ValueError('a dict of options and attributes, such as {"quality": "high"}')
+    if not isinstance(value, Mapping) or not all(isinstance(name, str) for name in value):
+        raise expected
+    wrong = sorted(_NOT_IN_PRESETS & value.keys())
+    if wrong:
+        raise ValueError(
+            f"a dict of options and attributes without {wrong[0]}, which belongs into the tag"
+        )
+    return dict(value)
+
+
+def _presets(value: object) -> Mapping[str, Mapping[str, Any]]:
+    """Presets by name. Those that extend others have the entries of the others too."""
+    expected = ValueError(
+        'a dict such as {"card": {"width": 400, "ratio": "3/2"}}. A name has 1 to 64 letters, digits, - and _.'
+        ' An entry may extend another: {"large": {"extends": "card", "width": 800}}'
+    )
+    if not isinstance(value, Mapping):
+        raise expected
+    for name, entry in value.items():
+        if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9_\-]{1,64}", name):
+            raise expected
+        if not isinstance(entry, Mapping):
+            raise expected
+    return {name: _defaults(_extended(name, value, ())) for name in value}
+
+
+def _extended(name: str, presets: Mapping[str, Any], below: tuple[str, ...]) -> dict[str, Any]:
+    """A preset with what it extends. `below` are the presets that extend it, first to last."""
+    if name in below:
+        raise ValueError(f"a dict of presets. {' extends '.join((*below, name))}: that has no end")
+    entry = dict(presets[name])
+    other = entry.pop("extends", None)
+    if other is None:
+        return entry
+    if other not in presets:
+        raise ValueError(f"a dict of presets. {name!r} extends {other!r}, which is unknown")
+    return {**_extended(other, presets, (*below, name)), **entry}
+
+
 DEFAULT_QUALITIES: Mapping[str, Mapping[str, int]] = {
     level: {row.name: getattr(row.levels, level) for row in FORMATS if row.levels}
     for level in Levels._fields
@@ -253,6 +298,10 @@ class Settings:
     #: The origin whose scripts may read pictures, as `Access-Control-Allow-Origin`: "*", or one such as
     #: "https://www.example.com". None allows no other origin.
     ALLOW_ORIGIN: str | None = _setting(None, _allow_origin)
+    #: Options and attributes of all pictures. Those of a preset win, and those of a tag.
+    DEFAULTS: Mapping[str, Any] = _setting({}, _defaults)
+    #: Options and attributes with a name, for `preset="name"`. `extends` names another preset.
+    PRESETS: Mapping[str, Mapping[str, Any]] = _setting({}, _presets)
     #: The key that signs URLs. None uses `SECRET_KEY` and its fallbacks.
     SIGNING_KEY: str | None = _setting(None, _optional_text)
     #: Former signing keys. URLs signed with them still work.

@@ -16,6 +16,7 @@ from resizer.formats import BY_NAME, JPEG
 from resizer.keys.geometry import height_of
 from resizer.keys.variant import write_stem
 from resizer.links.addresses import sign, url_for
+from resizer.markup import presets
 from resizer.markup.candidates import PLAIN_WIDTH, ladder_of
 from resizer.markup.html import NOTHING, Candidates, Picture, VariantURL
 from resizer.markup.layout import LAYOUT_OPTIONS, Layout, check_exact
@@ -23,6 +24,7 @@ from resizer.markup.mistakes import is_url, mistaken_original, tell_once
 from resizer.markup.options import Options, is_nothing, read_flag, read_format, read_formats
 from resizer.markup.origin import check_absolute, read_origin
 from resizer.markup.stored import STORED, Stored, read_alt, read_stored
+from resizer.markup.tags import keyword_names
 from resizer.records.descriptions import NO_WORDS
 from resizer.sources import get_source, source_of
 from resizer.sources.files import storage_errors
@@ -42,44 +44,46 @@ def build(
     file: File,
     *,
     alt: object = STORED,
+    preset: object = None,
     default: File = None,
     formats: str | Iterable[str] | None = None,
-    priority: object = False,
-    absolute: object = False,
+    priority: object = None,
+    absolute: object = None,
     attributes: Mapping[str, Any] | None = None,
     **options: object,
 ) -> Picture:
     """Make the picture of an original; `options` are those of `Options` and of `Layout`.
 
+    They win over those of the preset, and these over `DEFAULTS`.
     Without `alt`, the stored alternative text is printed. With DEBUG, raises ValueError if there is none.
     An empty field gives the picture of `default`, or nothing. An original that cannot be resized is shown as it is, and
     logged: a page never fails because of a picture. Raises ValueError for a wrong option.
     """
-    origin = read_origin(absolute)
-    made = _build(
-        file,
-        alt=alt,
-        default=default,
-        formats=formats,
-        priority=priority,
-        attributes=attributes,
+    given: dict[str, Any] = {
+        "default": default,
+        "formats": formats,
+        "priority": priority,
+        "absolute": absolute,
         **options,
-    )
-    return made.on(origin)
+    }
+    below = presets.find(preset, OPTIONS)
+    if below.options:
+        given = presets.overlay(below.options, given)
+    origin = read_origin(given.pop("absolute", None))
+    all_attributes = {**below.attributes, **(attributes or {})}
+    return _build(file, alt=alt, attributes=all_attributes, **given).on(origin)
 
 
 def _build(
     file: File,
     *,
     alt: object,
-    default: File,
-    formats: str | Iterable[str] | None,
-    priority: object,
-    attributes: Mapping[str, Any] | None,
-    **options: object,
+    attributes: Mapping[str, Any],
+    default: File = None,
+    **options: Any,
 ) -> Picture:
-    choice, layout, modern, loading = _read(formats=formats, priority=priority, **options)
-    all_attributes = loading | dict(attributes or {})
+    choice, layout, modern, loading = _read(**options)
+    all_attributes = {**loading, **attributes}
     stored = read_stored(file)
     try:
         stored, reference = _locate(stored, default)
@@ -139,14 +143,14 @@ def _build(
 def check(
     *,
     alt: object = "",
-    default: object = None,
-    absolute: object = False,
+    preset: object = None,
     **options: Any,
 ) -> None:
     """Check the options of `build`, without an original. Raises ValueError for a wrong one."""
-    _check_default(default)
-    check_absolute(absolute)
-    _read(**options)
+    given = presets.overlay(presets.find(preset, OPTIONS).options, options)
+    _check_default(given.pop("default", None))
+    check_absolute(given.pop("absolute", None))
+    _read(**given)
 
 
 class _Given(NamedTuple):
@@ -177,9 +181,10 @@ def _read(
 def url(
     file: File,
     *,
+    preset: object = None,
     default: File = None,
     format: str | None = None,
-    absolute: object = False,
+    absolute: object = None,
     **options: object,
 ) -> VariantURL:
     """The URL of one variant: of the next listed width up, at most the original's own.
@@ -187,11 +192,17 @@ def url(
     An empty field has that of `default`, or none. An original that cannot be resized gives its own URL, and is
     logged. Raises ValueError for a wrong option.
     """
-    origin = read_origin(absolute)
-    return _url(file, default=default, format=format, **options).on(origin)
+    given: dict[str, Any] = {"default": default, "format": format, "absolute": absolute, **options}
+    below = presets.find(preset, URL_OPTIONS)
+    if below.options:
+        given = presets.overlay(below.options, given)
+    origin = read_origin(given.pop("absolute", None))
+    return _url(file, **given).on(origin)
 
 
-def _url(file: File, *, default: File, format: str | None, **options: object) -> VariantURL:
+def _url(
+    file: File, *, default: File = None, format: str | None = None, **options: object
+) -> VariantURL:
     choice, asked = _read_url(format=format, **options)
     stored = read_stored(file)
     try:
@@ -220,11 +231,18 @@ def _url(file: File, *, default: File, format: str | None, **options: object) ->
     )
 
 
-def check_url(*, default: object = None, absolute: object = False, **options: Any) -> None:
+def check_url(*, preset: object = None, **options: Any) -> None:
     """Check the options of `url`, without an original. Raises ValueError for a wrong one."""
-    _check_default(default)
-    check_absolute(absolute)
-    _read_url(**options)
+    given = presets.overlay(presets.find(preset, URL_OPTIONS).options, options)
+    _check_default(given.pop("default", None))
+    check_absolute(given.pop("absolute", None))
+    _read_url(**given)
+
+
+#: The options that a preset can have, for each function. `alt` belongs to one picture.
+_NOT_IN_PRESETS = {"alt", "attributes", "preset"}
+OPTIONS = keyword_names(Options.read, Layout.read, build) - _NOT_IN_PRESETS
+URL_OPTIONS = keyword_names(Options.read, url) - _NOT_IN_PRESETS
 
 
 def _check_default(default: object) -> None:

@@ -151,7 +151,15 @@ def _task(
 def _pickle_settings(settings: Settings) -> bytes:
     """Leaves out sources and signing keys: a child needs no secrets."""
     return pickle.dumps(
-        replace(settings, SOURCES={}, SIGNING_KEY=None, SIGNING_KEY_FALLBACKS=()),
+        replace(
+            settings,
+            SOURCES={},
+            SIGNING_KEY=None,
+            SIGNING_KEY_FALLBACKS=(),
+            # They may hold what cannot be pickled.
+            PRESETS={},
+            DEFAULTS={},
+        ),
     )
 
 
