@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from pytest_django import Settings
+    from xdist.remote import Producer
+    from xdist.scheduler import Scheduling
 
     from resizer.engines import Header, Rendered
     from resizer.keys.variant import Variant
@@ -55,6 +57,11 @@ LAMBDA = ("linux", 3, 13)
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     tiers.mark(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling | None:
+    return tiers.Scheduling(config, log) if config.option.dist == "loadfile" else None
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

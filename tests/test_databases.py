@@ -363,7 +363,10 @@ def test_first_requests_of_a_new_project_have_their_rows(
         names = [f"{number}.jpg" for number in range(20)]
         for one in names:
             (tmp_path / "originals" / one).write_bytes(content)
-        with gunicorn_server(environment) as (url, _process), ThreadPoolExecutor(20) as pool:
+        with (
+            gunicorn_server(environment, processes=2) as (url, _process),
+            ThreadPoolExecutor(20) as pool,
+        ):
             answers = list(pool.map(requests.get, [f"{url}/img/320/{one}" for one in names]))
         assert [answer.status_code for answer in answers] == [200] * 20
         assert "recorded" not in (tmp_path / "log").read_text()

@@ -335,12 +335,12 @@ def test_source_that_is_slow_does_not_take_all_threads(
         web.on("", serve)
         project.environment.update({kind: web.url, "TESTS_FETCHES": "2"})
         with (
-            gunicorn_server(project.environment, processes=2, threads=8) as (address, _process),
-            ThreadPoolExecutor(24) as pool,
+            gunicorn_server(project.environment, processes=2, threads=5) as (address, _process),
+            ThreadPoolExecutor(16) as pool,
         ):
             warm = f"{address}/img/320/warm.jpg"
             assert ask(warm).status == 200
-            urls = [f"{address}/img/320/_web/{number}.jpg" for number in range(24)]
+            urls = [f"{address}/img/320/_web/{number}.jpg" for number in range(16)]
             asked = [pool.submit(ask_until_well, url) for url in urls]
             try:
                 wait_until(lambda: are_stuck() >= 4)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 import pytest
+from xdist.scheduler.loadfile import LoadFileScheduling
 
 #: Tests of seconds each, or with servers and processes of their own: `make test-unit` leaves them out.
 SLOW = (
@@ -48,6 +49,8 @@ ONCE = (
     "test_nginx.py",
     "storages/test_s3.py",
 )
+#: Tests of one deployment, which takes a quarter of a minute to make: for the same worker.
+DEPLOYED = ("aws/test_lambda.py", "aws/test_package.py", "aws/test_policy.py", "aws/test_zappa.py")
 #: Engines in child processes, which depend on Python with each of their parameters.
 PROCESSES = "engines/test_isolated.py"
 #: Set by `.ci/run` for all Pythons but one.
@@ -68,6 +71,14 @@ def mark(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.once)
         seen.add(test)
     items.sort(key=lambda item: not path_of(item).startswith(SLOW))
+
+
+class Scheduling(LoadFileScheduling):  # type: ignore[misc]  # it has no types
+    """The tests of a file go to one worker, and so do those of the deployment."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        path: str = super()._split_scope(nodeid)
+        return "deployment" if path.removeprefix("tests/") in DEPLOYED else path
 
 
 def path_of(item: pytest.Item) -> str:

@@ -60,9 +60,17 @@ if TYPE_CHECKING:
 PHOTO = photograph((800, 600))
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(scope="module", autouse=True)
+def children_end() -> Iterator[None]:
+    """A test takes over the child of the one before: starting one takes longer than most tests."""
+    children.end()
+    yield
+    children.end()
+
+
+@pytest.fixture
 def no_children() -> Iterator[None]:
-    """Those of other tests are gone, and those of this test go."""
+    """For tests that count children, or start them in a way of their own."""
     children.end()
     yield
     children.end()
@@ -115,6 +123,7 @@ def test_isolation_is_on_or_off(settings: Settings, wrong: object) -> None:
         get_engine()
 
 
+@pytest.mark.usefixtures("no_children")
 def test_child_makes_what_the_engine_makes(opened: Callable[[bytes], BinaryIO]) -> None:
     engine, direct = isolated(), load_engine("auto")
     file = opened(encode(draw((640, 480), "RGBA"), "PNG"))
@@ -130,6 +139,7 @@ def test_child_makes_what_the_engine_makes(opened: Callable[[bytes], BinaryIO]) 
     assert len(pids()) == 1
 
 
+@pytest.mark.usefixtures("no_children")
 def test_child_is_not_asked_what_the_engine_can() -> None:
     engine = isolated()
     assert (engine.can_read(JPEG), engine.can_write(AVIF), engine.can_write(GIF)) == (
@@ -140,6 +150,7 @@ def test_child_is_not_asked_what_the_engine_can() -> None:
     assert pids() == []
 
 
+@pytest.mark.usefixtures("no_children")
 def test_settings_that_change_reach_a_child_that_is_there(settings: Settings) -> None:
     before = render()
     (pid,) = pids()
@@ -174,6 +185,7 @@ def test_only_the_beginning_of_a_remote_file_is_read_for_its_header() -> None:
     assert sum(remote.asked) <= HEAD_BYTES + 1000
 
 
+@pytest.mark.usefixtures("no_children")
 def test_header_behind_the_beginning_is_found() -> None:
     comment = b"\xff\xfe\xff\xff" + bytes(65_533)
     remote = Remote(PHOTO[:2] + comment * 3 + PHOTO[2:])
@@ -211,6 +223,7 @@ def test_error_between_variants_is_raised_in_its_place() -> None:
         next(answers)
 
 
+@pytest.mark.usefixtures("no_children")
 def test_child_that_has_met_a_broken_file_is_replaced() -> None:
     render()
     before = pids()
@@ -220,6 +233,7 @@ def test_child_that_has_met_a_broken_file_is_replaced() -> None:
     assert pids() != before
 
 
+@pytest.mark.usefixtures("no_children")
 @pytest.mark.parametrize("name", ["Endless", "EndlessHeader"])
 def test_child_that_takes_too_long_is_killed(
     settings: Settings, name: str, monkeypatch: pytest.MonkeyPatch
@@ -242,6 +256,7 @@ def test_child_that_takes_too_long_is_killed(
     assert decode(render()).size == (320, 240)
 
 
+@pytest.mark.usefixtures("no_children")
 @pytest.mark.parametrize("name", ["Starved", "Stopped"])
 def test_child_that_has_had_no_core_is_no_fault_of_the_picture(
     settings: Settings, name: str
@@ -267,7 +282,12 @@ def test_child_that_has_had_no_core_for_a_while_goes_on(
     assert decode(render("Late")).size == (320, 240)
 
 
-def test_child_that_stops_while_it_speaks_is_no_fault_of_the_picture(settings: Settings) -> None:
+def test_child_that_stops_while_it_speaks_is_no_fault_of_the_picture(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # On a busy machine, its first half takes longer.
+    monkeypatch.setattr(children_module, "PATIENCE", 60)
+    monkeypatch.setattr(children_module, "STOPPED", 0)
     settings.RESIZER = {"RENDER_SECONDS": 1}
     with pytest.raises(Busy, match="in the middle of an answer"):
         render("SayingHalfAWord")
@@ -350,12 +370,12 @@ def test_picture_whose_child_is_killed_is_not_tried_at_every_request(
     ],
 )
 def test_what_goes_wrong_in_a_child_ends_there(name: str, expected: type[ResizerError]) -> None:
+    render()
     before = len(os.listdir("/dev/fd"))
     with pytest.raises(expected) as raised:
         render(name)
     assert type(raised.value) is expected
     assert decode(render()).size == (320, 240)
-    children.end()
     # What other tests have left may go meanwhile.
     assert len(os.listdir("/dev/fd")) <= before
 
@@ -393,6 +413,7 @@ def test_files_that_a_child_sends_are_not_taken() -> None:
     assert len(os.listdir("/dev/fd")) <= before
 
 
+@pytest.mark.usefixtures("no_children")
 @pytest.mark.parametrize("name", ["Afterwards", "SayingAfterTheEnd", "SleepingAfterwards"])
 def test_what_a_child_says_afterwards_is_told_to_nobody(name: str) -> None:
     other = encode(draw((800, 600)).transpose(Image.Transpose.ROTATE_180), "PNG")
@@ -440,6 +461,7 @@ def test_engine_that_is_not_there_is_no_fault_of_the_picture(
     assert "cannot be loaded" in caplog.text
 
 
+@pytest.mark.usefixtures("no_children")
 def test_child_knows_no_secrets_and_has_limits(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -463,6 +485,7 @@ def test_child_knows_no_secrets_and_has_limits(
     assert told["files"] == 5
 
 
+@pytest.mark.usefixtures("no_children")
 def test_child_of_a_server_that_is_told_to_end_goes_on() -> None:
     render()
     (pid,) = pids()
@@ -472,6 +495,7 @@ def test_child_of_a_server_that_is_told_to_end_goes_on() -> None:
     assert pids() == [pid]
 
 
+@pytest.mark.usefixtures("no_children")
 def test_child_that_has_died_meanwhile_is_replaced() -> None:
     render()
     (child,) = children
@@ -481,6 +505,7 @@ def test_child_that_has_died_meanwhile_is_replaced() -> None:
     assert pids() != [child.pid]
 
 
+@pytest.mark.usefixtures("no_children")
 def test_child_whose_variants_are_wanted_no_longer_is_replaced() -> None:
     file = io.BytesIO(PHOTO)
     engine = isolated()
@@ -492,6 +517,7 @@ def test_child_whose_variants_are_wanted_no_longer_is_replaced() -> None:
     assert pids() != before
 
 
+@pytest.mark.usefixtures("no_children")
 def test_no_more_children_are_kept_than_render_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine, "cores", lambda: 2)
     pool = Children()
@@ -505,6 +531,7 @@ def test_no_more_children_are_kept_than_render_at_once(monkeypatch: pytest.Monke
     assert not any(child.is_alive for child in borrowed)
 
 
+@pytest.mark.usefixtures("no_children")
 def test_as_many_children_are_kept_as_settings_let_render(
     monkeypatch: pytest.MonkeyPatch, settings: Settings
 ) -> None:
@@ -518,6 +545,7 @@ def test_as_many_children_are_kept_as_settings_let_render(
     pool.end()
 
 
+@pytest.mark.usefixtures("no_children")
 def test_who_finds_all_children_at_work_waits_for_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine, "cores", lambda: 1)
     monkeypatch.setattr(children_module, "BORROW_SECONDS", 0.1)
@@ -537,6 +565,7 @@ def test_who_finds_all_children_at_work_waits_for_one(monkeypatch: pytest.Monkey
     pool.end()
 
 
+@pytest.mark.usefixtures("no_children")
 def test_child_that_does_not_end_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(children_module, "END_SECONDS", 0.1)
     child = Child()
@@ -571,6 +600,7 @@ def test_rendering_needs_no_django(library: str) -> None:
     assert done.stdout == "(320, 240) False\n"
 
 
+@pytest.mark.usefixtures("no_children")
 @pytest.mark.parametrize("path", ["/no/such/python3", "python-that-is-not-there"])
 def test_without_children_pictures_are_busy(monkeypatch: pytest.MonkeyPatch, path: str) -> None:
     monkeypatch.setattr(sys, "executable", path)
@@ -578,6 +608,7 @@ def test_without_children_pictures_are_busy(monkeypatch: pytest.MonkeyPatch, pat
         render()
 
 
+@pytest.mark.usefixtures("no_children")
 def test_child_that_cannot_begin_is_no_fault_of_the_picture(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -586,6 +617,7 @@ def test_child_that_cannot_begin_is_no_fault_of_the_picture(
         render()
 
 
+@pytest.mark.usefixtures("no_children")
 def test_path_of_modules_may_hold_what_is_no_text(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -593,6 +625,7 @@ def test_path_of_modules_may_hold_what_is_no_text(
     assert decode(render()).size == (320, 240)
 
 
+@pytest.mark.usefixtures("no_children")
 def test_python_is_found_within_another_program(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "/usr/sbin/uwsgi")
     assert decode(render()).size == (320, 240)
