@@ -341,6 +341,10 @@ class Settings:
     #: None sends variants of any size.
     MAX_ANSWER_BYTES: int | None = _setting(None, _optional_positive)
 
+    #: Whether the app registers its own admin. With False, register `resizer.admin.CachedVariantMixin` and `OriginalMixin`
+    #: with a base class of your own.
+    ADMIN: bool = _setting(True, _flag)
+
     @property
     def listed_widths(self) -> tuple[int, ...]:
         """All widths of the three settings, px, in rising order. An original's own width is allowed as well."""
@@ -443,6 +447,14 @@ def get_settings() -> Settings:
     if problems:
         raise ImproperlyConfigured(f"{problems[0].message} {problems[0].hint}")
     return values
+
+
+def wants_admin() -> bool:
+    """Whether to register the admin. Wrong settings are no reason against it: a system check reports them."""
+    from django.conf import settings
+
+    values, _problems = read_settings(getattr(settings, "RESIZER", {}))
+    return values.ADMIN
 
 
 #: The settings of a child process, which has no project. Holds at most one entry.

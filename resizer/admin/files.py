@@ -1,0 +1,43 @@
+"""Responses with the very file of a cached variant, for editors."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.http import Http404, HttpResponse
+
+from resizer import store
+from resizer.errors import ResizerError
+from resizer.formats import BY_NAME
+from resizer.serving.responses import SECURITY_HEADERS
+from resizer.storages import publishing
+
+if TYPE_CHECKING:
+    from resizer.models import CachedVariant
+
+#: A URL names the moment when the file was made or seen.
+CACHE_CONTROL = "private, max-age=31536000, immutable"
+
+
+def send_variant(variant: CachedVariant) -> HttpResponse:
+    """Raises Http404 if the file is gone."""
+    try:
+        fetched = publishing.fetch(store.variants_storage(), variant.key)
+    except ResizerError as error:
+        return _refuse(error)
+    if fetched is None:
+        raise Http404(variant.key)
+    return _send(fetched[0], variant.format)
+
+
+def _send(content: bytes, format_name: str) -> HttpResponse:
+    headers = {**SECURITY_HEADERS, "Cache-Control": CACHE_CONTROL}
+    content_type = BY_NAME[format_name].content_type
+    return HttpResponse(content, content_type=content_type, headers=headers)
+
+
+def _refuse(error: ResizerError) -> HttpResponse:
+    headers = {"Cache-Control": "no-store"}
+    return HttpResponse(
+        error.public_message, status=error.status, content_type="text/plain", headers=headers
+    )
