@@ -24,6 +24,7 @@ from resizer.records import cache, index, tallies
 from resizer.sources import absence
 from tests import nginx, servers, tiers
 from tests.pictures import photograph
+from tests.servers import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
@@ -41,9 +42,12 @@ if TYPE_CHECKING:
 hypothesis.settings.register_profile("shared machine", deadline=None)
 hypothesis.settings.load_profile("shared machine")
 
+#: `make services` installs it.
+HTML_VALIDATE = str(ROOT / "var/html-validate/node_modules/.bin/html-validate")
 #: What a test marked `service("chromium")` starts, by name or by path.
 SERVICES = {
     "chromium": ("chromium", "chromium-browser"),
+    "html-validate": (HTML_VALIDATE,),
     "mariadb": servers.MARIADB,
     "nginx": nginx.PROGRAMS,
     "nginx-javascript": (nginx.JAVASCRIPT_MODULE,),

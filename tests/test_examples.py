@@ -1,0 +1,150 @@
+"""Every example of a template in the documentation, word for word: its output is valid HTML."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import markdown
+import ninja
+import pytest
+from django.core.files.base import ContentFile
+from django.db import models
+from django.template import Context, Template
+from django.test import RequestFactory
+from jinja2 import Environment
+from rest_framework import serializers
+
+from config.gallery.models import Photo
+from resizer.conf import read_settings
+from tests.conftest import HTML_VALIDATE
+from tests.pictures import photograph
+from tests.servers import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from pytest_django import Settings
+
+pytestmark = pytest.mark.django_db
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+DJANGO = ("django", "htmldjango")
+#: What a tag has beside it in a list of tags.
+REMARK = re.compile(r"(?<=[%}]\}) {2,}.*$", re.MULTILINE)
+HEAD = re.compile(r"<style.*?</style>|<(?:link|meta)\b[^>]*>", re.DOTALL)
+#: The sections whose examples in Python are run.
+SECTIONS = ("Rich text", "Without Django's templates", "Absolute URLs", "A host for pictures")
+
+
+class Example(NamedTuple):
+    page: str
+    language: str
+    text: str
+
+
+def examples(text: str, page: str) -> Iterator[Example]:
+    for language, block in re.findall(r"^```(\w+)\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
+        yield Example(page, language, block)
+
+
+def all_examples() -> list[Example]:
+    return [one for page in PAGES for one in examples(page.read_text(encoding="utf-8"), page.name)]
+
+
+class Thing:
+    """Has whatever an example wants: pictures, texts and numbers."""
+
+    def __init__(self, photo: Photo) -> None:
+        self.photo_row = photo
+        self.title = self.name = self.alt = 'A "cat" & a dog'
+        self.pk = 7
+        self.body = f'<p>Text</p><figure><img src="{photo.image.url}" alt=""></figure>'
+
+    def __getattr__(self, name: str) -> Any:
+        return self.photo_row.image
+
+    def __call__(self) -> Thing:
+        return self
+
+
+@pytest.fixture
+def context(photo: Photo) -> dict[str, Any]:
+    names = ["article", "hero", "page", "photo", "post", "product", "user"]
+    request = RequestFactory().get("/")
+    return {"request": request, **{name: Thing(photo) for name in names}}
+
+
+def document(output: str) -> str:
+    """A whole page with the output of an example."""
+    head, body = "".join(HEAD.findall(output)), HEAD.sub("", output)
+    if body.strip().startswith("<source"):
+        body = f'<picture>{body}<img src="/a.jpg" alt=""></picture>'
+    return (
+        f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>x</title>{head}</head>'
+        f"<body><main>{body}</main></body></html>\n"
+    )
+
+
+@pytest.mark.service("html-validate")
+def test_output_of_every_template_is_valid_html(
+    settings: Settings, tmp_path: Path, context: dict[str, Any]
+) -> None:
+    settings.DEBUG = True
+    jinja = Environment(extensions=["resizer.jinja2.ResizerExtension"], autoescape=True)
+    count = 0
+    for one in all_examples():
+        text = REMARK.sub("", one.text)
+        if one.language in DJANGO:
+            output: str = Template("{% load resizer %}" + text).render(Context(context))
+        elif one.language == "jinja":
+            output = jinja.from_string(text).render(context)
+        else:
+            continue
+        assert "/img/photographs/" in output, one
+        count += 1
+        (tmp_path / f"{one.page}-{count}.html").write_text(document(output), encoding="utf-8")
+    assert count > 10
+    configuration = tmp_path / ".htmlvalidate.json"
+    rules = {"extends": ["html-validate:standard"], "rules": {"no-inline-style": "off"}}
+    configuration.write_text(json.dumps({"root": True, **rules}), encoding="utf-8")
+    command = [HTML_VALIDATE, "--formatter", "json", *map(str, tmp_path.glob("*.html"))]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    problems = [
+        (report["filePath"], message["ruleId"], message["message"])
+        for report in json.loads(done.stdout)
+        for message in report["messages"]
+    ]
+    assert problems == []
+    assert done.returncode == 0, done.stderr
+
+
+def test_settings_of_every_example_are_right() -> None:
+    found = [one for one in all_examples() if one.text.startswith("RESIZER = ")]
+    assert len(found) > 3
+    for one in found:
+        namespace: dict[str, Any] = {}
+        exec(one.text, namespace)
+        assert read_settings(namespace["RESIZER"])[1] == [], one
+
+
+def test_python_of_the_examples_runs(context: dict[str, Any], photo: Photo) -> None:
+    Photo(title="Second").image.save("b.jpg", ContentFile(photograph()))
+    page = (ROOT / "docs" / "guide.md").read_text(encoding="utf-8")
+    names = {
+        **context,
+        "Schema": ninja.Schema,
+        "markdown": markdown,
+        "models": models,
+        "photo": photo,
+        "serializers": serializers,
+        "text": f"![A cat]({photo.image.url})",
+    }
+    for section in SECTIONS:
+        text = page.split(f"## {section}\n", 1)[1].split("\n## ", 1)[0]
+        for one in examples(text, "guide.md"):
+            if one.language == "python":
+                exec(one.text, dict(names))
