@@ -44,7 +44,7 @@ class ResizerConfig(AppConfig):
         for model in self.get_models():
             pre_save.connect(make_room, sender=model, dispatch_uid="resizer.make_room")
         original = self.get_model("Original")
-        post_save.connect(note_words, sender=original, dispatch_uid="resizer.note_words")
+        post_save.connect(reread, sender=original, dispatch_uid="resizer.reread")
         for model in filter(_image_fields, apps.get_models()):
             post_init.connect(note_files, sender=model, dispatch_uid="resizer.note_files")
             post_save.connect(look_at_files, sender=model, dispatch_uid="resizer.look_at_files")
@@ -67,12 +67,12 @@ def make_room(sender: type[Model], instance: Model, using: str, raw: bool, **_kw
 
 
 # Whoever saves a row, such as the admin: pages follow at once.
-def note_words(instance: Original, using: str, **_kwargs: Any) -> None:
+def reread(instance: Original, using: str, **_kwargs: Any) -> None:
     from resizer import originals
 
     reference = originals.locate(instance)
     # Before, others would read the former row again.
-    transaction.on_commit(partial(originals.note_words, reference), using=using, robust=True)
+    transaction.on_commit(partial(originals.reread, reference), using=using, robust=True)
 
 
 # Signals, because other apps' models call no code of this app.

@@ -16,6 +16,7 @@ from jinja2 import Environment, Undefined, nodes, pass_context
 from jinja2.ext import Extension
 
 from resizer.markup.background import Background
+from resizer.markup.html import with_nonce
 from resizer.markup.mistakes import tell_once
 from resizer.markup.origin import with_request
 from resizer.markup.rich_text import resize_html
@@ -175,8 +176,9 @@ def _run(
             options[name] = None if is_empty else value
         elif name.lower() not in tag.own:
             attributes[name] = value
-    with_request(options, cast("DjangoContext", context))
+    django_context = cast("DjangoContext", context)
+    with_request(options, django_context)
     result = tag.run(original, options, attributes, data=tag.options & set(data), place=place)
-    return (
-        result.print(cast("DjangoContext", context)) if isinstance(result, Background) else result
-    )
+    if isinstance(result, Background):
+        return result.print(django_context)
+    return with_nonce(result, django_context)

@@ -69,7 +69,8 @@ from resizer.sources.deadline import is_in_request
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-    from resizer.records.descriptions import Sketch, State
+    from resizer.engines.sketching import Sketch
+    from resizer.records.descriptions import State
 
 logger = logging.getLogger(__name__)
 
@@ -331,17 +332,29 @@ def note_broken(description: Description) -> None:
     _remember(broken)
 
 
+def lacks_sketch(description: Description) -> bool:
+    """Whether to look at the pixels of an original while it is decoded. True once in `FRESH_SECONDS` until it is known."""
+    if description.sketch is not None or description.is_broken or not index.is_configured():
+        return False
+    key = cache.key_of("sketch", "\n".join((*description.reference, description.fingerprint)))
+    return cache.claim(key, get_settings().FRESH_SECONDS)
+
+
 def note_sketch(description: Description, sketch: Sketch) -> None:
-    """Keep what was seen of an original when it was decoded."""
-    index.record_sketch(replace(description, sketch=sketch))
-    # An editor may have said something meanwhile. So only the present entry gets it.
-    now = decode(description.reference, cache.read(cache_key(description.reference)))
-    if isinstance(now, Description) and now.fingerprint == description.fingerprint:
-        _remember(replace(now, sketch=sketch))
+    """Keep what was seen of an original on its row, for the next page.
+
+    Not in the cache alone: the URLs of a picture would change when that is lost.
+    """
+    if not index.record_sketch(description, sketch):
+        return
+    # An editor may have said something since the description was read.
+    known = _find_row(description.reference)
+    if known is not None:
+        _remember(replace(known, checked_at=description.checked_at))
 
 
-def note_words(reference: Reference) -> None:
-    """Let the next page read what an editor says now."""
+def reread(reference: Reference) -> None:
+    """Let the next page read what the row says now."""
     cache.drop(cache_key(reference))
 
 

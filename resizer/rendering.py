@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from contextlib import closing, contextmanager
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from resizer import originals
@@ -17,6 +19,7 @@ from resizer.engines import get_engine
 from resizer.engines.containers.jpeg import find_cut
 from resizer.engines.memory import decoded_megabytes, estimate_together
 from resizer.engines.sharing import in_decoding_order, plan_resizing
+from resizer.engines.sketching import sketch, views
 from resizer.errors import (
     Busy,
     OriginalChanged,
@@ -26,20 +29,24 @@ from resizer.errors import (
     TooMuchWork,
     UndecodableOriginal,
 )
+from resizer.formats import WEBP
 from resizer.keys import geometry
 from resizer.keys.variant import write_recipe
 from resizer.records import cache
 from resizer.sources import get_source
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Callable, Generator, Iterator, Sequence
     from typing import BinaryIO
 
     from resizer.concurrency.batches import Batch
     from resizer.concurrency.waiting import Deadline
     from resizer.engines import Header, Rendered
+    from resizer.engines.sketching import Sketch
     from resizer.keys.variant import Variant
     from resizer.records.descriptions import Description
+
+logger = logging.getLogger(__name__)
 
 
 class Made(NamedTuple):
@@ -114,20 +121,48 @@ def _render(
     description: Description, deadline: Deadline, batch: Batch[Variant, Made]
 ) -> Generator[tuple[Variant, Made]]:
     """Four steps: read the original, admit the batch, render, and verify that the original is unchanged."""
+    seen = None
     # The first steps may take seconds. A database may hang meanwhile, and other requests need the connection.
     release_connections()
     with (
         _read(description) as original,
         _admit(original, batch, deadline) as variants,
         # Closed, so that the engine does not go on without its core.
-        closing(get_engine().render(original.file, original.header, variants)) as rendering,
+        closing(_start(description, original, variants)) as rendering,
     ):
-        for variant, rendered in zip(variants, rendering, strict=True):
+        for variant, rendered in zip(variants, islice(rendering, len(variants)), strict=True):
             original.verify_unchanged()
             yield variant, Made(rendered, original.read_seconds)
             # Each may take long. The other variants are requested again, and the thread is free meanwhile.
             if variant is not variants[-1] and not deadline.seconds_left:
                 raise Busy("no time is left for the rest of the batch")
+        if deadline.seconds_left:
+            seen = _look(description, rendering)
+    # Without the core: a database may hang.
+    if seen is not None:
+        originals.note_sketch(description, seen)
+
+
+def _start(
+    description: Description, original: _Original, variants: Sequence[Variant]
+) -> Generator[Rendered]:
+    """Render the variants, and then, once for each original, the views for its sketch."""
+    header, engine = original.header, get_engine()
+    wanted = list(variants)
+    if originals.lacks_sketch(description):
+        wanted += views(header, variants[0], with_blur=engine.can_write(WEBP))
+    return engine.render(original.file, header, wanted)
+
+
+def _look(description: Description, rendering: Iterator[Rendered]) -> Sketch | None:
+    """The sketch from the views that are left to render. Nobody waits for it, so its errors are logged alone."""
+    try:
+        contents = [one.content for one in rendering]
+        # If the file has changed meanwhile, the next check will find that, and a new sketch will be made.
+        return sketch(*contents) if contents else None
+    except ResizerError as error:
+        logger.info("%.1000r has no sketch: %.500r", description.reference, error)
+    return None
 
 
 @contextmanager

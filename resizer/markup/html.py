@@ -17,11 +17,15 @@ from django.utils.functional import Promise
 from django.utils.safestring import SafeString, mark_safe
 
 from resizer.formats import BY_EXTENSION, FORMATS
+from resizer.markup.csp import allows_style_attributes, allows_styles, nonce_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from django.template.context import Context
+
     from resizer.formats import Format
+    from resizer.markup.placeholders import Placeholder
 
 #: A browser reads it as one name (HTML §13.1.2.3); `=`, a space or a quote would end it.
 ATTRIBUTE_NAME = re.compile(r"[^\s\x00-\x1f\x7f-\x9f\"'<>/=]+")
@@ -113,6 +117,9 @@ class Picture:
     fit: str = ""
     #: Further attributes of the `img` element. True prints a bare name, None and False print nothing.
     attributes: Mapping[str, Any] = field(default_factory=dict)
+    placeholder: Placeholder | None = None
+    #: For a placeholder where the page's Content Security Policy wants it.
+    nonce: str = ""
 
     def __post_init__(self) -> None:
         for name in self.attributes:
@@ -126,6 +133,7 @@ class Picture:
         is_lazy = self.attributes.get("loading") == "lazy"
         # Without a picture element and a srcset, the style sheet needs a name for it.
         is_plain = not (self.candidates or self.srcset)
+        style, attributes = self._dress()
         image = element(
             "img",
             {
@@ -136,11 +144,11 @@ class Picture:
                 "height": self.height,
                 "alt": self.alt,
                 "data-resizer": is_plain and (self.fit or True),
-                **self.attributes,
+                **attributes,
             },
         )
         if not self.candidates:
-            return mark_safe(image)
+            return mark_safe(style + image)
         sources = "".join(
             element(
                 "source",
@@ -155,7 +163,25 @@ class Picture:
             )
             for one in self.candidates
         )
-        return mark_safe(f"<picture>{sources}{image}</picture>")
+        return mark_safe(f"<picture>{style}{sources}{image}</picture>")
+
+    def _dress(self) -> tuple[str, Mapping[str, Any]]:
+        """A `style` element, or nothing, and the attributes of the `img` with its placeholder."""
+        if self.placeholder is None:
+            return "", self.attributes
+        css = self.placeholder.css
+        if allows_style_attributes():
+            return "", {**self.attributes, "style": self._join(css, ";", "style")}
+        if not allows_styles(self.nonce):
+            return "", self.attributes
+        name = self.placeholder.class_name
+        style = f"{element('style', {'nonce': self.nonce})}.{name}{{{css}}}</style>"
+        return style, {**self.attributes, "class": self._join(name, " ", "class")}
+
+    def _join(self, value: str, separator: str, attribute: str) -> SafeString:
+        """A value and that of the tag's own attribute."""
+        own = self.attributes.get(attribute)
+        return mark_safe(f"{value}{separator}{escape(own)}" if own else value)
 
     def __str__(self) -> str:
         return self.__html__()
@@ -200,6 +226,14 @@ class Picture:
 
 #: Prints nothing.
 NOTHING = Picture(url="")
+
+
+def with_nonce(result: Any, context: Context) -> Any:
+    """Give a picture the nonce of its page, if it needs one. Reading a nonce keeps a page out of caches."""
+    needs_nonce = (
+        isinstance(result, Picture) and result.placeholder and not allows_style_attributes()
+    )
+    return replace(result, nonce=nonce_of(context)) if needs_nonce else result
 
 
 def absolute(origin: str, url: str) -> str:

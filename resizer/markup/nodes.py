@@ -9,7 +9,7 @@ from django import template
 from django.utils.safestring import SafeString
 
 from resizer.markup.background import Background
-from resizer.markup.html import Picture, escape
+from resizer.markup.html import Picture, escape, with_nonce
 from resizer.markup.origin import with_request
 from resizer.markup.stylesheet import print_css, reminder
 
@@ -77,7 +77,8 @@ class Call:
         options, attributes = self.resolve(context)
         with_request(options, context)
         original = self.original.resolve(context)
-        return self.tag.run(original, options, attributes, data=self.data, place=place)
+        result = self.tag.run(original, options, attributes, data=self.data, place=place)
+        return with_nonce(result, context)
 
 
 class ResizedNode(template.Node):

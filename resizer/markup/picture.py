@@ -23,6 +23,7 @@ from resizer.markup.layout import LAYOUT_OPTIONS, Layout, check_exact
 from resizer.markup.mistakes import is_url, mistaken_original, tell_once
 from resizer.markup.options import Options, is_nothing, read_flag, read_format, read_formats
 from resizer.markup.origin import check_absolute, read_origin
+from resizer.markup.placeholders import placeholder_of, read_kind
 from resizer.markup.stored import STORED, Stored, read_alt, read_stored
 from resizer.markup.tags import keyword_names
 from resizer.records.descriptions import NO_WORDS
@@ -48,6 +49,7 @@ def build(
     default: File = None,
     formats: str | Iterable[str] | None = None,
     priority: object = None,
+    placeholder: object = None,
     absolute: object = None,
     attributes: Mapping[str, Any] | None = None,
     **options: object,
@@ -63,6 +65,7 @@ def build(
         "default": default,
         "formats": formats,
         "priority": priority,
+        "placeholder": placeholder,
         "absolute": absolute,
         **options,
     }
@@ -80,8 +83,10 @@ def _build(
     alt: object,
     attributes: Mapping[str, Any],
     default: File = None,
+    placeholder: object = None,
     **options: Any,
 ) -> Picture:
+    kind = read_kind(placeholder)
     choice, layout, modern, loading = _read(**options)
     all_attributes = {**loading, **attributes}
     stored = read_stored(file)
@@ -137,6 +142,7 @@ def _build(
         height=box[1],
         alt=alt,
         attributes=all_attributes,
+        placeholder=placeholder_of(kind, description, recipe),
     )
 
 
@@ -148,6 +154,7 @@ def check(
 ) -> None:
     """Check the options of `build`, without an original. Raises ValueError for a wrong one."""
     given = presets.overlay(presets.find(preset, OPTIONS).options, options)
+    read_kind(given.pop("placeholder", None))
     _check_default(given.pop("default", None))
     check_absolute(given.pop("absolute", None))
     _read(**given)

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from resizer.conf import Settings, get_settings
 from resizer.engines import Header
+from resizer.engines.sketching import Sketch
 from resizer.formats import BY_NAME, JPEG, PNG, WEBP
 from resizer.keys.geometry import height_of, widest
 from resizer.keys.variant import RECIPE_VERSION, Variant
@@ -66,16 +67,6 @@ class Words(NamedTuple):
 
 #: Of an original without a row, or before an editor has said anything.
 NO_WORDS = Words()
-
-
-class Sketch(NamedTuple):
-    """What was seen when the file was first decoded."""
-
-    #: Where a viewer looks first.
-    focal: Point
-    color: str  # "#rrggbb"
-    #: A data URI; empty for a picture with transparency.
-    blur: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
     from django.db.models import QuerySet
 
+    from resizer.engines.sketching import Sketch
     from resizer.keys.variant import Variant
-    from resizer.records.descriptions import Sketch
 
 logger = logging.getLogger(__name__)
 
@@ -87,11 +87,11 @@ def record(description: Description, former: Description | None = None) -> None:
     _upsert(what, lambda: _record(description), None)
 
 
-def record_sketch(description: Description) -> None:
-    """Write what was seen of an original to its row, unless the row is of another file by now."""
+def record_sketch(description: Description, sketch: Sketch) -> bool:
+    """Write what was seen of an original to its row. False without a row, or if that is of another file by now."""
     rows = _rows(description.reference).using(_alias()).filter(fingerprint=description.fingerprint)
     what = f"What was seen of {description.reference} is not recorded"
-    _upsert(what, lambda: rows.update(**_columns(description.sketch)), 0)
+    return bool(_upsert(what, lambda: rows.update(**_columns(sketch)), 0))
 
 
 def has_variant(key: str) -> bool | None:

@@ -278,8 +278,8 @@ def test_what_has_changed_is_written_once(client: Client, clock: FrozenDateTimeF
         clock.tick(FRESH_SECONDS + 1)
         with CaptureQueriesContext(connection) as queries:
             assert client.get(url).status_code == 200
-        # The original, and the variant that is made of it.
-        assert len(written(queries)) == 2 * is_news
+        # The original, the variant that is made of it, and what is seen of it then.
+        assert len(written(queries)) == 3 * is_news
     assert Original.objects.get().width == 800
 
 

@@ -1,0 +1,304 @@
+"""What is seen of an original when it is first decoded: its colour, a blurred picture, and where a viewer looks first."""
+
+from __future__ import annotations
+
+import base64
+import io
+import struct
+import zlib
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.core.cache import caches
+from PIL import Image, ImageDraw
+
+from resizer import originals
+from resizer.engines.sketching import LOOK_SIDE, sketch
+from resizer.errors import TooMuchWork, UndecodableOriginal
+from resizer.markup import picture
+from resizer.models import Original
+from resizer.records import index
+from resizer.records.descriptions import Reference
+from tests.conftest import CountingEngine, save
+from tests.pictures import encode, photograph
+
+if TYPE_CHECKING:
+    from django.test import Client
+    from pytest_django import Settings
+
+ENGINES = ["resizer.engines.libvips.LibvipsEngine", "resizer.engines.pillow.PillowEngine"]
+REFERENCE = Reference("default", "a.jpg")
+
+
+def png(image: Image.Image, **options: Any) -> bytes:
+    return encode(image, "png", **options)
+
+
+def spotted(x: int, y: int, size: tuple[int, int] = (800, 400)) -> Image.Image:
+    """Grey, with something colourful of much detail at a place."""
+    image = Image.new("RGB", size, "#808080")
+    draw = ImageDraw.Draw(image)
+    for number in range(6):
+        box = [x - 60 + 20 * number, y - 50, x - 50 + 20 * number, y + 50]
+        draw.rectangle(box, fill="#d02010")
+    return image
+
+
+def seen(client: Client, name: str = "a.jpg", **options: Any) -> Original:
+    assert client.get(picture.url(name, width=320, **options)).status_code == 200
+    return Original.objects.get(name=name)
+
+
+# --- on the row
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", ENGINES)
+def test_original_is_looked_at_when_it_is_first_decoded(
+    client: Client, settings: Settings, path: str
+) -> None:
+    settings.RESIZER = {"ENGINE": path}
+    save("a.jpg", encode(spotted(600, 100), "jpeg"))
+    # Though a crop is wanted, all of it is looked at.
+    row = seen(client, ratio="1/1")
+    assert abs(row.auto_focal_x - 75) <= 6
+    assert abs(row.auto_focal_y - 25) <= 8
+    assert row.placeholder_color[:3] in {
+        "#81",
+        "#82",
+        "#83",
+        "#84",
+        "#85",
+        "#86",
+        "#87",
+        "#88",
+        "#89",
+        "#8a",
+    }
+    content = base64.b64decode(row.placeholder_blur.removeprefix("data:image/webp;base64,"))
+    with Image.open(io.BytesIO(content)) as blur:
+        assert (blur.format, blur.size) == ("WEBP", (16, 8))
+    assert len(content) < 250
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", ENGINES)
+@pytest.mark.parametrize(
+    ("mode", "format"),
+    [("L", "jpeg"), ("LA", "png"), ("RGBA", "png"), ("P", "png"), ("CMYK", "jpeg")],
+)
+def test_pictures_of_every_kind_have_a_colour(
+    client: Client, settings: Settings, path: str, mode: str, format: str
+) -> None:
+    settings.RESIZER = {"ENGINE": path}
+    name = f"a.{format}"
+    image = Image.new("RGB", (300, 200), "#909090")
+    save(name, encode(image.quantize() if mode == "P" else image.convert(mode), format))
+    row = seen(client, name)
+    assert row.placeholder_color[1:3] in {"8e", "8f", "90", "91", "92"}
+    assert (row.auto_focal_x, row.auto_focal_y) == (50, 50)
+    # What is transparent would show it for ever.
+    assert bool(row.placeholder_blur) == (not mode.endswith("A"))
+
+
+@pytest.mark.django_db
+def test_original_is_looked_at_once(client: Client) -> None:
+    save("a.jpg", photograph((900, 600)))
+    assert seen(client).placeholder_color
+    Original.objects.update(auto_focal_x=11)
+    for width in (480, 640):
+        assert client.get(picture.url("a.jpg", width=width)).status_code == 200
+    assert Original.objects.get().auto_focal_x == 11
+
+
+@pytest.mark.django_db
+def test_new_file_is_looked_at_anew(client: Client) -> None:
+    save("a.jpg", encode(spotted(600, 100), "jpeg"))
+    former = seen(client)
+    save("a.jpg", encode(Image.new("RGB", (800, 400), "#2050d0"), "jpeg"))
+    originals.look_up(REFERENCE, originals.Freshness.NOW)
+    row = Original.objects.get()
+    assert (row.auto_focal_x, row.placeholder_color, row.placeholder_blur) == (None, "", "")
+    row = seen(client)
+    assert (row.auto_focal_x, row.auto_focal_y) == (50, 50)
+    assert row.placeholder_color != former.placeholder_color
+
+
+@pytest.mark.django_db
+def test_automatic_point_is_used_once_it_is_known(client: Client) -> None:
+    save("a.jpg", encode(spotted(600, 100), "jpeg"))
+
+    def recipe(**options: Any) -> str:
+        return picture.url("a.jpg", ratio="1/1", **options).split("/")[-2]
+
+    # The page does not wait for it.
+    assert recipe(focal="auto") == "1x1"
+    row = seen(client)
+    point = f"1x1,fp{row.auto_focal_x}-{row.auto_focal_y}"
+    assert recipe(focal="auto") == recipe(focal="AUTO ") == point
+    assert recipe() == "1x1"
+    caches["default"].clear()
+    assert recipe(focal="auto") == point
+    # An editor knows better.
+    Original.objects.update(focal_x=20, focal_y=30)
+    caches["default"].clear()
+    assert recipe(focal="auto") == "1x1,fp20-30"
+
+
+@pytest.mark.django_db
+def test_nothing_is_looked_at_without_a_database(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would be lost with the cache, and with it the URLs of pictures."""
+    monkeypatch.setattr("resizer.records.index.is_configured", lambda: False)
+    save("a.jpg")
+    assert client.get(picture.url("a.jpg", width=320)).status_code == 200
+    assert originals.look_up(REFERENCE).sketch is None
+
+
+@pytest.mark.django_db
+def test_sketch_of_a_former_file_is_not_kept(client: Client) -> None:
+    save("a.jpg", photograph((900, 600)))
+    description = originals.look_up(REFERENCE)
+    Original.objects.update(fingerprint="another")
+    assert not index.record_sketch(description, sketch(png(Image.new("RGB", (8, 8)))))
+    originals.note_sketch(description, sketch(png(Image.new("RGB", (8, 8)))))
+    assert Original.objects.get().placeholder_color == ""
+
+
+class Blind(CountingEngine):
+    """Renders what is wanted, and fails at the views."""
+
+    def render(self, file: Any, header: Any, variants: Any) -> Any:
+        for number, one in enumerate(super().render(file, header, variants)):
+            if number:
+                raise TooMuchWork("a view")
+            yield one
+
+
+@pytest.mark.django_db
+def test_visitor_gets_the_picture_where_looking_fails(
+    client: Client, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.RESIZER = {"ENGINE": f"{__name__}.Blind", "ISOLATION": False}
+    save("a.jpg", photograph((900, 600)))
+    with caplog.at_level("INFO", "resizer.rendering"):
+        row = seen(client)
+    assert row.placeholder_color == ""
+    assert "has no sketch" in caplog.text
+
+
+# --- of views
+
+
+@pytest.mark.parametrize("place", [(100, 100), (400, 200), (700, 300), (150, 350)])
+def test_viewer_looks_where_detail_and_colour_are(place: tuple[int, int]) -> None:
+    view = spotted(*place).resize((32, 16))
+    x, y = sketch(png(view)).focal
+    assert abs(x - place[0] / 8) <= 6
+    assert abs(y - place[1] / 4) <= 12
+
+
+def test_viewer_looks_at_skin_before_other_colours() -> None:
+    view = Image.new("RGB", (32, 16), "#506070")
+    draw = ImageDraw.Draw(view)
+    draw.ellipse([4, 5, 9, 10], fill="#c68e71")
+    draw.ellipse([22, 5, 27, 10], fill="#71c6a0")
+    assert sketch(png(view)).focal[0] < 35
+
+
+@pytest.mark.parametrize("size", [(1, 1), (32, 1), (1, 32), (3, 32), (32, 32)])
+def test_view_of_any_shape_has_a_point(size: tuple[int, int]) -> None:
+    assert sketch(png(Image.new("RGB", size, "#102030"))) == ((50, 50), "#102030", "")
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA"])
+@pytest.mark.parametrize("filter_type", range(5))
+def test_every_filter_of_a_png_is_undone(mode: str, filter_type: int) -> None:
+    """A view as it is, and the same pixels behind one filter, look alike."""
+    image = spotted(600, 100).resize((32, 16)).convert(mode)
+    channels, width, height = len(mode), *image.size
+    data, above = b"", bytes(width * channels)
+    for y in range(height):
+        row = image.tobytes()[y * width * channels : (y + 1) * width * channels]
+        data += bytes([filter_type]) + filtered(row, above, channels, filter_type)
+        above = row
+    kind = {"L": 0, "LA": 4, "RGB": 2, "RGBA": 6}[mode]
+    header = struct.pack(">II5B", width, height, 8, kind, 0, 0, 0)
+    pieces = [(b"IHDR", header), (b"IDAT", zlib.compress(data)), (b"IEND", b"")]
+    own = b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*one) for one in pieces)
+    with Image.open(io.BytesIO(own)) as same:
+        assert same.tobytes() == image.tobytes()
+    assert sketch(own) == sketch(png(image))
+
+
+def filtered(row: bytes, above: bytes, step: int, filter_type: int) -> bytes:
+    """PNG 3 §9.2."""
+    found = []
+    for place, value in enumerate(row):
+        left = row[place - step] if place >= step else 0
+        corner = above[place - step] if place >= step else 0
+        up = above[place]
+        guess = left + up - corner
+        distances = [(abs(guess - one), order, one) for order, one in enumerate((left, up, corner))]
+        guesses = [0, left, up, (left + up) // 2, min(distances)[2]]
+        found.append((value - guesses[filter_type]) % 256)
+    return bytes(found)
+
+
+def chunk(name: bytes, content: bytes) -> bytes:
+    checksum = struct.pack(">I", zlib.crc32(name + content))
+    return struct.pack(">I", len(content)) + name + content + checksum
+
+
+GOOD = png(Image.new("RGB", (8, 8), "#102030"))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\x89PNG\r\n\x1a\n",
+        GOOD[:40],
+        GOOD.replace(b"IDAT", b"IDOT"),
+        png(Image.new("RGB", (LOOK_SIDE + 1, 8))),
+        png(Image.new("P", (8, 8))),
+        png(Image.new("I;16", (8, 8))),
+        GOOD[:33] + chunk(b"IDAT", zlib.compress(b"\5" + bytes(24))) + chunk(b"IEND", b""),
+        GOOD[:33] + chunk(b"IDAT", zlib.compress(bytes(30))) + chunk(b"IEND", b""),
+        GOOD[:33] + chunk(b"IDAT", b"no pixels") + chunk(b"IEND", b""),
+    ],
+)
+def test_view_that_a_child_process_makes_up_is_refused(content: bytes) -> None:
+    with pytest.raises(UndecodableOriginal):
+        sketch(content)
+
+
+def test_bomb_in_a_view_is_not_unpacked() -> None:
+    bomb = chunk(b"IDAT", zlib.compress(bytes(50_000_000)))
+    assert sketch(GOOD[:33] + bomb + chunk(b"IEND", b"")).color == "#000000"
+
+
+def test_blur_that_is_too_long_is_none() -> None:
+    assert sketch(GOOD, bytes(601)).blur == ""
+    assert sketch(GOOD, b"RIFF").blur == "data:image/webp;base64,UklGRg=="
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"placeholder_color": "red"},
+        {"placeholder_color": "#fff}"},
+        {"placeholder_blur": "data:image/svg+xml,<svg>"},
+        {"placeholder_blur": "</style>"},
+    ],
+)
+def test_what_others_write_into_the_row_is_not_printed(
+    client: Client, fields: dict[str, str]
+) -> None:
+    save("a.jpg", photograph((900, 600)))
+    seen(client)
+    Original.objects.update(**fields)
+    caches["default"].clear()
+    assert originals.look_up(REFERENCE).sketch is None
