@@ -1,4 +1,4 @@
-"""Jinja2: the tags, functions of the same names, and the filter `resized_html`.
+"""Jinja2: the tags, functions of the same names, and the filters `resized` and `resized_html`.
 
     Environment(extensions=["resizer.jinja2.ResizerExtension"])
 
@@ -19,9 +19,10 @@ from resizer.markup.background import Background
 from resizer.markup.html import with_nonce
 from resizer.markup.mistakes import tell_once
 from resizer.markup.origin import with_request
-from resizer.markup.rich_text import resize_html
+from resizer.markup.rich_text import filter_html, resize_html
+from resizer.markup.stored import STORED_IF_ANY
 from resizer.markup.stylesheet import print_css
-from resizer.markup.vocabulary import TAGS
+from resizer.markup.vocabulary import RESIZED_IMG, TAGS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -44,7 +45,8 @@ class ResizerExtension(Extension):
         super().__init__(environment)
         environment.globals["resized_css"] = _resized_css
         environment.globals.update({name: _function(tag) for name, tag in TAGS.items()})
-        environment.filters["resized_html"] = resize_html
+        environment.filters["resized"] = _resized
+        environment.filters["resized_html"] = _resized_html
 
     def parse(self, parser: Parser) -> nodes.Node:
         """Read `resized_img original name=value … as variable`. Raises TemplateSyntaxError."""
@@ -105,6 +107,15 @@ class ResizerExtension(Extension):
         place: str,
     ) -> Any:
         return _run(TAGS[name], context, original, values, data, place)
+
+
+@pass_context
+def _resized(context: Context, original: Any, preset: str = "", /, **values: Any) -> Any:
+    return _call(RESIZED_IMG, context, original, {"alt": STORED_IF_ANY, "preset": preset, **values})
+
+
+def _resized_html(html: object, preset: str = "", /, **options: Any) -> SafeString:
+    return resize_html(html, preset, **options) if options else filter_html(html, preset)
 
 
 def _read_values(parser: Parser, tag: str) -> dict[str, nodes.Expr]:

@@ -71,6 +71,15 @@ class Thing:
         return self
 
 
+@pytest.fixture(autouse=True)
+def _documented_presets(settings: Settings) -> None:
+    """The settings that the examples share."""
+    (shared,) = [one for one in all_examples() if '"PRESETS": {' in one.text]
+    namespace: dict[str, Any] = {}
+    exec(shared.text, namespace)
+    settings.RESIZER = namespace["RESIZER"]
+
+
 @pytest.fixture
 def context(photo: Photo) -> dict[str, Any]:
     names = ["article", "hero", "page", "photo", "post", "product", "user"]

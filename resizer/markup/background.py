@@ -13,7 +13,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
 from resizer.conf import get_settings
-from resizer.markup import picture
+from resizer.markup import picture, presets
 from resizer.markup.csp import nonce_of
 from resizer.markup.html import escape
 from resizer.markup.options import is_nothing
@@ -77,7 +77,9 @@ def background(file: File, *, selector: object = None, **options: Any) -> Backgr
         # The characters of a URL that are none of CSS.
         url = re.sub(r"[()'\"\\\s]", lambda one: f"%{ord(one[0]):02x}", made.url)
         return Background(rules=(Rule(0, f"background-image: url({url})"),), selector=selector)
-    steps = _steps(made, has_queries=bool(selector), is_fluid=is_nothing(options.get("width")))
+    below = presets.find(options.get("preset"), picture.OPTIONS).options
+    is_fluid = is_nothing(presets.overlay(below, options).get("width"))
+    steps = _steps(made, has_queries=bool(selector), is_fluid=is_fluid)
     rules: list[Rule] = []
     for place, width in enumerate(steps):
         declarations = _declare(sources, width)

@@ -21,8 +21,9 @@ from django.utils.safestring import SafeString, mark_safe
 from resizer import originals
 from resizer.errors import ResizerError
 from resizer.links.addresses import host, mount_path
-from resizer.markup import picture
+from resizer.markup import picture, presets
 from resizer.markup.html import ATTRIBUTE_NAME, Picture
+from resizer.markup.mistakes import tell_once
 from resizer.markup.stored import STORED_IF_ANY
 from resizer.records.descriptions import Description, Failed, Reference
 from resizer.sources import find_by_url
@@ -73,23 +74,38 @@ class Image(NamedTuple):
     attributes: Mapping[str, str | None]
 
 
-def resize_html(html: object, **options: Any) -> SafeString:
+def resize_html(html: object, preset: object = None, **options: Any) -> SafeString:
     """Turn each `<img>` of an original of ours into a responsive picture. `options` are those of `picture.build`.
 
     The text counts as HTML, as with Django's filter `safe`. One cache call finds all its originals. Raises ValueError for a
     wrong option.
     """
     text = "" if html is None else str(html)
+    picture.check(
+        preset=preset, **{name: options[name] for name in options if name != "attributes"}
+    )
     found = [(image, reference) for image in _images(text) if (reference := _locate(image))]
     states = originals.recall_many({reference for _image, reference in found})
+    given = {"preset": preset, **options}
     parts, end = [], 0
     for image, reference in found:
         description = _describe(reference, states[reference])
         if description is None:
             continue
-        parts += [text[end : image.start], _write(description, image.attributes, options)]
+        parts += [text[end : image.start], _write(description, image.attributes, given)]
         end = image.end
     return mark_safe("".join([*parts, text[end:]]))
+
+
+def filter_html(html: object, preset: object = None) -> SafeString:
+    """`resize_html` for a template: in production an unknown preset is logged once, and left out. Raises ValueError with DEBUG."""
+    try:
+        return resize_html(html, preset)
+    except ValueError as error:
+        if django_settings.DEBUG:
+            raise
+        tell_once(f"resized_html: {error}")
+    return resize_html(html)
 
 
 def _images(text: str) -> tuple[Image, ...]:
@@ -193,9 +209,10 @@ def _write(
     # A percentage, for one. Without both sides in pixels, the browser takes the ratio of the file.
     is_measured = all(map(_pixels, sides.values()))
     width, height = (_pixels(sides.get(name)) for name in ("width", "height"))
-    limit = _pixels(str(options.get("width")))
-    is_cropped = any(options.get(name) for name in ("height", "ratio"))
-    asked = dict(options)
+    below = presets.find(options.get("preset"), picture.OPTIONS)
+    asked = presets.overlay(below.options, options)
+    limit = _pixels(str(asked.get("width")))
+    is_cropped = any(asked.get(name) for name in ("height", "ratio"))
     styled = _STYLE_WIDTH.search(written.get("style") or "")
     layout = [one for one in (width, styled and int(styled[1]), limit) if one]
     if layout:
@@ -206,7 +223,10 @@ def _write(
         elif _differ(height * description.size[0], width * description.size[1]):
             # A browser would squeeze it.
             asked["ratio"] = (width, height)
-    attributes = {name: _value(value) for name, value in written.items() if name not in _OWN}
+    ours = {**below.attributes, **(asked.pop("attributes", None) or {})}
+    attributes = ours | {name: _value(value) for name, value in written.items() if name not in _OWN}
+    if "class" in ours and written.get("class"):
+        attributes["class"] = f"{ours['class']} {written['class']}"
     made = picture.build(
         description, alt=written.get("alt", STORED_IF_ANY), attributes=attributes, **asked
     )

@@ -1,4 +1,4 @@
-"""`{% load resizer %}`: the tags, and the filter `resized_html`.
+"""`{% load resizer %}`: the tags, and the filters `resized` and `resized_html`.
 
 {% resized_css %}
 {% resized_img photo.image alt="A cat" width=600 class="card" data-id=photo.pk %}
@@ -7,7 +7,8 @@
 {% resized_srcset photo.image width=600 format="avif" %}
 {% resized_preload photo.image width=600 %}
 {% resized_background photo.image selector=".hero" %}
-{{ article.body|resized_html }}
+{{ photo.image|resized:"card" }}
+{{ article.body|resized_html:"prose" }}
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from typing import TYPE_CHECKING
 from django import template
 
 from resizer.markup import nodes
-from resizer.markup.rich_text import resize_html
+from resizer.markup.rich_text import filter_html
+from resizer.markup.stored import STORED_IF_ANY
 from resizer.markup.vocabulary import (
     RESIZED_BACKGROUND,
     RESIZED_IMG,
@@ -29,6 +31,9 @@ from resizer.markup.vocabulary import (
 if TYPE_CHECKING:
     from django.template.base import Parser, Token
     from django.utils.safestring import SafeString
+
+    from resizer.markup.html import Picture
+    from resizer.originals import File
 
 register = template.Library()
 
@@ -78,7 +83,15 @@ def resized_background(parser: Parser, token: Token) -> nodes.ResizedNode:
     return nodes.parse(parser, token, RESIZED_BACKGROUND)
 
 
+@register.filter
+def resized(original: File, preset: str = "") -> Picture:
+    """The picture of an original with a preset. Its alternative text is the stored one, or empty."""
+    options = {"alt": STORED_IF_ANY, "preset": preset}
+    made: Picture = RESIZED_IMG.run(original, options, {}, data=["preset"])
+    return made
+
+
 @register.filter(is_safe=True)
-def resized_html(html: object) -> SafeString:
+def resized_html(html: object, preset: str = "") -> SafeString:
     """Make the pictures in an editor's HTML responsive. The text counts as HTML, as with `safe`."""
-    return resize_html(html)
+    return filter_html(html, preset)
