@@ -546,9 +546,7 @@ def fail(client: Client) -> str:
     return url
 
 
-PLAIN = (
-    '<img src="/originals/a.jpg" width="1000" height="750" alt="" loading="lazy" decoding="async">'
-)
+PLAIN = '<img src="/originals/a.jpg" width="1000" height="750" alt="" data-resizer loading="lazy" decoding="async">'
 
 
 def test_page_shows_a_broken_original_as_it_is_once_a_variant_has_failed(

@@ -195,7 +195,7 @@ def test_variants_storage_that_fails_is_named(
         ("/img/a b.jpg", "200: The original, encoded again at its own size."),
         ("/img/a%20b.jpg", "200: The original, encoded again at its own size."),
         ("/img/640/a b.jpg", "200: A variant of 640 px, or of the original's own width."),
-        ("/img/650/a b.jpg", "302: A redirect to 800 px, because 650 px is not listed."),
+        ("/img/650/a b.jpg", "302: A redirect to 720 px, because 650 px is not listed."),
         ("/img/0/a b.jpg", "A visitor gets 400."),
         ("/img/640/_press/a.jpg", "A visitor gets 404."),
         ("/img/640/../a.jpg", "A visitor gets 404."),

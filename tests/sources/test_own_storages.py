@@ -214,7 +214,7 @@ def test_storage_that_cannot_be_a_source_shows_its_file_as_it_is(
     resizer.prefetch([photo], "image")
     context = Context({"photo": photo})
     expected = "" if address is None else f' src="{address}"'
-    attributes = 'loading="lazy" decoding="async"'
+    attributes = 'data-resizer loading="lazy" decoding="async"'
     assert PAGE.render(context) == f'<img{expected} width="320" alt="" {attributes}>'
     assert "Add a source for it to RESIZER['SOURCES']" in caplog.text
     tag = Template("{% load resizer %}{% resized_url photo.image width=320 %}")
@@ -300,7 +300,7 @@ def test_page_of_a_field_of_which_the_storage_cannot_be_loaded_is_there(
     photo.image.storage = failing
     resizer.prefetch([photo], "image")
     html = PAGE.render(Context({"photo": photo}))
-    assert html == '<img width="320" alt="" loading="lazy" decoding="async">'
+    assert html == '<img width="320" alt="" data-resizer loading="lazy" decoding="async">'
     assert "the storage cannot be loaded" in caplog.text
 
 
