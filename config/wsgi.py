@@ -1,4 +1,4 @@
-"""The WSGI application."""
+"""The WSGI application, for any server that speaks it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import os
 
 from django.core.wsgi import get_wsgi_application
 
+import resizer.wsgi
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
-application = get_wsgi_application()
+application = resizer.wsgi.wrap(get_wsgi_application())

@@ -10,7 +10,7 @@ Value = TypeVar("Value")
 
 
 class Memo(dict[Key, Value]):
-    """A dict that forgets its oldest entries. Write with `remember` only."""
+    """A dict that forgets its oldest entries. Write with `remember` and `forget` only."""
 
     def __init__(self, size: int) -> None:
         super().__init__()
@@ -24,3 +24,8 @@ class Memo(dict[Key, Value]):
             if len(self) >= self._size:
                 del self[next(iter(self))]
             self[key] = value
+
+    def forget(self, key: Key) -> None:
+        """Remove an entry, if there is one."""
+        with self._lock:
+            self.pop(key, None)

@@ -35,6 +35,7 @@ from django.utils.functional import Promise
 from resizer import errors
 from resizer.breaker import CircuitBreaker
 from resizer.concurrency import threads
+from resizer.concurrency.at_once import NotAtOnce, at_once, raise_if_at_once
 from resizer.concurrency.waiting import release_connections
 from resizer.conf import get_settings
 from resizer.engines import get_engine
@@ -236,6 +237,7 @@ def _sighted(reference: Reference, state: State) -> Description | Sighted:
     known = _last_known(reference, state, is_counted=True)
     if known is not None:
         return known if known.is_fresh else _check(reference)
+    raise_if_at_once()
     try:
         with threads.one_thread():
             sighted = Sighted(*get_source(reference.source).stat(reference.name))
@@ -258,6 +260,7 @@ def _recall(reference: Reference) -> State:
 
 def _check(reference: Reference, stat: Sighted | None = None) -> Description:
     """Ask the source, and describe the original as it is now. `stat` is its answer, if it was asked already."""
+    raise_if_at_once()
     try:
         known = index.find(reference) or _known_as_broken(reference)
         with ExitStack() as taken:
@@ -464,7 +467,12 @@ def _may_be_over(reference: Reference, failed: Failed) -> bool:
 
 
 def _may_ask(reference: Reference) -> bool:
-    return cache.claim(cache.key_of("asked", "\n".join(reference)), RECHECK_SECONDS)
+    key = cache.key_of("asked", "\n".join(reference))
+    if at_once.get():
+        if cache.read(key) is None:
+            raise NotAtOnce
+        return False
+    return cache.claim(key, RECHECK_SECONDS)
 
 
 def _find_row(reference: Reference) -> Description | None:

@@ -70,6 +70,27 @@ def render(description: Description, variant: Variant, deadline: Deadline) -> Ma
 
     If another try would fail in the same way, the error is cached. It is raised again for a while, without a render.
     """
+    refuse(description, variant)
+    try:
+        made: Made = batches.share(
+            (description.reference, variant.version, variant.recipe),
+            variant,
+            partial(_render, description, deadline),
+            deadline,
+        )
+        return made
+    except (UndecodableOriginal, TooMuchWork, RenderKilled) as error:
+        for failure, error_class in _failures(variant).items():
+            if isinstance(error, error_class):
+                cache.write(failure, True, error_class.failure_seconds)
+        raise
+
+
+def refuse(description: Description, variant: Variant) -> None:
+    """Refuse a variant whose render failed a moment ago, or would fail.
+
+    Raises UndecodableOriginal, TooMuchWork, RenderKilled or TooManyPixels.
+    """
     failures = _failures(variant)
     remembered = cache.read_many(failures)
     for failure, error_class in failures.items():
@@ -82,19 +103,6 @@ def render(description: Description, variant: Variant, deadline: Deadline) -> Ma
             f"{description.reference} is broken, and its frames are not known"
         )
     _refuse_too_large(description, variant)
-    try:
-        made: Made = batches.share(
-            (description.reference, variant.version, variant.recipe),
-            variant,
-            partial(_render, description, deadline),
-            deadline,
-        )
-        return made
-    except tuple(failures.values()) as error:
-        for failure, error_class in failures.items():
-            if isinstance(error, error_class):
-                cache.write(failure, True, error_class.failure_seconds)
-        raise
 
 
 def _failures(variant: Variant) -> dict[str, type[ResizerError]]:

@@ -19,14 +19,16 @@ from django.core.files.storage import (
 
 from resizer import originals
 from resizer.concurrency import single_flight
+from resizer.concurrency.at_once import NotAtOnce, at_once
 from resizer.concurrency.waiting import Deadline
-from resizer.conf import get_settings
+from resizer.conf import Settings, get_settings
 from resizer.errors import ResizerError, StoreFailed
 from resizer.formats import BY_EXTENSION, SNIFF_BYTES, sniff
 from resizer.keys.variant import parse_key, write_prefix
+from resizer.memo import Memo
 from resizer.records import cache, descriptions, index
 from resizer.records.descriptions import Reference
-from resizer.rendering import render
+from resizer.rendering import refuse, render
 from resizer.signals import variant_removed, variant_rendered
 from resizer.storages import publishing
 from resizer.storages.endings import has_end
@@ -45,6 +47,11 @@ if TYPE_CHECKING:
     from resizer.storages.protocol import Stored
 
 logger = logging.getLogger(__name__)
+
+#: How long a process with a remote cache remembers what it has read of a cached variant, seconds.
+HOT_SECONDS = 1.0
+#: The most variants in this memory. Each takes about 2 KB.
+MOST_HOT = 2048
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,11 +85,30 @@ class Recalled(NamedTuple):
     answer: Answer | None
 
 
+class _Hot(NamedTuple):
+    ends_at: float
+    recalled: Recalled
+
+
+_hot: Memo[tuple[Settings, str], _Hot] = Memo(MOST_HOT)
+
+
 def recall(reference: Reference, key: str) -> Recalled:
-    """Read the state of an original and one of its variants, with one cache call."""
+    """Read the state of an original and one of its variants, with one cache call.
+
+    A process with a remote cache remembers cached variants for `HOT_SECONDS`, and then needs no call. Purges and new
+    originals show in other processes after this time.
+    """
+    known = _hot.get((get_settings(), key))
+    if known is not None and known.ends_at > time.monotonic():
+        return known.recalled
     keys = descriptions.cache_key(reference), _cache_key(key)
     original, entry = map(cache.read_many(keys).get, keys)
-    return Recalled(descriptions.decode(reference, original), _decode(entry))
+    recalled = Recalled(descriptions.decode(reference, original), _decode(entry))
+    if recalled.answer is not None and cache.is_remote():
+        ends_at = time.monotonic() + HOT_SECONDS
+        _hot.remember((get_settings(), key), _Hot(ends_at, recalled))
+    return recalled
 
 
 def find(key: str) -> Answer | None:
@@ -105,12 +131,12 @@ def read(key: str, answer: Answer) -> bytes | None:
         return answer.content
     fetched = publishing.fetch(_storage(), key)
     if fetched is None:
-        cache.drop(_cache_key(key))
+        _drop_entries([key])
         return None
     content, stored = fetched
     if stored.bytes != answer.length or stored.etag not in {None, answer.etag}:
         # The file was changed or made again, so the cache entry describes another file.
-        cache.drop(_cache_key(key))
+        _drop_entries([key])
         return None
     return content
 
@@ -119,7 +145,7 @@ def confirm(key: str) -> bool:
     """Whether a cached variant is still in the storage. If not, drop its cache entry. Raises StoreFailed."""
     is_there = publishing.exists(_storage(), key)
     if not is_there:
-        cache.drop(_cache_key(key))
+        _drop_entries([key])
     return is_there
 
 
@@ -134,6 +160,9 @@ def make(description: Description, variant: Variant, key: str) -> Answer:
     Raises OriginalChanged, OriginalNotFound, TooManyBytes, TooManyPixels, TooMuchWork, UnsupportedFormat,
     UndecodableOriginal, SourceFailed, SourceTimedOut or Busy. If the variant cannot be written, `is_kept` is False.
     """
+    if at_once.get():
+        refuse(description, variant)
+        raise NotAtOnce
     deadline = Deadline(get_settings().LOCK_SECONDS)
     return single_flight.share(
         key,
@@ -154,7 +183,7 @@ def delete(cached_variants: Iterable[CachedVariant]) -> None:
 def delete_files(keys: Iterable[str]) -> None:
     """Remove cached variants from cache and storage, not from the index. Raises StoreFailed."""
     keys = list(keys)
-    cache.drop_many(_cache_key(key) for key in keys)
+    _drop_entries(keys)
     publishing.remove(_storage(), keys)
     if variant_removed.has_listeners():
         for key in keys:
@@ -278,6 +307,12 @@ def _remember(key: str, answer: Answer, *, is_recorded: bool) -> None:
     # Without a row, let the entry expire. The variant is then loaded again and gets its row.
     seconds = None if is_recorded else get_settings().FRESH_SECONDS
     cache.write(_cache_key(key), (answer.length, answer.etag, answer.modified_at), seconds)
+
+
+def _drop_entries(keys: list[str]) -> None:
+    cache.drop_many(map(_cache_key, keys))
+    for key in keys:
+        _hot.forget((get_settings(), key))
 
 
 def _decode(entry: tuple[int, str, int] | None) -> Answer | None:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import functools
+import logging
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
+from django.core.cache import caches
+from django.core.cache.backends.db import BaseDatabaseCache
 from django.http import HttpResponse, HttpResponseRedirect
 from django.urls import NoReverseMatch, Resolver404, get_script_prefix, resolve
 
 from resizer import store
+from resizer.concurrency.at_once import NotAtOnce, at_once
 from resizer.conf import get_settings
 from resizer.errors import InvalidSignature, MethodNotAllowed, ResizerError
 from resizer.keys.variant import ParsedKey
@@ -24,10 +29,16 @@ from resizer.serving.responses import FOR_NOBODY, is_respelled, redirect, refuse
 from resizer.serving.short import serve_short
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from django.http import HttpRequest
 
     from resizer.conf import Settings
 
+logger = logging.getLogger(__name__)
+
+#: The entry in MIDDLEWARE.
+OURS = "resizer.middleware.ResizerMiddleware"
 SAFE_METHODS = ("GET", "HEAD")
 #: Preconditions for writers, against overwriting a version they have not seen (RFC 9110 §13.1). A GET would get 412.
 CONDITIONS_OF_WRITERS = ("HTTP_IF_MATCH", "HTTP_IF_UNMODIFIED_SINCE")
@@ -47,7 +58,7 @@ def serve(request: HttpRequest, path: str) -> HttpResponse:
     """
     for condition in CONDITIONS_OF_WRITERS:
         request.META.pop(condition, None)
-    response = respond(_read(request, path))
+    response = respond(read_request(request.META, path, getattr(request, "scope", None)))
     headers = dict(response.headers)
     made: HttpResponse
     if "Location" in headers:
@@ -85,6 +96,39 @@ def respond(request: Request) -> Response:
         response = refuse(request.path, error)
     # On redirects and errors too: with another `Accept` header, the response might differ.
     return response._replace(headers={**response.headers, "Vary": "Accept"})
+
+
+def respond_at_once(request: Request) -> Response | None:
+    """`respond` for entry points before Django. None if Django has to respond: `respond` would wait for something."""
+    token = at_once.set(True)
+    try:
+        return respond(request)
+    except NotAtOnce:
+        return None
+    finally:
+        at_once.reset(token)
+
+
+def path_before_django(path_info: str) -> str | None:
+    """The path below the mount of the app, if a request may be answered before Django sees it. Else None.
+
+    Security: this is the only place for this decision. Each request must pass the middleware before `ResizerMiddleware`,
+    such as a list of allowed IP addresses. A cache in the database needs the connections of Django's requests.
+    """
+    return path_below_mount(path_info) if _may_precede_django(get_settings()) else None
+
+
+@functools.lru_cache(maxsize=1)
+def _may_precede_django(values: Settings) -> bool:
+    middleware = list(settings.MIDDLEWARE)
+    if OURS in middleware and middleware[0] != OURS:
+        logger.warning(
+            "Pictures are not answered before Django, because %s stands before %s in MIDDLEWARE.",
+            middleware[0],
+            OURS,
+        )
+        return False
+    return not isinstance(caches[values.CACHE], BaseDatabaseCache)
 
 
 def path_below_mount(path_info: str) -> str | None:
@@ -128,16 +172,19 @@ def _serve_key(request: Request, parsed: ParsedKey) -> Response:
     return serve_unknown(request, variant, request.path, recalled)
 
 
-def _read(request: HttpRequest, path: str) -> Request:
-    get = request.META.get
-    scope = getattr(request, "scope", None) or {}
+def read_request(
+    environ: Mapping[str, Any], path: str, scope: Mapping[str, Any] | None = None
+) -> Request:
+    """A request from a WSGI environ, or from `META` of Django. An ASGI server has a `scope` too."""
+    get = environ.get
+    # RAW_URI is set by gunicorn, REQUEST_URI by uWSGI and mod_wsgi. Both include the query.
+    sent_path = get("RAW_URI") or get("REQUEST_URI", "")
+    if scope is not None:
+        sent_path = (scope.get("raw_path") or b"").decode("latin-1")
     return Request(
-        method=str(request.method),
+        method=environ["REQUEST_METHOD"].upper(),
         path=path,
-        # RAW_URI is set by gunicorn, REQUEST_URI by uWSGI and mod_wsgi. Both include the query.
-        sent_path=(scope.get("raw_path") or b"").decode("latin-1")
-        or get("RAW_URI")
-        or get("REQUEST_URI", ""),
+        sent_path=sent_path,
         query=get("QUERY_STRING", ""),
         accept=get("HTTP_ACCEPT", ""),
         if_none_match=get("HTTP_IF_NONE_MATCH", ""),

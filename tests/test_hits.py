@@ -173,5 +173,26 @@ def test_miss_opens_few_lock_files(url: str, settings: Settings) -> None:
     assert len(opened) == 4
 
 
+def test_key_is_verified_once(url: str) -> None:
+    answer(url)
+    with recorded() as entered:
+        assert answer(url).status_code == 200
+        assert answer(url).status_code == 200
+    assert not {"parse_key", "verify", "resolve"} & {code.co_name for code in entered}
+
+
+def test_verified_key_is_refused_once_nobody_signs_with_its_key(
+    url: str, settings: Settings
+) -> None:
+    assert answer(url).status_code == 200
+    settings.RESIZER = {**settings.RESIZER, "SIGNING_KEY": "a new key"}
+    assert answer(url).status_code == 403
+    settings.RESIZER = {
+        **settings.RESIZER,
+        "SIGNING_KEY_FALLBACKS": [settings.SECRET_KEY],
+    }
+    assert answer(url).status_code == 200
+
+
 def test_request_for_others_is_left_to_them() -> None:
     assert answer("/" + url_for("x")[1:2]).status_code == 599

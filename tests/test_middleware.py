@@ -82,6 +82,34 @@ def test_address_below_the_mount_that_no_pattern_matches(
     assert client.get("/img/").status_code == 404
 
 
+def guard(request: HttpRequest, path: str) -> HttpResponse:
+    return HttpResponse(status=401)
+
+
+class Guarded:
+    """A project that shows pictures to nobody."""
+
+    urlpatterns = [path("img/", include(([path("<path:path>", guard, name="picture")], "resizer")))]
+
+
+class Shadowed:
+    """A project with a view of its own among the pictures."""
+
+    urlpatterns = [path("img/a.jpg/<path:path>", guard), path("img/", include("resizer.urls"))]
+
+
+@pytest.mark.parametrize("urls", [Guarded, Shadowed])
+def test_view_of_the_project_goes_before_ours(
+    client: Client, settings: Settings, urls: type
+) -> None:
+    settings.MIDDLEWARE = [OURS]
+    save("a.jpg")
+    url = picture.url("a.jpg", width=640)
+    assert client.get(url).status_code == 200
+    settings.ROOT_URLCONF = urls
+    assert client.get(url).status_code == 401
+
+
 def test_project_without_our_urls(client: Client, settings: Settings) -> None:
     settings.MIDDLEWARE = [OURS]
     settings.ROOT_URLCONF = "django.contrib.auth.urls"

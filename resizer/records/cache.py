@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import time
 from contextlib import nullcontext
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.core.cache import caches
 from django.core.cache.backends.db import BaseDatabaseCache
+from django.core.cache.backends.locmem import LocMemCache
 
 from resizer.breaker import CircuitBreaker
 from resizer.conf import get_settings
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from django.core.cache import BaseCache
+
+    from resizer.conf import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +39,16 @@ _breaker = CircuitBreaker(DOWN_SECONDS)
 def key_of(kind: str, text: str) -> str:
     """The key of a cache entry: a word for its kind, and a text of any length."""
     return f"resizer:{kind}:{digest_of(text)}"
+
+
+def is_remote() -> bool:
+    """Whether a call leaves this process, such as to Redis."""
+    return _is_remote(get_settings())
+
+
+@functools.lru_cache(maxsize=1)
+def _is_remote(settings: Settings) -> bool:
+    return not isinstance(caches[settings.CACHE], LocMemCache)
 
 
 def read(key: str) -> Any:

@@ -20,6 +20,7 @@ from django.db import connections, router
 from django.db.models import Q
 
 from resizer.breaker import CircuitBreaker
+from resizer.concurrency.at_once import raise_if_at_once
 from resizer.databases import is_undone_by_deadlocks, lock_timeout, write_row
 from resizer.keys.digests import digest_of
 from resizer.keys.geometry import plan
@@ -274,7 +275,10 @@ def _upsert(what: str, ask: Callable[[], Result], otherwise: Result) -> Result:
 def _try(
     alias: str, what: str, ask: Callable[[], Result], otherwise: Result, *, writes: bool = False
 ) -> Result:
-    if not is_configured() or not _breaker.allows_call():
+    if not is_configured():
+        return otherwise
+    raise_if_at_once()
+    if not _breaker.allows_call():
         return otherwise
     asked_at = time.monotonic()
     try:

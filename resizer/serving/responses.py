@@ -55,8 +55,8 @@ SECURITY_HEADERS = {
 }
 #: Mistakes in a request, of which strangers make many. They count as no failures.
 MISTAKES = (InvalidOption, InvalidSignature, MethodNotAllowed, OriginalNotFound)
-#: Headers of a 304, out of those of the whole response (RFC 9110 §15.4.5).
-OF_NOT_MODIFIED = ("Cache-Control", "Content-Location", "ETag", "Last-Modified")
+#: Headers of a whole response without a place in a 304 (RFC 9110 §15.4.5). nginx leaves out the same ones.
+OF_CONTENT = {"Content-Type", "Content-Length", "Server-Timing"}
 
 
 def respond(
@@ -97,7 +97,7 @@ def _write(
     if not answer.is_kept:
         all_headers["Cache-Control"] = "no-store"
     if _is_unchanged(request, all_headers["ETag"], answer.modified_at):
-        kept = {name: all_headers[name] for name in OF_NOT_MODIFIED if name in all_headers}
+        kept = {name: value for name, value in all_headers.items() if name not in OF_CONTENT}
         return Response(304, kept)
     limit = get_settings().MAX_ANSWER_BYTES
     if limit is not None and answer.length > limit:

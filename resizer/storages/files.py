@@ -85,13 +85,13 @@ class Files:
             # and be unreadable.
             with contextlib.suppress(PermissionError):
                 _flush(directory.parent)
-        return Stored(key, len(content), modified_at)
+        return _stored(key, len(content), modified_at)
 
     def fetch(self, key: str) -> tuple[bytes, Stored] | None:
         try:
             with open(self._storage.path(key), "rb") as opened:
                 content = opened.read()
-                return content, Stored(key, len(content), os.fstat(opened.fileno()).st_mtime)
+                return content, _stored(key, len(content), os.fstat(opened.fileno()).st_mtime)
         except FileNotFoundError:
             return None
 
@@ -167,6 +167,11 @@ class Files:
 @functools.lru_cache(maxsize=16)
 def _variants_below(location: str) -> FileSystemStorage:
     return FileSystemStorage(location=Path(location) / VARIANTS_DIRECTORY)
+
+
+def _stored(key: str, length: int, modified_at: float) -> Stored:
+    """A stored file. Its ETag is the one of nginx, so that a client gets the same from nginx and from the app."""
+    return Stored(key, length, modified_at, f"{int(modified_at):x}-{length:x}")
 
 
 def _write(path: Path, content: bytes, mode: int | None) -> float:

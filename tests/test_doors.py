@@ -1,0 +1,305 @@
+"""The ways in: nginx, WSGI, ASGI, the middleware and the plain URLconf give a client the same responses."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import logging
+from io import BytesIO
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import quote, unquote
+
+import pytest
+from django.core.cache import caches
+from django.test import Client
+from django.urls import clear_script_prefix
+
+import resizer.asgi
+import resizer.wsgi
+from resizer import originals
+from resizer.formats import JPEG
+from resizer.keys.variant import Recipe, Variant, parse_key, write_key
+from resizer.links.addresses import sign
+from resizer.markup import picture
+from tests.conftest import save
+from tests.nginx import ask
+from tests.pictures import photograph
+from tests.test_nginx import serve
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
+
+    from pytest_django import DjangoAssertNumQueries, Settings
+
+pytestmark = pytest.mark.django_db
+
+OURS = "resizer.middleware.ResizerMiddleware"
+OTHERS = [
+    "django.middleware.security.SecurityMiddleware",
+    "django.middleware.gzip.GZipMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+]
+#: Of the connection, the server, and its clock. And nginx does not tell which hits it serves.
+OF_SERVERS = {"accept-ranges", "connection", "date", "server", "server-timing"}
+
+
+class Reply(NamedTuple):
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+def reply(status: int, headers: Iterable[tuple[str, str]], body: bytes) -> Reply:
+    kept = {name.lower(): value for name, value in headers if name.lower() not in OF_SERVERS}
+    return Reply(status, kept, body)
+
+
+def pass_on(*_: Any) -> Any:
+    """Django, as far as these tests need it."""
+    raise PassedOn
+
+
+class PassedOn(Exception):
+    """A request has come to Django."""
+
+
+def ask_wsgi(url: str, method: str = "GET", **headers: str) -> Reply:
+    """A request to the WSGI application. Raises PassedOn if Django has to respond."""
+    started: list[Any] = []
+    path, _, query = url.partition("?")
+    environ = {
+        "REQUEST_METHOD": method,
+        "SCRIPT_NAME": headers.pop("SCRIPT_NAME", ""),
+        "PATH_INFO": unquote(path, "latin-1"),
+        "QUERY_STRING": query,
+        "RAW_URI": url,
+        "wsgi.input": BytesIO(),
+        **{f"HTTP_{name.upper()}": value for name, value in headers.items()},
+    }
+    application = resizer.wsgi.wrap(pass_on)
+    body = b"".join(application(environ, lambda *given: started.extend(given)))  # type: ignore[arg-type]
+    status, fields = started
+    return reply(int(status.split()[0]), fields, body)
+
+
+def ask_asgi(url: str, method: str = "GET", **headers: str) -> Reply:
+    """A request to the ASGI application. Raises PassedOn if Django has to respond."""
+    path, _, query = url.partition("?")
+    root = headers.pop("SCRIPT_NAME", "")
+    scope = {
+        "type": "http",
+        "method": method,
+        "root_path": root,
+        "path": root + unquote(path),
+        "raw_path": path.encode(),
+        "query_string": query.encode(),
+        "headers": [
+            (name.lower().replace("_", "-").encode(), value.encode())
+            for name, value in headers.items()
+        ],
+    }
+    start, body = send_asgi(scope)
+    fields = [(name.decode(), value.decode()) for name, value in start["headers"]]
+    return reply(start["status"], fields, body["body"])
+
+
+def send_asgi(scope: dict[str, Any]) -> list[dict[str, Any]]:
+    """What the ASGI application sends."""
+    sent = []
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request"}
+
+    async def run() -> None:
+        await resizer.asgi.wrap(pass_on)(scope, receive, send)
+
+    asyncio.run(run())
+    return sent
+
+
+def ask_django(url: str, method: str = "GET", **headers: str) -> Reply:
+    given = {name.replace("_", "-"): value for name, value in headers.items()}
+    response = Client().generic(method, url, headers=given, RAW_URI=url)
+    return reply(response.status_code, response.items(), response.content)
+
+
+@pytest.fixture
+def url() -> Iterator[str]:
+    """A cached variant."""
+    save("a.jpg")
+    url = picture.url("a.jpg", width=640, format="jpeg")
+    assert Client().get(url).status_code == 200
+    yield url
+    clear_script_prefix()
+
+
+def forge(url: str, **changes: Any) -> str:
+    """The URL of another variant of the same original."""
+    parsed = parse_key(url.removeprefix("/img/"))
+    assert parsed is not None
+    return written(dataclasses.replace(parsed.variant, **changes))
+
+
+def written(variant: Variant) -> str:
+    return "/img/" + write_key(variant, sign(variant))
+
+
+@pytest.mark.service("nginx")
+def test_hit_is_the_same_by_every_way(url: str, tmp_path: Path, settings: Settings) -> None:
+    etag = ask_wsgi(url).headers["etag"]
+    modified = ask_wsgi(url).headers["last-modified"]
+    requests: list[tuple[str, dict[str, str]]] = [
+        ("GET", {}),
+        ("HEAD", {}),
+        ("GET", {"Accept_Encoding": "gzip", "Accept_Language": "de"}),
+        ("GET", {"If_None_Match": etag}),
+        ("HEAD", {"If_None_Match": f'W/{etag}, "other"'}),
+        ("GET", {"If_None_Match": '"other"', "If_Modified_Since": modified}),
+        ("GET", {"If_Modified_Since": modified}),
+        ("GET", {"If_Modified_Since": "Thu, 01 Jan 2026 00:00:00 GMT"}),
+        ("GET", {"If_Modified_Since": "yesterday"}),
+    ]
+    (tmp_path / "static").mkdir()
+    with serve(tmp_path, "127.0.0.1:9") as site:
+        for method, headers in requests:
+            by_wsgi = ask_wsgi(url, method, **headers)
+            assert ask_asgi(url, method, **headers) == by_wsgi
+            settings.MIDDLEWARE = [OURS, *OTHERS]
+            assert ask_django(url, method, **headers) == by_wsgi
+            settings.MIDDLEWARE = []
+            assert ask_django(url, method, **headers) == by_wsgi
+            given = {name.replace("_", "-"): value for name, value in headers.items()}
+            by_nginx = ask(site.address + url, method, given)
+            assert reply(by_nginx.status, by_nginx.headers.items(), by_nginx.body) == by_wsgi
+
+
+DOORS = pytest.mark.parametrize("ask_door", [ask_wsgi, ask_asgi])
+
+
+@DOORS
+def test_strangers_get_the_same_without_django(
+    ask_door: Callable[..., Reply], url: str, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    save("broken.jpg", photograph()[:5000])
+    broken = originals.look_up("broken.jpg").variant(Recipe(), 640, JPEG)
+    statuses = {
+        forge(url, version="01234567"): 200,
+        forge(url, width=641): 302,
+        forge(url, name="missing.jpg"): 404,
+        url[:-3] + "exe": 400,
+        url.replace("/img/a", "/img/%61"): 302,
+        written(broken): 422,
+        "/img/640/a.jpg": 404,
+    }
+    statuses[url.replace(url.split("/")[3][9:], "x" * 14)] = 403
+    for path, status in statuses.items():
+        # Django asks source, database and engine, and nobody asks them again for a while.
+        assert ask_django(path).status == status, path
+        by_django = ask_django(path)
+        with django_assert_num_queries(0):
+            assert ask_door(path) == by_django, path
+
+
+@DOORS
+def test_other_methods_are_refused_without_django(ask_door: Callable[..., Reply], url: str) -> None:
+    refused = ask_door(url, "POST")
+    assert (refused.status, refused.headers["allow"]) == (405, "GET, HEAD")
+    assert refused == ask_django(url, "POST")
+
+
+@DOORS
+def test_whatever_takes_longer_is_passed_on_to_django(
+    ask_door: Callable[..., Reply], url: str
+) -> None:
+    new = forge(url, width=320)
+    with pytest.raises(PassedOn):
+        ask_door(new)
+    made = ask_django(new)
+    assert made.status == 200
+    assert ask_door(new).body == made.body
+    for path in ("/", "/img/", "/admin/", "/img", "/imagine/a.jpg"):
+        with pytest.raises(PassedOn):
+            ask_door(path)
+    # Nobody knows it any longer, and Django reads it back.
+    caches["default"].clear()
+    with pytest.raises(PassedOn):
+        ask_door(new)
+
+
+@DOORS
+def test_short_url_of_an_open_source_needs_no_django(
+    ask_door: Callable[..., Reply], settings: Settings
+) -> None:
+    settings.RESIZER = {"SOURCES": {"default": {"OPEN": True}}}
+    save("für dich.jpg")
+    path = "/img/640/" + quote("für dich.jpg")
+    for accept in ("image/avif", "image/webp;q=0.5", "*/*"):
+        shown = ask_django(path, Accept=accept)
+        assert (shown.status, shown.headers["vary"]) == (200, "Accept")
+        assert ask_door(path, Accept=accept) == shown
+    assert ask_door("/img/641/" + quote("für dich.jpg")).status == 302
+
+
+@DOORS
+def test_project_below_a_path_redirects_below_it(ask_door: Callable[..., Reply], url: str) -> None:
+    respelled = url.replace("/img/a", "/img/%61")
+    redirect = ask_door(respelled, SCRIPT_NAME="/shop")
+    assert redirect.headers["location"] == f"/shop{url}"
+    assert ask_door(respelled).headers["location"] == url
+
+
+@DOORS
+def test_middleware_before_ours_sees_every_request(
+    ask_door: Callable[..., Reply], url: str, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.MIDDLEWARE = ["django.middleware.security.SecurityMiddleware", OURS]
+    for _ in range(2):
+        with pytest.raises(PassedOn):
+            ask_door(url)
+    (line,) = [one.getMessage() for one in caplog.records if one.levelno == logging.WARNING]
+    assert "SecurityMiddleware stands before resizer.middleware" in line
+
+
+@DOORS
+def test_cache_in_the_database_is_asked_by_django_alone(
+    ask_door: Callable[..., Reply], url: str, settings: Settings
+) -> None:
+    backend = "django.core.cache.backends.db.DatabaseCache"
+    settings.CACHES = {**settings.CACHES, "db": {"BACKEND": backend, "LOCATION": "entries"}}
+    settings.RESIZER = {"CACHE": "db"}
+    with pytest.raises(PassedOn):
+        ask_door(url)
+
+
+def test_applications_of_the_project_serve_a_hit_and_a_page(url: str) -> None:
+    from config.wsgi import application
+
+    assert ask_wsgi(url).status == 200
+    started: list[Any] = []
+    environ = {
+        "REQUEST_METHOD": "GET",
+        "PATH_INFO": "/img/",
+        "SERVER_NAME": "testserver",
+        "SERVER_PORT": "80",
+        "wsgi.input": BytesIO(),
+    }
+    application(environ, lambda *given: started.extend(given))  # type: ignore[arg-type]
+    assert started[0] == "404 Not Found"
+
+
+def test_other_protocols_are_passed_on() -> None:
+    with pytest.raises(PassedOn):
+        send_asgi({"type": "lifespan"})
+
+
+def test_repeated_header_is_one_list(url: str) -> None:
+    etag = ask_asgi(url).headers["etag"].encode()
+    headers = [(b"if-none-match", b'"other"'), (b"if-none-match", etag)]
+    start, _ = send_asgi({"type": "http", "method": "GET", "path": url, "headers": headers})
+    assert start["status"] == 304
