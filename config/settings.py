@@ -22,7 +22,9 @@ Environment variables configure it. With DJANGO_DEBUG=1 alone it runs on SQLite 
                                   /img/640/fig.jpg. default, web or default,web. Default: none; all with DJANGO_DEBUG=1
     RESIZER_VARIANTS_BUCKET       S3 bucket for variants. Can be the same bucket. Required on AWS Lambda
     RESIZER_VARIANTS_PREFIX       path of variants in the bucket. Default: img, so that an object's key is the path of its URL
-    RESIZER_CDN_DOMAIN            host name of a CDN in front of the variants bucket
+    RESIZER_CDN_DOMAIN            host name of a CDN in front of the variants bucket; pages print it before pictures
+    RESIZER_HOST                  another host before pictures, such as https://img.example.com
+    RESIZER_ALLOW_ORIGIN          the origin whose scripts may read pictures, or *
 
 boto3 reads region, credentials and endpoint of S3: AWS_DEFAULT_REGION, AWS_ACCESS_KEY_ID, AWS_ENDPOINT_URL, ….
 """
@@ -201,6 +203,8 @@ STATIC_ROOT = DATA_DIR / "static"
 
 RESIZER: dict[str, Any] = {
     "SIGNING_KEY": os.environ.get("RESIZER_SIGNING_KEY") or None,
+    "HOST": os.environ.get("RESIZER_HOST") or None,
+    "ALLOW_ORIGIN": os.environ.get("RESIZER_ALLOW_ORIGIN") or None,
     "SOURCES": {"default": {}},
 }
 if os.environ.get("RESIZER_WEB_URL"):
