@@ -282,6 +282,8 @@ class Settings:
     WIDTH_DENSITY: int = _setting(2, _positive)
     #: Widths of windows at which `columns` counts one more column, CSS px, in rising order.
     BREAKPOINTS: tuple[int, ...] = _setting((768, 1024, 1280, 1536), _widths)
+    #: Whether pages link an SVG as it is. With False they print nothing for it.
+    SHOW_SVG: bool = _setting(True, _flag)
     #: Modern formats to offer, best first. JPEG or PNG is always offered too.
     FORMATS: tuple[Format, ...] = _setting(("avif",), _formats)
     #: More formats of originals to open: "heic" (needs pi-heif) and "tiff".

@@ -7,6 +7,7 @@ ResizerError
 ├── MethodNotAllowed     405  the request is neither GET nor HEAD
 ├── TooManyBytes         413  the original's file is too large
 ├── UnsupportedFormat    415  the original has a format that is not opened
+│   └── VectorOriginal   415  the original is an SVG, which browsers show as it is
 ├── TooManyPixels        422  the original or the variant has too many pixels, or would take too much memory
 ├── UndecodableOriginal  422  the original is broken, truncated or contradicts its header
 │   └── EngineFailed     422  the engine failed unexpectedly; the file may be fine, and the log has the cause
@@ -89,6 +90,14 @@ class UnsupportedFormat(ResizerError):
 
     status = 415
     public_message = "The original is not an image of a supported format."
+
+
+class VectorOriginal(UnsupportedFormat):
+    """The original is an SVG. It is not resized, and a page shows it as it is."""
+
+    public_message = "The original is an SVG, and is not resized."
+    #: Its own (width, height), px.
+    size: tuple[int, int] | None = None
 
 
 class TooManyPixels(ResizerError):

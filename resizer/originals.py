@@ -39,6 +39,7 @@ from resizer.concurrency.at_once import NotAtOnce, at_once, raise_if_at_once
 from resizer.concurrency.waiting import release_connections
 from resizer.conf import get_settings
 from resizer.engines import get_engine
+from resizer.engines.containers import svg
 from resizer.engines.memory import decoded_megabytes
 from resizer.errors import (
     Busy,
@@ -50,6 +51,8 @@ from resizer.errors import (
     SourceTimedOut,
     TooManyBytes,
     TooManyPixels,
+    UnsupportedFormat,
+    VectorOriginal,
 )
 from resizer.keys.variant import DEFAULT_SOURCE, escape_name
 from resizer.models import Original
@@ -69,7 +72,9 @@ from resizer.sources.deadline import is_in_request
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
+    from typing import BinaryIO
 
+    from resizer.engines import Header
     from resizer.engines.sketching import Sketch
     from resizer.records.descriptions import State
 
@@ -377,7 +382,7 @@ def _inspect(reference: Reference, stat: Sighted, known: Description | None) -> 
         with get_source(reference.source).open(reference.name) as file:
             # Prefer the fingerprint of the opened file. The path may have another file by now.
             fingerprint = getattr(file, "fingerprint", None) or fingerprint
-            header = get_engine().read_header(file)
+            header = _read_header(file)
     description = Description(
         reference=reference,
         fingerprint=fingerprint,
@@ -395,6 +400,20 @@ def _inspect(reference: Reference, stat: Sighted, known: Description | None) -> 
 def _is_over(known: Description) -> bool:
     """Whether to try a broken original again. The file may have been cut off while it was fetched."""
     return known.is_broken and time.time() - known.checked_at >= BROKEN_SECONDS
+
+
+def _read_header(file: BinaryIO) -> Header:
+    """Raises VectorOriginal for an SVG, with its size, and what the engine raises."""
+    try:
+        return get_engine().read_header(file)
+    except UnsupportedFormat as error:
+        file.seek(0)
+        size = svg.read_size(file.read(svg.HEAD_BYTES))
+        if size is None:
+            raise
+        vector = VectorOriginal(str(error))
+        vector.size = size
+        raise vector from error
 
 
 def _refuse_too_many_pixels(description: Description) -> None:
@@ -432,7 +451,10 @@ def _last_known(
 def _error(reference: Reference, failed: Failed) -> ResizerError:
     # Another release may have written a class that is unknown here.
     failure = errors.BY_NAME.get(failed.error, OriginalNotFound)
-    return _as_remembered(failure(f"{reference} failed a moment ago"))
+    error = failure(f"{reference} failed a moment ago")
+    if isinstance(error, VectorOriginal):
+        error.size = failed.size
+    return _as_remembered(error)
 
 
 def _as_remembered(error: ResizerError) -> ResizerError:
@@ -503,7 +525,12 @@ def _remember_failure(reference: Reference, error: ResizerError, fingerprint: st
     if isinstance(error, Busy) and not isinstance(error, RenderKilled):
         return
     failed = Failed(type(error).__name__, fingerprint)
-    cache.write(cache_key(reference), failed.encode(), error.retry_seconds or FAILURE_SECONDS)
+    seconds = error.retry_seconds or FAILURE_SECONDS
+    if isinstance(error, VectorOriginal):
+        # Nothing has failed: that is all that is known of an SVG.
+        failed = failed._replace(size=error.size)
+        seconds = get_settings().FRESH_SECONDS
+    cache.write(cache_key(reference), failed.encode(), seconds)
 
 
 def _broken_key(reference: Reference) -> str:

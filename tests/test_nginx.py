@@ -249,6 +249,23 @@ def test_pages_and_static_files_are_served_beside_pictures(site: Site) -> None:
     assert sheet.body == (ROOT / "resizer/static/resizer/resizer.css").read_bytes()
 
 
+def test_vectors_are_served_without_their_scripts(site: Site) -> None:
+    directory = site.data / "originals" / "logos"
+    directory.mkdir(parents=True, exist_ok=True)
+    content = b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 40 20"/>'
+    (directory / "logo.svg").write_bytes(content)
+    (directory / "logo.svg.jpg").write_bytes(content)
+    reply = ask(f"{site.address}/originals/logos/logo.svg")
+    assert (reply.status, reply.body) == (200, content)
+    assert reply.headers["Content-Type"] == "image/svg+xml"
+    assert reply.headers["X-Content-Type-Options"] == "nosniff"
+    assert reply.headers["Content-Security-Policy"].startswith("default-src 'none'; ")
+    assert reply.headers["Content-Security-Policy"].endswith("; sandbox")
+    assert ask(f"{site.address}/originals/logos/none.svg").status == 404
+    assert ask(f"{site.address}/originals/logos/logo.svg.jpg").status == 404
+    assert ask(f"{site.address}/originals/{PHOTO}").status == 404
+
+
 def test_bucket_is_asked_before_django(tmp_path: Path) -> None:
     with local_s3("originals", "variants") as (environment, s3):
         policy = {

@@ -81,13 +81,34 @@ class Options:
         """Whether the options alone determine a ratio."""
         return self.ratio is not None or None not in (self.width, self.height)
 
-    def box(self) -> tuple[int | None, int | None]:
-        """Layout (width, height) for an unknown original, CSS px. A side is None if only the original determines it."""
+    def box(self, own: tuple[int, int] | None = None) -> tuple[int | None, int | None]:
+        """Layout (width, height) for an original that is not resized, CSS px. `own` is the size of an SVG.
+
+        A side is None if only the original determines it.
+        """
+        if own is not None and (not self.has_box or self.fit == CONTAIN):
+            return self._vector_box(own)
         if self.ratio is None:
             return self.width, self.height
-        width = self._width_of_height(self.ratio) or self.width or get_settings().WIDTHS[-1]
+        unlimited = own[0] if own is not None else get_settings().WIDTHS[-1]
+        width = self._width_of_height(self.ratio) or self.width or unlimited
         most = (MAX_RATIO_SIDE, MAX_RATIO_SIDE)
         return width, height_of(width, most, Recipe(ratio=self.ratio))
+
+    def _vector_box(self, own: tuple[int, int]) -> tuple[int, int]:
+        """Scale an SVG in proportion: to the width, to the height, or into both. It may be larger than its own size."""
+        width, height = self.width, self.height
+        if self.ratio is not None and width is not None:
+            height = round(width * self.ratio[1] / self.ratio[0])
+        elif self.ratio is not None and height is not None:
+            width = round(height * self.ratio[0] / self.ratio[1])
+        scales = [
+            side / whole
+            for side, whole in zip((width, height), own, strict=True)
+            if side is not None
+        ]
+        scale = min(scales, default=1)
+        return max(1, round(own[0] * scale)), max(1, round(own[1] * scale))
 
     def _width_of_height(self, ratio: tuple[int, int]) -> int | None:
         return max(1, round(self.height * ratio[0] / ratio[1])) if self.height else None

@@ -11,7 +11,7 @@ from django.db.models.fields.files import FieldFile
 
 from resizer import originals
 from resizer.conf import get_settings
-from resizer.errors import ResizerError, UnsupportedFormat
+from resizer.errors import ResizerError, UnsupportedFormat, VectorOriginal
 from resizer.formats import BY_NAME, JPEG
 from resizer.keys.geometry import height_of
 from resizer.keys.variant import write_stem
@@ -99,6 +99,8 @@ def _build(
     except ResizerError as error:
         _tell("shown", stored.file, error)
         alt = read_alt(alt, stored, NO_WORDS)
+        if isinstance(error, VectorOriginal):
+            return _vector(stored.file, error.size, choice, alt, all_attributes)
         return _as_it_is(stored.file, choice.box(), choice, alt, all_attributes)
     alt = read_alt(alt, stored, description.words)
     recipe, css_width = choice.settle(description, stored.focal)
@@ -219,7 +221,8 @@ def _url(
         description = originals.look_up(stored.file, reference=reference)
     except ResizerError as error:
         _tell("linked", stored.file, error)
-        return VariantURL(_plain_url(stored.file))
+        is_hidden = isinstance(error, VectorOriginal) and not get_settings().SHOW_SVG
+        return VariantURL("" if is_hidden else _plain_url(stored.file))
     if description.is_broken:
         return VariantURL(_plain_url(stored.file))
     recipe, css_width = choice.settle(description, stored.focal)
@@ -307,6 +310,18 @@ def _stem(description: Description, recipe: Recipe) -> str:
     """The address up to its width; the width and format of the variant that carries it do not matter."""
     variant = description.variant(recipe, 1, description.header.format)
     return url_for(write_stem(variant, sign(variant)))
+
+
+def _vector(
+    file: File,
+    size: tuple[int, int] | None,
+    choice: Options,
+    alt: str,
+    attributes: Mapping[str, Any],
+) -> Picture:
+    if not get_settings().SHOW_SVG:
+        return NOTHING
+    return _as_it_is(file, choice.box(size), choice, alt, attributes)
 
 
 def _as_it_is(

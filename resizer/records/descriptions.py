@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from resizer.models import Original
 
 #: Part of the cache keys. Raise it with each change of `encode`, so that no release reads entries of another.
-STATE_VERSION = 5
+STATE_VERSION = 6
 
 
 _COLOR = re.compile(r"#[0-9a-f]{6}")
@@ -181,6 +181,8 @@ class Failed(NamedTuple):
     error: str
     #: The fingerprint of the file. Empty if its source did not tell one.
     fingerprint: str
+    #: (width, height) of an SVG, px.
+    size: tuple[int, int] | None = None
 
     def encode(self) -> tuple[object, ...]:
         return ("failed", *self)
@@ -266,8 +268,8 @@ def decode(reference: Reference, encoded: Sequence[Any] | None) -> State:
             )
         case ["sighted", *stat]:
             return Sighted(*stat)
-        case ["failed", error, fingerprint]:
-            return Failed(error, fingerprint)
+        case ["failed", error, fingerprint, size]:
+            return Failed(error, fingerprint, size and (size[0], size[1]))
     return None
 
 
