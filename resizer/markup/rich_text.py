@@ -54,8 +54,9 @@ _CLOSED = frozenset(
 )
 #: HTML's dimension: digits, and whatever follows but a percent sign (HTML §2.3.4.4).
 _PIXELS = re.compile(r"\s*\+?([0-9]{1,5})(?![0-9]|[^%]*%)")
+#: A width in a style, in px or percent.
 _STYLE_WIDTH = re.compile(
-    r"(?:^|;)\s*width\s*:\s*([0-9]{1,5})(?:\.[0-9]+)?px\s*(?:;|$)", re.IGNORECASE
+    r"(?:^|;)\s*width\s*:\s*([0-9]{1,5})(?:\.[0-9]+)?(px|%)\s*(?:;|$)", re.IGNORECASE
 )
 #: Attributes that the picture writes itself.
 _OWN = frozenset({"src", "alt", "width", "height", "sizes"})
@@ -72,6 +73,8 @@ class Image(NamedTuple):
     end: int
     #: Names in small letters. A name without a value has None.
     attributes: Mapping[str, str | None]
+    #: The style of the `figure` around it: CKEditor puts the width there.
+    figure: str = ""
 
 
 def resize_html(html: object, preset: object = None, **options: Any) -> SafeString:
@@ -92,7 +95,7 @@ def resize_html(html: object, preset: object = None, **options: Any) -> SafeStri
         description = _describe(reference, states[reference])
         if description is None:
             continue
-        parts += [text[end : image.start], _write(description, image.attributes, given)]
+        parts += [text[end : image.start], _write(description, image, given)]
         end = image.end
     return mark_safe("".join([*parts, text[end:]]))
 
@@ -139,12 +142,15 @@ class _Finder(HTMLParser):
         self._lines = [0, *(match.end() for match in re.finditer("\n", text))]
         #: The element of `_CLOSED` that is open.
         self._closed = ""
+        self._figure = ""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if self._closed:
             return
         if tag in _CLOSED:
             self._closed = tag
+        if tag == "figure":
+            self._figure = dict(attrs).get("style") or ""
         if tag != "img":
             return
         line, offset = self.getpos()
@@ -155,11 +161,13 @@ class _Finder(HTMLParser):
             attributes.setdefault(name, value)
         if "srcset" not in attributes and all(map(ATTRIBUTE_NAME.fullmatch, attributes)):
             end = start + len(self.get_starttag_text() or "")
-            self.images.append(Image(start, end, attributes))
+            self.images.append(Image(start, end, attributes, self._figure))
 
     def handle_endtag(self, tag: str) -> None:
         if tag == self._closed:
             self._closed = ""
+        if tag == "figure":
+            self._figure = ""
 
 
 def _locate(image: Image) -> Reference | None:
@@ -201,10 +209,9 @@ def _describe(reference: Reference, state: State) -> Description | None:
     return None if known.is_broken else known
 
 
-def _write(
-    description: Description, written: Mapping[str, str | None], options: Mapping[str, Any]
-) -> str:
-    """The picture in place of an `<img>` with the attributes `written`."""
+def _write(description: Description, image: Image, options: Mapping[str, Any]) -> str:
+    """The picture in place of an `<img>`."""
+    written = image.attributes
     sides = {name: written[name] for name in ("width", "height") if written.get(name)}
     # A percentage, for one. Without both sides in pixels, the browser takes the ratio of the file.
     is_measured = all(map(_pixels, sides.values()))
@@ -213,10 +220,9 @@ def _write(
     asked = presets.overlay(below.options, options)
     limit = _pixels(str(asked.get("width")))
     is_cropped = any(asked.get(name) for name in ("height", "ratio"))
-    styled = _STYLE_WIDTH.search(written.get("style") or "")
-    layout = [one for one in (width, styled and int(styled[1]), limit) if one]
+    layout = _layout_width(image, width, limit)
     if layout:
-        asked["width"] = min(layout)
+        asked["width"] = layout
     if height and is_measured and not is_cropped:
         if width is None:
             asked["height"] = height
@@ -233,6 +239,22 @@ def _write(
     if not is_measured:
         return str(replace(made, width=None, height=None, attributes=sides | attributes))
     return str(_in_size(made, width, limit, None if is_cropped else height))
+
+
+def _layout_width(image: Image, width: int | None, limit: int | None) -> int | None:
+    """How wide the picture is at most, for its candidates, CSS px. `limit` is the width of the text's column."""
+    layout = min((one for one in (width, limit) if one), default=None)
+    for style in (image.figure, image.attributes.get("style") or ""):
+        match = _STYLE_WIDTH.search(style)
+        if match is None:
+            continue
+        number = int(match[1])
+        if match[2] == "px":
+            layout = min(number, limit or number)
+        elif limit:
+            # Of the column: the attribute has the size of the file then.
+            layout = min(limit, limit * number // 100)
+    return layout
 
 
 def _in_size(made: Picture, width: int | None, limit: int | None, height: int | None) -> Picture:

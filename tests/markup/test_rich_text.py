@@ -11,6 +11,7 @@ from django.template import Context, Template
 from django.test import override_settings
 
 from resizer import originals
+from resizer.conf import read_settings
 from resizer.contrib.markdown import ResizerExtension
 from resizer.markup.rich_text import resize_html
 from tests.conftest import save
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.django_db
 
+#: All widths of the default settings, px.
+LISTED = read_settings({})[0].listed_widths
 PICTURE = re.compile(r"<picture>.*?</picture>", re.DOTALL)
 
 
@@ -94,6 +97,30 @@ def test_output_of_editors_keeps_all_but_its_images(a: str, html: str, images: l
     made = resize_html(html)
     assert PICTURE.split(made) == re.split("<img[^>]*>", html)
     assert [image_of(one) for one in pictures(made)] == images
+
+
+@pytest.mark.parametrize(
+    ("html", "options", "widest"),
+    [
+        ('<figure style="width:50%;"><img src="URL" width="1600"></figure>', {"width": 720}, 720),
+        ('<figure style="width:50%;"><img src="URL" width="1600"></figure>', {}, 1600),
+        ('<figure><img src="URL" style="width:25%"></figure>', {"width": 1600}, 800),
+        ('<img src="URL" style="color:red; WIDTH: 200.5px">', {"width": 720}, 400),
+        ('<img src="URL" style="width:900px">', {"width": 320}, 640),
+        ('<img src="URL" style="width:150%">', {"width": 320}, 640),
+        ('<img src="URL" style="width:0%">', {"width": 320}, 640),
+        ('<img src="URL" style="max-width:10%">', {"width": 320}, 640),
+        ('<figure style="width:10%"></figure><img src="URL">', {"width": 320}, 640),
+        ("<figure style><img src=URL></figure>", {"width": 320}, 640),
+    ],
+)
+def test_width_of_a_style_limits_the_candidates(
+    a: str, html: str, options: dict[str, int], widest: int
+) -> None:
+    made = resize_html(html.replace("URL", a), **options)
+    listed = [int(width) for width in re.findall(r"/(\d+)\.avif", made)]
+    assert max(listed) == next(width for width in LISTED if width >= widest)
+    assert PICTURE.split(made) == re.split("<img[^>]*>", html)
 
 
 def test_width_in_pixels_of_a_style_limits_the_candidates(a: str) -> None:
@@ -188,6 +215,15 @@ def test_static_picture_is_known_by_its_url(settings: Settings, tmp_path: Path) 
 )
 def test_absolute_urls_of_this_site_are_ours(a: str, before: str, *, is_ours: bool) -> None:
     assert ("<picture>" in resize_html(f'<img src="{before}{a}?v=2#x" alt="">')) == is_ours
+
+
+def test_pictures_on_the_host_of_the_settings_are_ours(a: str, settings: Settings) -> None:
+    settings.RESIZER = {"HOST": "https://img.example.com:8443"}
+    html = resize_html(f'<img src="https://img.example.com:8443{a}" alt="">')
+    assert html.count("https://img.example.com:8443/img/a.jpg/") > 10
+    assert resize_html(html) == html
+    plain = re.sub(' srcset="[^"]*"', "", html[html.index("<img") : -len("</picture>")])
+    assert resize_html(plain) == plain
 
 
 @pytest.mark.parametrize(
