@@ -49,6 +49,10 @@ class FocalPointField(models.CharField):  # type: ignore[type-arg]  # no runtime
     any other name belongs to the model's only image.
     """
 
+    # django-stubs takes from them what an instance holds.
+    _pyi_private_set_type: FocalPoint | str | tuple[float, float] | None  # type: ignore[assignment]
+    _pyi_private_get_type: FocalPoint | None  # type: ignore[assignment]
+
     description = _("Focal point of an image")
     default_error_messages = {
         "invalid": _("“%(value)s” is no point. Write two percentages, such as 62,35.")

@@ -49,6 +49,11 @@ class Candidates(NamedTuple):
     srcset: str
     #: A media query; empty where they are for all.
     media: str = ""
+    #: None for that of the picture.
+    sizes: str | None = None
+    #: CSS px; None for those of the picture.
+    width: int | None = None
+    height: int | None = None
 
     def as_dict(self) -> dict[str, Any]:
         urls = [one.partition(" ")[0] for one in self.srcset.split(", ")]
@@ -153,12 +158,14 @@ class Picture:
             element(
                 "source",
                 {
-                    "type": _LAZY_TYPES.get(one.content_type, one.content_type)
-                    if is_lazy
-                    else one.content_type,
+                    "type": (is_lazy and _LAZY_TYPES.get(one.content_type))
+                    or one.content_type
+                    or None,
                     "srcset": one.srcset,
-                    "sizes": sizes,
+                    "sizes": sizes if one.sizes is None else one.sizes or None,
                     "media": one.media or None,
+                    "width": one.width,
+                    "height": one.height,
                 },
             )
             for one in self.candidates

@@ -56,6 +56,7 @@ class Call:
         self._other = [
             (name, value) for name, value in variables.items() if name not in tag.options
         ]
+        self.names = frozenset(values)
         #: The options whose values come from variables.
         self.data = frozenset(name for name, _ in self._from_data)
 

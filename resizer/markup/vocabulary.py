@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from resizer.markup import background, picture, pieces
+from resizer.markup import art_direction, background, picture, pieces
 from resizer.markup.layout import Layout
 from resizer.markup.options import Options
 from resizer.markup.tags import Tag, keyword_names
@@ -35,6 +35,12 @@ RESIZED_PRELOAD = Tag(
     make=pieces.preload,
     check=picture.check,
     options=_WITHOUT_IMG,
+)
+RESIZED_SOURCE = Tag(
+    name="resized_source",
+    make=art_direction.source,
+    check=art_direction.check_source,
+    options=_WITHOUT_IMG - {"absolute", "placeholder"} | {"media"},
 )
 RESIZED_BACKGROUND = Tag(
     name="resized_background",

@@ -3,6 +3,10 @@
 {% resized_css %}
 {% resized_img photo.image alt="A cat" width=600 class="card" data-id=photo.pk %}
 {% resized_img photo.image alt="A cat" as cat %} {{ cat.url }} {{ cat.width }}
+{% resized_picture %}
+  {% resized_source photo.image media="(max-width: 600px)" ratio="4/5" %}
+  {% resized_img photo.image alt="A cat" ratio="21/9" %}
+{% endresized_picture %}
 {% resized_url photo.image width=1200 ratio="1200/630" format="jpeg" %}
 {% resized_srcset photo.image width=600 format="avif" %}
 {% resized_preload photo.image width=600 %}
@@ -17,13 +21,14 @@ from typing import TYPE_CHECKING
 
 from django import template
 
-from resizer.markup import nodes
+from resizer.markup import art_direction, nodes
 from resizer.markup.rich_text import filter_html
 from resizer.markup.stored import STORED_IF_ANY
 from resizer.markup.vocabulary import (
     RESIZED_BACKGROUND,
     RESIZED_IMG,
     RESIZED_PRELOAD,
+    RESIZED_SOURCE,
     RESIZED_SRCSET,
     RESIZED_URL,
 )
@@ -48,12 +53,29 @@ def resized_css(parser: Parser, token: Token) -> nodes.CssNode:
 
 
 @register.tag
-def resized_img(parser: Parser, token: Token) -> nodes.ResizedNode:
+def resized_img(parser: Parser, token: Token) -> template.Node:
     """Print a responsive picture. Any name that is not an option becomes an attribute of the `img`.
 
     Raises TemplateSyntaxError for a literal original without `alt`, for a misspelt option and for a wrong literal.
     """
-    return nodes.parse(parser, token, RESIZED_IMG)
+    node = nodes.parse(parser, token, RESIZED_IMG)
+    is_part = node.variable is None and art_direction.is_part(parser)
+    return art_direction.PartNode(node.call) if is_part else node
+
+
+@register.tag
+def resized_picture(parser: Parser, token: Token) -> art_direction.PictureNode:
+    """Print a `resized_img` with a `resized_source` for other screens before it.
+
+    Raises TemplateSyntaxError for a block without `resized_img`, and for text in it.
+    """
+    return art_direction.parse_picture(parser, token)
+
+
+@register.tag
+def resized_source(parser: Parser, token: Token) -> art_direction.PartNode:
+    """Another picture, or another crop, for a media query. Raises TemplateSyntaxError outside of `resized_picture`."""
+    return art_direction.parse_source(parser, nodes.parse(parser, token, RESIZED_SOURCE))
 
 
 @register.tag

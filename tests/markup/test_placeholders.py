@@ -145,12 +145,16 @@ def test_wrong_placeholder_is_an_error() -> None:
 
 
 @contextmanager
-def serve(files: dict[str, tuple[str, bytes]], policy: str = "") -> Iterator[str]:
-    """A web server with these files: content type and content by path."""
+def serve(
+    files: dict[str, tuple[str, bytes]], policy: str = "", gate: threading.Event | None = None
+) -> Iterator[str]:
+    """A web server with these files: content type and content by path. Pictures wait for the gate."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             content_type, content = files.get(self.path, ("text/plain", b""))
+            if gate is not None and content_type.startswith("image/"):
+                gate.wait(30)
             self.send_response(200)
             self.send_header("Content-Type", content_type)
             self.send_header("Content-Length", str(len(content)))
@@ -237,7 +241,11 @@ def test_placeholder_is_seen_until_the_picture_has_come(
         before = seen(page)
         assert not page.evaluate("document.images[0].complete")
         throttle(network, -1)
-        page.wait_for_function("document.images[0].complete", timeout=60_000)
+        page.evaluate("document.images[0].decode()")
+        # Decoded is not painted yet.
+        page.evaluate(
+            "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+        )
         after = seen(page)
         page.close()
     assert violations == []

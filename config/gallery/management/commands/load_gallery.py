@@ -20,6 +20,8 @@ class Sample(NamedTuple):
     title: str
     alt: str
     credit: str
+    #: Percent from the left and from the top.
+    focal: str = ""
 
 
 SAMPLES = (
@@ -28,6 +30,7 @@ SAMPLES = (
         "First light",
         "The sun rises behind a ridge; in front a stone table on a rocky summit.",
         "Aitzol Berasategi, CC BY 4.0",
+        "48,42",
     ),
     Sample(
         "löwenzahn.jpg",
@@ -103,6 +106,7 @@ class Command(BaseCommand):
             self.stdout.write("Created the user admin with the password admin.")
 
     def _load(self, sample: Sample) -> None:
-        photo = Photo(title=sample.title, alt=sample.alt, credit=sample.credit)
+        title, alt, credit, focal = sample[1:]
+        photo = Photo(title=title, alt=alt, credit=credit, focal=focal)
         with (PHOTOGRAPHS / sample.file).open("rb") as file:
             photo.image.save(sample.file, File(file))

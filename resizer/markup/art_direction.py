@@ -1,0 +1,157 @@
+"""Art direction: another picture, or another crop, where a media query holds.
+
+{% resized_picture %}
+  {% resized_source article.portrait media="(max-width: 600px)" ratio="4/5" %}
+  {% resized_img article.hero alt="…" ratio="21/9" priority=True %}
+{% endresized_picture %}
+
+Each `source` has its own `width` and `height` (HTML §4.8.4.2.1), so that the page keeps the right box free.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+from django import template
+
+from resizer.markup import picture
+from resizer.markup.html import Candidates, Picture
+from resizer.markup.nodes import place_of
+from resizer.markup.options import is_nothing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from django.template.base import NodeList, Parser, Token
+    from django.template.context import Context
+
+    from resizer.markup.nodes import Call, ResizedNode
+    from resizer.originals import File
+
+PICTURE = "resized_picture"
+#: Where a template that is rendered keeps the parts of its block.
+_PARTS = "resizer-parts"
+_AUTO = "auto, "
+
+
+class Source(NamedTuple):
+    """A picture for a media query. An empty one is for none."""
+
+    media: str
+    picture: Picture
+
+    def candidates(self, *, is_lazy: bool) -> list[Candidates]:
+        """All candidates of the picture, with the fallback format last."""
+        one = self.picture
+        if not self.media or not one.url:
+            return []
+        # Of an `img` that loads at once, `auto` is not valid.
+        sizes = one.sizes if is_lazy else one.sizes.removeprefix(_AUTO)
+        every = [*one.candidates, Candidates("", one.srcset or one.url)]
+        return [
+            each._replace(
+                media=_both(self.media, each.media),
+                sizes=sizes,
+                width=one.width,
+                height=one.height,
+            )
+            for each in every
+        ]
+
+
+def source(file: File, *, media: object = None, **options: Any) -> Source:
+    """The picture of an original for a media query, such as "(max-width: 600px)". Raises ValueError for a wrong option."""
+    text = "" if is_nothing(media) else str(media).strip()
+    return Source(text, picture.build(file, alt="", **options))
+
+
+def check_source(*, media: object = None, **options: Any) -> None:
+    """Check the options of `source`, without an original. Raises ValueError for a wrong one."""
+    picture.check(**options)
+
+
+def direct(image: Picture, sources: Iterable[Source]) -> Picture:
+    """The picture with other sources before its own. An empty picture stays empty."""
+    is_lazy = image.attributes.get("loading") == "lazy"
+    found = [each for one in sources for each in one.candidates(is_lazy=is_lazy)]
+    if not image or not found:
+        return image
+    # The blur is of one of several pictures.
+    placeholder = image.placeholder and image.placeholder._replace(blur="")
+    return replace(image, candidates=(*found, *image.candidates), placeholder=placeholder)
+
+
+def _both(media: str, other: str) -> str:
+    """The media query for both; a comma is an "or"."""
+    if not other:
+        return media
+    return ", ".join(f"{one.strip()} and {other}" for one in media.split(","))
+
+
+class PictureNode(template.Node):
+    """Prints the picture in the block with the sources before it, or keeps it in a variable."""
+
+    def __init__(self, nodelist: NodeList, variable: str | None) -> None:
+        self.nodelist = nodelist
+        self.variable = variable
+
+    def render(self, context: Context) -> str:
+        parts: list[Any] = []
+        context.render_context[_PARTS] = parts
+        self.nodelist.render(context)
+        sources = [one for one in parts if isinstance(one, Source)]
+        image = next((one for one in parts if isinstance(one, Picture)), Picture(url=""))
+        made = direct(image, sources)
+        if self.variable is None:
+            return made.__html__()
+        context[self.variable] = made
+        return ""
+
+
+class PartNode(template.Node):
+    """A source or an `img` in a block."""
+
+    def __init__(self, call: Call) -> None:
+        self.call = call
+
+    def render(self, context: Context) -> str:
+        context.render_context[_PARTS].append(self.call.result(context, place_of(self)))
+        return ""
+
+
+def parse_picture(parser: Parser, token: Token) -> PictureNode:
+    """Read a block. Raises TemplateSyntaxError for a block without `resized_img`, in another block, and with text in it."""
+    if [command for command, _ in parser.command_stack].count(PICTURE) > 1:
+        raise template.TemplateSyntaxError(f"{PICTURE} stands in another one. Put it outside.")
+    bits = token.split_contents()[1:]
+    if bits and (len(bits) != 2 or bits[0] != "as"):
+        raise template.TemplateSyntaxError(
+            f"{PICTURE} has no options. Write them to resized_source and resized_img in the block."
+        )
+    nodelist = parser.parse((f"end{PICTURE}",))
+    parser.delete_first_token()
+    if any(isinstance(one, template.base.TextNode) and one.s.strip() for one in nodelist):
+        raise template.TemplateSyntaxError(f"{PICTURE} has text in it. Remove it.")
+    parts = cast("list[PartNode]", nodelist.get_nodes_by_type(PartNode))
+    if not any(one.call.tag.name == "resized_img" for one in parts):
+        raise template.TemplateSyntaxError(
+            f"{PICTURE} needs a resized_img. Write it after the sources: it is for all other screens."
+        )
+    return PictureNode(nodelist, bits[1] if bits else None)
+
+
+def parse_source(parser: Parser, node: ResizedNode) -> PartNode:
+    """Read a source. Raises TemplateSyntaxError outside of a block, and without `media`."""
+    if not is_part(parser):
+        raise template.TemplateSyntaxError(
+            f"resized_source stands outside of {PICTURE}. Put it in."
+        )
+    if "media" not in node.call.names:
+        raise template.TemplateSyntaxError('resized_source needs media="(max-width: 600px)".')
+    return PartNode(node.call)
+
+
+def is_part(parser: Parser) -> bool:
+    """Whether the tag that is read stands in a block."""
+    return any(command == PICTURE for command, _ in parser.command_stack)
