@@ -20,6 +20,7 @@ from resizer import databases, originals
 from resizer.concurrency import lockfiles
 from resizer.engines.pillow import PillowEngine
 from resizer.markup import mistakes
+from resizer.markup import picture as pictures
 from resizer.records import cache, index, tallies
 from resizer.sources import absence
 from tests import nginx, servers, tiers
@@ -103,7 +104,8 @@ def places(tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) 
         breaker.close()
     originals._breakers.clear()
     vars(databases._thread).clear()
-    absence._told_at.clear()
+    for throttle in (absence.throttle, cache.throttle, pictures.throttle):
+        throttle.forget()
     mistakes.tell_once.cache_clear()
     monkeypatch.setattr(tallies, "FLUSH_SECONDS", 3600)
     yield

@@ -100,7 +100,7 @@ def test_admin_lists_what_pages_have_had_made(
             listed = visitor.post(login, {**form, "csrfmiddlewaretoken": token})
             assert listed.status_code == 200
             assert "3 cached variants" in listed.text
-        removed = manage(ROOT, environment, "resizer_purge", "--all")
+        removed = manage(ROOT, environment, "resizer_purge", "--all", "--yes")
         assert removed.startswith("Removed 3 cached variants")
 
 
@@ -188,7 +188,7 @@ def test_sources_that_a_collation_takes_for_one_are_two(mariadb: None) -> None:
     for list_names in (index.sample_originals, index.newest_originals):
         assert list_names("press", 9) == ["a.jpg"]
     # Neither has a file.
-    call_command("resizer_purge", "--source", "press")
+    call_command("resizer_purge", "--source", "press", "--yes")
     assert CachedVariant.objects.get().key == key_of("Press")
     assert index.forget_variants([key_of("press")])
     assert CachedVariant.objects.get().key == key_of("Press")

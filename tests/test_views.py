@@ -25,6 +25,7 @@ from resizer.models import CachedVariant, Original
 from resizer.originals import RECHECK_SECONDS
 from resizer.records.descriptions import Reference, cache_key
 from resizer.sources import Stat, StorageSource, get_source
+from resizer.throttle import Throttle
 from tests.conftest import CountingEngine, files, save
 from tests.pictures import TOLERANCE, decode, difference, draw, encode, photograph
 from tests.test_originals import raising  # noqa: F401  # a fixture
@@ -1053,7 +1054,7 @@ def test_directory_of_the_originals_that_is_away_is_logged_once_a_minute(
 def test_each_storage_that_is_away_is_logged(
     caplog: pytest.LogCaptureFixture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("resizer.sources.absence.MAX_TOLD", 2)
+    monkeypatch.setattr("resizer.sources.absence.throttle", Throttle(60, size=2))
     places = [FileSystemStorage(str(tmp_path / f"away-{number}")) for number in range(3)]
     for place in [*places, places[2]]:
         with pytest.raises(SourceFailed):

@@ -6,11 +6,16 @@ import io
 import os
 import re
 import secrets
+import shutil
+import signal
+import tempfile
+import threading
 import time
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from http.client import HTTPException
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -39,13 +44,15 @@ from resizer.keys.variant import Variant, write_key
 from resizer.links.addresses import host, path_for, sign, url_for
 from resizer.maintenance import presence
 from resizer.models import CachedVariant, Original
-from resizer.records import index
+from resizer.records import index, rows
 from resizer.sources import get_sources
 from resizer.storages import publishing
 from resizer.storages.kinds import kind_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    from django.core.files.storage import Storage
 
     from resizer.sources import Source
 
@@ -55,6 +62,10 @@ TAG = "resizer"
 UNLOADABLE = {"resizer.E001", "resizer.E002", "resizer.E003", "resizer.E005", "resizer.E008"}
 #: How long a URL of the storage may take to respond, seconds.
 ADDRESS_SECONDS = 10
+#: How long the test of a storage or a source may take, seconds.
+PART_SECONDS = 15
+#: How much is written into the temporary directory, bytes.
+SCRATCH_BYTES = 1_000_000
 #: How many originals are tried until one can be opened …
 TRIES = 5
 #: … and how many listed names are searched for them.
@@ -91,13 +102,14 @@ def examine() -> Iterator[Finding]:
         yield Finding(Mark.FINE, "settings", "manage.py check finds nothing.")
     if any(message.id in UNLOADABLE for message in messages):
         return
-    yield _variants()
+    yield from _within("variants storage", _variants)
     yield _address()
     yield from _host()
     yield from _large_variants()
     yield from _engine()
     yield _cache()
     yield _locks()
+    yield _temporary_directory()
     yield _database()
     yield from _sources()
     yield _signing_key()
@@ -114,6 +126,14 @@ def _variants() -> Finding:
     part = "variants storage"
     variant, key = _probe()
     storage = store.variants_storage()
+    known = rows.count()
+    if known and kind_of(storage).is_local and _is_bare(storage):
+        # Writing would make the directory, perhaps on the disk that is mounted over.
+        text = (
+            f"it is empty or missing, but the database knows {known:,} cached variants. Is the disk mounted?"
+            " If they were deleted, run resizer_sync --force."
+        )
+        return Finding(Mark.BROKEN, part, text)
     content = _one_pixel()
     started_at = time.perf_counter()
     try:
@@ -137,6 +157,14 @@ def _variants() -> Finding:
         text = f"{name} works, but a second writer replaces a file. That is harmless, because both write the same picture."
         return Finding(Mark.ADVICE, part, text)
     return Finding(Mark.FINE, part, f"{name} writes, reads and deletes ({seconds * 1000:.0f} ms).")
+
+
+def _is_bare(storage: Storage) -> bool:
+    try:
+        return next(publishing.walk(storage), None) is None
+    except StoreFailed:
+        # Writing says why.
+        return False
 
 
 def _address() -> Finding:
@@ -272,6 +300,30 @@ def _locks() -> Finding:
     return Finding(Mark.ADVICE, part, text)
 
 
+def _temporary_directory() -> Finding:
+    """Large originals of remote sources are kept there while they are fetched."""
+    part = "temporary directory"
+    directory = tempfile.gettempdir()
+    try:
+        with tempfile.TemporaryFile() as file:
+            file.write(bytes(SCRATCH_BYTES))
+            file.flush()
+    except OSError as error:
+        text = f"{directory} does not work: {error}. Free some space, or set TMPDIR to another directory."
+        return Finding(Mark.BROKEN, part, text)
+    free = shutil.disk_usage(directory).free
+    largest = get_settings().MAX_BYTES
+    if free < largest:
+        text = (
+            f"{directory} has {free // 10**6:,} MB left, less than one original may have ({largest // 10**6:,} MB)."
+            " Free some space, or set TMPDIR to another directory."
+        )
+        return Finding(Mark.ADVICE, part, text)
+    return Finding(
+        Mark.FINE, part, f"{directory} can be written, and has {free // 10**6:,} MB left."
+    )
+
+
 def _database() -> Finding:
     part = "database"
     if not index.is_configured():
@@ -301,11 +353,16 @@ def _database() -> Finding:
 
 def _sources() -> Iterator[Finding]:
     for alias, source in get_sources().items():
-        mark, text = _source(alias, source)
-        yield Finding(mark, f"source {alias!r}", text)
+        part = f"source {alias!r}"
+        yield from _within(part, partial(_source, part, alias, source))
 
 
-def _source(alias: str, source: Source) -> tuple[Mark, str]:
+def _source(part: str, alias: str, source: Source) -> Finding:
+    mark, text = _try_source(alias, source)
+    return Finding(mark, part, text)
+
+
+def _try_source(alias: str, source: Source) -> tuple[Mark, str]:
     """Open a real original: a known one, else one from the listing."""
     known = index.newest_originals(alias, TRIES)
     names: list[str] | None = None
@@ -362,6 +419,33 @@ def _answer(source: Source) -> tuple[Mark, str]:
     except ResizerError as error:
         return Mark.BROKEN, f"it does not respond: {error}. {SOURCE_ADVICE}"
     return Mark.FINE, "it responds. None of its originals is known yet."
+
+
+class _TooSlow(BaseException):
+    """No Exception: a storage's library would handle it, and try again."""
+
+
+def _within(part: str, test: Callable[[], Finding]) -> Iterator[Finding]:
+    """The finding of a test that may hang. botocore alone waits up to a minute, and tries five times."""
+    if threading.current_thread() is not threading.main_thread():
+        # Signals come to the main thread only.
+        yield test()
+        return
+
+    def stop(*_: object) -> None:
+        raise _TooSlow
+
+    former = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, PART_SECONDS)
+    try:
+        finding = test()
+    except _TooSlow:
+        text = f"it does not respond within {PART_SECONDS} s. Check its network, and give its OPTIONS short timeouts."
+        finding = Finding(Mark.BROKEN, part, text)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, former)
+    yield finding
 
 
 def _signing_key() -> Finding:

@@ -6,6 +6,7 @@ leaves at most rows without a file, and the next purge removes these.
 
 from __future__ import annotations
 
+import math
 import random
 import re
 import time
@@ -19,7 +20,8 @@ from resizer import store
 from resizer.concurrency.waiting import Deadline
 from resizer.errors import InvalidOption, ResizerError, SourceFailed
 from resizer.keys.variant import DEFAULT_SOURCE, parse_key
-from resizer.maintenance import bookmarks, presence
+from resizer.maintenance import aging, bookmarks, presence
+from resizer.maintenance.aging import Aged, Excess
 from resizer.maintenance.batches import batches
 from resizer.maintenance.bookmarks import Bookmark
 from resizer.records import index
@@ -64,8 +66,16 @@ class Choice:
     source: str | None = None
     #: Made longer ago than this, seconds. None matches any age.
     older_than: int | None = None
+    #: Not used for longer than this, seconds. None matches any use.
+    unused_for: int | None = None
+    #: The least recently used variants beyond this number of bytes. None matches all.
+    max_bytes: int | None = None
     #: True matches only former versions, and variants of deleted originals.
     is_stale: bool = False
+
+    @property
+    def is_by_time(self) -> bool:
+        return any(one is not None for one in (self.older_than, self.unused_for, self.max_bytes))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -88,7 +98,8 @@ class Report:
     doubts: dict[str, str] = field(default_factory=dict)
     #: The database failed, so some rows may remain.
     has_left_rows: bool = False
-    #: Everything has been checked.
+    #: The time was over before everything was checked.
+    is_stopped: bool = False
     is_complete: bool = False
 
 
@@ -116,11 +127,12 @@ class Purge:
         is_forced: bool = False,
         seconds: float | None = None,
         tell: Callable[[str], object] = lambda name: None,
+        advance: Callable[[int], object] = lambda number: None,
     ) -> None:
         """`is_forced` also purges sources that seem to have lost their originals. With `is_dry`, nothing is removed.
 
         With `seconds`, the run stops after that time. The next run with `seconds` and the same choice continues there.
-        `tell` is called with the name of each removed file.
+        `tell` is called with the name of each removed file, `advance` with numbers of checked files and originals.
         """
         self.report = Report()
         self._choice = choice
@@ -129,6 +141,7 @@ class Purge:
         self._seconds = seconds
         self._deadline = None if seconds is None else Deadline(seconds)
         self._tell = tell
+        self._advance = advance
         self._storage = store.variants_storage()
         self._is_indexed = index.is_available()
         self._note_rows(self._is_indexed or not index.is_configured())
@@ -136,14 +149,18 @@ class Purge:
         # there is one. It does not know files without a row, or rows without a file.
         is_local = kind_of(self._storage).is_local
         self._is_listed = from_storage or is_local or not self._is_indexed
-        self._made_before = None if choice.older_than is None else time.time() - choice.older_than
-        kind = f"{choice.source} {choice.is_stale} {choice.older_than} {from_storage}"
+        self._made_before = _ago(choice.older_than)
+        self._used_before = _ago(choice.unused_for)
+        self._excess = None if choice.max_bytes is None else Excess(choice.max_bytes)
+        kind = f"{choice} {from_storage}"
         self._bookmark = Bookmark(self._storage, kind)
         self._judged: set[str] = set()
         self._unclear: set[Reference] = set()
 
     def run(self) -> None:
         """Remove variants until the end, or until the time is over. Raises StoreFailed; then run again for the rest."""
+        if self._excess is not None:
+            self._add_up(self._excess)
         stage, *after = (self._bookmark.read() if self._seconds is not None else ()) or ("files",)
         if stage == "files" and self._is_listed and not self._sweep_files(cast("list[str]", after)):
             return
@@ -159,7 +176,8 @@ class Purge:
         """Whether the sweep came to its end. `_sweep_rows` returns the same."""
         files = publishing.walk(self._storage, _directory(self._choice.source), *after)
         for some in batches(files, BATCH):
-            candidates = list(self._candidates(one[:3] for one in some))
+            self._advance(len(some))
+            candidates = list(self._candidates(self._aged(some)))
             answers = self._ask(one.reference for one in candidates)
             self._take(candidates, answers)
             for one in candidates:
@@ -183,6 +201,7 @@ class Purge:
         return True
 
     def _stop(self, stage: str, *place: str | int) -> bool:
+        self.report.is_stopped = True
         if not self._is_dry:
             self._bookmark.write([stage, *place])
         return False
@@ -193,15 +212,42 @@ class Purge:
 
     # --- what goes
 
-    def _candidates(self, found: Iterable[tuple[str, int, float]]) -> Iterator[_Candidate]:
-        """Filter (key, bytes, POSIX seconds) by source and age."""
-        before = self._made_before
-        for key, length, made_at in found:
-            variant = _parse(key)
-            if variant is None or self._choice.source not in {None, variant.source}:
-                continue
-            if before is None or made_at < before:
-                yield _Candidate(key, variant, length)
+    def _add_up(self, excess: Excess) -> None:
+        """Look at the last uses of all variants, to know which are too many."""
+        for one in self._all():
+            if self._matched(one):
+                excess.add(one)
+        excess.settle()
+
+    def _all(self) -> Iterator[Aged]:
+        source = self._choice.source
+        if self._is_listed:
+            for files in batches(publishing.walk(self._storage, _directory(source)), BATCH):
+                yield from self._aged(files)
+            return
+        last = None
+        while page := self._read(index.list_originals(source, last)):
+            last = page[-1]
+            for originals in batches(page, index.BATCH):
+                yield from aging.of_rows(self._read(index.list_variants(originals)))
+
+    def _aged(self, files: Sequence[Stored]) -> list[Aged]:
+        needs_use = self._choice.unused_for is not None or self._excess is not None
+        return aging.of_files(files, asks_index=needs_use and self._is_indexed)
+
+    def _matched(self, one: Aged) -> Variant | None:
+        """The variant, if it is of the chosen source, and old enough."""
+        variant = _parse(one.key)
+        if variant is None or self._choice.source not in {None, variant.source}:
+            return None
+        is_old = one.made_at < self._made_before and one.used_at < self._used_before
+        return variant if is_old else None
+
+    def _candidates(self, found: Iterable[Aged]) -> Iterator[_Candidate]:
+        for one in found:
+            variant = self._matched(one)
+            if variant is not None and (self._excess is None or self._excess.takes(one)):
+                yield _Candidate(one.key, variant, one.bytes)
 
     def _take(
         self, candidates: Sequence[_Candidate], answers: Mapping[Reference, Presence]
@@ -247,10 +293,11 @@ class Purge:
         """Remove chosen variants of some originals, and rows of deleted originals. Returns the rows done in time."""
         # The database's collation may treat "press" and "Press" as equal.
         mine = [row for row in rows if self._choice.source in {None, row.source}]
+        self._advance(len(rows))
         variants = self._read(index.list_variants(mine))
         if self._is_listed:
             variants = self._forget_lost(variants)
-        candidates = list(self._candidates(one[1:] for one in variants))
+        candidates = list(self._candidates(aging.of_rows(variants)))
         bare = self._bare(mine, variants, {one.key for one in candidates})
         # `_sweep_files` has already checked the listed files.
         taken = [] if self._is_listed else candidates
@@ -346,8 +393,7 @@ class Purge:
 
     def _has_doubts(self, alias: str) -> bool:
         """Whether the source's answers about missing originals cannot be trusted."""
-        by_age = self._choice.older_than is not None
-        if self._is_forced or not (self._choice.is_stale or by_age):
+        if self._is_forced or not (self._choice.is_stale or self._choice.is_by_time):
             return False
         if alias not in self._judged:
             self._judged.add(alias)
@@ -416,3 +462,8 @@ def _parse(name: str) -> Variant | None:
 
 def _directory(source: str | None) -> str:
     return "" if source in {None, DEFAULT_SOURCE} else f"_{source}"
+
+
+def _ago(seconds: int | None) -> float:
+    """POSIX seconds. Without a number, everything is older."""
+    return math.inf if seconds is None else time.time() - seconds

@@ -20,7 +20,7 @@ from resizer.errors import (
     UnsupportedFormat,
 )
 from resizer.keys.variant import parse_key
-from resizer.links.addresses import mount_path
+from resizer.links.addresses import url_for
 from resizer.maintenance import crew
 from resizer.markup import picture
 from resizer.originals import Freshness
@@ -146,7 +146,7 @@ class Warm:
         """The keys in the tag's own output, so that exactly these are made."""
         printed = (picture.build(reference, alt="", **options) for options in self._options)
         urls = dict.fromkeys(chain.from_iterable(map(_urls, printed)))
-        return [url.removeprefix(mount_path()) for url in urls]
+        return [url.removeprefix(url_for("")) for url in urls]
 
     def _missing(self, keys: list[str]) -> list[str]:
         # A bucket takes a request for each directory, the index one query.

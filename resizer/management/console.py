@@ -73,8 +73,8 @@ def jobs(text: str) -> int:
 
 
 def count(number: int, one: str, many: str) -> str:
-    """ "1 file" or "2,000 files"."""
-    return f"{number:,} {one if number == 1 else many}"
+    """A number with its noun, such as 2000 files."""
+    return f"{number} {one if number == 1 else many}"
 
 
 def told_bytes(number: float) -> str:
@@ -112,6 +112,11 @@ class ResizerCommand(BaseCommand):
         elif self.verbosity:
             for line in lines:
                 self.stdout.write(line)
+
+    def report_line(self, line: str, *, is_needed: bool) -> None:
+        """Print a line of a text result as soon as it is known. With `-v 0`, only what is needed."""
+        if not self.is_json and (self.verbosity or is_needed):
+            self.stdout.write(line)
 
     def name(self, item: str) -> None:
         """Print what was done to one item, with `-v 2`."""

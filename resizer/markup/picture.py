@@ -29,6 +29,7 @@ from resizer.markup.tags import keyword_names
 from resizer.records.descriptions import NO_WORDS
 from resizer.sources import get_source, source_of
 from resizer.sources.files import storage_errors
+from resizer.throttle import Throttle
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -39,6 +40,9 @@ if TYPE_CHECKING:
     from resizer.records.descriptions import Description, Reference
 
 logger = logging.getLogger(__name__)
+
+#: Each process warns of originals of a kind, such as missing ones, at most once in this time.
+throttle = Throttle(60)
 
 
 def build(
@@ -281,7 +285,9 @@ def _read_url(*, format: object = None, **options: object) -> tuple[Options, For
 
 
 def _tell(how: str, file: File, error: ResizerError) -> None:
-    """Log why an original is not resized, once: each page view asks again while it is remembered.
+    """Log why an original is not resized, once while it is remembered. A page may have many such pictures.
+
+    So each process logs one of a kind in a minute as a warning, and the others at level INFO.
 
     Raises ValueError with DEBUG for something that cannot be the name of an original, such as a URL.
     """
@@ -293,7 +299,8 @@ def _tell(how: str, file: File, error: ResizerError) -> None:
         return
     if error.is_remembered:
         return
-    level = logging.INFO if _is_of_another_format(file, error) else logging.WARNING
+    is_warning = not _is_of_another_format(file, error) and throttle.passes(type(error).__name__)
+    level = logging.WARNING if is_warning else logging.INFO
     logger.log(level, "%.1000r is %s as it is: %.500r", file, how, error)
 
 

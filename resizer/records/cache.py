@@ -16,6 +16,7 @@ from resizer.breaker import CircuitBreaker
 from resizer.conf import get_settings
 from resizer.databases import lock_timeout_of_cache
 from resizer.keys.digests import digest_of
+from resizer.throttle import Throttle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -34,6 +35,8 @@ DOWN_SECONDS = 10
 SLOW_SECONDS = 0.1
 
 _breaker = CircuitBreaker(DOWN_SECONDS)
+#: Each process logs a failing cache at most once in this time.
+throttle = Throttle(60)
 
 
 def key_of(kind: str, text: str) -> str:
@@ -98,10 +101,20 @@ def _try(ask: Callable[[BaseCache], Result], otherwise: Result) -> Result:
             result = ask(cache)
     except Exception as error:
         # A cache's library raises unknown classes of its own.
-        logger.warning("The cache does not answer: %s: %.500r", type(error).__name__, str(error))
+        _tell(error)
         if time.monotonic() - asked_at >= SLOW_SECONDS:
             _breaker.open()
         return otherwise
     if not _breaker.is_closed:
         _breaker.close()
     return result
+
+
+def _tell(error: Exception) -> None:
+    """Log a failure. Each request makes several calls, so while a cache is down, once a minute is enough."""
+    if throttle.passes("failed"):
+        logger.warning(
+            "The cache does not answer: %s: %.500r. Pictures work without it, but slower.",
+            type(error).__name__,
+            str(error),
+        )

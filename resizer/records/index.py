@@ -194,6 +194,7 @@ class VariantRow(NamedTuple):
     key: str
     bytes: int
     created_at: float  # POSIX seconds
+    used_at: float | None  # POSIX seconds
 
 
 def list_originals(source: str | None, after: OriginalRow | None) -> list[OriginalRow] | None:
@@ -217,8 +218,11 @@ def list_variants(originals: Iterable[OriginalRow]) -> list[VariantRow] | None:
     rows = CachedVariant.objects.order_by().filter(original__in=[one.pk for one in originals])
 
     def ask() -> list[VariantRow]:
-        found = rows.values_list("original_id", "key", "bytes", "created_at")
-        return [VariantRow(*row[:3], row[3].timestamp()) for row in found]
+        found = rows.values_list("original_id", "key", "bytes", "created_at", "used_at")
+        return [
+            VariantRow(*row[:3], row[3].timestamp(), row[4].timestamp() if row[4] else None)
+            for row in found
+        ]
 
     return _read("The index is not read", ask, None)
 

@@ -13,6 +13,7 @@ from resizer.records import index
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from datetime import datetime
 
     from resizer.keys.variant import Variant
     from resizer.records.descriptions import Description, Reference
@@ -47,6 +48,17 @@ def recorded(keys: Iterable[str]) -> set[str] | None:
         if known is None:
             return None
         found |= known & set(some)
+    return found
+
+
+def uses(keys: Iterable[str]) -> dict[str, float]:
+    """When variants were last used, POSIX seconds, as far as rows tell it."""
+    found: dict[str, float] = {}
+    for some in index._batches(keys):
+        rows = CachedVariant.objects.filter(digest__in=map(digest_of, some), used_at__isnull=False)
+        used = rows.order_by().values_list("key", "used_at")
+        nothing: dict[str, float] = {}
+        found |= index._read("The index is not read", partial(_uses_of, used), nothing)
     return found
 
 
@@ -97,3 +109,7 @@ def page(after: int) -> list[Row] | None:
 
 def _keys_of(keys: Iterable[str]) -> set[str]:
     return set(keys)
+
+
+def _uses_of(rows: Iterable[tuple[str, datetime | None]]) -> dict[str, float]:
+    return {key: used_at.timestamp() for key, used_at in rows if used_at}

@@ -109,7 +109,7 @@ class Files:
             # Another process may delete it meanwhile.
             with contextlib.suppress(FileNotFoundError):
                 status = Path(root, name).lstat()
-                yield Stored(name, status.st_size, status.st_mtime)
+                yield Stored(name, status.st_size, status.st_mtime, read_at=status.st_atime)
 
     def remove(self, keys: Iterable[str]) -> None:
         for key in keys:

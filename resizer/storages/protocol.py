@@ -29,6 +29,8 @@ class Stored(NamedTuple):
     modified_at: float
     #: The ETag of the storage's own responses, without quotes. None if it sends none.
     etag: str | None = None
+    #: When the file was last read, POSIX seconds, as far as the file system notes that. None if the storage does not tell.
+    read_at: float | None = None
 
 
 class Stat(NamedTuple):

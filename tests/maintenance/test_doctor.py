@@ -1,7 +1,12 @@
 from __future__ import annotations
 
+import json
 import shutil
+import signal
+import tempfile
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +22,9 @@ from django.views.generic import RedirectView
 
 from resizer import originals
 from resizer.engines.pillow import PillowEngine
-from resizer.maintenance.doctor import Mark, examine
+from resizer.errors import StoreFailed
+from resizer.maintenance.doctor import Finding, Mark, examine
+from resizer.markup import picture
 from resizer.models import CachedVariant, Original
 from tests.conftest import files, save
 from tests.pictures import photograph
@@ -28,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from django.test import Client
     from pytest_django import Settings
     from pytest_django.live_server_helper import LiveServer
 
@@ -40,6 +48,7 @@ PARTS = [
     "engine",
     "cache",
     "locks",
+    "temporary directory",
     "database",
     "source 'default'",
     "signing key",
@@ -88,6 +97,30 @@ def test_what_is_broken_ends_in_1(settings: Settings, capsys: pytest.CaptureFixt
         call_command("resizer_doctor")
     assert raised.value.returncode == 1
     assert "✗ variants storage: " in capsys.readouterr().out
+
+
+def test_json_has_every_finding(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    save("a.jpg")
+    call_command("resizer_doctor", "--format", "json", "-v", "0")
+    told = json.loads(capsys.readouterr().out)
+    assert told["broken"] == 0
+    assert [one["part"] for one in told["findings"]] == PARTS
+    assert {one["mark"] for one in told["findings"]} <= {"✓", "!"}
+    settings.RESIZER = {"WIDTHS": 7}
+    with pytest.raises(CommandError):
+        call_command("resizer_doctor", "--format", "json")
+    assert json.loads(capsys.readouterr().out)["findings"][0]["is_broken"]
+
+
+def test_silence_leaves_what_is_broken(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call_command("resizer_doctor", "-v", "0")
+    assert capsys.readouterr().out == ""
+    settings.RESIZER = {"WIDTHS": 7}
+    with pytest.raises(CommandError):
+        call_command("resizer_doctor", "-v", "0")
+    assert capsys.readouterr().out.startswith("✗ settings: ")
 
 
 def test_two_broken_parts_are_counted(settings: Settings) -> None:
@@ -471,3 +504,91 @@ def test_host_that_is_not_there_is_broken(settings: Settings) -> None:
     mark, text = finding("host")
     assert mark is Mark.BROKEN
     assert text.startswith("http://127.0.0.1:9 does not respond: <urlopen error")
+
+
+@pytest.mark.parametrize("loss", ["absent", "empty"])
+def test_disk_of_the_variants_that_is_not_mounted_is_broken(
+    client: Client, variants: Path, loss: str
+) -> None:
+    save("a.jpg")
+    assert client.get(picture.url("a.jpg", width=320, format="jpeg")).status_code == 200
+    variants.rename(variants.with_name("elsewhere"))
+    if loss == "empty":
+        variants.mkdir()
+    mark, text = finding("variants storage")
+    assert mark is Mark.BROKEN
+    assert "the database knows 1 cached variants. Is the disk mounted?" in text
+    # Nothing was written to the wrong disk.
+    assert files(variants) == []
+
+
+def test_variants_storage_that_cannot_be_listed_is_tried(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save("a.jpg")
+    assert client.get(picture.url("a.jpg", width=320, format="jpeg")).status_code == 200
+
+    def refuse(*_: Any) -> Iterator[Any]:
+        raise StoreFailed("permission denied")
+
+    monkeypatch.setattr("resizer.storages.publishing.walk", refuse)
+    assert finding("variants storage")[0] is Mark.FINE
+
+
+def test_temporary_directory_is_tried(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert finding("temporary directory")[0] is Mark.FINE
+    settings.RESIZER = {"MAX_BYTES": 10**18}
+    mark, text = finding("temporary directory")
+    assert mark is Mark.ADVICE
+    assert "less than one original may have (1,000,000,000,000 MB)" in text
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "file"))
+    mark, text = finding("temporary directory")
+    assert mark is Mark.BROKEN
+    assert "set TMPDIR to another directory" in text
+
+
+class HangingStorage(InMemoryStorage):
+    """As a bucket behind a firewall: its library waits, and would try again."""
+
+    def exists(self, name: str) -> bool:
+        for _ in range(5):
+            try:
+                time.sleep(60)
+            except Exception:
+                continue
+        raise AssertionError("nobody waits for so long")
+
+    _save = _open = size = listdir = exists  # type: ignore[assignment]
+
+
+def test_storage_that_hangs_is_soon_given_up(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("resizer.maintenance.doctor.PART_SECONDS", 0.2)
+    hanging = {"BACKEND": "tests.maintenance.test_doctor.HangingStorage"}
+    settings.STORAGES = {**settings.STORAGES, "default": hanging, "resizer": hanging}
+    started_at = time.monotonic()
+    found = {one.part: one for one in examine()}
+    assert time.monotonic() - started_at < 30
+    for part in ("variants storage", "source 'default'"):
+        assert found[part].mark is Mark.BROKEN
+        assert "does not respond within 0.2 s" in found[part].text
+    assert signal.getsignal(signal.SIGALRM) is signal.SIG_DFL
+
+
+@pytest.mark.django_db(transaction=True)
+def test_doctor_works_in_any_thread() -> None:
+    save("a.jpg")
+    with ThreadPoolExecutor(1) as pool:
+        found = pool.submit(_examine).result()
+    assert [one.part for one in found] == PARTS
+
+
+def _examine() -> list[Finding]:
+    try:
+        return list(examine())
+    finally:
+        connections.close_all()

@@ -24,10 +24,12 @@ from django.db.models import QuerySet
 from django.test import override_settings
 
 from resizer import originals, store
+from resizer.keys.digests import digest_of
 from resizer.maintenance import presence, purging
 from resizer.markup import picture
 from resizer.models import CachedVariant, Original
-from resizer.records import index
+from resizer.records import cache, index
+from resizer.records import rows as rows_module
 from resizer.sources import StorageSource
 from resizer.storages import directories, publishing
 from tests.conftest import files, save, wait_until
@@ -79,7 +81,7 @@ def make(client: Client) -> Any:
 
 def purge(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     capsys.readouterr()
-    call_command("resizer_purge", *arguments)
+    call_command("resizer_purge", "--yes", *arguments)
     return capsys.readouterr().out
 
 
@@ -850,6 +852,9 @@ def peak(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], tuple[int, in
         *((index, "PAGE"), (directories, "PAGE")),
     ):
         monkeypatch.setattr(module, name, 20)
+    # The bounded memory of digests would grow in here.
+    for module in (cache, index, rows_module):
+        monkeypatch.setattr(module, "digest_of", digest_of.__wrapped__)
     # Garbage is collected at once, and quickly.
     gc.freeze()
 
@@ -931,7 +936,7 @@ def test_interruption_says_what_was_done(make: Any, monkeypatch: pytest.MonkeyPa
         make("a.jpg", width)
     out = Impatient()
     with pytest.raises(CommandError, match=r"^Interrupted\.$") as raised:
-        call_command("resizer_purge", "--all", verbosity=2, stdout=out)
+        call_command("resizer_purge", "--all", "--yes", verbosity=2, stdout=out)
     assert raised.value.returncode == 130
     assert "\nRemoved 1 cached variant: " in out.getvalue()
     # Of the file that was deleted last the row is gone, too.
@@ -1063,7 +1068,7 @@ def test_purge_works_without_any_output(make: Any, monkeypatch: pytest.MonkeyPat
     make("a.jpg")
     # As Python has it where the descriptor was closed from the start.
     monkeypatch.setattr("sys.stdout", None)
-    call_command("resizer_purge", "--all", verbosity=2)
+    call_command("resizer_purge", "--all", "--yes", verbosity=2)
     assert kept() == []
 
 

@@ -85,6 +85,24 @@ def test_variants_of_tags_with_options_are_made(capsys: pytest.CaptureFixture[st
     assert set(square) | set(banner) < set(kept())
 
 
+def test_host_of_the_urls_does_not_matter(
+    capsys: pytest.CaptureFixture[str], settings: Settings
+) -> None:
+    add("a.jpg", (320, 240))
+    settings.RESIZER = {"HOST": "https://img.example.com"}
+    assert warm(capsys, FIELD).startswith("Made 2 variants of 1 original: ")
+    assert {key.split("/")[0] for key in kept()} == {"photographs"}
+
+
+def test_preset_is_that_of_the_tag(capsys: pytest.CaptureFixture[str], settings: Settings) -> None:
+    add("a.jpg")
+    settings.RESIZER = {"PRESETS": {"card": {"width": 160, "ratio": "1/1"}}}
+    warm(capsys, FIELD, "--preset", "card")
+    assert {key.split("/")[3] for key in kept()} == {"1x1"}
+    with pytest.raises(CommandError, match="cord"):
+        warm(capsys, FIELD, "--preset", "cord")
+
+
 def test_dry_run_makes_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     photo = add("a.jpg")
     wanted = printed('{% resized_img photo.image alt="" %}', photo)

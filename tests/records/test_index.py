@@ -90,10 +90,10 @@ def test_variants_are_purged_without_a_database(
     save("a.jpg")
     client.get(picture.url("a.jpg", width=320))
     if database == "none":
-        call_command("resizer_purge", "--all", verbosity=0)
+        call_command("resizer_purge", "--all", "--yes", verbosity=0)
     else:
         with pytest.raises(CommandError, match="some rows may remain, because the database failed"):
-            call_command("resizer_purge", "--all", verbosity=0)
+            call_command("resizer_purge", "--all", "--yes", verbosity=0)
     assert files(variants) == []
 
 
@@ -387,7 +387,7 @@ response = Client().get(url)
 print(response.status_code, response["Content-Type"])
 call_command("check")
 call_command("resizer_doctor")
-call_command("resizer_purge", "--all")
+call_command("resizer_purge", "--all", "--yes")
 print(Client().get("/img/b.jpg").status_code)
 """
     done = subprocess.run(

@@ -608,14 +608,14 @@ def test_commands_know_the_storages_of_fields(
     alias = own_alias(PrivateMedia())
     private.mkdir()
     assert f"source {alias!r}" in [finding.part for finding in examine()]
-    call_command("resizer_purge", source=alias)
+    call_command("resizer_purge", source=alias, yes=True)
     assert capsys.readouterr().out.startswith("Removed 0 cached variants")
     photo = upload()
     assert client.get(show(photo)).status_code == 200
-    call_command("resizer_purge", source=alias)
+    call_command("resizer_purge", source=alias, yes=True)
     assert capsys.readouterr().out.startswith("Removed 1 cached variant")
     with pytest.raises(CommandError, match="There is no source"):
-        call_command("resizer_purge", source="storage-0123456789abcdef")
+        call_command("resizer_purge", source="storage-0123456789abcdef", yes=True)
 
 
 def test_saved_files_of_a_field_are_looked_at(

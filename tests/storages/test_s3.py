@@ -923,7 +923,7 @@ def test_stale_variants_are_purged(
     originals.look_up(Reference("default", "a.jpg"), originals.Freshness.NOW)
     url = address(320)
     client.get(url)
-    call_command("resizer_purge", *arguments)
+    call_command("resizer_purge", "--yes", *arguments)
     assert capsys.readouterr().out.startswith("Removed 2 cached variants: ")
     assert keys() == [url.removeprefix("/img/")]
     assert CachedVariant.objects.count() == 1
@@ -972,7 +972,7 @@ def test_purge_lists_the_bucket_of_the_originals(
     for name in names[5:8]:
         save(name, photograph((48, 64)))
     with calls() as sent:
-        call_command("resizer_purge", *arguments)
+        call_command("resizer_purge", "--yes", *arguments)
     told = capsys.readouterr().out
     assert told.startswith("Removed 8 cached variants, 5 rows of missing originals: ")
     heads = sent.count("Head original")
@@ -1040,7 +1040,7 @@ def test_bucket_that_is_not_there_loses_no_variant(
         call_command("resizer_purge")
     assert keys() == made
     capsys.readouterr()
-    call_command("resizer_purge", "--force")
+    call_command("resizer_purge", "--force", "--yes")
     assert capsys.readouterr().out.startswith("Removed 1 cached variant")
     assert keys() == []
 
@@ -1077,7 +1077,7 @@ def test_purge_of_a_bucket_goes_on_where_it_was_stopped(
     told: list[str] = []
     while not told or "continues from here" in told[-1]:
         assert len(told) < 20
-        call_command("resizer_purge", "--for", "0.000001", *arguments)
+        call_command("resizer_purge", "--yes", "--for", "0.000001", *arguments)
         told.append(capsys.readouterr().out)
     assert len(told) > 2
     assert keys() == []

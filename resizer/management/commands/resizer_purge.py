@@ -2,49 +2,32 @@
 
 from __future__ import annotations
 
-import argparse
-import math
-import re
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from django.core.management.base import BaseCommand, CommandError
-from django.template.defaultfilters import filesizeformat
+from django.core.management.base import CommandError
 
 from resizer.errors import StoreFailed
 from resizer.maintenance.purging import Choice, Purge
-from resizer.management.ending import told_end
-from resizer.sources import bulkhead, find_source
+from resizer.management.console import (
+    ResizerCommand,
+    age,
+    count,
+    seconds,
+    size,
+    told_bytes,
+)
+from resizer.sources import find_source
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from django.core.management.base import CommandParser
 
     from resizer.maintenance.purging import Report
 
-_UNITS = {"h": 3600, "d": 86_400, "w": 604_800}  # seconds
 
-
-def _age(text: str) -> int:
-    """Convert an age such as "30d" to seconds. Raises ArgumentTypeError."""
-    match = re.fullmatch(r"([0-9]{1,5})([hdw])", text)
-    if match is None:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not an age. Write a number and h, d or w, such as 12h, 30d or 8w"
-        )
-    return int(match[1]) * _UNITS[match[2]]
-
-
-def _seconds(text: str) -> float:
-    seconds = float(text)
-    if not 0 < seconds < math.inf:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not a duration. Write a number of seconds above 0"
-        )
-    return seconds
-
-
-class Command(BaseCommand):
+class Command(ResizerCommand):
     help = (
         "Removes cached variants. Without options, it removes the variants of replaced or deleted originals."
         " Several options narrow the choice: a variant has to match all of them. Originals are never touched,"
@@ -53,12 +36,15 @@ class Command(BaseCommand):
         " through the storage, it also removes rows without a file and unfinished files of killed processes."
         " If a source is empty or missing, or has lost more than half of its known originals (four or more) at once,"
         " its variants stay unless you give --force or --all."
+        " Before it removes variants that pages may still show, the command asks. Without a terminal, add --yes."
         " The command deletes while it looks. If it is stopped or killed, run it again for the rest."
         " Exit status: 0 if all went well, also at the end of --for; 1 if a storage or the database failed,"
-        " a source could not tell, or the output cannot be written; 130 after Ctrl-C; 141 if a pipe was closed."
+        " a source could not tell, or the output cannot be written; 2 for wrong arguments; 130 after Ctrl-C; 141 if a"
+        " pipe was closed."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
         parser.add_argument(
             "--stale",
             action="store_true",
@@ -67,8 +53,21 @@ class Command(BaseCommand):
         parser.add_argument(
             "--older-than",
             metavar="AGE",
-            type=_age,
+            type=age,
             help="remove variants made longer ago than this: 12h, 30d, 8w",
+        )
+        parser.add_argument(
+            "--unused-for",
+            metavar="AGE",
+            type=age,
+            help="remove variants that nobody has used for this time: 90d. A use is known to a day. Requests answered by"
+            " a web server, a CDN or a bucket are no known use, except reads of local files",
+        )
+        parser.add_argument(
+            "--max-bytes",
+            metavar="SIZE",
+            type=size,
+            help="remove the least recently used variants, until the others have this size: 500M, 5G",
         )
         parser.add_argument(
             "--source",
@@ -80,6 +79,9 @@ class Command(BaseCommand):
             "--dry-run", action="store_true", help="print what would be removed, but remove nothing"
         )
         parser.add_argument(
+            "--yes", action="store_true", help="do not ask before variants are removed"
+        )
+        parser.add_argument(
             "--force",
             action="store_true",
             help="also purge sources that seem to have lost their originals",
@@ -88,7 +90,7 @@ class Command(BaseCommand):
             "--for",
             dest="seconds",
             metavar="SECONDS",
-            type=_seconds,
+            type=seconds,
             help="stop after this time. The next run with --for and the same options continues from there",
         )
         parser.add_argument(
@@ -98,69 +100,91 @@ class Command(BaseCommand):
             " and rows without a file. Always on for local files and without a database",
         )
 
-    def handle(self, *_: Any, **options: Any) -> None:
-        with told_end(self), bulkhead.command():
-            self._purge(options)
-
-    def _purge(self, options: dict[str, Any]) -> None:
-        age, source = options["older_than"], options["source"]
-        if options["all"] and (options["stale"] or age is not None):
-            raise CommandError("--all cannot be combined with --stale or --older-than. Remove one.")
-        choice = Choice(
-            source=source,
-            older_than=age,
-            is_stale=options["stale"] or not (options["all"] or source or age is not None),
-        )
-        purge = Purge(
-            choice,
-            from_storage=options["from_storage"],
-            is_dry=options["dry_run"],
-            is_forced=options["force"],
-            seconds=options["seconds"],
-            tell=self.stdout.write if options["verbosity"] > 1 else lambda name: None,
-        )
-        try:
-            purge.run()
-        except StoreFailed as error:
-            self._tell(purge.report, options)
-            raise CommandError(
-                f"The variants storage failed: {error}. Run the command again for the rest."
-            ) from error
-        except KeyboardInterrupt:
-            self._tell(purge.report, options)
-            raise
+    def work(self, options: Mapping[str, Any]) -> None:
+        choice = _choice(options)
+        if _is_shown(choice) or options["force"]:
+            self.confirm(f"This removes {_tell(choice)}.", options)
+        with self.progress("files and originals checked") as progress:
+            purge = Purge(
+                choice,
+                from_storage=options["from_storage"],
+                is_dry=options["dry_run"],
+                is_forced=options["force"],
+                seconds=options["seconds"],
+                tell=self.name,
+                advance=progress.advance,
+            )
+            try:
+                purge.run()
+            except StoreFailed as error:
+                self._tell(purge.report, options)
+                raise CommandError(
+                    f"The variants storage failed: {error}. Run the command again for the rest."
+                ) from error
+            except KeyboardInterrupt:
+                self._tell(purge.report, options)
+                raise
         report = purge.report
         is_known = report.variants or report.rows or report.originals
-        if not is_known and source and find_source(source) is None:
+        if not is_known and choice.source and find_source(choice.source) is None:
             raise CommandError(
-                f"There is no source {source!r}, and no variant of it. Use an alias in SOURCES."
+                f"There is no source {choice.source!r}, and no variant of it. Use an alias in SOURCES."
             )
         self._tell(report, options)
-        if not report.is_complete:
-            rest = (
-                "The rest was not checked."
-                if options["dry_run"]
-                else "The next run with --for continues from here."
-            )
-            self.stdout.write(f"The time of --for is over. {rest}")
         if problems := list(_problems(report, is_dry=options["dry_run"])):
             raise CommandError("\n".join(problems))
 
-    def _tell(self, report: Report, options: dict[str, Any]) -> None:
+    def _tell(self, report: Report, options: Mapping[str, Any]) -> None:
         counts = [
             (report.variants, "cached variant", "cached variants"),
             (report.unfinished, "unfinished file", "unfinished files"),
             (report.rows, "row without a file", "rows without a file"),
             (report.originals, "row of a missing original", "rows of missing originals"),
         ]
-        told = [
-            f"{number} {one if number == 1 else many}"
-            for place, (number, one, many) in enumerate(counts)
-            if number or place == 0
-        ]
+        told = [count(*one) for place, one in enumerate(counts) if one[0] or place == 0]
         verb = "Would remove" if options["dry_run"] else "Removed"
-        size = filesizeformat(report.bytes).replace("\u00a0", " ")
-        self.stdout.write(f"{verb} {', '.join(told)}: {size}.")
+        lines = [f"{verb} {', '.join(told)}: {told_bytes(report.bytes)}."]
+        if report.is_stopped:
+            rest = (
+                "The rest was not checked."
+                if options["dry_run"]
+                else "The next run with --for continues from here."
+            )
+            lines.append(f"The time of --for is over. {rest}")
+        facts = asdict(report) | {"examples": [":".join(one) for one in report.examples]}
+        self.report({"dry_run": options["dry_run"], **facts}, lines)
+
+
+def _choice(options: Mapping[str, Any]) -> Choice:
+    """Raises CommandError."""
+    times = {name: options[name] for name in ("older_than", "unused_for", "max_bytes")}
+    is_by_time = any(one is not None for one in times.values())
+    if options["all"] and (options["stale"] or is_by_time):
+        raise CommandError("--all cannot be combined with other choices than --source. Remove one.")
+    if options["stale"] and times["max_bytes"] is not None:
+        raise CommandError("--stale cannot be combined with --max-bytes. Run the command twice.")
+    is_default = not (options["all"] or options["source"] or is_by_time)
+    return Choice(source=options["source"], is_stale=options["stale"] or is_default, **times)
+
+
+def _is_shown(choice: Choice) -> bool:
+    """Whether pages may still show the variants."""
+    return not choice.is_stale
+
+
+def _tell(choice: Choice) -> str:
+    """A choice in words."""
+    words = "all cached variants"
+    if choice.is_stale:
+        words = "the cached variants of replaced and deleted originals"
+    if choice.max_bytes is not None:
+        words = f"the least recently used cached variants beyond {told_bytes(choice.max_bytes)}"
+    if choice.source is not None:
+        words += f" of source {choice.source!r}"
+    for least, verb in ((choice.older_than, "made"), (choice.unused_for, "last used")):
+        if least is not None:
+            words += f", {verb} more than {least // 3600:,} hours ago"
+    return words
 
 
 def _problems(report: Report, *, is_dry: bool) -> Iterator[str]:

@@ -1,0 +1,142 @@
+"""What a person sees of commands: a bar, a question, and no traceback."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import struct
+import subprocess
+import sys
+import termios
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.pictures import photograph
+from tests.servers import ROOT, manage
+from tests.test_load import project, tables  # noqa: F401  # fixtures
+
+if TYPE_CHECKING:
+    from tests.test_load import Project
+
+FILL = """
+from django.core.files.base import ContentFile
+from config.gallery.models import Photo
+photo = Photo(title="a", alt="a")
+photo.image.save("a.jpg", ContentFile(open({path!r}, "rb").read()))
+"""
+
+
+@pytest.fixture
+def filled(project: Project) -> Project:  # noqa: F811
+    path = project.directory / "a.jpg"
+    path.write_bytes(photograph((640, 480)))
+    manage(ROOT, project.environment, "shell", "-v", "0", "-c", FILL.format(path=str(path)))
+    manage(ROOT, project.environment, "resizer_warm", "gallery.Photo.image")
+    assert project.stored()
+    return project
+
+
+def on_terminal(
+    project: Project,  # noqa: F811
+    typed: str,
+    *arguments: str,
+) -> tuple[int, str]:
+    """The exit status, and what the terminal shows."""
+    controller, terminal = os.openpty()
+    # 24 lines of 80 columns.
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    process = subprocess.Popen(
+        [sys.executable, "manage.py", *arguments],
+        cwd=ROOT,
+        env=os.environ | project.environment | {"TERM": "xterm", "DJANGO_COLORS": "nocolor"},
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+        start_new_session=True,
+    )
+    os.close(terminal)
+    if typed:
+        os.write(controller, typed.encode())
+    shown = b""
+    while True:
+        try:
+            piece = os.read(controller, 4096)
+        except OSError:
+            # Nobody has the terminal open any longer.
+            break
+        if not piece:
+            break
+        shown += piece
+    os.close(controller)
+    return process.wait(), shown.decode()
+
+
+def test_terminal_is_asked_before_variants_go(filled: Project) -> None:
+    stored = filled.stored()
+    for typed in ("no\n", "\n", "\x04"):
+        status, shown = on_terminal(filled, typed, "resizer_purge", "--all")
+        assert status == 1
+        assert "This removes all cached variants." in shown
+        assert "Type 'yes' to continue: " in shown
+        assert shown.rstrip().endswith("CommandError: Nothing was done.")
+        assert filled.stored() == stored
+    status, shown = on_terminal(filled, "yes\n", "resizer_purge", "--all")
+    assert (status, filled.stored()) == (0, [])
+    assert f"Removed {len(stored)} cached variants" in shown
+
+
+def test_terminal_shows_a_bar(filled: Project) -> None:
+    for command, unit in {
+        ("resizer_sync",): "files",
+        ("resizer_warm", "gallery.Photo.image"): "originals",
+        ("resizer_purge",): "files and originals checked",
+    }.items():
+        status, shown = on_terminal(filled, "", *command)
+        assert status == 0
+        assert unit in shown
+        assert "\r" in shown
+    # Of names, each has a line.
+    _status, shown = on_terminal(filled, "", "resizer_sync", "-v", "2")
+    assert "files/s" not in shown
+    assert "Added 0 rows" in shown
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["resizer_doctor"],
+        ["resizer_explain", "photographs/a.jpg"],
+        ["resizer_purge"],
+        ["resizer_stats"],
+        ["resizer_sync"],
+        ["resizer_warm", "gallery.Photo.image"],
+    ],
+    ids=lambda command: command[0],
+)
+def test_commands_end_properly_without_a_reader_and_with_wrong_arguments(
+    filled: Project, command: list[str]
+) -> None:
+    def run(*arguments: str, stdout: int) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=ROOT,
+            env=os.environ | filled.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+
+    reads, writes = os.pipe()
+    os.close(reads)
+    for options in ([], ["--format", "json"]):
+        done = run(*command, *options, stdout=writes)
+        assert (done.returncode, done.stderr) == (141, "")
+    os.close(writes)
+    done = run(command[0], "--unknown", stdout=subprocess.DEVNULL)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    help = manage(ROOT, filled.environment, *command[:1], "--help")
+    assert "Exit status: 0 if" in " ".join(help.split())
