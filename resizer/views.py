@@ -80,7 +80,7 @@ def respond(request: Request) -> Response:
         refused = refuse(request.path, MethodNotAllowed(request.method))
         return refused._replace(headers={**refused.headers, "Allow": ", ".join(SAFE_METHODS)})
     try:
-        parsed = read_key(request.path) or parse_short(request.path)
+        parsed = read_key(get_settings(), request.path) or parse_short(request.path)
     except InvalidSignature as error:
         return refuse(request.path, error)
     except ResizerError as error:
@@ -149,7 +149,7 @@ def path_below_mount(path_info: str) -> str | None:
         if match.func is not serve:
             return None
         path = str(match.kwargs["path"])
-        read_key(path)
+        read_key(get_settings(), path)
     except (NoReverseMatch, Resolver404):
         return None
     except ResizerError:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.django_db
 
 #: One of them counts the hit.
-MOST_FILES = 10
+MOST_FILES = 9
 PACKAGE = Path(resizer.__file__).parent
 
 

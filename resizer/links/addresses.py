@@ -20,7 +20,6 @@ from django.utils.translation import get_language
 from resizer.conf import Settings, get_settings
 from resizer.errors import InvalidSignature
 from resizer.keys.variant import ParsedKey, parse_key, signed_text
-from resizer.memo import Memo
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,9 +30,6 @@ SALT = "resizer.key"
 SIGNATURE_CHARACTERS = 14
 #: The most verified keys in the memory of a process. Each takes about 2 KB.
 MOST_KEYS = 4096
-
-#: Verified keys, by key and accepted signing keys.
-_read_keys: Memo[tuple[str, tuple[str, ...]], ParsedKey] = Memo(MOST_KEYS)
 
 
 def url_for(key: str) -> str:
@@ -81,18 +77,16 @@ def sign(variant: Variant) -> str:
     return _sign(signed_text(variant), signing_keys()[0])
 
 
-def read_key(key: str) -> ParsedKey | None:
+@functools.lru_cache(maxsize=MOST_KEYS)
+def read_key(values: Settings, key: str) -> ParsedKey | None:
     """Parse a key and verify its signature. None for a path in another form, such as a short URL.
 
+    `values` are the current settings. Other settings have other signing keys, so nothing remembered holds for them.
     Raises InvalidOption for a key in another spelling than ours, and InvalidSignature.
     """
-    signers = signing_keys()
-    parsed = _read_keys.get((key, signers))
-    if parsed is None:
-        parsed = parse_key(key)
-        if parsed is not None:
-            verify(parsed)
-            _read_keys.remember((key, signers), parsed)
+    parsed = parse_key(key)
+    if parsed is not None:
+        verify(parsed)
     return parsed
 
 
