@@ -21,11 +21,10 @@ from resizer import originals
 from resizer.concurrency import single_flight
 from resizer.concurrency.at_once import NotAtOnce, at_once
 from resizer.concurrency.waiting import Deadline
-from resizer.conf import Settings, get_settings
+from resizer.conf import get_settings
 from resizer.errors import ResizerError, StoreFailed
 from resizer.formats import BY_EXTENSION, SNIFF_BYTES, sniff
 from resizer.keys.variant import parse_key, write_prefix
-from resizer.memo import Memo
 from resizer.records import cache, descriptions, index
 from resizer.records.descriptions import Reference
 from resizer.rendering import refuse, render
@@ -47,11 +46,6 @@ if TYPE_CHECKING:
     from resizer.storages.protocol import Stored
 
 logger = logging.getLogger(__name__)
-
-#: How long a process with a remote cache remembers what it has read of a cached variant, seconds.
-HOT_SECONDS = 1.0
-#: The most variants in this memory. Each takes about 2 KB.
-MOST_HOT = 2048
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,30 +79,11 @@ class Recalled(NamedTuple):
     answer: Answer | None
 
 
-class _Hot(NamedTuple):
-    ends_at: float
-    recalled: Recalled
-
-
-_hot: Memo[tuple[Settings, str], _Hot] = Memo(MOST_HOT)
-
-
 def recall(reference: Reference, key: str) -> Recalled:
-    """Read the state of an original and one of its variants, with one cache call.
-
-    A process with a remote cache remembers cached variants for `HOT_SECONDS`, and then needs no call. Purges and new
-    originals show in other processes after this time.
-    """
-    known = _hot.get((get_settings(), key))
-    if known is not None and known.ends_at > time.monotonic():
-        return known.recalled
+    """Read the state of an original and one of its variants, with at most one cache call."""
     keys = descriptions.cache_key(reference), _cache_key(key)
     original, entry = map(cache.read_many(keys).get, keys)
-    recalled = Recalled(descriptions.decode(reference, original), _decode(entry))
-    if recalled.answer is not None and cache.is_remote():
-        ends_at = time.monotonic() + HOT_SECONDS
-        _hot.remember((get_settings(), key), _Hot(ends_at, recalled))
-    return recalled
+    return Recalled(descriptions.decode(reference, original), _decode(entry))
 
 
 def find(key: str) -> Answer | None:
@@ -131,12 +106,12 @@ def read(key: str, answer: Answer) -> bytes | None:
         return answer.content
     fetched = publishing.fetch(_storage(), key)
     if fetched is None:
-        _drop_entries([key])
+        cache.drop(_cache_key(key))
         return None
     content, stored = fetched
     if stored.bytes != answer.length or stored.etag not in {None, answer.etag}:
         # The file was changed or made again, so the cache entry describes another file.
-        _drop_entries([key])
+        cache.drop(_cache_key(key))
         return None
     return content
 
@@ -145,7 +120,7 @@ def confirm(key: str) -> bool:
     """Whether a cached variant is still in the storage. If not, drop its cache entry. Raises StoreFailed."""
     is_there = publishing.exists(_storage(), key)
     if not is_there:
-        _drop_entries([key])
+        cache.drop(_cache_key(key))
     return is_there
 
 
@@ -183,7 +158,7 @@ def delete(cached_variants: Iterable[CachedVariant]) -> None:
 def delete_files(keys: Iterable[str]) -> None:
     """Remove cached variants from cache and storage, not from the index. Raises StoreFailed."""
     keys = list(keys)
-    _drop_entries(keys)
+    cache.drop_many(_cache_key(key) for key in keys)
     publishing.remove(_storage(), keys)
     if variant_removed.has_listeners():
         for key in keys:
@@ -307,12 +282,6 @@ def _remember(key: str, answer: Answer, *, is_recorded: bool) -> None:
     # Without a row, let the entry expire. The variant is then loaded again and gets its row.
     seconds = None if is_recorded else get_settings().FRESH_SECONDS
     cache.write(_cache_key(key), (answer.length, answer.etag, answer.modified_at), seconds)
-
-
-def _drop_entries(keys: list[str]) -> None:
-    cache.drop_many(map(_cache_key, keys))
-    for key in keys:
-        _hot.forget((get_settings(), key))
 
 
 def _decode(entry: tuple[int, str, int] | None) -> Answer | None:

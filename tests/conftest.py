@@ -100,6 +100,8 @@ def places(tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) 
         "resizer": {"BACKEND": backend, "OPTIONS": {"location": tmp_path / "variants"}},
     }
     caches["default"].clear()
+    # Tests look into the cache themselves, and change it as other processes do.
+    monkeypatch.setattr(cache, "NEAR_SECONDS", 0)
     for breaker in (cache._breaker, index._breaker):
         breaker.close()
     originals._breakers.clear()

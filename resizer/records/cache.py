@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import functools
 import logging
 import time
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from django.core.cache import caches
 from django.core.cache.backends.db import BaseDatabaseCache
-from django.core.cache.backends.locmem import LocMemCache
 
 from resizer.breaker import CircuitBreaker
 from resizer.conf import get_settings
 from resizer.databases import lock_timeout_of_cache
 from resizer.keys.digests import digest_of
+from resizer.memo import Memo
 from resizer.throttle import Throttle
 
 if TYPE_CHECKING:
@@ -34,9 +33,23 @@ DOWN_SECONDS = 10
 #: A failure is slow after this time, seconds. A request asks several times.
 SLOW_SECONDS = 0.1
 
+#: A process remembers the entries that it has read for this time, seconds. So a purge, or a new version of an original,
+#: shows in other processes after this time.
+NEAR_SECONDS = 1
+#: The most entries in this memory. Each takes about 1 KB.
+MOST_NEAR = 4096
+
 _breaker = CircuitBreaker(DOWN_SECONDS)
 #: Each process logs a failing cache at most once in this time.
 throttle = Throttle(60)
+
+
+class _Near(NamedTuple):
+    ends_at: float
+    value: Any
+
+
+_near: Memo[tuple[Settings, str], _Near] = Memo(MOST_NEAR)
 
 
 def key_of(kind: str, text: str) -> str:
@@ -44,34 +57,38 @@ def key_of(kind: str, text: str) -> str:
     return f"resizer:{kind}:{digest_of(text)}"
 
 
-def is_remote() -> bool:
-    """Whether a call leaves this process, such as to Redis."""
-    return _is_remote(get_settings())
-
-
-@functools.lru_cache(maxsize=1)
-def _is_remote(settings: Settings) -> bool:
-    return not isinstance(caches[settings.CACHE], LocMemCache)
-
-
 def read(key: str) -> Any:
     """The value of an entry, or None."""
-    return _try(lambda cache: cache.get(key), None)
+    near = _near_values([key])
+    if key in near:
+        return near[key]
+    value = _try(lambda cache: cache.get(key), None)
+    _keep_near({} if value is None else {key: value})
+    return value
 
 
 def read_many(keys: Iterable[str]) -> dict[str, Any]:
-    """The values of the entries found, by key. One cache call."""
-    return _try(lambda cache: cache.get_many(keys), {})
+    """The values of the entries found, by key. One cache call at most."""
+    keys = list(keys)
+    near = _near_values(keys)
+    missing = [key for key in keys if key not in near]
+    if not missing:
+        return near
+    found: dict[str, Any] = _try(lambda cache: cache.get_many(missing), {})
+    _keep_near(found)
+    return near | found
 
 
 def write(key: str, value: object, seconds: int | None) -> None:
     """Write an entry. It expires after some seconds, or never with None."""
     _try(lambda cache: cache.set(key, value, seconds), None)
+    _forget_near([key])
 
 
 def write_many(values: Mapping[str, object], seconds: int | None) -> None:
     """Write entries with one cache call. They expire as with `write`."""
     _try(lambda cache: cache.set_many(dict(values), seconds), [])
+    _forget_near(values)
 
 
 def claim(key: str, seconds: int, value: object = True) -> bool:
@@ -82,11 +99,32 @@ def claim(key: str, seconds: int, value: object = True) -> bool:
 def drop(key: str) -> None:
     """Delete an entry, if there is one."""
     _try(lambda cache: cache.delete(key), False)
+    _forget_near([key])
 
 
 def drop_many(keys: Iterable[str]) -> None:
     """Delete entries with one cache call."""
-    _try(lambda cache: cache.delete_many(list(keys)), None)
+    keys = list(keys)
+    _try(lambda cache: cache.delete_many(keys), None)
+    _forget_near(keys)
+
+
+def _near_values(keys: Iterable[str]) -> dict[str, Any]:
+    settings, now = get_settings(), time.monotonic()
+    near = ((key, _near.get((settings, key))) for key in keys)
+    return {key: one.value for key, one in near if one is not None and one.ends_at > now}
+
+
+def _keep_near(values: Mapping[str, Any]) -> None:
+    settings = get_settings()
+    ends_at = time.monotonic() + NEAR_SECONDS
+    for key, value in values.items():
+        _near.remember((settings, key), _Near(ends_at, value))
+
+
+def _forget_near(keys: Iterable[str]) -> None:
+    for key in keys:
+        _near.forget((get_settings(), key))
 
 
 def _try(ask: Callable[[BaseCache], Result], otherwise: Result) -> Result:

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from django.core.cache import caches
 from django.core.cache.backends.base import BaseCache
 
 import resizer
@@ -13,6 +15,7 @@ from tests.conftest import save
 
 if TYPE_CHECKING:
     from django.test import Client
+    from freezegun.api import FrozenDateTimeFactory
     from pytest_django import Settings
 
     from config.gallery.models import Photo
@@ -64,3 +67,47 @@ def test_what_was_written_is_read_until_it_is_dropped() -> None:
     assert cache.read_many(["one", "two", "four"]) == {"one": 1, "two": 2}
     cache.drop("one")
     assert cache.read("one") is None
+
+
+@pytest.fixture
+def near(monkeypatch: pytest.MonkeyPatch) -> BaseCache:
+    """The cache, as other processes change it. This process remembers what it has read."""
+    monkeypatch.setattr(cache, "NEAR_SECONDS", 1)
+    return caches["default"]
+
+
+def test_process_remembers_an_entry_for_a_second(
+    near: BaseCache, clock: FrozenDateTimeFactory
+) -> None:
+    cache.write_many({"a": 1, "b": 2}, 60)
+    assert (cache.read("a"), cache.read_many(["a", "b"])) == (1, {"a": 1, "b": 2})
+    near.set_many({"a": 3, "b": 4})
+    assert (cache.read("a"), cache.read_many(["a", "b"])) == (1, {"a": 1, "b": 2})
+    clock.tick(timedelta(seconds=1.1))
+    assert (cache.read("a"), cache.read_many(["a", "b"])) == (3, {"a": 3, "b": 4})
+
+
+def test_process_sees_its_own_changes_at_once(near: BaseCache) -> None:
+    cache.write("a", 1, 60)
+    assert cache.read("a") == 1
+    cache.write("a", 2, 60)
+    assert cache.read("a") == 2
+    cache.drop("a")
+    assert cache.read("a") is None
+    # Nobody remembers a missing entry.
+    near.set("a", 3)
+    assert cache.read("a") == 3
+    cache.drop_many(["a"])
+    assert cache.read_many(["a"]) == {}
+
+
+@pytest.mark.django_db
+def test_hot_variant_needs_no_call_of_the_cache(
+    near: BaseCache, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save("a.jpg")
+    url = picture.url("a.jpg", width=320)
+    assert [client.get(url).status_code for _ in range(2)] == [200, 200]
+    monkeypatch.setattr(type(near), "get_many", None)
+    monkeypatch.setattr(type(near), "get", None)
+    assert client.get(url)["Server-Timing"] == 'resizer;desc="hit"'
