@@ -23,7 +23,7 @@ from resizer.markup import mistakes
 from resizer.markup import picture as pictures
 from resizer.records import cache, index, tallies
 from resizer.sources import absence
-from tests import nginx, servers, tiers
+from tests import nginx, projects, servers, tiers
 from tests.pictures import photograph
 from tests.servers import ROOT
 
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
     from resizer.engines import Header, Rendered
     from resizer.keys.variant import Variant
+    from tests.projects import Project
 
 # A machine on which others are at work stands still now and then; what takes long is measured in benchmarks/.
 hypothesis.settings.register_profile("shared machine", deadline=None)
@@ -157,6 +158,23 @@ def photo(db: None) -> Photo:
     photo = Photo(title="Test", alt="A test picture")
     photo.image.save("test.jpg", ContentFile(photograph()))
     return photo
+
+
+@pytest.fixture(scope="session")
+def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database of SQLite with all tables."""
+    directory = tmp_path_factory.mktemp("tables")
+    servers.manage(servers.ROOT, projects.environment(directory), "migrate")
+    return directory / "db.sqlite3"
+
+
+@pytest.fixture
+def project(tables: Path, tmp_path: Path) -> Project:
+    """One that is not served yet."""
+    directory = tmp_path / "data"
+    directory.mkdir()
+    shutil.copy(tables, directory)
+    return projects.Project(directory, projects.environment(directory))
 
 
 class CountingEngine(PillowEngine):

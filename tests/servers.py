@@ -21,9 +21,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import psycopg
-import pymysql
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -50,7 +47,7 @@ def running(
     seconds: float = 10,
     **options: Any,
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A server from the moment when `ask` raises nothing any more; in the end it has so many seconds to stop."""
+    """A server from the moment when `ask` raises no OSError any more; in the end it has so many seconds to stop."""
     process = subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **options
     )
@@ -60,7 +57,7 @@ def running(
             assert process.poll() is None, "the server has stopped"
             try:
                 ask()
-            except (OSError, psycopg.OperationalError, pymysql.OperationalError):
+            except OSError:
                 assert time.monotonic() < deadline, "the server does not answer"
                 time.sleep(0.05)
             else:
@@ -157,6 +154,27 @@ def redis_server(directory: Path) -> Iterator[str]:
         yield f"redis://127.0.0.1:{port}"
 
 
+def _ask_postgresql(address: str) -> None:
+    """It takes connections before it can do anything with them."""
+    # Most tests need neither database, and start sooner without their clients.
+    import psycopg
+
+    try:
+        psycopg.connect(address, connect_timeout=5).close()
+    except psycopg.OperationalError as error:
+        raise ConnectionError from error
+
+
+def _ask_mariadb(port: int, query: str) -> None:
+    import pymysql
+
+    try:
+        with pymysql.connect(host="127.0.0.1", port=port, user="root") as connection:
+            connection.cursor().execute(query)
+    except pymysql.OperationalError as error:
+        raise ConnectionError from error
+
+
 @contextmanager
 def postgresql_server() -> Iterator[str]:
     """A PostgreSQL with an empty database; gives its address, as DATABASE_URL has it."""
@@ -180,8 +198,7 @@ def postgresql_server() -> Iterator[str]:
         address = f"postgres://tests@127.0.0.1:{port}/postgres"
         with running(
             command,
-            # It takes connections before it can do anything with them.
-            lambda: psycopg.connect(address, connect_timeout=5).close(),
+            partial(_ask_postgresql, address),
             # At once, without waiting for clients.
             stop=signal.SIGINT,
             seconds=20,
@@ -213,8 +230,6 @@ def mariadb_server(character_set: str = "utf8mb4") -> Iterator[str]:
             # Nobody pulls the plug of a test.
             *("--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=16M"),
         ]
-        connect = partial(pymysql.connect, host="127.0.0.1", port=port, user="root")
-        with running(command, lambda: connect().close(), seconds=30, cwd=directory):
-            with connect() as connection, connection.cursor() as cursor:
-                cursor.execute(f"CREATE DATABASE tests CHARACTER SET {character_set}")
+        query = f"CREATE DATABASE IF NOT EXISTS tests CHARACTER SET {character_set}"
+        with running(command, partial(_ask_mariadb, port, query), seconds=30, cwd=directory):
             yield f"mysql://root@127.0.0.1:{port}/tests"

@@ -127,7 +127,7 @@ def use_buckets(settings: Settings, url: str) -> None:
             "client_config": Config(retries={"total_max_attempts": 1}, read_timeout=5),
             "bucket_name": f"{alias}-{number}",
         }
-        storage = {"BACKEND": "tests.storages.conftest.QuickStorage", "OPTIONS": options}
+        storage = {"BACKEND": "tests.storages.quick.QuickStorage", "OPTIONS": options}
         settings.STORAGES = {**settings.STORAGES, alias: storage}
     for alias in ("default", "resizer"):
         bucket: Any = storages[alias]

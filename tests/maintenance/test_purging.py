@@ -34,10 +34,9 @@ from resizer.sources import StorageSource
 from resizer.storages import directories, publishing
 from tests.conftest import files, save, wait_until
 from tests.pictures import photograph
+from tests.projects import rows as load_rows
 from tests.records.test_index import database  # noqa: F401  # a fixture
 from tests.servers import ROOT, manage
-from tests.test_load import project, tables  # noqa: F401  # fixtures
-from tests.test_load import rows as load_rows
 from tests.test_originals import raising  # noqa: F401  # a fixture
 
 if TYPE_CHECKING:
@@ -48,7 +47,7 @@ if TYPE_CHECKING:
 
     from resizer.errors import ResizerError
     from resizer.sources import Stat
-    from tests.test_load import Project
+    from tests.projects import Project
 
 pytestmark = pytest.mark.django_db
 
@@ -968,7 +967,7 @@ for number in range(200):
 
 
 def test_purge_that_is_killed_is_repeated(
-    project: Project,  # noqa: F811  # the fixture
+    project: Project,  # the fixture
 ) -> None:
     manage(ROOT, project.environment, "shell", "-v", "0", "-c", FILL)
     assert len(project.stored()) == len(load_rows(project)) == 4000
@@ -990,7 +989,7 @@ def test_purge_that_is_killed_is_repeated(
 
 
 def test_output_that_nobody_reads_is_no_traceback(
-    project: Project,  # noqa: F811  # the fixture
+    project: Project,  # the fixture
 ) -> None:
     (project.directory / "originals").mkdir(exist_ok=True)
     reads, writes = os.pipe()
@@ -1018,7 +1017,7 @@ def test_output_that_nobody_reads_is_no_traceback(
     ],
 )
 def test_output_that_cannot_be_written_is_no_traceback(
-    project: Project,  # noqa: F811  # the fixture
+    project: Project,  # the fixture
     command: str,
     redirection: str,
     status: int,
@@ -1032,7 +1031,7 @@ def test_output_that_cannot_be_written_is_no_traceback(
 
 
 def test_signs_that_a_terminal_lacks_are_written_by_their_numbers(
-    project: Project,  # noqa: F811  # the fixture
+    project: Project,  # the fixture
 ) -> None:
     project.save("a.jpg", photograph((320, 240)))
     done = run_in_shell(project, "manage.py resizer_doctor", PYTHONIOENCODING="ascii")
@@ -1041,7 +1040,7 @@ def test_signs_that_a_terminal_lacks_are_written_by_their_numbers(
 
 
 def run_in_shell(
-    project: Project,  # noqa: F811  # the fixture
+    project: Project,  # the fixture
     command: str,
     **others: str,
 ) -> subprocess.CompletedProcess[str]:

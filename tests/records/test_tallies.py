@@ -26,7 +26,6 @@ from tests.nginx import ask
 from tests.pictures import photograph
 from tests.records.test_index import database  # noqa: F401  # a fixture
 from tests.servers import ROOT, gunicorn_server, manage
-from tests.test_load import project, tables  # noqa: F401  # fixtures
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
     from freezegun.api import FrozenDateTimeFactory
     from pytest_django import DjangoAssertNumQueries, Settings
 
-    from tests.test_load import Project
+    from tests.projects import Project
 
 pytestmark = pytest.mark.django_db
 
@@ -271,7 +270,7 @@ def test_forked_process_does_not_count_for_its_parent(child: int) -> None:
 
 
 def test_servers_write_their_counts_at_their_end(
-    project: Project,  # noqa: F811  # the fixture
+    project: Project,  # the fixture
 ) -> None:
     project.save("a.jpg", photograph((640, 480)))
     with gunicorn_server(project.environment) as (address, process):
@@ -285,7 +284,7 @@ def test_servers_write_their_counts_at_their_end(
 
 
 def test_command_that_counts_nothing_writes_nothing(
-    project: Project,  # noqa: F811  # the fixture
+    project: Project,  # the fixture
 ) -> None:
     done = subprocess.run(
         [sys.executable, "-c", "import django; django.setup(); import resizer.records.tallies"],

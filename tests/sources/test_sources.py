@@ -34,7 +34,7 @@ from resizer.sources import (
 from tests.conftest import save
 from tests.hostile_server import hostile_server
 from tests.pictures import decode, photograph
-from tests.storages.conftest import QuickStorage
+from tests.storages.quick import QuickStorage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

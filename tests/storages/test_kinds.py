@@ -25,7 +25,7 @@ from resizer.sources.files import OriginalFile
 from resizer.storages import publishing
 from resizer.storages.kinds import kind_of
 from resizer.storages.protocol import Reading
-from tests.storages.conftest import QuickStorage
+from tests.storages.quick import QuickStorage
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -49,7 +49,7 @@ from resizer.storages.protocol import FOREVER
 from tests.conftest import CountingEngine, save
 from tests.pictures import decode, photograph
 from tests.servers import rclone_server
-from tests.storages.conftest import QuickStorage
+from tests.storages.quick import QuickStorage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -87,7 +87,7 @@ def use(servers: dict[str, str], settings: Settings) -> Callable[..., None]:
             "client_config": Config(retries={"total_max_attempts": 1}, read_timeout=5),
             **options,
         }
-        backend = "tests.storages.conftest.QuickStorage"
+        backend = "tests.storages.quick.QuickStorage"
         settings.STORAGES = {
             **settings.STORAGES,
             "default": {

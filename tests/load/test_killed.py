@@ -1,4 +1,4 @@
-"""Processes of a server that are killed one after the other, while many ask and files disappear."""
+"""Servers that are told to end, and processes that are killed, while clients ask and files disappear."""
 
 from __future__ import annotations
 
@@ -14,14 +14,17 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 from resizer.maintenance.purging import UNFINISHED_SECONDS
+from tests.conftest import wait_until
 from tests.nginx import Reply, ask
 from tests.pictures import decode, photograph
+from tests.projects import rows
 from tests.servers import ROOT, gunicorn_server, manage
-from tests.test_load import project, rows, tables  # noqa: F401  # two of them fixtures
 
 if TYPE_CHECKING:
-    from tests.test_load import Project
+    from tests.projects import Project
 
 #: How many processes are killed, one after the other …
 KILLED = 40
@@ -100,7 +103,7 @@ def _ask_for_all(urls: list[str]) -> list[Reply]:
 
 
 def test_processes_that_are_killed_leave_every_variant_whole_and_recorded(
-    project: Project,  # noqa: F811
+    project: Project,
 ) -> None:
     for number in range(10):
         project.save(f"{number}.jpg", photograph((1600, 1200 + number)))
@@ -142,3 +145,47 @@ def test_processes_that_are_killed_leave_every_variant_whole_and_recorded(
     manage(ROOT, project.environment, "resizer_purge")
     assert project.stored() == sorted(keys)
     assert sorted(rows(project)) == sorted(keys)
+
+
+def test_server_that_is_told_to_end_lets_a_render_finish(project: Project, tmp_path: Path) -> None:
+    project.save("a.jpg", photograph((400, 300)))
+    hold = tmp_path / "hold"
+    hold.touch()
+    log = tmp_path / "gunicorn.log"
+    project.environment["TESTS_HOLD"] = str(hold)
+    project.environment["GUNICORN_CMD_ARGS"] = f"--error-logfile {log}"
+    with (
+        gunicorn_server(project.environment, processes=1) as (address, process),
+        ThreadPoolExecutor(1) as pool,
+    ):
+        reply = pool.submit(ask, f"{address}/img/320/a.jpg")
+        wait_until(lambda: project.log() == ["begin"])
+        process.terminate()
+        wait_until(lambda: "Handling signal: term" in log.read_text())
+        hold.unlink()
+        assert reply.result().status == 200
+        assert process.wait(30) == 0
+    assert len(project.stored()) == 1
+
+
+def test_process_that_is_killed_leaves_its_work_to_another(
+    project: Project, tmp_path: Path
+) -> None:
+    project.save("a.jpg", photograph((400, 300)))
+    hold = tmp_path / "hold"
+    hold.touch()
+    project.environment["TESTS_HOLD"] = str(hold)
+    with (
+        gunicorn_server(project.environment, processes=2) as (address, _process),
+        ThreadPoolExecutor(1) as pool,
+    ):
+        url = f"{address}/img/320/a.jpg"
+        reply = pool.submit(ask, url)
+        wait_until(lambda: project.log() == ["begin"])
+        os.kill(int(project.lines()[0].split()[1]), signal.SIGKILL)
+        with pytest.raises((ConnectionError, http.client.HTTPException)):
+            reply.result()
+        hold.unlink()
+        assert ask(url).status == 200
+    assert project.log() == ["begin", "begin", "end"]
+    assert rows(project) == project.stored() != []
