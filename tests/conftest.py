@@ -18,6 +18,7 @@ from freezegun.api import FrozenDateTimeFactory
 from config.gallery.models import Photo
 from resizer import databases, originals
 from resizer.concurrency import lockfiles
+from resizer.engines.isolation import children
 from resizer.engines.pillow import PillowEngine
 from resizer.markup import mistakes
 from resizer.markup import picture as pictures
@@ -91,6 +92,9 @@ def places(tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     # No two keys of a test wait for each other by chance.
     monkeypatch.setattr(lockfiles, "SLOTS", 2**64)
+    # Children that render are nicer than all others at work on the machine, and wait for a core.
+    monkeypatch.setattr(children, "PATIENCE", 60)
+    monkeypatch.setattr(children, "STOPPED", 0)
     backend = "django.core.files.storage.FileSystemStorage"
     # An absent directory cannot tell what it lacks.
     (tmp_path / "originals").mkdir()

@@ -58,6 +58,8 @@ if TYPE_CHECKING:
     from pytest_django import Settings
 
 PHOTO = photograph((800, 600))
+#: As they are outside of tests.
+PATIENCE, STOPPED = children_module.PATIENCE, children_module.STOPPED
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -235,12 +237,7 @@ def test_child_that_has_met_a_broken_file_is_replaced() -> None:
 
 @pytest.mark.usefixtures("no_children")
 @pytest.mark.parametrize("name", ["Endless", "EndlessHeader"])
-def test_child_that_takes_too_long_is_killed(
-    settings: Settings, name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # A machine on which others are busy takes longer to give it a second of a core.
-    monkeypatch.setattr(children_module, "PATIENCE", 60)
-    monkeypatch.setattr(children_module, "STOPPED", 0)
+def test_child_that_takes_too_long_is_killed(settings: Settings, name: str) -> None:
     render()
     (pid,) = pids()
     usual = settings.RESIZER
@@ -259,9 +256,11 @@ def test_child_that_takes_too_long_is_killed(
 @pytest.mark.usefixtures("no_children")
 @pytest.mark.parametrize("name", ["Starved", "Stopped"])
 def test_child_that_has_had_no_core_is_no_fault_of_the_picture(
-    settings: Settings, name: str
+    settings: Settings, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     render()
+    monkeypatch.setattr(children_module, "PATIENCE", PATIENCE)
+    monkeypatch.setattr(children_module, "STOPPED", STOPPED)
     (pid,) = pids()
     usual = settings.RESIZER
     settings.RESIZER = {**usual, "RENDER_SECONDS": 1}
@@ -273,21 +272,12 @@ def test_child_that_has_had_no_core_is_no_fault_of_the_picture(
     assert decode(render()).size == (320, 240)
 
 
-def test_child_that_has_had_no_core_for_a_while_goes_on(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(children_module, "PATIENCE", 60)
-    monkeypatch.setattr(children_module, "STOPPED", 0)
+def test_child_that_has_had_no_core_for_a_while_goes_on(settings: Settings) -> None:
     settings.RESIZER = {"RENDER_SECONDS": 1}
     assert decode(render("Late")).size == (320, 240)
 
 
-def test_child_that_stops_while_it_speaks_is_no_fault_of_the_picture(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # On a busy machine, its first half takes longer.
-    monkeypatch.setattr(children_module, "PATIENCE", 60)
-    monkeypatch.setattr(children_module, "STOPPED", 0)
+def test_child_that_stops_while_it_speaks_is_no_fault_of_the_picture(settings: Settings) -> None:
     settings.RESIZER = {"RENDER_SECONDS": 1}
     with pytest.raises(Busy, match="in the middle of an answer"):
         render("SayingHalfAWord")
@@ -668,11 +658,8 @@ def test_request_for_a_picture_that_takes_too_long_is_refused_and_the_next_is_se
     settings: Settings,
     client: Client,
     variants: Path,
-    monkeypatch: pytest.MonkeyPatch,
     db: None,
 ) -> None:
-    monkeypatch.setattr(children_module, "PATIENCE", 60)
-    monkeypatch.setattr(children_module, "STOPPED", 0)
     save("a.jpg")
     save("b.jpg")
     sources = {"default": {"OPEN": True}}
