@@ -14,10 +14,9 @@ import pytest
 
 from tests.pictures import photograph
 from tests.servers import ROOT, manage
-from tests.test_load import project, tables  # noqa: F401  # fixtures
 
 if TYPE_CHECKING:
-    from tests.test_load import Project
+    from tests.projects import Project
 
 FILL = """
 from django.core.files.base import ContentFile
@@ -28,7 +27,7 @@ photo.image.save("a.jpg", ContentFile(open({path!r}, "rb").read()))
 
 
 @pytest.fixture
-def filled(project: Project) -> Project:  # noqa: F811
+def filled(project: Project) -> Project:
     path = project.directory / "a.jpg"
     path.write_bytes(photograph((640, 480)))
     manage(ROOT, project.environment, "shell", "-v", "0", "-c", FILL.format(path=str(path)))
@@ -38,7 +37,7 @@ def filled(project: Project) -> Project:  # noqa: F811
 
 
 def on_terminal(
-    project: Project,  # noqa: F811
+    project: Project,
     typed: str,
     *arguments: str,
 ) -> tuple[int, str]:
