@@ -281,6 +281,9 @@ def escape(value: object) -> str:
 
     HTML is not escaped again. But a literal of a template, a translation and a safe string count as HTML, and may hold quotes.
     """
+    if type(value) is str:
+        # Most values. The tests below take as long as the rest.
+        return html.escape(value)
     if isinstance(value, Promise):
         # A translation is HTML only once it is a string.
         value = str(value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings as django_settings
 from django.db.models.fields.files import FieldFile
@@ -18,10 +18,11 @@ from resizer.keys.variant import write_stem
 from resizer.links.addresses import sign, url_for
 from resizer.markup import presets
 from resizer.markup.candidates import PLAIN_WIDTH, ladder_of
+from resizer.markup.choices import read_choices, read_url_choices
 from resizer.markup.html import NOTHING, Candidates, Picture, VariantURL
-from resizer.markup.layout import LAYOUT_OPTIONS, Layout, check_exact
+from resizer.markup.layout import Layout
 from resizer.markup.mistakes import is_url, mistaken_original, tell_once
-from resizer.markup.options import Options, is_nothing, read_flag, read_format, read_formats
+from resizer.markup.options import Options, is_nothing
 from resizer.markup.origin import check_absolute, read_origin
 from resizer.markup.placeholders import placeholder_of, read_kind
 from resizer.markup.stored import STORED, Stored, read_alt, read_stored
@@ -34,7 +35,6 @@ from resizer.throttle import Throttle
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from resizer.formats import Format
     from resizer.keys.variant import Recipe
     from resizer.originals import File
     from resizer.records.descriptions import Description, Reference
@@ -91,7 +91,7 @@ def _build(
     **options: Any,
 ) -> Picture:
     kind = read_kind(placeholder)
-    choice, layout, modern, loading = _read(**options)
+    choice, layout, modern, loading = read_choices(**options)
     all_attributes = {**loading, **attributes}
     stored = read_stored(file)
     try:
@@ -163,32 +163,7 @@ def check(
     read_kind(given.pop("placeholder", None))
     _check_default(given.pop("default", None))
     check_absolute(given.pop("absolute", None))
-    _read(**given)
-
-
-class _Given(NamedTuple):
-    """The options of a picture, checked."""
-
-    choice: Options
-    layout: Layout
-    modern: tuple[Format, ...]
-    #: Attributes for loading.
-    loading: dict[str, Any]
-
-
-def _read(
-    *, formats: str | Iterable[str] | None = None, priority: object = False, **options: object
-) -> _Given:
-    placed = {name: options.pop(name) for name in LAYOUT_OPTIONS & options.keys()}
-    choice, layout = Options.read(**options), Layout.read(**placed)
-    if layout.is_exact:
-        check_exact(choice.width)
-    return _Given(
-        choice,
-        layout,
-        read_formats(formats),
-        _loading(priority=read_flag("priority", priority)),
-    )
+    read_choices(**given)
 
 
 def url(
@@ -216,7 +191,7 @@ def url(
 def _url(
     file: File, *, default: File = None, format: str | None = None, **options: object
 ) -> VariantURL:
-    choice, asked = _read_url(format=format, **options)
+    choice, asked = read_url_choices(format=format, **options)
     stored = read_stored(file)
     try:
         stored, reference = _locate(stored, default)
@@ -250,7 +225,7 @@ def check_url(*, preset: object = None, **options: Any) -> None:
     given = presets.overlay(presets.find(preset, URL_OPTIONS).options, options)
     _check_default(given.pop("default", None))
     check_absolute(given.pop("absolute", None))
-    _read_url(**given)
+    read_url_choices(**given)
 
 
 #: The options that a preset can have, for each function. `alt` belongs to one picture.
@@ -278,10 +253,6 @@ def _locate(stored: Stored, default: File) -> tuple[Stored, Reference]:
             raise
         tell_once(str(error)[:500])
         return Stored(None), originals.locate(None)
-
-
-def _read_url(*, format: object = None, **options: object) -> tuple[Options, Format | None]:
-    return Options.read(**options), None if is_nothing(format) else read_format(str(format))
 
 
 def _tell(how: str, file: File, error: ResizerError) -> None:
@@ -362,9 +333,3 @@ def _plain_url(file: File) -> str:
         return get_source(reference.source).url(reference.name)
     except ResizerError:
         return ""
-
-
-def _loading(*, priority: bool) -> dict[str, Any]:
-    if priority:
-        return {"fetchpriority": "high"}
-    return {"loading": "lazy", "decoding": "async"}
