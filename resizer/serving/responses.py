@@ -160,7 +160,8 @@ def _lead_to_storage(request: Request, answer: Answer, key: str) -> Response | N
         raise StoreFailed(f"{key!r} is larger than MAX_ANSWER_BYTES, and could not be kept")
     if answer.content is None and not store.confirm(key):
         return None
-    if LED in request.query.split("&"):
+    # Gateways of AWS write "led=".
+    if LED in (part.partition("=")[0] for part in request.query.split("&")):
         # No server before the app has looked into the storage. Another redirect would lead back here.
         raise StoreFailed(
             f"{key!r} is larger than MAX_ANSWER_BYTES, and no CDN or web server serves it from the storage"
