@@ -9,12 +9,16 @@ W004 no lock between hosts or processes (only with --deploy) ·
 W005 a signing key can be guessed (only with --deploy) ·
 W007 a storage of a model field cannot be loaded ·
 W008 originals of a closed source inside an open one ·
-W009 a host of pictures that Django refuses
+W009 a host of pictures that Django refuses ·
+W010 the directory of the variants cannot be written (only with --deploy)
 """
 
 from __future__ import annotations
 
+import difflib
+import os
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings as django_settings
@@ -99,6 +103,23 @@ def check_locks(**_: Any) -> list[CheckMessage]:
 
 
 @register("resizer", deploy=True)
+def check_place(**_: Any) -> list[CheckMessage]:
+    if any(one.is_serious() for one in check_settings()):
+        return []
+    storage: Any = variants_storage()
+    if not kind_of(storage).is_local:
+        return []
+    place = Path(storage.location)
+    # The app makes missing directories.
+    existing = next(one for one in (place, *place.parents) if one.exists())
+    if existing.is_dir() and os.access(existing, os.W_OK | os.X_OK):
+        return []
+    message = f"Variants cannot be kept, because {str(existing)!r} cannot be written. Every request makes its variant anew."
+    hint = f"Make {str(place)!r} a directory that the user of the server can write."
+    return [Warning(message, hint=hint, id="resizer.W010")]
+
+
+@register("resizer", deploy=True)
 def check_key_lengths(**_: Any) -> list[CheckMessage]:
     if any(one.is_serious() for one in check_settings()):
         return []
@@ -127,6 +148,9 @@ def _check_storage() -> Iterator[CheckMessage]:
         storage = variants_storage()
     except (ImportError, TypeError, ValueError, ImproperlyConfigured) as error:
         message = f"The variants storage {alias!r} cannot be loaded: {error}"
+        near = difflib.get_close_matches(alias, storages.backends, n=1)
+        if alias not in storages.backends and near:
+            hint = f"Did you mean {near[0]!r}? {hint}"
         yield Error(message, hint=hint, id="resizer.E003")
         return
     if alias not in storages.backends:
@@ -206,10 +230,13 @@ def _check_classes() -> Iterator[CheckMessage]:
         engine = load_engine(get_settings().ENGINE)
         unwritten = [one for one in get_settings().FORMATS if not engine.can_write(one)]
         unread = [one for one in get_settings().EXTRA_FORMATS if not engine.can_read(one)]
-    except _LOADING as error:
+    except (*_LOADING, OSError) as error:
+        hint = 'Set it to "auto", or to the dotted path of an engine class.'
+        if ".libvips." in get_settings().ENGINE and not isinstance(error, AttributeError):
+            hint = f'Run pip install "django-resized-img[vips]". {hint}'
         yield Error(
             f"RESIZER['ENGINE'] cannot be loaded: {error}",
-            hint='Set it to "auto", or to the dotted path of an engine class.',
+            hint=hint,
             id="resizer.E005",
         )
         return

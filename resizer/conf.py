@@ -35,6 +35,8 @@ class SourceSettings:
 
 #: The most frames of an animation. Each frame costs time, even a small one. More frames show a still picture.
 MAX_FRAMES = 5000
+#: The alias of the variants storage, unless `STORAGE` names another. Only this one may be missing in `STORAGES`.
+VARIANTS_ALIAS = "resizer"
 
 
 class Problem(NamedTuple):
@@ -264,7 +266,7 @@ class Settings:
     #: CPU time for one header or one variant, seconds. After that, the child process is killed.
     RENDER_SECONDS: int = _setting(10, _positive)
     #: The alias in `STORAGES` of the variants storage.
-    STORAGE: str = _setting("resizer", _text)
+    STORAGE: str = _setting(VARIANTS_ALIAS, _text)
     #: The alias in `CACHES` of the cache for originals and variants. Losing its content costs only time.
     CACHE: str = _setting("default", _text)
     #: Widths of fluid pictures, px, in rising order.

@@ -21,7 +21,7 @@ from resizer import originals
 from resizer.concurrency import single_flight
 from resizer.concurrency.at_once import NotAtOnce, at_once
 from resizer.concurrency.waiting import Deadline
-from resizer.conf import get_settings
+from resizer.conf import VARIANTS_ALIAS, get_settings
 from resizer.errors import ResizerError, StoreFailed
 from resizer.formats import BY_EXTENSION, SNIFF_BYTES, sniff
 from resizer.keys.variant import parse_key, write_prefix
@@ -67,7 +67,8 @@ class Answer:
 def variants_storage() -> Storage:
     """The storage for variants. Raises Django's InvalidStorageError if none is configured."""
     alias = get_settings().STORAGE
-    if alias in storages.backends:
+    if alias in storages.backends or alias != VARIANTS_ALIAS:
+        # A name that was given is meant, even if it is misspelt.
         return storages[alias]
     return kind_of(storages["default"]).for_variants or storages[alias]
 

@@ -49,7 +49,7 @@ def test_project_is_in_order() -> None:
     [
         ({"WITHDS": [320]}, "resizer.E001"),
         ({"WIDTHS": []}, "resizer.E002"),
-        ({"STORAGE": "nowhere"}, "resizer.W001"),
+        ({"STORAGE": "nowhere"}, "resizer.E003"),
         ({"SOURCES": {"default": {"OPEN": "False"}}}, "resizer.E002"),
         ({"SOURCES": {"default": {"BACKEND": 5}}}, "resizer.E002"),
         ({"SOURCES": {"default": {"OPTIONS": "storage"}}}, "resizer.E002"),
@@ -295,3 +295,54 @@ def test_host_of_a_project_without_our_urls(settings: Settings) -> None:
     settings.STORAGES = {**settings.STORAGES, "resizer": storage}
     settings.ROOT_URLCONF = "django.contrib.auth.urls"
     assert ids() == ["resizer.E004"]
+
+
+def test_misspelt_storage_is_named(settings: Settings) -> None:
+    settings.RESIZER = {"STORAGE": "resiser"}
+    (message,) = run_checks(tags=["resizer"])
+    assert message.id == "resizer.E003"
+    assert str(message.hint).startswith("Did you mean 'resizer'? ")
+
+
+@pytest.mark.parametrize("error", [ModuleNotFoundError("No module named 'pyvips'"), OSError("no")])
+def test_libvips_without_its_extra_is_named(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def refuse(path: str) -> Any:
+        raise error
+
+    settings.RESIZER = {"ENGINE": "resizer.engines.libvips.LibvipsEngine"}
+    monkeypatch.setattr("resizer.checks.load_engine", refuse)
+    (message,) = run_checks(tags=["resizer"])
+    assert message.id == "resizer.E005"
+    assert str(message.hint).startswith('Run pip install "django-resized-img[vips]". ')
+
+
+@pytest.mark.parametrize("place", ["file", "readonly"])
+def test_directory_that_cannot_be_written_is_a_warning_with_deploy(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "readonly").mkdir()
+    if place == "readonly":
+        # Root may write anywhere.
+        monkeypatch.setattr("resizer.checks.os.access", lambda path, mode: False)
+    backend = {
+        **settings.STORAGES["resizer"],
+        "OPTIONS": {"location": tmp_path / place / "variants"},
+    }
+    settings.STORAGES = {**settings.STORAGES, "resizer": backend}
+    assert ids() == []
+    messages = [
+        one
+        for one in run_checks(tags=["resizer"], include_deployment_checks=True)
+        if one.id == "resizer.W010"
+    ]
+    assert len(messages) == 1
+    assert str(tmp_path / place) in messages[0].msg
+
+
+def test_other_storages_are_no_directory(settings: Settings) -> None:
+    memory = {"BACKEND": "django.core.files.storage.InMemoryStorage"}
+    settings.STORAGES = {**settings.STORAGES, "resizer": memory}
+    assert "resizer.W010" not in deployment_ids()

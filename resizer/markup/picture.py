@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings as django_settings
 from django.db.models.fields.files import FieldFile
+from django.urls import NoReverseMatch
 
 from resizer import originals
 from resizer.conf import get_settings
@@ -15,7 +16,7 @@ from resizer.errors import ResizerError, UnsupportedFormat, VectorOriginal
 from resizer.formats import BY_NAME, JPEG
 from resizer.keys.geometry import height_of
 from resizer.keys.variant import write_stem
-from resizer.links.addresses import sign, url_for
+from resizer.links.addresses import mount_path, sign, url_for
 from resizer.markup import presets
 from resizer.markup.candidates import PLAIN_WIDTH, ladder_of
 from resizer.markup.choices import read_choices, read_url_choices
@@ -112,7 +113,7 @@ def _build(
     widest_offered = ladder.widths[-1]
     shown_width = css_width or min(widest_offered, layout.widest() or widest_offered)
     box = (shown_width, height_of(shown_width, description.size, recipe))
-    if description.is_broken:
+    if description.is_broken or not _is_mounted():
         return _as_it_is(stored.file, box, choice, alt, all_attributes)
     plain_width = css_width or PLAIN_WIDTH
     plain = next((width for width in ladder.widths if width >= plain_width), widest_offered)
@@ -202,7 +203,7 @@ def _url(
         _tell("linked", stored.file, error)
         is_hidden = isinstance(error, VectorOriginal) and not get_settings().SHOW_SVG
         return VariantURL("" if is_hidden else _plain_url(stored.file))
-    if description.is_broken:
+    if description.is_broken or not _is_mounted():
         return VariantURL(_plain_url(stored.file))
     recipe, css_width = choice.settle(description, stored.focal)
     if asked is not None and not asked.has_motion:
@@ -300,6 +301,19 @@ def _vector(
     if not get_settings().SHOW_SVG:
         return NOTHING
     return _as_it_is(file, choice.box(size), choice, alt, attributes)
+
+
+def _is_mounted() -> bool:
+    """Whether the app has URLs. A server that runs no system checks may lack them, and pages must not fail for that."""
+    try:
+        mount_path()
+    except NoReverseMatch:
+        tell_once(
+            "No URL leads to the app, so pages show originals as they are."
+            ' Add path("img/", include("resizer.urls")) to the root URLconf.'
+        )
+        return False
+    return True
 
 
 def _as_it_is(

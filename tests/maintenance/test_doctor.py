@@ -147,7 +147,7 @@ def test_project_that_cannot_sign_addresses(settings: Settings) -> None:
 
 
 def test_warning_of_the_system_checks_is_advice(settings: Settings) -> None:
-    settings.RESIZER = {"STORAGE": "nowhere"}
+    settings.STORAGES = {one: settings.STORAGES[one] for one in ("default", "staticfiles")}
     mark, text = finding("settings")
     assert mark is Mark.ADVICE
     assert "_resized/" in text

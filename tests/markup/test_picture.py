@@ -746,3 +746,17 @@ def test_photograph_of_few_colours_falls_back_to_jpeg() -> None:
     noise = Image.effect_noise((400, 300), 90).convert("P")
     save("a.gif", encode(noise, "GIF"))
     assert picture.url("a.gif").endswith(".jpg")
+
+
+def test_page_shows_originals_where_the_app_has_no_urls(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.ROOT_URLCONF = "django.contrib.auth.urls"
+    save("a.jpg")
+    for _ in range(2):
+        html = str(picture.build("a.jpg", alt="A picture", width=320))
+        assert 'src="/originals/a.jpg"' in html
+        assert "srcset" not in html
+        assert picture.url("a.jpg", width=320) == "/originals/a.jpg"
+    (message,) = [one for one in caplog.messages if "No URL leads to the app" in one]
+    assert 'path("img/", include("resizer.urls"))' in message
