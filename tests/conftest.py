@@ -165,6 +165,13 @@ def photo(db: None) -> Photo:
 
 
 @pytest.fixture(scope="session")
+def moto_url() -> Iterator[str]:
+    """The address of a local AWS with S3."""
+    with servers.moto_server() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
 def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database of SQLite with all tables."""
     directory = tmp_path_factory.mktemp("tables")

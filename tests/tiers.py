@@ -18,6 +18,7 @@ SLOW = (
     "load/",
     "test_balanced.py",
     "test_browser.py",
+    "test_browser_pieces.py",
     "test_databases.py",
     "test_faults.py",
     "test_hostile_files.py",
@@ -26,10 +27,11 @@ SLOW = (
     "test_settings.py",
     "test_strangers.py",
     "maintenance/test_purging.py",
+    "management/test_terminal.py",
     "sources/test_http_source.py",
     "storages/test_s3.py",
 )
-#: Tests with the same outcome on every Python and Django: of AWS, nginx, browsers, documents, image libraries,
+#: Tests with the same outcome on every Python and Django: of AWS, documents, image libraries,
 #: and of whole servers, whose parts have tests of their own.
 ONCE = (
     "aws/",
@@ -40,13 +42,13 @@ ONCE = (
     "engines/test_oracle.py",
     "load/",
     "test_balanced.py",
-    "test_browser.py",
     "test_docs.py",
     "test_hostile_files.py",
     "test_layouts.py",
-    "test_nginx.py",
     "storages/test_s3.py",
 )
+#: Tests that need one of these programs run once as well.
+PROGRAMS = {"chromium", "nginx", "nginx-javascript", "node"}
 #: Tests of one deployment, which takes a quarter of a minute to make: for the same worker.
 DEPLOYED = ("aws/test_lambda.py", "aws/test_package.py", "aws/test_policy.py", "aws/test_zappa.py")
 #: Engines in child processes, which depend on Python with each of their parameters.
@@ -65,7 +67,9 @@ def mark(items: list[pytest.Item]) -> None:
         is_repeated = path.startswith("engines/") and test in seen
         if path.startswith(SLOW) or is_repeated:
             item.add_marker(pytest.mark.slow)
-        if path.startswith(ONCE) or (is_repeated and path != PROCESSES):
+        services = {marker.args[0] for marker in item.iter_markers("service")}
+        is_once = path.startswith(ONCE) or services & PROGRAMS
+        if is_once or (is_repeated and path != PROCESSES):
             item.add_marker(pytest.mark.once)
         seen.add(test)
     items.sort(key=lambda item: not path_of(item).startswith(SLOW))

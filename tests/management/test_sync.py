@@ -24,7 +24,6 @@ from tests.conftest import files, save
 from tests.maintenance.test_purging import Impatient, kept, make  # noqa: F401  # make is a fixture
 from tests.pictures import photograph
 from tests.records.test_index import database  # noqa: F401  # a fixture
-from tests.storages.conftest import moto_url  # noqa: F401  # a fixture
 from tests.storages.test_s3 import moto, servers, use  # noqa: F401  # fixtures
 
 if TYPE_CHECKING:
