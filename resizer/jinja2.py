@@ -5,6 +5,7 @@
 {% resized_img photo.image alt="A cat" width=600 class="card" data-id=photo.pk %}
 {% resized_img photo.image alt="A cat" as cat %} {{ cat.url }}
 {{ resized_img(photo.image, alt="A cat", width=600, class="card") }}
+{{ resized_picture(resized_img(hero, alt=""), resized_source(hero, media="(max-width: 600px)", ratio="4/5")) }}
 """
 
 from __future__ import annotations
@@ -15,14 +16,15 @@ from django.conf import settings as django_settings
 from jinja2 import Environment, Undefined, nodes, pass_context
 from jinja2.ext import Extension
 
+from resizer.markup.art_direction import PICTURE, Source, direct
 from resizer.markup.background import Background
-from resizer.markup.html import with_nonce
+from resizer.markup.html import NOTHING, Picture, with_nonce
 from resizer.markup.mistakes import tell_once
 from resizer.markup.origin import with_request
 from resizer.markup.rich_text import filter_html, resize_html
 from resizer.markup.stored import STORED_IF_ANY
 from resizer.markup.stylesheet import print_css
-from resizer.markup.vocabulary import RESIZED_IMG, TAGS
+from resizer.markup.vocabulary import RESIZED_IMG, RESIZED_SOURCE, TAGS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -34,40 +36,91 @@ if TYPE_CHECKING:
 
     from resizer.markup.tags import Tag
 
+SOURCE = RESIZED_SOURCE.name
+_TAGS = {**TAGS, SOURCE: RESIZED_SOURCE}
 #: Between the words of an attribute's name, such as `data-id` and `x-on:click.once`.
 _JOINTS = {"sub": "-", "colon": ":", "dot": "."}
 
 
 class ResizerExtension(Extension):
-    tags = {"resized_css", *TAGS}
+    tags = {"resized_css", PICTURE, *_TAGS}
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
-        environment.globals["resized_css"] = _resized_css
+        environment.globals.update(
+            resized_css=_resized_css,
+            resized_picture=_resized_picture,
+            resized_source=_resized_source,
+        )
         environment.globals.update({name: _function(tag) for name, tag in TAGS.items()})
         environment.filters["resized"] = _resized
         environment.filters["resized_html"] = _resized_html
 
-    def parse(self, parser: Parser) -> nodes.Node:
+    def parse(self, parser: Parser) -> nodes.Node | list[nodes.Node]:
         """Read `resized_img original name=value … as variable`. Raises TemplateSyntaxError."""
         token = next(parser.stream)
+        if token.value == PICTURE:
+            return self._parse_picture(parser, token.lineno)
         if token.value == "resized_css":
             values = _read_values(parser, token.value)
             arguments = [nodes.Keyword(name, value) for name, value in values.items()]
             css = nodes.Call(nodes.Name("resized_css", "load"), [], arguments, None, None)
             return nodes.Output([css], lineno=token.lineno)
-        tag = TAGS[token.value]
+        tag = _TAGS[token.value]
         if parser.stream.current.type == "block_end":
             parser.fail(f"{tag.name} has no original. Write it first: {tag.name} photo.image …")
         original = parser.parse_expression()
         if parser.stream.current.type == "assign":
             parser.fail(f"{tag.name} has no original. Write it first: {tag.name} photo.image …")
         values = _read_values(parser, tag.name)
+        if tag.name == SOURCE and "media" not in values:
+            parser.fail('resized_source needs media="(max-width: 600px)".')
+        if tag.name == SOURCE and not _parts_of(parser):
+            parser.fail(f"{SOURCE} stands outside of {PICTURE}. Put it in.")
         call = self._call(parser, tag, original, values, token.lineno)
+        is_part = parser.stream.current.type == "block_end" and tag.name in {"resized_img", SOURCE}
+        if is_part and _parts_of(parser):
+            parts = _parts_of(parser)[-1]
+            parts.has_image |= tag.name == "resized_img"
+            append = nodes.Getattr(parts.name, "append", "load")
+            return nodes.ExprStmt(nodes.Call(append, [call], [], None, None), lineno=token.lineno)
         if parser.stream.skip_if("name:as"):
             target = parser.parse_assign_target(name_only=True)
             return nodes.Assign(target, call, lineno=token.lineno)
         return nodes.Output([call], lineno=token.lineno)
+
+    def _parse_picture(self, parser: Parser, lineno: int) -> list[nodes.Node]:
+        """Read the block of `resized_picture`. Raises TemplateSyntaxError."""
+        if _parts_of(parser):
+            parser.fail(f"{PICTURE} stands in another one. Put it outside.")
+        target = None
+        if parser.stream.skip_if("name:as"):
+            target = parser.parse_assign_target(name_only=True)
+        if parser.stream.current.type != "block_end":
+            parser.fail(
+                f"{PICTURE} has no options. Write them to resized_source and resized_img in the block."
+            )
+        parts = _Parts(parser.free_identifier())
+        _parts_of(parser).append(parts)
+        body = parser.parse_statements((f"name:end{PICTURE}",), drop_needle=True)
+        _parts_of(parser).pop()
+        if any(_has_text(node) for node in body):
+            parser.fail(f"{PICTURE} has text in it. Remove it.", lineno)
+        if not parts.has_image:
+            parser.fail(
+                f"{PICTURE} needs a resized_img. Write it after the sources: it is for all other screens.",
+                lineno,
+            )
+        made = self.call_method("_direct", [parts.name], lineno=lineno)
+        begin = nodes.Assign(parts.name, nodes.List([]), lineno=lineno)
+        kept = [node for node in body if not isinstance(node, nodes.Output)]
+        if target is None:
+            return [begin, *kept, nodes.Output([made], lineno=lineno)]
+        return [begin, *kept, nodes.Assign(target, made, lineno=lineno)]
+
+    def _direct(self, parts: list[Source | Picture]) -> Picture:
+        sources = [one for one in parts if isinstance(one, Source)]
+        return direct(next((one for one in parts if isinstance(one, Picture)), NOTHING), sources)
 
     def _call(
         self,
@@ -106,7 +159,37 @@ class ResizerExtension(Extension):
         data: Collection[str],
         place: str,
     ) -> Any:
-        return _run(TAGS[name], context, original, values, data, place)
+        return _run(_TAGS[name], context, original, values, data, place)
+
+
+class _Parts:
+    """The block of `resized_picture` that is being read."""
+
+    def __init__(self, name: nodes.InternalName) -> None:
+        #: Of the list of its parts, in the compiled template.
+        self.name = name
+        self.has_image = False
+
+
+def _parts_of(parser: Parser) -> list[_Parts]:
+    """The block in which a parser is, or none."""
+    parts: list[_Parts] = vars(parser).setdefault("_resizer_parts", [])
+    return parts
+
+
+def _has_text(node: nodes.Node) -> bool:
+    return isinstance(node, nodes.Output) and any(
+        not isinstance(one, nodes.TemplateData) or one.data.strip() for one in node.nodes
+    )
+
+
+@pass_context
+def _resized_source(context: Context, original: Any, /, **values: Any) -> Any:
+    return _call(RESIZED_SOURCE, context, original, values)
+
+
+def _resized_picture(image: Picture, *sources: Source) -> Picture:
+    return direct(image, sources)
 
 
 @pass_context

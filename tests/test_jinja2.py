@@ -227,3 +227,59 @@ def test_backend_of_django_takes_the_extension(photo: Photo, tmp_path: Path) -> 
 def test_name_of_an_original(photo: Photo) -> None:
     save("a.jpg")
     assert "/img/a.jpg/" in render('{% resized_img "a.jpg" alt="" %}')
+
+
+BLOCK = """{% resized_picture %}
+  {% resized_source photo.image media="(max-width: 600px)" ratio="4/5" %}
+  {% resized_img photo.image alt="A cat" ratio="21/9" class="hero" %}
+{% endresized_picture %}"""
+
+
+def test_art_direction_prints_what_djangos_prints(photo: Photo) -> None:
+    html = render(BLOCK, photo=photo)
+    assert html == in_django(BLOCK, photo=photo)
+    assert html.count("<source ") == 3
+    function = (
+        '{{ resized_picture(resized_img(photo.image, alt="A cat", ratio="21/9", class="hero"),'
+        ' resized_source(photo.image, media="(max-width: 600px)", ratio="4/5")) }}'
+    )
+    assert render(function, photo=photo) == html
+    loop = "{% for p in photos %}" + BLOCK.replace("photo.", "p.") + "{% endfor %}"
+    assert render(loop, photos=[photo, photo]) == html * 2
+    choice = BLOCK.replace("{% resized_source", "{% if on %}{% resized_source").replace(
+        '"4/5" %}', '"4/5" %}{% endif %}'
+    )
+    assert render(choice, photo=photo, on=True).strip() == html
+    assert render(choice, photo=photo).count("<source ") == 1
+
+
+def test_art_direction_in_a_variable(photo: Photo) -> None:
+    text = BLOCK.replace("resized_picture %}", "resized_picture as hero %}", 1) + "{{ hero.width }}"
+    assert render(text, photo=photo) == "1600"
+    assert render(BLOCK, photo=Photo()) == ""
+
+
+def test_pictures_before_and_after_art_direction_are_printed(photo: Photo) -> None:
+    tag = '{% resized_img photo.image alt="" width=48 %}'
+    alone = render(tag, photo=photo)
+    assert render(tag + BLOCK + tag, photo=photo) == alone + render(BLOCK, photo=photo) + alone
+
+
+@pytest.mark.parametrize(
+    ("block", "message"),
+    [
+        ("{% resized_picture %}{% endresized_picture %}", "needs a resized_img"),
+        ("{% resized_picture width=3 %}{% endresized_picture %}", "has no options"),
+        (BLOCK.replace("ratio=", "raito="), "Did you mean"),
+        (BLOCK.replace(' media="(max-width: 600px)"', ""), "needs media"),
+        (BLOCK.replace("{% resized_img", "text{% resized_img"), "has text in it"),
+        (BLOCK.replace("{% resized_img", "{{ photo }}{% resized_img"), "has text in it"),
+        (BLOCK.replace("{% resized_img", BLOCK + "{% resized_img"), "stands in another one"),
+        ('{% resized_source photo.image media="print" %}', "stands outside of resized_picture"),
+    ],
+)
+def test_mistake_in_art_direction_is_an_error_when_the_template_is_compiled(
+    photo: Photo, block: str, message: str
+) -> None:
+    with pytest.raises(TemplateSyntaxError, match=message):
+        render(block, photo=photo)
