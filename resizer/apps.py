@@ -106,6 +106,17 @@ def look_at_files(
         noted[field.name] = name
         if name and has_changed and not raw:
             _check_soon(getattr(instance, field.name), using)
+            if get_settings().WARM_ON_SAVE:
+                # `robust`, because a broker that is down must not stop the project's code.
+                enqueue = partial(_enqueue_warming, field, instance.pk)
+                transaction.on_commit(enqueue, using=using, robust=True)
+
+
+def _enqueue_warming(field: ImageField, primary_key: object) -> None:
+    from resizer.tasks import enqueue_warming
+
+    tags = [{"preset": name} if name else {} for name in get_settings().WARM_ON_SAVE]
+    enqueue_warming(field, [primary_key], tags)
 
 
 @functools.cache

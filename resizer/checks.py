@@ -10,7 +10,8 @@ W005 a signing key can be guessed (only with --deploy) ·
 W007 a storage of a model field cannot be loaded ·
 W008 originals of a closed source inside an open one ·
 W009 a host of pictures that Django refuses ·
-W010 the directory of the variants cannot be written (only with --deploy)
+W010 the directory of the variants cannot be written (only with --deploy) ·
+E010 WARM_ON_SAVE lacks tasks or a preset · W011 WARM_ON_SAVE without workers
 """
 
 from __future__ import annotations
@@ -77,6 +78,7 @@ def check_settings(**_: Any) -> list[CheckMessage]:
         *_check_middleware(),
         *_check_host(),
         *_check_signing(),
+        *_check_warming(),
         *_check_presets(),
     ]
 
@@ -284,6 +286,34 @@ def _check_open_sources() -> Iterator[CheckMessage]:
                     " configure their source in RESIZER['SOURCES'] with 'OPEN': True.",
                     id="resizer.W008",
                 )
+
+
+def _check_warming() -> Iterator[CheckMessage]:
+    wanted = get_settings().WARM_ON_SAVE
+    unknown = [name for name in wanted if name and name not in get_settings().PRESETS]
+    if unknown:
+        yield Error(
+            f"RESIZER['WARM_ON_SAVE'] names {unknown[0]!r}, which is not in PRESETS.",
+            hint="Use names of PRESETS, or True for the tag without a preset.",
+            id="resizer.E010",
+        )
+    if not wanted:
+        return
+    try:
+        from resizer.tasks import has_workers
+    except ImportError as error:
+        yield Error(
+            f"RESIZER['WARM_ON_SAVE'] needs tasks: {error}",
+            hint="Use Django 6.0 or later, or run pip install django-tasks.",
+            id="resizer.E010",
+        )
+        return
+    if not has_workers():
+        yield Warning(
+            "Each save of an image waits until its variants are made, or none is made: TASKS has no backend with workers.",
+            hint="Set TASKS['default'] to a backend with workers, or remove RESIZER['WARM_ON_SAVE'].",
+            id="resizer.W011",
+        )
 
 
 def _check_signing() -> Iterator[CheckMessage]:

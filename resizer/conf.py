@@ -85,6 +85,15 @@ def _positive(value: object) -> int:
     return value
 
 
+def _warming(value: object) -> tuple[str, ...]:
+    """Names of presets; the empty name is a tag without a preset."""
+    if isinstance(value, bool):
+        return ("",) if value else ()
+    if not isinstance(value, (list, tuple)):
+        raise ValueError("True, False or a list of presets")
+    return _texts(value)
+
+
 def _optional_positive(value: object) -> int | None:
     return None if value is None else _positive(value)
 
@@ -306,6 +315,8 @@ class Settings:
     DEFAULTS: Mapping[str, Any] = _setting({}, _defaults)
     #: Options and attributes with a name, for `preset="name"`. `extends` names another preset.
     PRESETS: Mapping[str, Mapping[str, Any]] = _setting({}, _presets)
+    #: The presets whose variants a task makes after a model's image was saved. True is the tag without a preset.
+    WARM_ON_SAVE: tuple[str, ...] = _setting(False, _warming)
     #: The key that signs URLs. None uses `SECRET_KEY` and its fallbacks.
     SIGNING_KEY: str | None = _setting(None, _optional_text)
     #: Former signing keys. URLs signed with them still work.

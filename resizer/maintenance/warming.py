@@ -31,7 +31,7 @@ from resizer.storages.kinds import kind_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from django.db.models import FileField, Model
+    from django.db.models import FileField, Model, QuerySet
     from django.db.models.fields.files import FieldFile
 
     from resizer.keys.variant import ParsedKey, Variant
@@ -189,23 +189,37 @@ class Warm:
             self.report.examples.append(f"{what}: {error}")
 
 
-def files_of(one: FileField) -> Iterator[FieldFile]:
-    """The files of a model field, in the order of primary keys."""
-    # Not one long query: SQLite would let nobody write meanwhile.
-    found = one.model._default_manager.exclude(**{one.name: ""}).order_by("pk").only("pk", one.name)
-    after: Any = None
-    while page := list((found if after is None else found.filter(pk__gt=after))[:PAGE]):
-        after = page[-1].pk
-        yield from filter(None, (_file_of(row, one) for row in page))
+def files_of(one: FileField, primary_keys: Iterable[object] | None = None) -> Iterator[FieldFile]:
+    """The files of a model field, of all rows or of some, in the order of primary keys."""
+    rows = _rows(one) if primary_keys is None else _rows(one).filter(pk__in=primary_keys)
+    yield from filter(None, (getattr(row, one.name) for row in _pages(rows)))
+
+
+def primary_keys_of(one: FileField) -> Iterator[object]:
+    """The rows with a file."""
+    return (row.pk for row in _pages(_rows(one)))
 
 
 def count_of(one: FileField) -> int:
     """How many files a model field has."""
-    return one.model._default_manager.exclude(**{one.name: ""}).count()
+    return _rows(one).count()
 
 
-def _file_of(row: Model, one: FileField) -> FieldFile:
-    return cast("FieldFile", getattr(row, one.name))
+def _rows(one: FileField) -> QuerySet[Model]:
+    # A field may allow NULL.
+    return (
+        one.model._default_manager.exclude(**{one.name: ""})
+        .exclude(**{one.name: None})
+        .only("pk", one.name)
+    )
+
+
+def _pages(rows: QuerySet[Model]) -> Iterator[Model]:
+    # Not one long query: SQLite would let nobody write meanwhile.
+    rows, after = rows.order_by("pk"), None
+    while page := list((rows if after is None else rows.filter(pk__gt=after))[:PAGE]):
+        after = page[-1].pk
+        yield from page
 
 
 def _urls(printed: Picture) -> Iterator[str]:

@@ -16,7 +16,8 @@ from django.urls import NoReverseMatch
 from resizer.concurrency import machine
 from resizer.errors import StoreFailed
 from resizer.links.addresses import mount_path
-from resizer.maintenance.warming import Warm, count_of, files_of
+from resizer.maintenance.batches import batches
+from resizer.maintenance.warming import Warm, count_of, files_of, primary_keys_of
 from resizer.management.console import STATUSES, ResizerCommand, count, jobs, told_bytes
 from resizer.markup import picture
 
@@ -77,6 +78,11 @@ class Command(ResizerCommand):
             "--dry-run", action="store_true", help="print what would be made, but make nothing"
         )
         parser.add_argument(
+            "--enqueue",
+            action="store_true",
+            help="make nothing here, but enqueue tasks for the workers of django.tasks",
+        )
+        parser.add_argument(
             "--jobs",
             metavar="N",
             type=jobs,
@@ -88,6 +94,9 @@ class Command(ResizerCommand):
         fields = list(_fields(options))
         tags = [{"preset": name} for name in options["preset"]] + options["options"] or [{}]
         _check(tags)
+        if options["enqueue"]:
+            self._enqueue(fields, tags, options)
+            return
         with self.progress("originals", sum(map(count_of, fields))) as progress:
             warm = Warm(
                 tags,
@@ -111,6 +120,25 @@ class Command(ResizerCommand):
             failures = count(warm.report.failed, "failure", "failures")
             some = "\n".join(warm.report.examples)
             raise CommandError(f"{failures}, such as:\n{some}")
+
+    def _enqueue(
+        self, fields: list[FileField], tags: list[dict[str, str]], options: Mapping[str, Any]
+    ) -> None:
+        try:
+            from resizer.tasks import FILES_PER_TASK, enqueue_warming
+        except ImportError as error:
+            raise CommandError(
+                f"There are no tasks: {error}. Use Django 6.0 or later, or run pip install django-tasks."
+            ) from error
+        tasks = rows = 0
+        for field in fields:
+            for some in batches(primary_keys_of(field), FILES_PER_TASK):
+                if not options["dry_run"]:
+                    enqueue_warming(field, some, tags)
+                tasks, rows = tasks + 1, rows + len(some)
+        verb = "Would enqueue" if options["dry_run"] else "Enqueued"
+        told = f"{verb} {count(tasks, 'task', 'tasks')} for {count(rows, 'original', 'originals')}."
+        self.report({"dry_run": options["dry_run"], "tasks": tasks, "originals": rows}, [told])
 
     def _tell(self, report: Report, options: Mapping[str, Any]) -> None:
         made = count(report.made, "variant", "variants")

@@ -1,0 +1,63 @@
+"""Work for the background: `django.tasks`, or its backport `django-tasks` on Django 5.2.
+
+Any number of workers can take tasks at once: a variant is made once, whoever is first. Importing this module raises ImportError
+without a framework of tasks.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from django.apps import apps
+
+from resizer.maintenance.warming import Warm, files_of
+
+try:
+    from django.tasks import task, task_backends
+except ImportError:  # pragma: no cover  # Django 5.2
+    from django_tasks import task, task_backends  # type: ignore[no-redef]
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from django.db.models import FileField
+
+__all__ = ["enqueue_warming", "has_workers", "task_backends", "warm"]
+
+logger = logging.getLogger(__name__)
+
+#: How many files a task has. Workers share them, and one that is stopped loses little.
+FILES_PER_TASK = 50
+#: Backends without workers, by their class: the first one works in the request, the other one not at all.
+WITHOUT_WORKERS = ("ImmediateBackend", "DummyBackend")
+
+
+@task()
+def warm(
+    model: str, field: str, primary_keys: list[str], tags: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """Make the variants that tags print for files of a model field. Returns the numbers of `resizer_warm`.
+
+    `model` is "app.Model". `tags` are the options of tags. Raises StoreFailed if a variant cannot be kept.
+    """
+    found: Any = apps.get_model(model)._meta.get_field(field)
+    run = Warm(tags)
+    run.run(files_of(found, primary_keys))
+    for failure in run.report.examples:
+        logger.warning("Not all variants could be made: %.1500s", failure)
+    return asdict(run.report)
+
+
+def enqueue_warming(
+    field: FileField, primary_keys: Iterable[object], tags: Sequence[Mapping[str, Any]]
+) -> None:
+    """Have a worker make the variants of some rows."""
+    keys = [str(one) for one in primary_keys]
+    warm.enqueue(field.model._meta.label, field.name, keys, [dict(one) for one in tags])
+
+
+def has_workers() -> bool:
+    """Whether tasks are done elsewhere and later, not in the request that enqueues them."""
+    return type(task_backends["default"]).__name__ not in WITHOUT_WORKERS
