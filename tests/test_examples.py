@@ -18,9 +18,11 @@ from jinja2 import Environment
 from rest_framework import serializers
 
 from config.gallery.models import Photo
+from resizer import originals
 from resizer.conf import read_settings
-from tests.conftest import HTML_VALIDATE
-from tests.pictures import photograph
+from resizer.contrib.ninja import Candidate, ResizedImage, Source
+from tests.conftest import HTML_VALIDATE, save
+from tests.pictures import draw, encode, photograph
 from tests.servers import ROOT
 
 if TYPE_CHECKING:
@@ -38,6 +40,18 @@ REMARK = re.compile(r"(?<=[%}]\}) {2,}.*$", re.MULTILINE)
 HEAD = re.compile(r"<style.*?</style>|<(?:link|meta)\b[^>]*>", re.DOTALL)
 #: The sections whose examples in Python are run.
 SECTIONS = ("Rich text", "Without Django's templates", "Absolute URLs", "A host for pictures")
+
+
+#: Pictures that no example shows.
+AWKWARD = """{% resized_img "drawing.svg" alt="" %}
+{% resized_img "drawing.svg" alt="" width=48 height=48 class="x" %}
+{% resized_img "absent.jpg" alt="" ratio="3/2" %}
+{% resized_img "broken.jpg" alt="" %}
+{% resized_img "dot.jpg" alt="" %}
+{% resized_img "moving.gif" alt="" animated=True %}
+{% resized_img photo.image alt=photo.title quality="lossless" title=photo.title hidden=True %}
+{% resized_img photo.image alt="" width=16 loading="eager" crossorigin="anonymous" %}
+{{ html|resized_html }}"""
 
 
 class Example(NamedTuple):
@@ -103,9 +117,17 @@ def test_output_of_every_template_is_valid_html(
     settings: Settings, tmp_path: Path, context: dict[str, Any]
 ) -> None:
     settings.DEBUG = True
+    save("drawing.svg", b'<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"/>')
+    save("broken.jpg")
+    originals.note_broken(originals.look_up("broken.jpg"))
+    save("dot.jpg", photograph((1, 1)))
+    frames = [draw((64, 48)), draw((64, 48)).rotate(180)]
+    save("moving.gif", encode(frames[0], "GIF", save_all=True, append_images=frames[1:]))
+    url = context["photo"].image.url
+    context["html"] = f'<p><img src="{url}" alt width="20"><img src={url} alt=x height=20 /></p>'
     jinja = Environment(extensions=["resizer.jinja2.ResizerExtension"], autoescape=True)
     count = 0
-    for one in all_examples():
+    for one in [*all_examples(), Example("awkward", "django", AWKWARD)]:
         text = REMARK.sub("", one.text)
         if one.language in DJANGO:
             output: str = Template("{% load resizer %}" + text).render(Context(context))
@@ -157,3 +179,15 @@ def test_python_of_the_examples_runs(context: dict[str, Any], photo: Photo) -> N
         for one in examples(text, "guide.md"):
             if one.language == "python":
                 exec(one.text, dict(names))
+
+
+def test_type_of_a_picture_in_json_is_that_of_the_schema() -> None:
+    page = (ROOT / "docs" / "guide.md").read_text(encoding="utf-8")
+    (block,) = [one.text for one in examples(page, "guide.md") if one.language == "ts"]
+    candidates = re.findall(r"(\w+): ", block.partition("candidates: {")[2].partition("}")[0])
+    assert candidates == list(Candidate.model_fields)
+    outer, inner = (
+        re.findall(rf"^{indent}(\w+): ", block, re.MULTILINE) for indent in ("  ", "    ")
+    )
+    assert outer == list(ResizedImage.model_fields)
+    assert inner == list(Source.model_fields)

@@ -34,6 +34,7 @@ HEADERS = (
     "X-Content-Type-Options",
     "Content-Security-Policy",
     "Cross-Origin-Resource-Policy",
+    "Access-Control-Allow-Origin",
     "Vary",
     "Set-Cookie",
 )
@@ -64,6 +65,7 @@ def serve(
         "resizer.example.com": "127.0.0.1",
         "127.0.0.1:8000": upstream,
         "/srv/resizer": str(data),
+        "# add_header Access-Control-Allow-Origin": "add_header Access-Control-Allow-Origin",
         **others,
     }.items():
         assert placeholder in configuration
@@ -92,6 +94,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         "DJANGO_SECRET_KEY": "for tests only",
         "DJANGO_ALLOWED_HOSTS": "127.0.0.1",
         "RESIZER_OPEN": "default",
+        "RESIZER_ALLOW_ORIGIN": "*",
     }
     manage(ROOT, environment, "migrate", "--verbosity", "0")
     manage(ROOT, environment, "collectstatic", "--no-input", "--verbosity", "0")
@@ -282,6 +285,7 @@ def test_bucket_is_asked_before_django(tmp_path: Path) -> None:
         s3.BucketPolicy("variants").put(Policy=json.dumps(policy))
         s3.Object("originals", PHOTO).put(Body=photograph((800, 600)))
         storage = environment["AWS_ENDPOINT_URL"].removeprefix("http://")
+        environment["RESIZER_ALLOW_ORIGIN"] = "*"
         with (
             django_server(ROOT, environment) as upstream,
             serve(
