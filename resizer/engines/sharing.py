@@ -22,6 +22,10 @@ Decoded = TypeVar("Decoded")
 Resized = TypeVar("Resized")
 
 
+#: The version of a view: a tiny variant that is looked at, and never kept.
+VIEW = ""
+
+
 class Resizing(NamedTuple):
     """The same for variants with another format or quality."""
 
@@ -63,7 +67,7 @@ def render_shared(
     encode: Callable[[Resized, Variant], bytes],
     animate: Callable[[Variant], Rendered],
 ) -> Generator[Rendered]:
-    """Render variants in their order. Each has the same pixels as if it were rendered alone.
+    """Render variants in their order. Each, but a view, has the same pixels as if it were rendered alone.
 
     - `shrinks`: the format can be decoded at a fraction of its size.
     - `decode` gets the scale, and whether its result is used more than once.
@@ -71,10 +75,7 @@ def render_shared(
 
     Raises TooManyPixels for a variant larger than its format allows.
     """
-    resizings = [
-        None if _moves(header, variant) else plan_resizing(header, variant, shrinks=shrinks)
-        for variant in variants
-    ]
+    resizings = _plan_all(header, variants, shrinks=shrinks)
     stills = [one for one in resizings if one is not None]
     decoded = _Shared(
         (one.scale for one in set(stills)),
@@ -97,6 +98,24 @@ def render_shared(
             decode_seconds=decoded_at - started_at,
             encode_seconds=time.perf_counter() - decoded_at,
         )
+
+
+def _plan_all(
+    header: Header, variants: Sequence[Variant], *, shrinks: bool
+) -> list[Resizing | None]:
+    """None for what moves. A view takes what is decoded for the variant before it."""
+    resizings: list[Resizing | None] = []
+    scale = None
+    for variant in variants:
+        if _moves(header, variant):
+            resizings.append(None)
+            continue
+        wanted = plan_resizing(header, variant, shrinks=shrinks)
+        if variant.version == VIEW and scale is not None:
+            wanted = wanted._replace(scale=scale)
+        scale = wanted.scale
+        resizings.append(wanted)
+    return resizings
 
 
 def in_decoding_order(header: Header, variants: Iterable[Variant]) -> list[Variant]:

@@ -14,6 +14,7 @@ from dataclasses import replace
 from itertools import accumulate
 from typing import TYPE_CHECKING, NamedTuple
 
+from resizer.engines.sharing import VIEW
 from resizer.errors import UndecodableOriginal
 from resizer.formats import PNG, WEBP
 from resizer.keys.variant import LOSSLESS, Recipe
@@ -71,7 +72,8 @@ def views(header: Header, wanted: Variant, *, with_blur: bool) -> list[Variant]:
 
     def view(side: int, quality: str | int, target: Format) -> Variant:
         width = max(1, round(side * header.width / max(header.width, header.height)))
-        return replace(wanted, recipe=Recipe(quality=quality), width=width, format=target)
+        recipe = Recipe(quality=quality)
+        return replace(wanted, version=VIEW, recipe=recipe, width=width, format=target)
 
     found = [view(LOOK_SIDE, LOSSLESS, PNG)]
     # It would shine through a transparent picture.

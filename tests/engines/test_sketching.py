@@ -13,12 +13,18 @@ from django.core.cache import caches
 from PIL import Image, ImageDraw
 
 from resizer import originals
-from resizer.engines.sketching import LOOK_SIDE, sketch
+from resizer.engines import libvips
+from resizer.engines.libvips import LibvipsEngine
+from resizer.engines.pillow import PillowEngine, decoding
+from resizer.engines.sketching import LOOK_SIDE, sketch, views
 from resizer.errors import TooMuchWork, UndecodableOriginal
+from resizer.formats import JPEG
+from resizer.keys.variant import Variant
 from resizer.markup import picture
 from resizer.models import Original
 from resizer.records import index
 from resizer.records.descriptions import Reference
+from tests.calls import recorded
 from tests.conftest import CountingEngine, save
 from tests.pictures import encode, photograph
 
@@ -99,6 +105,26 @@ def test_pictures_of_every_kind_have_a_colour(
     assert (row.auto_focal_x, row.auto_focal_y) == (50, 50)
     # What is transparent would show it for ever.
     assert bool(row.placeholder_blur) == (not mode.endswith("A"))
+
+
+@pytest.mark.parametrize(
+    ("engine_class", "decode"),
+    [(LibvipsEngine, libvips._decode), (PillowEngine, decoding.decode)],
+)
+@pytest.mark.parametrize("width", [100, 700])
+def test_looking_costs_no_decoding_of_its_own(engine_class: Any, decode: Any, width: int) -> None:
+    file = io.BytesIO(photograph((3000, 2000)))
+    one = Variant(source="default", name="a", version="0" * 8, width=width, format=JPEG)
+    found = engine_class()
+    header = found.read_header(file)
+    file.seek(0)
+    with recorded() as entered:
+        made = list(found.render(file, header, [one, *views(header, one, with_blur=True)]))
+    assert entered.count(decode.__code__) == 1
+    assert [(each.width, each.height) for each in made[1:]] == [(32, 21), (16, 11)]
+    # The picture itself is the same as without it.
+    file.seek(0)
+    assert next(iter(found.render(file, header, [one]))).content == made[0].content
 
 
 @pytest.mark.django_db
