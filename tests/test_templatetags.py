@@ -639,6 +639,12 @@ def test_address_of_one_variant(photo: Photo) -> None:
         ('resized_img "defualt:a.png" alt=""', "unknown source 'defualt'. Did you mean 'default'?"),
         ('resized_img photo.image alt="" default="web:a.png"', "default: 'web:a.png' names the"),
         ('resized_url photo.image default="/static/a.png"', "default: '/static/a.png' is a path"),
+        ('resized_img photo.image "300x200" alt=""', "Write width=300 height=200 to crop"),
+        ('resized_img photo.image fill-300x200-c100 alt=""', "Write width=300 height=200 to crop"),
+        ('resized_img photo.image width-300 alt=""', "Write width=300."),
+        ('resized_img photo.image height-300 alt=""', "Write height=300."),
+        ('resized_img photo.image alt="" HIGH_RESOLUTION=True', "chosen from WIDTHS. Remove it"),
+        ('resized_img photo.image alt="" blurDataURL="x"', 'Write placeholder="blur"'),
         ('resized_img photo.image alt="" q=80', 'Write quality="high"'),
     ],
 )

@@ -29,10 +29,15 @@ _QUALITY = 'Write quality="high", a level of QUALITIES.'
 _SIZES = "Write width=600, the largest width in the layout, or sizes for the whole attribute."
 _NO_NEED = "Candidates for each screen are chosen from WIDTHS. Remove it."
 _FOCAL = 'Write focal="62,35": percent from the left and from the top.'
+_SHARP = "Resized pictures are sharp as they are. Remove it."
+_PAD = 'Write fit="contain" to keep the whole picture inside the box, and pad it with CSS.'
 #: Options of other libraries, and words that people try.
 _ADVICE = {
+    "anchor": _FOCAL,
     "aspect": 'Write ratio="3/2".',
     "aspect_ratio": 'Write ratio="3/2".',
+    "autocrop": "Margins are not cut. Remove it.",
+    "blurdataurl": 'Write placeholder="blur".',
     "box": _CROP,
     "breakpoints": _SIZES,
     "crop": _CROP,
@@ -41,29 +46,51 @@ _ADVICE = {
     "density": _NO_NEED,
     "dimensions": _BOX,
     "dpr": _NO_NEED,
+    "detail": _SHARP,
     "enlarge": _NO_ENLARGING,
+    "fill": 'Write width=600 height=400, which fills the box and crops. Or fit="fill", which distorts.',
     "filter_spec": _BOX,
     "focal_point": _FOCAL,
     "format": _FORMATS,
     "geometry": _BOX,
     "gravity": _FOCAL,
     "h": "Write height=400.",
+    "high_resolution": _NO_NEED,
+    "hq": _QUALITY,
     "img_alt": "Write alt.",
     "img_class": "Write class.",
+    "jpegquality": _QUALITY,
     "lazy": 'Pictures load lazily unless you write priority=True. Or write loading="eager".',
     "lossless": 'Write quality="lossless".',
+    "max_width": "Write width=600.",
     "mode": 'Write fit="cover", "contain" or "fill".',
+    "object_fit": 'Write fit="cover", "contain" or "fill".',
+    "pad": _PAD,
+    "padding": _PAD,
+    "picture_class": "Write class, which is for the img.",
+    "pixel_densities": _NO_NEED,
+    "position": _FOCAL,
     "progressive": "JPEG is written progressive anyway. Remove it.",
     "q": _QUALITY,
+    "replace_alpha": "A transparent picture stays transparent, as PNG. Remove it.",
     "resize": _BOX,
     "resize_mode": 'Write fit="cover", "contain" or "fill".',
+    "sharpen": _SHARP,
     "size": _BOX,
+    "smart": 'Write focal="auto".',
     "subject_location": _FOCAL,
+    "subsampling": _QUALITY,
+    "unoptimized": "The original itself is photo.image.url.",
     "upscale": _NO_ENLARGING,
     "w": "Write width=600.",
     "widths": _NO_NEED,
+    "zoom": _CROP,
 }
 
+#: "300x200" of sorl-thumbnail, fill-300x200 and width-300 of Wagtail.
+_SIZE = re.compile(
+    r"[\"']?(?:(?:fill|max|min|width|height)-)?([1-9][0-9]{0,4})(?:x([1-9][0-9]{0,4}))?(?:-c[0-9]+)?[\"']?"
+)
 _WEB = re.compile(r"(https?:)?//|data:", re.IGNORECASE)
 #: Aliases that the guide uses, and the classes to declare for them.
 _USUAL_SOURCES = {
@@ -81,6 +108,16 @@ def mistaken_option(name: str, options: Collection[str]) -> str:
         return ""
     close = difflib.get_close_matches(lower, sorted(options), n=1, cutoff=_ALIKE)
     return f"Did you mean {close[0]}?" if close else ""
+
+
+def mistaken_word(word: str) -> str:
+    """What to write instead of a word without a name, such as a size of other libraries."""
+    match = _SIZE.fullmatch(word)
+    if match is None:
+        return "Write name=value."
+    if match[2]:
+        return f"Write width={match[1]} height={match[2]} to crop."
+    return f"Write {'height' if 'height' in word else 'width'}={match[1]}."
 
 
 def mistaken_original(name: object) -> str:

@@ -10,6 +10,7 @@ from django.utils.safestring import SafeString
 
 from resizer.markup.background import Background
 from resizer.markup.html import Picture, escape, with_nonce
+from resizer.markup.mistakes import mistaken_word
 from resizer.markup.origin import with_request
 from resizer.markup.stylesheet import print_css, reminder
 
@@ -147,7 +148,7 @@ def read_values(parser: Parser, bits: Sequence[str], tag: str) -> dict[str, Filt
     for bit in bits:
         match = _NAMED.fullmatch(bit)
         if match is None:
-            raise template.TemplateSyntaxError(f"{tag} cannot read {bit!r}. Write name=value.")
+            raise template.TemplateSyntaxError(f"{tag} cannot read {bit!r}. {mistaken_word(bit)}")
         if match[1] in values:
             raise template.TemplateSyntaxError(f"{tag} has {match[1]} twice. Remove one.")
         values[match[1]] = parser.compile_filter(match[2])
