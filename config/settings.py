@@ -225,6 +225,8 @@ for _name in _list("RESIZER_OPEN", *(RESIZER["SOURCES"] if DEBUG else ())):
 if ON_LAMBDA:
     # Each request has its own machine, and AWS can kill it.
     RESIZER["ISOLATION"] = False
+    # AWS stops the function once the response is there.
+    RESIZER["RESPOND_FIRST"] = False
     # A Lambda response has at most 6 MiB. Base64 turns three bytes into four, and headers need room too.
     RESIZER["MAX_ANSWER_BYTES"] = 4_500_000
 if os.environ.get("RESIZER_FORMATS"):

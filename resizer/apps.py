@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.apps import AppConfig, apps
 from django.core.files import File
-from django.core.signals import setting_changed
+from django.core.signals import request_finished, request_started, setting_changed
 from django.db import transaction
 from django.db.models import ImageField, Model, Q
 from django.db.models.signals import post_init, post_save, pre_save
@@ -38,9 +38,12 @@ class ResizerConfig(AppConfig):
 
     def ready(self) -> None:
         from resizer import checks  # noqa: F401  # registers the system checks
+        from resizer.concurrency import afterwards
         from resizer.contrib import zappa  # noqa: F401  # one more
 
         setting_changed.connect(forget_settings, dispatch_uid="resizer.forget_settings")
+        request_started.connect(afterwards.begin, dispatch_uid="resizer.begin")
+        request_finished.connect(afterwards.end, dispatch_uid="resizer.end")
         for model in self.get_models():
             pre_save.connect(make_room, sender=model, dispatch_uid="resizer.make_room")
         original = self.get_model("Original")

@@ -352,6 +352,8 @@ class Settings:
     MAX_ANIMATION_PIXELS: int = _setting(50_000_000, _positive)
     #: The largest variant, width × height in px. Encoders take up to 30 bytes for each pixel.
     MAX_VARIANT_PIXELS: int = _setting(25_000_000, _positive)
+    #: Store a new variant after its response. Use False if nothing runs after a response, as on AWS Lambda.
+    RESPOND_FIRST: bool = _setting(True, _flag)
     #: The largest variant in a response, bytes. For a larger one, visitors are redirected to the storage or a CDN.
     #: None sends variants of any size.
     MAX_ANSWER_BYTES: int | None = _setting(None, _optional_positive)

@@ -1,6 +1,7 @@
 """Cached variants: `find` or `make` one, `delete` some, `forget` all of an original.
 
-The file is written first, then the row, then the cache entry. A process killed in between costs only time.
+The file is written first, then the row, then the cache entry. In a request, all of this comes after the response. A
+process killed in between costs only time.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from django.core.files.storage import (
 )
 
 from resizer import originals
-from resizer.concurrency import single_flight
+from resizer.breaker import CircuitBreaker
+from resizer.concurrency import afterwards, single_flight
 from resizer.concurrency.at_once import NotAtOnce, at_once
 from resizer.concurrency.waiting import Deadline
 from resizer.conf import VARIANTS_ALIAS, get_settings
@@ -35,17 +37,20 @@ from resizer.storages.kinds import kind_of
 from resizer.storages.publishing import publish
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from django.core.files.storage import Storage
 
-    from resizer.engines import Rendered
     from resizer.keys.variant import ParsedKey, Variant
     from resizer.models import CachedVariant
     from resizer.records.descriptions import Description, State
     from resizer.storages.protocol import Stored
 
 logger = logging.getLogger(__name__)
+
+#: For this time after a variant could not be stored, responses come after storing it, seconds.
+DOUBT_SECONDS = 60
+_storing = CircuitBreaker(DOUBT_SECONDS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,9 +98,12 @@ def find(key: str) -> Answer | None:
 
 
 def load(key: str) -> Answer | None:
-    """A cached variant from the storage, with its content. None if missing or damaged. Raises StoreFailed."""
-    fetched = publishing.fetch(_storage(), key)
-    return None if fetched is None else _accept(*fetched)
+    """A variant with its content: one about to be stored, else from the storage. None if missing or damaged.
+
+    Raises StoreFailed.
+    """
+    made: Answer | None = single_flight.result_of(key)
+    return _fetch(key) if made is None else replace(made, timings={})
 
 
 def read(key: str, answer: Answer) -> bytes | None:
@@ -131,10 +139,12 @@ def address(key: str) -> str | None:
 
 
 def make(description: Description, variant: Variant, key: str) -> Answer:
-    """Render a variant and keep it. Concurrent calls for the same key share one render.
+    """Render a variant and keep it: after the response, if there is one and `RESPOND_FIRST` is set.
+
+    Concurrent calls for the same key share one render. If the variant cannot be written, `is_kept` is False.
 
     Raises OriginalChanged, OriginalNotFound, TooManyBytes, TooManyPixels, TooMuchWork, UnsupportedFormat,
-    UndecodableOriginal, SourceFailed, SourceTimedOut or Busy. If the variant cannot be written, `is_kept` is False.
+    UndecodableOriginal, SourceFailed, SourceTimedOut or Busy.
     """
     if at_once.get():
         refuse(description, variant)
@@ -142,8 +152,10 @@ def make(description: Description, variant: Variant, key: str) -> Answer:
     deadline = Deadline(get_settings().LOCK_SECONDS)
     return single_flight.share(
         key,
-        partial(_make, description, variant, key, deadline),
+        partial(_make, description, variant, deadline),
         look=partial(_look_again, key),
+        finish=partial(_keep, description, variant, key),
+        defer=_defer,
         deadline=deadline,
     )
 
@@ -184,8 +196,14 @@ def _look_again(key: str, *, has_waited: bool) -> Answer | None:
     """
     is_local = kind_of(_storage()).is_local
     if has_waited or is_local or cache.read(_cache_key(key)) is not None:
-        return load(key)
+        return _fetch(key)
     return None
+
+
+def _fetch(key: str) -> Answer | None:
+    """A cached variant from the storage, with its content. None if missing or damaged. Raises StoreFailed."""
+    fetched = publishing.fetch(_storage(), key)
+    return None if fetched is None else _accept(*fetched)
 
 
 def _accept(content: bytes, stored: Stored) -> Answer | None:
@@ -219,20 +237,41 @@ def _ensure_row(key: str, answer: Answer) -> bool:
     )
 
 
-def _make(description: Description, variant: Variant, key: str, deadline: Deadline) -> Answer:
+def _make(description: Description, variant: Variant, deadline: Deadline) -> Answer:
     rendered, read_seconds = render(description, variant, deadline)
-    rendered_at = time.perf_counter()
-    seconds = read_seconds + rendered.decode_seconds + rendered.encode_seconds
-    answer = _keep(description, variant, key, rendered, seconds)
     timings = {
         "read": read_seconds,
         "decode": rendered.decode_seconds,
         "encode": rendered.encode_seconds,
-        "store": time.perf_counter() - rendered_at,
     }
-    answer = replace(answer, timings=timings)
-    _tell_rendered(key, answer)
-    return answer
+    made_at = int(time.time())
+    etag = kind_of(_storage()).etag_of(rendered.content, made_at)
+    return replace(_answer(rendered.content, made_at, etag), timings=timings)
+
+
+def _defer(keep: Callable[[], object], answer: Answer) -> bool:
+    """Whether a new variant will be kept after the response."""
+    settings = get_settings()
+    limit = settings.MAX_ANSWER_BYTES
+    # The response to a larger variant leads to the storage.
+    fits = limit is None or answer.length <= limit
+    # While the storage fails, responses have to say that the variant is not kept.
+    return (
+        settings.RESPOND_FIRST
+        and fits
+        and _storing.allows_call()
+        and afterwards.defer(keep, answer.length)
+    )
+
+
+def _keep(description: Description, variant: Variant, key: str, answer: Answer) -> Answer:
+    """Store a new variant, then its row and its cache entry. Tell the signal and the log of it."""
+    started_at = time.perf_counter()
+    kept = _store(description, variant, key, answer)
+    timings = {**answer.timings, "store": time.perf_counter() - started_at}
+    kept = replace(kept, timings=timings)
+    _tell_rendered(key, kept)
+    return kept
 
 
 def _tell_rendered(key: str, answer: Answer) -> None:
@@ -243,31 +282,29 @@ def _tell_rendered(key: str, answer: Answer) -> None:
     )
 
 
-def _keep(
-    description: Description, variant: Variant, key: str, rendered: Rendered, seconds: float
-) -> Answer:
-    answer = _answer(rendered.content, time.time())
+def _store(description: Description, variant: Variant, key: str, answer: Answer) -> Answer:
     try:
-        published = publish(_storage(), key, rendered.content, variant.format)
+        content = cast("bytes", answer.content)
+        published = publish(_storage(), key, content, variant.format, answer.modified_at)
         # If a file is there already, another process was faster. Everybody then responds with that file.
-        other = load(key) if published is None else None
+        other = _fetch(key) if published is None else None
     except StoreFailed as error:
-        # This visitor gets the picture. The next request makes it again.
+        # Its visitors get the picture. The next request makes it again.
         logger.error("A variant could not be kept. Check the variants storage: %.500r", error)
+        _storing.open()
         return replace(answer, is_kept=False)
-    if published is None and other is None:
-        return replace(answer, is_kept=False)
-    if published is not None:
-        answer = replace(
-            answer,
-            etag=published.etag or answer.etag,
-            modified_at=int(published.modified_at),
-        )
-        is_recorded = index.record_variant(
-            description, variant, key, answer.length, answer.modified_at, seconds
-        )
-        _remember(key, answer, is_recorded=is_recorded)
-    return other or answer
+    _storing.close()
+    if published is None:
+        return other or replace(answer, is_kept=False)
+    seconds = sum(answer.timings.values())
+    answer = replace(
+        answer, etag=published.etag or answer.etag, modified_at=int(published.modified_at)
+    )
+    is_recorded = index.record_variant(
+        description, variant, key, answer.length, answer.modified_at, seconds
+    )
+    _remember(key, answer, is_recorded=is_recorded)
+    return answer
 
 
 def _answer(content: bytes, modified_at: float, etag: str | None = None) -> Answer:

@@ -16,7 +16,7 @@ from freezegun import freeze_time
 from freezegun.api import FrozenDateTimeFactory
 
 from config.gallery.models import Photo
-from resizer import databases, originals
+from resizer import databases, originals, store
 from resizer.concurrency import lockfiles
 from resizer.engines.isolation import children
 from resizer.engines.pillow import PillowEngine
@@ -110,6 +110,7 @@ def places(tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) 
     for breaker in (cache._breaker, index._breaker):
         breaker.close()
     originals._breakers.clear()
+    store._storing.close()
     vars(databases._thread).clear()
     for throttle in (absence.throttle, cache.throttle, pictures.throttle):
         throttle.forget()

@@ -21,6 +21,10 @@ RESIZER |= {  # noqa: F405
     "MAX_RENDERS": 2,
     "MAX_WAITING": int(os.environ.get("TESTS_WAITING", "0")) or None,
 }
+# A test of a slow storage counts the requests that wait for it, unless it wants none to.
+RESIZER["RESPOND_FIRST"] = bool(
+    not os.environ.get("TESTS_SLOW") or os.environ.get("TESTS_RESPOND_FIRST")
+)
 if os.environ.get("TESTS_SLOW"):
     for _alias, _directory in (("slow", "originals"), ("resizer", "variants")):
         STORAGES[_alias] = {  # noqa: F405

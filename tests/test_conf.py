@@ -64,6 +64,8 @@ def test_a_change_of_settings_is_seen_at_once(settings: Settings) -> None:
         ("MAX_BYTES", True),
         ("MAX_BYTES", "50 MB"),
         ("MAX_ANSWER_BYTES", 0),
+        ("RESPOND_FIRST", "yes"),
+        ("MAX_FETCHES", None),
         ("SIGNING_KEY", ""),
         ("SIGNING_KEY_FALLBACKS", "a key"),
     ],

@@ -181,6 +181,10 @@ def test_function_decodes_by_itself_because_aws_isolates_and_ends_it() -> None:
     assert read()["RESIZER"]["ISOLATION"] is False
 
 
+def test_function_stores_variants_before_its_response_because_aws_stops_it_then() -> None:
+    assert read()["RESIZER"]["RESPOND_FIRST"] is False
+
+
 def open_sources(**environment: str) -> list[str]:
     sources = read(RESIZER_WEB_URL="https://pictures.example.com/", **environment)["RESIZER"]
     return [name for name, source in sources["SOURCES"].items() if source.get("OPEN")]

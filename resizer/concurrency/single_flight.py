@@ -6,7 +6,8 @@ import threading
 import time
 from concurrent.futures import Future
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from resizer.concurrency import threads
 from resizer.concurrency.locks import lock_hosts, lock_machine
@@ -71,29 +72,54 @@ class _Flight:
             self.waiters -= 1
 
 
+class _Job(NamedTuple, Generic[Result]):
+    """The arguments of `share`."""
+
+    key: str
+    work: Callable[[], Result]
+    look: Look[Result]
+    deadline: Deadline
+    finish: Callable[[Result], Result]
+    defer: Callable[[Callable[[], object], Result], bool]
+
+
+def _as_it_is(result: Result) -> Result:
+    return result
+
+
+def _not_later(_work: Callable[[], object], _result: object) -> bool:
+    return False
+
+
 def share(
     key: str,
     work: Callable[[], Result],
     *,
     look: Look[Result],
     deadline: Deadline,
+    finish: Callable[[Result], Result] = _as_it_is,
+    defer: Callable[[Callable[[], object], Result], bool] = _not_later,
 ) -> Result:
     """Do the work, or wait for another thread with the same key. Both get the result, or the error.
 
     Once the key is locked, `look` finds the result of another process or host. Raises Busy at the deadline. Raises Busy
     earlier if too many threads wait, for this key or in all: a waiting thread never begins the same work.
+
+    `finish` completes a new result while the key stays locked. If `defer` accepts this for later, all threads get the
+    result before, and `result_of` returns it meanwhile.
     """
-    with ExitStack() as taken:
+    with ExitStack() as held:
         thread = threads.acquire()
         if thread is not None:
-            taken.callback(thread)
+            held.callback(thread)
         with _guard:
             flight = _flights.get(key)
             mine = _Flight() if flight is None and thread is not None else None
             if mine is not None:
                 _flights[key] = mine
         if mine is not None:
-            return _fly(key, mine, work, look, deadline)
+            held.callback(_forget, key)
+            return _fly(_Job(key, work, look, deadline, finish, defer), mine, held)
         if flight is None:
             raise Busy(f"no more threads of this process make {key!r}")
         release_connections()
@@ -101,31 +127,49 @@ def share(
         return shared
 
 
-def _fly(
-    key: str,
-    flight: _Flight,
-    work: Callable[[], Result],
-    look: Look[Result],
-    deadline: Deadline,
-) -> Result:
+def _forget(key: str) -> None:
+    with _guard:
+        del _flights[key]
+
+
+def result_of(key: str) -> Any:
+    """A result in memory, to be finished later. None if there is none."""
+    with _guard:
+        flight = _flights.get(key)
+    if flight is None or not flight.future.done() or flight.future.exception() is not None:
+        return None
+    return flight.future.result()
+
+
+def _fly(job: _Job[Result], flight: _Flight, held: ExitStack) -> Result:
     try:
-        result = _lead(key, work, look, deadline)
+        result = _lead(job, held)
     except Exception as error:
         flight.future.set_exception(error)
         raise
     except BaseException:
         # The other threads must not end with this one.
-        flight.future.set_exception(Busy(f"the thread that made {key!r} was stopped"))
+        flight.future.set_exception(Busy(f"the thread that made {job.key!r} was stopped"))
         raise
-    else:
-        flight.future.set_result(result)
-        return result
-    finally:
-        with _guard:
-            del _flights[key]
+    flight.future.set_result(result)
+    return result
 
 
-def _lead(key: str, work: Callable[[], Result], look: Look[Result], deadline: Deadline) -> Result:
+def _lead(job: _Job[Result], held: ExitStack) -> Result:
+    """Lock the key, and find or make its result. The locks are released with `held`, or once the result is finished."""
+    lock = held.enter_context(lock_machine(job.key, job.deadline))
     # Only one process of each machine waits for other hosts.
-    with lock_machine(key, deadline) as lock, lock_hosts(look, deadline, lock) as found:
-        return work() if found is None else found
+    found = held.enter_context(lock_hosts(job.look, job.deadline, lock))
+    if found is not None:
+        return found
+    result = job.work()
+    rest = held.pop_all()
+    if job.defer(partial(_finish, job, result, rest), result):
+        return result
+    held.enter_context(rest)
+    return job.finish(result)
+
+
+def _finish(job: _Job[Result], result: Result, held: ExitStack) -> None:
+    with held:
+        job.finish(result)

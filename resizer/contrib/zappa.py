@@ -1,6 +1,7 @@
 """For projects deployed to AWS Lambda with Zappa: a deployment callback and a system check.
 
 W006 variants too large for a Lambda response
+W030 variants to be stored after the response
 """
 
 from __future__ import annotations
@@ -37,6 +38,20 @@ def check_answers(**_: Any) -> list[CheckMessage]:
             f"AWS Lambda responds with 502 to each variant of more than {LARGEST_ANSWER:,} bytes.",
             hint="Set RESIZER['MAX_ANSWER_BYTES'] to 4_500_000. Visitors are then redirected to the storage for larger variants.",
             id="resizer.W006",
+        )
+    ]
+
+
+@register("resizer")
+def check_order(**_: Any) -> list[CheckMessage]:
+    settings, _problems = read_settings(getattr(django_settings, "RESIZER", {}))
+    if "AWS_LAMBDA_FUNCTION_NAME" not in os.environ or not settings.RESPOND_FIRST:
+        return []
+    return [
+        Warning(
+            "AWS Lambda stops a function after its response. New variants may be stored late or not at all.",
+            hint="Set RESIZER['RESPOND_FIRST'] to False. Variants are then stored before the response.",
+            id="resizer.W030",
         )
     ]
 

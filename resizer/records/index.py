@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import logging
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured, SynchronousOnlyOperation
 from django.db import Error as DatabaseProblem
-from django.db import connections, router
-from django.db.models import Q
+from django.db import IntegrityError, connections, router
+from django.db.models import Q, Subquery
 
 from resizer.breaker import CircuitBreaker
 from resizer.concurrency.at_once import raise_if_at_once
@@ -118,28 +119,41 @@ def record_variant(
     if not is_configured():
         return True
     width, height = plan(description.size, variant.recipe, variant.width).size
+    originals = _rows(description.reference).using(_alias())
+    row = CachedVariant(
+        # Looked up by the same statement.
+        original_id=Subquery(originals.values("pk")[:1]),
+        key=key,
+        recipe=write_recipe(variant.recipe),
+        width=width,
+        height=height,
+        format=variant.format.name,
+        bytes=length,
+        created_at=_moment(made_at),
+        render_ms=None if render_seconds is None else round(render_seconds * 1000),
+    )
+    kept = {"used_at"} if row.render_ms is not None else {"used_at", "render_ms"}
 
     def write() -> bool:
-        original = _primary_key(description.reference)
-        if original is None:
-            _record(description)
-            original = _primary_key(description.reference)
-        row = CachedVariant(
-            original_id=cast("int", original),
-            key=key,
-            recipe=write_recipe(variant.recipe),
-            width=width,
-            height=height,
-            format=variant.format.name,
-            bytes=length,
-            created_at=_moment(made_at),
-            render_ms=None if render_seconds is None else round(render_seconds * 1000),
-        )
-        kept = {"used_at"} if row.render_ms is not None else {"used_at", "render_ms"}
-        write_row(row, unique="digest", alias=_alias(), kept=kept)
+        try:
+            write_row(row, unique="digest", alias=_alias(), kept=kept)
+        except IntegrityError as error:
+            raise _OriginalMissing from error
         return True
 
-    return _upsert(f"{key!r} is kept but not recorded", write, False)
+    what = f"{key!r} is kept but not recorded"
+    try:
+        return _upsert(what, write, False)
+    except _OriginalMissing:
+        _upsert(what, lambda: _record(description), None)
+    with suppress(_OriginalMissing):
+        return _upsert(what, write, False)
+    # Somebody has deleted it again.
+    return False
+
+
+class _OriginalMissing(Exception):
+    """An original has no row. Raised through all transactions around the query."""
 
 
 def forget(reference: Reference) -> None:

@@ -43,7 +43,9 @@ class AnyStorage:
     def lasting_place(self, project: str | None) -> None:
         return None
 
-    def publish(self, key: str, content: bytes, written_as: Format) -> Stored | None:
+    def publish(
+        self, key: str, content: bytes, written_as: Format, made_at: float | None = None
+    ) -> Stored | None:
         file = ContentFile(content, name=key)
         # Object storages keep the type. Guessed from the name, it can be wrong or missing.
         file.content_type = written_as.content_type  # type: ignore[attr-defined]
@@ -60,6 +62,9 @@ class AnyStorage:
             self._storage.delete(saved)
             return None
         return Stored(key, len(content), started_at)
+
+    def etag_of(self, content: bytes, made_at: float) -> None:
+        """None: an unknown storage tells no ETag."""
 
     def fetch(self, key: str) -> tuple[bytes, Stored] | None:
         try:

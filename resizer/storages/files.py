@@ -63,13 +63,15 @@ class Files:
             return (path.relative_to(project).as_posix(),)
         return (str(self._storage.location),)
 
-    def publish(self, key: str, content: bytes, written_as: Format) -> Stored | None:
+    def publish(
+        self, key: str, content: bytes, written_as: Format, made_at: float | None = None
+    ) -> Stored | None:
         """Write a temporary file, then link it. So a name appears with all its bytes, and the first writer wins."""
         path = Path(self._storage.path(key))
         new = self._make_directories(path.parent)
         temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
         try:
-            modified_at = _write(temporary, content, self._storage.file_permissions_mode)
+            modified_at = _write(temporary, content, self._storage.file_permissions_mode, made_at)
             try:
                 os.link(temporary, path)
             except FileExistsError:
@@ -86,6 +88,9 @@ class Files:
             with contextlib.suppress(PermissionError):
                 _flush(directory.parent)
         return _stored(key, len(content), modified_at)
+
+    def etag_of(self, content: bytes, made_at: float) -> str | None:
+        return _stored("", len(content), made_at).etag
 
     def fetch(self, key: str) -> tuple[bytes, Stored] | None:
         try:
@@ -174,8 +179,8 @@ def _stored(key: str, length: int, modified_at: float) -> Stored:
     return Stored(key, length, modified_at, f"{int(modified_at):x}-{length:x}")
 
 
-def _write(path: Path, content: bytes, mode: int | None) -> float:
-    """Write a new file to disk. Returns its modification time, POSIX seconds."""
+def _write(path: Path, content: bytes, mode: int | None, made_at: float | None) -> float:
+    """Write a new file to disk. Returns its modification time, POSIX seconds. `made_at` sets it."""
     # 0o666 minus the umask, like any new file. The storage's own mode replaces it.
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     with open(descriptor, "wb") as file:
@@ -183,6 +188,8 @@ def _write(path: Path, content: bytes, mode: int | None) -> float:
         file.flush()
         if mode is not None:
             os.fchmod(descriptor, mode)
+        if made_at is not None:
+            os.utime(descriptor, (made_at, made_at))
         # Otherwise, a power cut can leave an empty file.
         os.fsync(descriptor)
         return os.fstat(descriptor).st_mtime

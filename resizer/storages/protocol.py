@@ -93,8 +93,17 @@ class Kind(Protocol):
 
     # --- variants
 
-    def publish(self, key: str, content: bytes, written_as: Format) -> Stored | None:
-        """Save content whole or not at all. None if the key has a file already; that file stays."""
+    def publish(
+        self, key: str, content: bytes, written_as: Format, made_at: float | None = None
+    ) -> Stored | None:
+        """Save content whole or not at all. None if the key has a file already; that file stays.
+
+        `made_at` becomes the file's time if the storage can have that, POSIX seconds.
+        """
+        ...
+
+    def etag_of(self, content: bytes, made_at: float) -> str | None:
+        """The likely ETag of this content once it is published, without quotes. None if the storage sends none."""
         ...
 
     def fetch(self, key: str) -> tuple[bytes, Stored] | None:

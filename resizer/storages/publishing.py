@@ -60,10 +60,15 @@ class Slowness:
 _reading = Slowness(SLOW_SECONDS, MAX_SLOW)
 
 
-def publish(storage: Storage, key: str, content: bytes, written_as: Format) -> Stored | None:
-    """Save content whole or not at all. None if the key has a file already; that file stays. Raises StoreFailed."""
+def publish(
+    storage: Storage, key: str, content: bytes, written_as: Format, made_at: float | None = None
+) -> Stored | None:
+    """Save content whole or not at all. None if the key has a file already; that file stays. Raises StoreFailed.
+
+    `made_at` becomes the file's time if the storage can have that, POSIX seconds.
+    """
     with _errors(key):
-        return kind_of(storage).publish(key, content, written_as)
+        return kind_of(storage).publish(key, content, written_as, made_at)
 
 
 def fetch(storage: Storage, key: str) -> tuple[bytes, Stored] | None:

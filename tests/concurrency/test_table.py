@@ -8,8 +8,8 @@ import re
 
 import pytest
 
-from resizer import concurrency, databases, errors, originals
-from resizer.concurrency import batches, single_flight
+from resizer import concurrency, databases, errors, originals, store
+from resizer.concurrency import afterwards, batches, single_flight
 from resizer.conf import Settings
 from resizer.engines.isolation import children
 from resizer.records import cache, index
@@ -89,6 +89,14 @@ def test_table_names_statuses_of_errors_that_waiting_raises() -> None:
             "a read",
             "one of",
             f"one of {publishing.MAX_SLOW} reads, once a read has taken {publishing.SLOW_SECONDS} s",
+        ),
+        (
+            "a new variant in memory",
+            "the end of its response",
+            (
+                f"{afterwards.LATEST_SECONDS:g} s; not at all beyond {afterwards.MOST_MEGABYTES} MB of them,"
+                f" or after a failure of the variants storage in the last {store.DOUBT_SECONDS} s"
+            ),
         ),
         ("a call", "a cache", f"after {cache.SLOW_SECONDS:g} s or more"),
         ("a call", "a cache", f"for {cache.DOWN_SECONDS} s"),

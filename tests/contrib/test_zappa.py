@@ -198,6 +198,20 @@ def test_setting_that_is_wrong_is_an_error_of_its_own(on_lambda: None, settings:
     assert found() == ["resizer.W006"]
 
 
+@pytest.mark.parametrize("is_first", [True, False])
+def test_function_that_is_stopped_after_its_response_stores_variants_before(
+    on_lambda: None, settings: Settings, is_first: bool
+) -> None:
+    settings.RESIZER = {"RESPOND_FIRST": is_first}
+    warnings = [one for one in run_checks(tags=["resizer"]) if one.id == "resizer.W030"]
+    assert len(warnings) == is_first
+    assert all("RESPOND_FIRST" in str(one.hint) for one in warnings)
+
+
+def test_server_may_store_variants_after_its_response() -> None:
+    assert not any(one.id == "resizer.W030" for one in run_checks(tags=["resizer"]))
+
+
 def test_nothing_else_of_the_app_knows_lambda() -> None:
     knowing = {
         path.relative_to(ROOT / "resizer").parts[0]

@@ -410,3 +410,26 @@ def test_connection_that_was_closed_in_a_transaction_costs_no_picture() -> None:
     with transaction.atomic():
         connection.close()
         assert picture.url(name, width=64).startswith("/img/closed.jpg/")
+
+
+@pytest.mark.django_db
+def test_row_of_a_new_variant_takes_one_statement(client: Client) -> None:
+    save("a.jpg")
+    url = picture.url("a.jpg", width=320)
+    with CaptureQueriesContext(connection) as queries:
+        assert client.get(url).status_code == 200
+    asked = [one["sql"] for one in queries.captured_queries if "cachedvariant" in one["sql"]]
+    assert [sql.split()[:3] for sql in asked] == [["INSERT", "INTO", '"resizer_cachedvariant"']]
+
+
+@pytest.mark.django_db
+def test_variant_whose_original_gets_no_row_has_none(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save("a.jpg")
+    url = picture.url("a.jpg", width=320)
+    Original.objects.all().delete()
+    # As somebody who deletes it again at once.
+    monkeypatch.setattr(index, "_record", lambda _: None)
+    assert client.get(url).status_code == 200
+    assert not CachedVariant.objects.exists()

@@ -1,0 +1,114 @@
+"""Work for after the response, such as storing a new variant. Its visitor does not wait for it.
+
+Django's WSGI and ASGI handlers tell the end of each response. Other handlers do not, such as that of Django's test
+client. Under them, nothing is done later.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+from django.db import close_old_connections
+
+from resizer.concurrency import semaphores
+from resizer.concurrency.waiting import release_connections
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from resizer.concurrency.semaphores import Release
+
+#: The most megabytes of one process that wait in memory for the end of a response.
+MOST_MEGABYTES = 64
+#: The longest wait for the end of a response, seconds. A visitor with a slow connection must not delay other
+#: processes, and neither must a server that never tells the end.
+LATEST_SECONDS = 2.0
+
+HANDLERS = {"django.core.handlers.wsgi.WSGIHandler", "django.core.handlers.asgi.ASGIHandler"}
+
+
+class _Thread(threading.local):
+    #: The work for after the present response. None if nothing will tell its end.
+    tasks: list[_Task] | None = None
+
+
+_this = _Thread()
+
+
+class _Task:
+    """Work to be done once, at the end of a response, or by a timer if that takes too long."""
+
+    def __init__(self, work: Callable[[], object], release: Release) -> None:
+        self._work = work
+        self._release = release
+        self._begun = threading.Lock()
+        self._timer = threading.Timer(LATEST_SECONDS, self._run_late)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def run(self) -> None:
+        if not self._begun.acquire(blocking=False):
+            return
+        self._timer.cancel()
+        try:
+            self._work()
+        finally:
+            self._release()
+
+    def _run_late(self) -> None:
+        try:
+            self.run()
+        finally:
+            # The thread ends here.
+            release_connections()
+
+
+def defer(work: Callable[[], object], size: int) -> bool:
+    """Do work after this thread's response. Its result has so many bytes in memory.
+
+    False if nothing will tell the end of the response, or if too many bytes wait already: then do the work now.
+    """
+    if _this.tasks is None:
+        return False
+    megabytes = math.ceil(size / 1_000_000)
+    release = semaphores.acquire_in_process("after", sys.maxsize, megabytes, MOST_MEGABYTES)
+    if release is None:
+        return False
+    _this.tasks.append(_Task(work, release))
+    return True
+
+
+def begin(sender: type, **_: object) -> None:
+    """Receiver of Django's `request_started`."""
+    # Work of a former request whose end was never told.
+    _run()
+    _this.tasks = [] if _tells_end(sender) else None
+
+
+def end(**_: object) -> None:
+    """Receiver of Django's `request_finished`, after the response was sent.
+
+    A signal, because a middleware may have replaced our response by its own.
+    """
+    if _run():
+        # Django has closed them already, before our work opened one again.
+        close_old_connections()
+    _this.tasks = None
+
+
+def _run() -> bool:
+    """Do the work of this thread. Whether there was any."""
+    tasks = _this.tasks or []
+    _this.tasks = None
+    for task in tasks:
+        task.run()
+    return bool(tasks)
+
+
+@functools.cache
+def _tells_end(sender: type) -> bool:
+    return any(f"{one.__module__}.{one.__qualname__}" in HANDLERS for one in sender.__mro__)
