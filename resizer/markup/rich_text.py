@@ -6,7 +6,7 @@ builds a tree would write all the rest anew. For 30 KB with 24 pictures Python's
 
 from __future__ import annotations
 
-import functools
+import hashlib
 import logging
 import re
 from dataclasses import replace
@@ -62,8 +62,8 @@ _STYLE_WIDTH = re.compile(
 _OWN = frozenset({"src", "alt", "width", "height", "sizes"})
 #: Two sides are of one ratio if they differ by no more, because editors round.
 _ROUNDING = 0.02
-#: Longer texts are parsed each time, so that the memory for known ones is bounded.
-_MAX_KEPT_CHARACTERS = 200_000
+#: The most texts whose images a process remembers, without the texts, and the most images of one.
+_MAX_TEXTS, _MAX_IMAGES = 1024, 200
 
 
 class Image(NamedTuple):
@@ -111,12 +111,22 @@ def filter_html(html: object, preset: object = None) -> SafeString:
     return resize_html(html)
 
 
+# A page prints the same text again and again, and to parse it takes longer than to make its pictures.
+_known: dict[bytes, tuple[Image, ...]] = {}
+
+
 def _images(text: str) -> tuple[Image, ...]:
     if not _HAS_IMAGE.search(text):
         return ()
-    if len(text) > _MAX_KEPT_CHARACTERS:
-        return _parse(text)
-    return _parse_once(text)
+    digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    images = _known.get(digest)
+    if images is None:
+        images = _parse(text)
+        if len(_known) >= _MAX_TEXTS:
+            _known.clear()
+        if len(images) <= _MAX_IMAGES:
+            _known[digest] = images
+    return images
 
 
 def _parse(text: str) -> tuple[Image, ...]:
@@ -129,10 +139,6 @@ def _parse(text: str) -> tuple[Image, ...]:
         logger.warning("HTML cannot be parsed, and stays as it is: %.500s", error)
         return ()
     return tuple(finder.images)
-
-
-# A page prints the same text again and again, and to parse it costs ten times as much as its pictures.
-_parse_once = functools.lru_cache(maxsize=256)(_parse)
 
 
 class _Finder(HTMLParser):

@@ -13,6 +13,7 @@ from django.test import override_settings
 from resizer import originals
 from resizer.conf import read_settings
 from resizer.contrib.markdown import ResizerExtension
+from resizer.markup import rich_text
 from resizer.markup.rich_text import resize_html
 from tests.conftest import save
 from tests.costs import counted
@@ -271,9 +272,17 @@ def test_text_without_our_pictures_costs_nothing() -> None:
     assert costs == ([], [], [])
 
 
-def test_long_text_is_not_kept_in_memory(a: str) -> None:
-    html = f'<p>{"x" * 200_000}</p><img src="{a}" alt="">'
-    assert len(pictures(resize_html(html))) == 1
+def test_few_texts_are_remembered_and_none_with_very_many_images(
+    a: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rich_text, "_MAX_TEXTS", 3)
+    monkeypatch.setattr(rich_text, "_known", {})
+    for number in range(5):
+        assert len(pictures(resize_html(f'{number}<img src="{a}" alt="">'))) == 1
+        assert len(rich_text._known) <= 3
+    monkeypatch.setattr(rich_text, "_known", {})
+    resize_html("<img >" * 300)
+    assert not rich_text._known
 
 
 @pytest.mark.parametrize(
