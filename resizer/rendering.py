@@ -11,7 +11,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from resizer import originals
-from resizer.concurrency import batches
+from resizer.concurrency import afterwards, batches
 from resizer.concurrency.admission import admit
 from resizer.concurrency.waiting import release_connections
 from resizer.conf import get_settings
@@ -146,9 +146,11 @@ def _render(
                 raise Busy("no time is left for the rest of the batch")
         if deadline.seconds_left:
             seen = _look(description, rendering)
-    # Without the core: a database may hang.
     if seen is not None:
-        originals.note_sketch(description, seen)
+        # Without the core, and without the visitor: a database may hang.
+        note = partial(originals.note_sketch, description, seen)
+        if not (get_settings().RESPOND_FIRST and afterwards.defer(note, 0)):
+            note()
 
 
 def _start(

@@ -26,9 +26,10 @@ if TYPE_CHECKING:
 
 #: The longest side of the view that is looked at, px: enough for a point of some percent.
 LOOK_SIDE = 32
-#: The longest side of the view that is shown blurred, px: 110 to 170 bytes of WebP for a photograph.
+#: The longest side of the view that is shown blurred, px: 80 to 150 bytes of WebP for a photograph.
 BLUR_SIDE = 16
-BLUR_QUALITY = 20
+#: Below, colours are seen that the picture has not.
+BLUR_QUALITY = 60
 #: A longer one is no such picture, or holds a copyright note.
 MAX_BLUR_BYTES = 600
 

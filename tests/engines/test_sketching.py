@@ -27,6 +27,7 @@ from resizer.records.descriptions import Reference
 from tests.calls import recorded
 from tests.conftest import CountingEngine, save
 from tests.pictures import encode, photograph
+from tests.test_response_first import visit
 
 if TYPE_CHECKING:
     from django.test import Client
@@ -190,6 +191,15 @@ def test_sketch_of_a_former_file_is_not_kept(client: Client) -> None:
     assert not index.record_sketch(description, sketch(png(Image.new("RGB", (8, 8)))))
     originals.note_sketch(description, sketch(png(Image.new("RGB", (8, 8)))))
     assert Original.objects.get().placeholder_color == ""
+
+
+@pytest.mark.django_db(transaction=True)
+def test_visitor_does_not_wait_for_the_row() -> None:
+    save("a.jpg", photograph((900, 600)))
+    with visit(picture.url("a.jpg", width=320)) as reply:
+        assert reply.status == "200 OK"
+        assert Original.objects.get().placeholder_color == ""
+    assert Original.objects.get().placeholder_color
 
 
 class Blind(CountingEngine):
