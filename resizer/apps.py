@@ -33,7 +33,7 @@ _NOTED = "_resizer_files"
 
 class ResizerConfig(AppConfig):
     name = "resizer"
-    verbose_name = _("resized pictures")
+    verbose_name = _("Resized pictures")
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:

@@ -1231,7 +1231,7 @@ def test_log_of_models_has_a_line_for_each_message(
         row = CachedVariant.objects.get()
         path = f"/admin/resizer/cachedvariant/{row.pk}/delete/"
         assert admin_client.post(path, {"post": "yes"}).status_code == 302
-    assert_one_line_each(caplog, "admin", "apps")
+    assert_one_line_each(caplog, "admin.variants", "apps")
 
 
 def assert_one_line_each(caplog: pytest.LogCaptureFixture, *modules: str) -> None:

@@ -26,6 +26,7 @@ SLOW = (
     "test_package.py",
     "test_settings.py",
     "test_strangers.py",
+    "admin/test_accents.py",
     "maintenance/test_purging.py",
     "management/test_terminal.py",
     "sources/test_http_source.py",

@@ -1,4 +1,4 @@
-"""Responses with the very file of a cached variant, for editors."""
+"""Responses with the very file of a cached variant or an original, for editors."""
 
 from __future__ import annotations
 
@@ -10,13 +10,18 @@ from resizer import store
 from resizer.errors import ResizerError
 from resizer.formats import BY_NAME
 from resizer.serving.responses import SECURITY_HEADERS
+from resizer.sources import get_source
 from resizer.storages import publishing
 
 if TYPE_CHECKING:
-    from resizer.models import CachedVariant
+    from resizer.models import CachedVariant, Original
 
 #: A URL names the moment when the file was made or seen.
 CACHE_CONTROL = "private, max-age=31536000, immutable"
+#: An original is sent to an editor only up to this size, bytes. Larger ones would hold the browser.
+MAX_ORIGINAL_BYTES = 20_000_000
+#: Formats of originals that every browser shows.
+SHOWN = ("avif", "gif", "jpeg", "png", "webp")
 
 
 def send_variant(variant: CachedVariant) -> HttpResponse:
@@ -28,6 +33,22 @@ def send_variant(variant: CachedVariant) -> HttpResponse:
     if fetched is None:
         raise Http404(variant.key)
     return _send(fetched[0], variant.format)
+
+
+def can_show(original: Original) -> bool:
+    return original.format in SHOWN and original.bytes <= MAX_ORIGINAL_BYTES
+
+
+def send_original(original: Original) -> HttpResponse:
+    """Raises Http404 if it is not for browsers."""
+    if not can_show(original):
+        raise Http404(str(original))
+    try:
+        with get_source(original.source).open(original.name) as file:
+            content = file.read(MAX_ORIGINAL_BYTES)
+    except ResizerError as error:
+        return _refuse(error)
+    return _send(content, original.format)
 
 
 def _send(content: bytes, format_name: str) -> HttpResponse:

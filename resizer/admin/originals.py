@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from django import forms
 from django.contrib import admin
+from django.contrib.admin.widgets import AdminTextareaWidget
 from django.core.exceptions import PermissionDenied
 from django.http import HttpResponseRedirect
 from django.shortcuts import get_object_or_404
@@ -14,18 +16,12 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from resizer import store
-from resizer.admin import files, previews, removing
-from resizer.admin.lists import NOTHING, Made, find_made, note_made, with_rows
-from resizer.admin.variants import (
-    STYLES,
-    WrittenByTheApp,
-    age,
-    file_size,
-    recipe,
-    rendering,
-    saving,
-    size,
-)
+from resizer.admin import files, making, overview, previews, removing, sheet
+from resizer.admin.accents import without_accents
+from resizer.admin.filters import FormatFilter, OriginalSourceFilter
+from resizer.admin.lists import note_made, with_rows
+from resizer.admin.uses import find_titled, find_uses
+from resizer.admin.variants import SCRIPTS, STYLES, WrittenByTheApp, name_of, size
 from resizer.models import CachedVariant, Original
 from resizer.originals import locate
 
@@ -42,46 +38,50 @@ if TYPE_CHECKING:
 else:
     Base = object
 
+#: The preview in a card, CSS px.
+CARD_BOX = (240, 180)
 #: Of how many originals the storage is listed when their variants are removed.
 MOST_LISTED = 100
 
 
-class CachedVariantInline(WrittenByTheApp, admin.TabularInline):  # type: ignore[type-arg]  # no runtime generics
-    model = CachedVariant
-    fields: ClassVar[Any] = (size, "format", recipe, file_size, saving, rendering, age)
-    readonly_fields: ClassVar[Any] = fields
-    can_delete = False
-    show_change_link = True
-    ordering = ("recipe", "width", "format")
+class OriginalForm(forms.ModelForm):  # type: ignore[type-arg]  # no runtime generics
+    class Meta:
+        widgets: ClassVar = {"alt": AdminTextareaWidget(attrs={"rows": 2})}
 
-    def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return False
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or {}
+        point = cleaned.get("focal_x"), cleaned.get("focal_y")
+        if None in point and point != (None, None):
+            raise forms.ValidationError(_("Fill in both numbers of the focal point, or none."))
+        return cleaned
 
 
 class OriginalMixin(WrittenByTheApp, Base):
     """The admin of originals, for any base class."""
 
-    list_display: Any = ("preview", "name", "source", size, "format", file_size, "made")
-    list_display_links: Any = ("name",)
-    list_filter: ClassVar[Any] = ("source", "format", "has_alpha")
-    list_per_page = 50
+    list_display: Any = ("preview", "title", "facts", "made")
+    list_display_links: Any = ("title",)
+    list_filter: ClassVar[Any] = (OriginalSourceFilter, FormatFilter, "has_alpha")
+    list_per_page = 60
     search_fields = ("name",)
-    search_help_text = _("Search names.")
+    search_help_text = _("Names of files, and titles of objects with the picture.")
     show_full_result_count = False
     actions: Any = ("remove_variants",)
-    fields: ClassVar[Any] = ("preview", "source", "name", size, "format", file_size, "checked_at")
-    readonly_fields: ClassVar[Any] = fields
-    inlines: ClassVar[Any] = (CachedVariantInline,)
+    change_list_template = "admin/resizer/change_list.html"
+    change_form_template = "admin/resizer/original/change_form.html"
+    fields: ClassVar[Any] = (("focal_x", "focal_y"), "alt")
+    form = OriginalForm
 
     class Media:
         css = STYLES
-
-    def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return False
+        js = SCRIPTS
 
     def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
         # The file would stay, and the row would come back.
         return False
+
+    def has_make_permission(self, request: HttpRequest) -> bool:
+        return making.may_make(request)
 
     def has_remove_permission(self, request: HttpRequest) -> bool:
         return removing.may_remove(request)
@@ -98,6 +98,16 @@ class OriginalMixin(WrittenByTheApp, Base):
                 self.admin_site.admin_view(self.remove_view),
                 name="resizer_original_remove",
             ),
+            path(
+                "<int:pk>/make/",
+                self.admin_site.admin_view(self.make_view),
+                name="resizer_original_make",
+            ),
+            path(
+                "<int:pk>/file/",
+                self.admin_site.admin_view(self.file_view),
+                name="resizer_original_file",
+            ),
         ]
         return [*own, *super().get_urls()]
 
@@ -108,6 +118,25 @@ class OriginalMixin(WrittenByTheApp, Base):
             raise PermissionDenied
         return files.send_variant(found)
 
+    def file_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """The original's own file, for an editor who chooses a focal point before there is a variant."""
+        original = get_object_or_404(Original, pk=pk)
+        if not self.has_view_permission(request, original):
+            raise PermissionDenied
+        return files.send_original(original)
+
+    def make_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Make all widths of an original."""
+        original = get_object_or_404(Original, pk=pk)
+        if not (self.has_view_permission(request, original) and self.has_make_permission(request)):
+            raise PermissionDenied
+        if request.method == "POST":
+            uses = find_uses(request, original, self.admin_site)
+            recipes = original.cached_variants.order_by().values_list("recipe", flat=True)
+            made = making.make_all(original, recipes.distinct(), [use.file for use in uses])
+            making.tell(self, request, made)
+        return self._back(pk)
+
     def remove_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Ask, then remove all variants of one original."""
         if not (self.has_view_permission(request) and self.has_remove_permission(request)):
@@ -116,21 +145,59 @@ class OriginalMixin(WrittenByTheApp, Base):
         answer = self.remove_variants(request, originals)
         if answer is not None:
             return answer
+        return self._back(pk)
+
+    def _back(self, pk: int) -> HttpResponse:
         name = "admin:resizer_original_change"
         return HttpResponseRedirect(reverse(name, args=[pk], current_app=self.admin_site.name))
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        has_variants = self.admin_site.is_registered(CachedVariant)
+        cards = overview.cards(self.admin_site.name, has_variants=has_variants)
+        context = {"resizer_cards": cards, "title": _("Originals"), **(extra_context or {})}
+        return super().changelist_view(request, context)
+
+    def get_search_fields(self, request: HttpRequest) -> Any:
+        return without_accents(super().get_search_fields(request), Original.objects.db)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Original], search_term: str
+    ) -> tuple[QuerySet[Original], bool]:
+        found, is_doubled = super().get_search_results(request, queryset, search_term)
+        titled = find_titled(request, search_term, self.admin_site, "")
+        return (found | queryset.filter(titled) if titled else found), is_doubled
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> Any:
+        # There is always one: originals are not added here.
+        context.update(sheet.context_of(self, request, context["original"]))
+        return super().render_change_form(request, context, *args, **kwargs)
 
     def get_changelist(self, request: HttpRequest, **options: Any) -> type[ChangeList]:
         return with_rows(super().get_changelist(request, **options), note_made)
 
     @admin.display(description=_("preview"))
     def preview(self, original: Any) -> SafeString:
-        made = _made(original)
-        preview = previews.of_original(original, made.shown, self.admin_site.name)
-        return previews.draw(preview)
+        preview = previews.of_original(original, original.made.shown, self.admin_site.name)
+        link = reverse(
+            "admin:resizer_original_change",
+            args=[original.pk],
+            current_app=self.admin_site.name,
+        )
+        return previews.draw(preview, CARD_BOX, link=link)
+
+    @admin.display(description=_("name"), ordering="name")
+    def title(self, original: Original) -> SafeString:
+        return name_of(original)
+
+    @admin.display(description=_("size"), ordering="bytes")
+    def facts(self, original: Original) -> str:
+        return f"{size(original)} · {original.format.upper()} · {filesizeformat(original.bytes)}"
 
     @admin.display(description=_("variants"))
     def made(self, original: Any) -> str:
-        return _told(_made(original).total)
+        return _told(original.made.total)
 
     @admin.action(description=_("Remove cached variants"), permissions=["remove"])
     def remove_variants(
@@ -159,11 +226,6 @@ class OriginalMixin(WrittenByTheApp, Base):
 
 class OriginalAdmin(OriginalMixin, admin.ModelAdmin):  # type: ignore[type-arg]  # no runtime generics
     """The admin of originals."""
-
-
-def _made(original: Any) -> Made:
-    made = getattr(original, "made", None)
-    return made if made is not None else find_made([original]).get(original.pk, NOTHING)
 
 
 def _told(total: Total) -> str:

@@ -79,11 +79,11 @@ def confirm(
     request: HttpRequest,
     *,
     action: str,
-    question: str,
+    question: object,
     total: Total,
     selected: Sequence[object],
     note: str = "",
-    button: str = "",
+    button: object = "",
 ) -> HttpResponse:
     """The page of a question. Its form sends the action again, with `post`."""
     context = {
@@ -94,7 +94,7 @@ def confirm(
         "question": question,
         "total": str(total),
         "note": note,
-        "button": button or _("Remove variants"),
+        "button": button or _("Remove"),
         "action": action,
         "action_checkbox_name": ACTION_CHECKBOX_NAME,
         "selected": selected,

@@ -19,10 +19,21 @@ from django.utils.timesince import timesince
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from resizer.admin import files, previews, removing, states
+from resizer.admin import files, making, overview, previews, removing, states
+from resizer.admin.accents import without_accents
+from resizer.admin.filters import (
+    AgeFilter,
+    FormatFilter,
+    RecipeFilter,
+    SourceFilter,
+    StateFilter,
+    WidthFilter,
+)
 from resizer.admin.lists import note_states, with_rows
+from resizer.admin.uses import find_titled
 from resizer.admin.words import words_of
 from resizer.errors import StoreFailed
+from resizer.keys.variant import DEFAULT_SOURCE
 from resizer.models import CachedVariant, Original
 
 if TYPE_CHECKING:
@@ -40,6 +51,7 @@ logger = logging.getLogger(__name__)
 
 #: The preview on the page of a variant, CSS px.
 LARGE_BOX = (720, 540)
+SCRIPTS = ["resizer/admin/focal.js"]
 STYLES = {"all": ["resizer/admin/admin.css"]}
 
 
@@ -48,17 +60,25 @@ def size(row: CachedVariant | Original) -> str:
     return f"{row.width}\u00a0×\u00a0{row.height}"
 
 
+@admin.display(description=_("size, px"), ordering="width")
+def measures(variant: CachedVariant) -> SafeString:
+    return _two_lines(size(variant), variant.get_format_display())
+
+
 @admin.display(description=_("file"), ordering="bytes")
-def file_size(row: CachedVariant | Original) -> str:
-    return filesizeformat(row.bytes)
+def file(variant: CachedVariant) -> SafeString:
+    return _two_lines(filesizeformat(variant.bytes), saved(variant))
 
 
-@admin.display(description=_("saving"))
-def saving(variant: CachedVariant) -> str:
-    """How much smaller than the original's file, percent. Negative for a larger file."""
-    percent = 100 - 100 * variant.bytes / max(1, variant.original.bytes)
-    # Round down, so that nothing shows 100 %.
-    return f"{math.floor(percent)}\u00a0%"
+def saved(variant: CachedVariant) -> str:
+    """The file against that of its original, such as "−87 %"."""
+    percent = math.floor(100 - 100 * variant.bytes / max(1, variant.original.bytes))
+    sign = "−" if percent >= 0 else "+"
+    return f"{sign}{abs(percent)}\u00a0%"
+
+
+def _two_lines(first: str, second: str) -> SafeString:
+    return format_html('{}<span class="resizer-second">{}</span>', first, second)
 
 
 @admin.display(description=_("rendering"), ordering="render_ms")
@@ -89,6 +109,17 @@ def badge(found: states.State) -> SafeString:
     return format_html('<span class="resizer-state resizer-{}">{}</span>', found.value, found.label)
 
 
+def name_of(original: Original) -> SafeString:
+    """The name of an original, below its source and folder."""
+    folder, _slash, name = original.name.rpartition("/")
+    place = original.source if original.source != DEFAULT_SOURCE else ""
+    return format_html(
+        '<span class="resizer-name"><span class="resizer-folder">{}</span> {}</span>',
+        ":".join(filter(None, (place, folder))),
+        name,
+    )
+
+
 class WrittenByTheApp:
     """Rows are written by the app alone."""
 
@@ -99,35 +130,30 @@ class WrittenByTheApp:
 class CachedVariantMixin(WrittenByTheApp, Base):
     """The admin of cached variants, for any base class."""
 
-    list_display: Any = (
-        "preview",
-        "original_link",
-        recipe,
-        size,
-        "format",
-        file_size,
-        saving,
-        rendering,
-        age,
-        state,
+    list_display: Any = ("preview", "original_link", recipe, measures, file, rendering, age, state)
+    list_display_links: Any = (measures,)
+    list_filter: ClassVar[Any] = (
+        StateFilter,
+        FormatFilter,
+        RecipeFilter,
+        WidthFilter,
+        AgeFilter,
+        SourceFilter,
     )
-    list_display_links: Any = (size,)
-    list_filter: ClassVar[Any] = ("format", "created_at", "original__source")
+    change_list_template = "admin/resizer/change_list.html"
     list_per_page: ClassVar[int] = 50
     list_select_related = ("original",)
     search_fields = ("original__name", "key")
-    search_help_text = _("Search the names of originals, and keys.")
+    search_help_text = _("Names of files, keys, and titles of objects with the picture.")
     show_full_result_count = False
-    actions: Any = ("delete_selected",)
+    actions: Any = ("delete_selected", "make_again")
     fields: ClassVar[Any] = (
         "large_preview",
         "original_link",
         "state",
         "recipe_in_words",
-        size,
-        "format",
-        file_size,
-        saving,
+        measures,
+        file,
         rendering,
         "created_at",
         "used_at",
@@ -159,6 +185,25 @@ class CachedVariantMixin(WrittenByTheApp, Base):
     def has_remove_permission(self, request: HttpRequest) -> bool:
         return removing.may_remove(request)
 
+    def has_make_permission(self, request: HttpRequest) -> bool:
+        # Both: the former file goes.
+        return making.may_make(request) and removing.may_remove(request)
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        cards = overview.cards(self.admin_site.name)
+        context = {"resizer_cards": cards, "title": _("Cached variants"), **(extra_context or {})}
+        return super().changelist_view(request, context)
+
+    def get_search_fields(self, request: HttpRequest) -> Any:
+        return without_accents(super().get_search_fields(request), CachedVariant.objects.db)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[CachedVariant], search_term: str
+    ) -> tuple[QuerySet[CachedVariant], bool]:
+        found, is_doubled = super().get_search_results(request, queryset, search_term)
+        titled = find_titled(request, search_term, self.admin_site, "original__")
+        return (found | queryset.filter(titled) if titled else found), is_doubled
+
     @admin.display(description=_("preview"))
     def preview(self, variant: CachedVariant) -> SafeString:
         link = reverse(
@@ -183,16 +228,16 @@ class CachedVariantMixin(WrittenByTheApp, Base):
 
     @admin.display(description=_("original"), ordering="original__name")
     def original_link(self, variant: CachedVariant) -> SafeString:
-        name = str(variant.original)
+        name = name_of(variant.original)
         # A project may have its own admin site without originals.
         if not self.admin_site.is_registered(Original):
-            return format_html('<span class="resizer-name">{}</span>', name)
+            return name
         url = reverse(
             "admin:resizer_original_change",
             args=[variant.original_id],
             current_app=self.admin_site.name,
         )
-        return format_html('<a class="resizer-name" href="{}">{}</a>', url, name)
+        return format_html('<a href="{}">{}</a>', url, name)
 
     @admin.action(description=_("Remove cached variants"), permissions=["remove"])
     def delete_selected(
@@ -216,6 +261,24 @@ class CachedVariantMixin(WrittenByTheApp, Base):
             question=question,
             total=total,
             selected=selected,
+        )
+
+    @admin.action(description=_("Make again"), permissions=["make"])
+    def make_again(
+        self, request: HttpRequest, queryset: QuerySet[CachedVariant]
+    ) -> HttpResponse | None:
+        if "post" in request.POST:
+            making.tell(self, request, making.make_again(queryset.iterator(chunk_size=100)))
+            return None
+        question = _("Make these variants again? Stale ones are made from the present original.")
+        return removing.confirm(
+            self,
+            request,
+            action="make_again",
+            question=question,
+            total=removing.sum_of(queryset),
+            selected=request.POST.getlist(admin.helpers.ACTION_CHECKBOX_NAME),
+            button=_("Make again"),
         )
 
     def delete_model(self, request: HttpRequest, obj: CachedVariant) -> None:

@@ -35,7 +35,7 @@ def _shape(recipe: Recipe) -> str:
 
 
 def _focus(recipe: Recipe) -> str:
-    across, down = (_side(percent) for percent in recipe.focal)
+    across, down = (side_of(percent) for percent in recipe.focal)
     return {
         (-1, -1): _("focus top left"),
         (0, -1): _("focus top"),
@@ -49,7 +49,8 @@ def _focus(recipe: Recipe) -> str:
     }[across, down]
 
 
-def _side(percent: int) -> int:
+def side_of(percent: int) -> int:
+    """-1 for left or top, 1 for right or bottom, 0 for the middle."""
     return (percent > 50 + NEAR) - (percent < 50 - NEAR)
 
 

@@ -23,6 +23,7 @@ from resizer.keys.variant import parse_key
 from resizer.links.addresses import url_for
 from resizer.maintenance import crew
 from resizer.markup import picture
+from resizer.markup.stored import fields_beside
 from resizer.originals import Freshness
 from resizer.records import rows
 from resizer.storages import publishing
@@ -36,7 +37,8 @@ if TYPE_CHECKING:
 
     from resizer.keys.variant import ParsedKey, Variant
     from resizer.markup.html import Picture
-    from resizer.records.descriptions import Description, Reference
+    from resizer.originals import File
+    from resizer.records.descriptions import Description
 
 #: How many rows of a model are read at a time.
 PAGE = 500
@@ -100,7 +102,7 @@ class Warm:
         self._advance = advance
         self._storage = store.variants_storage()
 
-    def run(self, files: Iterable[FieldFile]) -> None:
+    def run(self, files: Iterable[File]) -> None:
         """Raises StoreFailed if a variant cannot be kept; then run again for the rest."""
         if self._is_dry:
             for one in self._plans(files):
@@ -111,7 +113,7 @@ class Warm:
                 self._note(one, outcome)
         self.report.is_complete = True
 
-    def _plans(self, files: Iterable[FieldFile]) -> Iterator[_Wanted]:
+    def _plans(self, files: Iterable[File]) -> Iterator[_Wanted]:
         """What is to be made. Originals are asked for by several threads, too."""
         for file, plan in crew.work(self._plan, files, self._jobs):
             self.report.originals += 1
@@ -127,13 +129,13 @@ class Warm:
             self.report.present += plan.present
             yield from plan.wanted
 
-    def _plan(self, file: FieldFile) -> _Plan | ResizerError:
+    def _plan(self, file: File) -> _Plan | ResizerError:
         try:
             reference = originals.locate(file)
             description = originals.look_up(reference, Freshness.NOW)
             if description.is_broken:
                 return UndecodableOriginal(f"{reference} is broken")
-            keys = self._keys(reference)
+            keys = self._keys(file)
             missing = self._missing(keys)
         except ResizerError as error:
             return error
@@ -142,9 +144,9 @@ class Warm:
         ]
         return _Plan(wanted, len(keys) - len(missing))
 
-    def _keys(self, reference: Reference) -> list[str]:
+    def _keys(self, file: File) -> list[str]:
         """The keys in the tag's own output, so that exactly these are made."""
-        printed = (picture.build(reference, alt="", **options) for options in self._options)
+        printed = (picture.build(file, alt="", **options) for options in self._options)
         urls = dict.fromkeys(chain.from_iterable(map(_urls, printed)))
         return [url.removeprefix(url_for("")) for url in urls]
 
@@ -210,7 +212,7 @@ def _rows(one: FileField) -> QuerySet[Model]:
     return (
         one.model._default_manager.exclude(**{one.name: ""})
         .exclude(**{one.name: None})
-        .only("pk", one.name)
+        .only("pk", one.name, *fields_beside(one.model, one.name))
     )
 
 

@@ -107,6 +107,11 @@ def _read_point(value: object) -> Point | None:
         return None
 
 
+def fields_beside(model: type[Model], image: str) -> list[str]:
+    """The fields of a model that `read_stored` reads for one of its images. A query has to load them."""
+    return [name for name in _names(model, image) if name]
+
+
 @functools.lru_cache(maxsize=1024)
 def _names(model: type[Model], image: str) -> _Names:
     focal = next((one.attname for one in _points(model) if one.image_name() == image), "")

@@ -69,7 +69,7 @@ def test_site_without_originals_names_them(
 ) -> None:
     settings.ROOT_URLCONF = mount(bare)
     html = admin_client.get("/bare/resizer/cachedvariant/").content.decode()
-    assert '<span class="resizer-name">cat.jpg</span>' in html
+    assert '<span class="resizer-folder"></span> cat.jpg</span></td>' in html
 
 
 def test_app_registers_nothing_without_the_setting(settings: Settings) -> None:

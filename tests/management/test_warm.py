@@ -103,6 +103,16 @@ def test_preset_is_that_of_the_tag(capsys: pytest.CaptureFixture[str], settings:
         warm(capsys, FIELD, "--preset", "cord")
 
 
+def test_crops_keep_the_focal_point_of_their_row(capsys: pytest.CaptureFixture[str]) -> None:
+    photo = add("a.jpg")
+    Photo.objects.filter(pk=photo.pk).update(focal="10,90")
+    photo.refresh_from_db()
+    wanted = printed('{% resized_img photo.image alt="" ratio="1/1" formats="" %}', photo)
+    assert all("fp10-90" in key for key in wanted)
+    warm(capsys, FIELD, "--options", "ratio=1/1 formats=jpeg")
+    assert set(wanted) <= set(kept())
+
+
 def test_dry_run_makes_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     photo = add("a.jpg")
     wanted = printed('{% resized_img photo.image alt="" %}', photo)
