@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from django.conf import settings
 from django.core.handlers.asgi import get_script_prefix
 from django.urls import set_script_prefix, set_urlconf
 
@@ -82,4 +83,4 @@ def _environ(scope: Scope) -> dict[str, str]:
 def _set_prefix(prefix: str) -> None:
     # URLs depend on these. Django sets them for its own requests only, and leaves them to the next one.
     set_script_prefix(prefix or "/")
-    set_urlconf(None)
+    set_urlconf(settings.ROOT_URLCONF)

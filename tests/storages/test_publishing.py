@@ -17,7 +17,7 @@ from django.core.files.storage import FileSystemStorage, InMemoryStorage
 
 from resizer.errors import StoreFailed
 from resizer.formats import AVIF
-from resizer.storages.publishing import note, publish, walk
+from resizer.storages.publishing import fetch, note, publish, walk
 from tests.conftest import files, wait_until
 
 if TYPE_CHECKING:
@@ -192,3 +192,20 @@ def test_second_note_of_two_leaves_no_file(tmp_path: Path) -> None:
     for _ in range(2):
         note(storage, "note", b"ours")
     assert [one.name for one in walk(storage)] == ["note"]
+
+
+def test_file_that_the_system_reads_in_parts_is_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage = FileSystemStorage(tmp_path)
+    publish(storage, "a.avif", b"content", AVIF)
+    read = os.read
+    monkeypatch.setattr(os, "read", lambda descriptor, size: read(descriptor, min(size, 3)))
+    fetched = fetch(storage, "a.avif")
+    assert fetched is not None
+    assert fetched[0] == b"content"
+    # As of a file that is cut off while it is read.
+    monkeypatch.setattr(os, "read", lambda _descriptor, _size: b"")
+    fetched = fetch(storage, "a.avif")
+    assert fetched is not None
+    assert fetched[0] == b""
