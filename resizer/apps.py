@@ -109,17 +109,22 @@ def look_at_files(
         noted[field.name] = name
         if name and has_changed and not raw:
             _check_soon(getattr(instance, field.name), using)
-            if get_settings().WARM_ON_SAVE:
-                # `robust`, because a broker that is down must not stop the project's code.
-                enqueue = partial(_enqueue_warming, field, instance.pk)
-                transaction.on_commit(enqueue, using=using, robust=True)
+            _warm_soon(field, instance.pk, using)
 
 
-def _enqueue_warming(field: ImageField, primary_key: object) -> None:
-    from resizer.tasks import enqueue_warming
-
+def _warm_soon(field: ImageField, primary_key: object, using: str) -> None:
     tags = [{"preset": name} if name else {} for name in get_settings().WARM_ON_SAVE]
-    enqueue_warming(field, [primary_key], tags)
+    if not tags:
+        return
+
+    # No partial: Django 5.2 logs the name of a function that fails.
+    def enqueue() -> None:
+        from resizer.tasks import enqueue_warming
+
+        enqueue_warming(field, [primary_key], tags)
+
+    # `robust`, because a broker that is down must not stop the project's code.
+    transaction.on_commit(enqueue, using=using, robust=True)
 
 
 @functools.cache
