@@ -39,8 +39,12 @@ class ResizerConfig(AppConfig):
     def ready(self) -> None:
         from resizer import checks  # noqa: F401  # registers the system checks
         from resizer.concurrency import afterwards
-        from resizer.contrib import zappa  # noqa: F401  # one more
+        from resizer.contrib import (
+            opentelemetry,
+            zappa,  # noqa: F401  # one more
+        )
 
+        opentelemetry.connect()
         setting_changed.connect(forget_settings, dispatch_uid="resizer.forget_settings")
         request_started.connect(afterwards.begin, dispatch_uid="resizer.begin")
         request_finished.connect(afterwards.end, dispatch_uid="resizer.end")

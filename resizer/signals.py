@@ -12,7 +12,7 @@ from django.dispatch import Signal
 #: variants storage failed).
 variant_rendered = Signal()
 #: A visitor gets a variant, or hears that it is unchanged. `key`, `bytes`, `is_hit` (False if the request waited for a
-#: render).
+#: render), `status` (200, 304, or 302 to the storage).
 variant_served = Signal()
 #: A variant's file was deleted. `key`.
 variant_removed = Signal()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import re
 import secrets
 import shutil
@@ -20,7 +19,6 @@ from http.client import HTTPException
 from itertools import islice
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
-from zlib import compress, crc32
 
 from django.conf import settings as django_settings
 from django.core.cache import caches
@@ -43,6 +41,7 @@ from resizer.formats import FALLBACKS, PNG
 from resizer.keys.variant import Variant, write_key
 from resizer.links.addresses import host, path_for, sign, url_for
 from resizer.maintenance import presence
+from resizer.maintenance.pixel import one_pixel
 from resizer.models import CachedVariant, Original
 from resizer.records import index, rows
 from resizer.sources import get_sources
@@ -134,7 +133,7 @@ def _variants() -> Finding:
             " If they were deleted, run resizer_sync --force."
         )
         return Finding(Mark.BROKEN, part, text)
-    content = _one_pixel()
+    content = one_pixel()
     started_at = time.perf_counter()
     try:
         publishing.publish(storage, key, content, variant.format)
@@ -211,7 +210,7 @@ def _large_variants() -> Iterator[Finding]:
         return
     variant, key = _probe()
     storage = store.variants_storage()
-    content = _one_pixel()
+    content = one_pixel()
     try:
         address = store.address(key)
         if address is None or not address.startswith(("http://", "https://")):
@@ -246,7 +245,7 @@ def _engine() -> Iterator[Finding]:
     formats = dict.fromkeys((*get_settings().FORMATS, *FALLBACKS))
     for target in formats:
         variant = Variant(source="default", name="x", version="00000000", width=1, format=target)
-        file = io.BytesIO(_one_pixel())
+        file = io.BytesIO(one_pixel())
         try:
             next(engine.render(file, engine.read_header(file), [variant]))
         except Exception as error:
@@ -453,21 +452,3 @@ def _signing_key() -> Finding:
         text = "SECRET_KEY signs URLs. If you change it, every variant is made again. Set RESIZER['SIGNING_KEY']."
         return Finding(Mark.ADVICE, "signing key", text)
     return Finding(Mark.FINE, "signing key", "RESIZER['SIGNING_KEY'] is set.")
-
-
-def _one_pixel() -> bytes:
-    """A PNG with one grey pixel of 8 bits (PNG §11.2): signature, header, row, end."""
-
-    def chunk(kind: bytes, body: bytes) -> bytes:
-        checksum = crc32(kind + body).to_bytes(4, "big")
-        return len(body).to_bytes(4, "big") + kind + body + checksum
-
-    size = (1).to_bytes(4, "big") * 2
-    return b"".join(
-        (
-            b"\x89PNG\r\n\x1a\n",
-            chunk(b"IHDR", size + b"\x08\x00\x00\x00\x00"),
-            chunk(b"IDAT", compress(b"\x00" + os.urandom(1))),
-            chunk(b"IEND", b""),
-        )
-    )

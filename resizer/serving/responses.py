@@ -78,7 +78,13 @@ def respond(
     response = _write(request, answer, key, written_as, headers)
     if response is not None:
         tallies.count_served(key, is_hit=not answer.timings)
-        variant_served.send_robust(None, key=key, bytes=answer.length, is_hit=not answer.timings)
+        variant_served.send_robust(
+            None,
+            key=key,
+            bytes=answer.length,
+            is_hit=not answer.timings,
+            status=response.status,
+        )
     return response
 
 
