@@ -36,9 +36,7 @@ class ResizedImageField(serializers.ImageField):
         self._options = {name: kwargs.pop(name) for name in OPTIONS & set(kwargs)}
         picture.check(**self._options)
         self._is_prefetched = False
-        # A serializer copies its fields by calling this again.
         super().__init__(**kwargs)
-        self._kwargs = {**kwargs, **self._options}
 
     def to_representation(self, value: Any) -> dict[str, Any] | None:  # type: ignore[override]
         self._prefetch()

@@ -184,13 +184,14 @@ def _locate(image: Image) -> Reference | None:
         return None
     if parts.scheme not in {"", "http", "https"} or not parts.path.startswith("/"):
         return None
+    path = parts._replace(scheme="", netloc="", fragment="").geturl()
     found = None
     if not parts.netloc or _is_this_site(parts.netloc):
         if parts.path.startswith(mount_path()):
             return None
-        found = find_by_url(parts.path)
+        found = find_by_url(path)
     if found is None and parts.netloc:
-        found = find_by_url(f"//{parts.netloc}{parts.path}")
+        found = find_by_url(f"//{parts.netloc}{path}")
     return None if found is None else Reference(*found)
 
 
@@ -198,8 +199,12 @@ def _is_this_site(host_and_port: str) -> bool:
     if host().partition("//")[2] == host_and_port:
         return True
     domain, _port = split_domain_port(host_and_port)
-    # Every host of the web would be ours.
-    return validate_host(domain, [one for one in django_settings.ALLOWED_HOSTS if one != "*"])
+    allowed = django_settings.ALLOWED_HOSTS
+    if django_settings.DEBUG and not allowed:
+        # As Django itself reads it.
+        allowed = [".localhost", "127.0.0.1", "[::1]"]
+    # With "*", every host of the web would be ours.
+    return validate_host(domain, [one for one in allowed if one != "*"])
 
 
 def _describe(reference: Reference, state: State) -> Description | None:

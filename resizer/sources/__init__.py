@@ -76,7 +76,7 @@ def get_source(alias: str) -> Source:
 
 
 def find_by_url(url: str) -> tuple[str, str] | None:
-    """Find the original of a URL: (alias, name). None if there is none. `url` is a path or "//host/path".
+    """Find the original of a URL: (alias, name). None if there is none. `url` is a path or "//host/path?query".
 
     Security: searches only the sources in the settings. The URL may come from an attacker, and the storages of fields may be
     private.

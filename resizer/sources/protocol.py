@@ -73,7 +73,7 @@ class AddressableSource(Source, Protocol):
     def name_of(self, url: str) -> str | None:
         """The name of the original at a URL. None for a URL of another site or source.
 
-        `url` is a path or "//host/path", without query and fragment.
+        `url` is a path or "//host/path", perhaps with a query, without a fragment.
         """
         ...
 

@@ -168,7 +168,8 @@ class StorageSource:
         # Without MEDIA_URL, every path of the site would be a media file.
         if base in {"", "/"} or not url.startswith(base):
             return None
-        return self.spell(unquote(url.removeprefix(base)))
+        # A query is a signature, or the version of a file for browsers.
+        return self.spell(unquote(url.removeprefix(base).partition("?")[0]))
 
     def _base_url(self) -> str:
         """The URL before all names; empty if there is none."""

@@ -218,6 +218,15 @@ def test_absolute_urls_of_this_site_are_ours(a: str, before: str, *, is_ours: bo
     assert ("<picture>" in resize_html(f'<img src="{before}{a}?v=2#x" alt="">')) == is_ours
 
 
+def test_hosts_of_development_are_ours(a: str, settings: Settings) -> None:
+    html = f'<img src="http://localhost:8000{a}" alt=""><img src="http://a.example{a}" alt="">'
+    settings.ALLOWED_HOSTS = []
+    settings.DEBUG = True
+    assert len(pictures(resize_html(html))) == 1
+    settings.DEBUG = False
+    assert resize_html(html) == html
+
+
 def test_pictures_on_the_host_of_the_settings_are_ours(a: str, settings: Settings) -> None:
     settings.RESIZER = {"HOST": "https://img.example.com:8443"}
     html = resize_html(f'<img src="https://img.example.com:8443{a}" alt="">')

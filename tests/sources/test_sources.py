@@ -626,6 +626,7 @@ def test_storage_knows_a_name_by_its_url() -> None:
     assert isinstance(source, AddressableSource)
     assert source.name_of("/originals/a%20b.jpg") == "a b.jpg"
     assert source.name_of(source.url("photos//é?.jpg")) == "photos/é?.jpg"
+    assert source.name_of("/originals/a.jpg?v=2") == "a.jpg"
     assert source.name_of("/elsewhere/a.jpg") is None
 
 
@@ -643,3 +644,28 @@ def test_bucket_knows_a_name_by_its_url(*, querystring_auth: bool) -> None:
 
 def test_storage_without_urls_knows_no_name() -> None:
     assert StorageSource(Storage()).name_of("/media/a.jpg") is None
+
+
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ("//bucket.example.com/pictures/2026/a%20b.jpg", "2026/a b.jpg"),
+        # Another picture, perhaps.
+        ("//bucket.example.com/pictures/a.jpg?w=100", None),
+        ("//bucket.example.com/other/a.jpg", None),
+        ("//cdn.example.com/photos/cat.jpg", "https:/cdn.example.com/photos/cat.jpg"),
+        ("//old.example.com/cat.jpg?v=1", "http:/old.example.com/cat.jpg?v=1"),
+        ("//cdn.example.com/photos/../cat.jpg", None),
+        ("//cdn.example.com/private/cat.jpg", None),
+        ("/photos/cat.jpg", None),
+    ],
+)
+def test_web_knows_a_name_by_its_url(url: str, name: str | None) -> None:
+    source = HttpSource(
+        "https://bucket.example.com/pictures/",
+        allowed_urls=["https://cdn.example.com/photos/*", "http://old.example.com/*?v=*"],
+    )
+    found = source.name_of(url)
+    assert found == name
+    if found is not None:
+        assert source.url(found).partition(":")[2] == url

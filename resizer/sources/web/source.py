@@ -7,6 +7,7 @@ from contextlib import closing, contextmanager
 from functools import cached_property
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, NamedTuple, cast
+from urllib.parse import unquote
 
 from resizer.conf import get_settings
 from resizer.errors import OriginalNotFound, TooManyBytes
@@ -144,6 +145,21 @@ class HttpSource:
     def url(self, name: str) -> str:
         return str(self._find(name))
 
+    def name_of(self, url: str) -> str | None:
+        if not url.startswith("//"):
+            return None
+        for scheme in ("https", "http"):
+            try:
+                found = parse(f"{scheme}:{url}")
+            except ValueError:
+                return None
+            base = self._base
+            if base is not None and self._is_below_base(found) and found.query is None:
+                return unquote(found.path.removeprefix(base.path))
+            if any(one.matches(found) for one in self._allowed):
+                return found.name
+        return None
+
     @cached_property
     def _fetcher(self) -> Fetcher:
         # Imported here, because importing requests takes 0.1 s.
@@ -174,10 +190,11 @@ class HttpSource:
         return parse(_ABSOLUTE.sub(r"\1://", name, count=1))
 
     def _may_get(self, url: URL) -> bool:
+        return self._is_below_base(url) or any(one.matches(url) for one in self._allowed)
+
+    def _is_below_base(self, url: URL) -> bool:
         base = self._base
-        if base is not None and url[:3] == base[:3] and url.path.startswith(base.path):
-            return True
-        return any(one.matches(url) for one in self._allowed)
+        return base is not None and url[:3] == base[:3] and url.path.startswith(base.path)
 
 
 class _Fetching:
