@@ -105,6 +105,26 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         yield site
 
 
+def test_host_of_pictures_answers_nothing_else(site: Site, tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "guide.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```nginx\n(.*?)```", page, re.DOTALL)
+    port = free_port()
+    # As the only server it answers whatever the request calls it.
+    http = block.replace("server_name", f"listen 127.0.0.1:{port}; server_name").replace(
+        "http://127.0.0.1:8000", site.address
+    )
+    host = f"http://127.0.0.1:{port}"
+    with nginx(tmp_path / "host", host, http):
+        headers = {"Host": "img.example.com", "Accept": "image/avif"}
+        picture = ask(f"{host}/img/320/{quote(PHOTO)}", headers=headers)
+        assert (picture.status, picture.headers["Content-Type"]) == (200, "image/avif")
+        assert picture.headers["Content-Location"].startswith("/img/")
+        redirect = ask(f"{host}/img/321/{quote(PHOTO)}", headers=headers)
+        assert redirect.status == 302
+        assert redirect.headers["Location"].startswith("/img/480/")
+        assert ask(f"{host}/admin/", headers=headers).status == 404
+
+
 def put_bucket_first(configuration: str) -> str:
     """The shipped file with the `location` that docs/nginx.md has for buckets in the place of the first."""
     page = (ROOT / "docs" / "nginx.md").read_text(encoding="utf-8")

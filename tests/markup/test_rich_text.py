@@ -17,6 +17,7 @@ from resizer.markup import rich_text
 from resizer.markup.rich_text import resize_html
 from tests.conftest import save
 from tests.costs import counted
+from tests.hostile_server import hostile_server
 from tests.pictures import photograph
 
 if TYPE_CHECKING:
@@ -216,6 +217,20 @@ def test_static_picture_is_known_by_its_url(settings: Settings, tmp_path: Path) 
 )
 def test_absolute_urls_of_this_site_are_ours(a: str, before: str, *, is_ours: bool) -> None:
     assert ("<picture>" in resize_html(f'<img src="{before}{a}?v=2#x" alt="">')) == is_ours
+
+
+def test_pictures_of_a_configured_web_server_are_ours(
+    a: str, settings: Settings, tmp_path: Path
+) -> None:
+    with hostile_server() as server:
+        server.serve_directory(tmp_path / "originals")
+        options = {"base_url": f"{server.url}originals/", "networks": ["127.0.0.1"]}
+        web = {"BACKEND": "resizer.sources.HttpSource", "OPTIONS": options}
+        settings.RESIZER = {"SOURCES": {"web": web}}
+        html = f'<img src="{server.url}originals/a.jpg" alt="">'
+        made = resize_html(html + html.replace("a.jpg", "a.jpg?w=100"))
+    assert made.count("<picture>") == 1
+    assert "/img/_web/a.jpg/" in made
 
 
 def test_hosts_of_development_are_ours(a: str, settings: Settings) -> None:
