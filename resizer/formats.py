@@ -37,7 +37,7 @@ class Format:
     content_type: str
     #: Regular expression for a file's first bytes (WHATWG MIME Sniffing §6.1; AV1 Image File Format §6; ISO/IEC 23008-12 §B.4).
     magic: bytes
-    #: What the format's `codecs` parameter says in a MIME type. Empty: it has none.
+    #: The `codecs` parameter of its MIME type. Browsers ignore it for images. Empty: variants never have this format.
     codecs: str = ""
     #: The longest side the format or its encoders allow, px.
     max_side: int
@@ -123,6 +123,7 @@ JPEG = Format(
     name="jpeg",
     extension="jpg",
     content_type="image/jpeg",
+    codecs="jpeg",
     magic=rb"\xff\xd8\xff",
     max_side=65_500,
     decoded_bytes=6.3,
@@ -139,6 +140,7 @@ PNG = Format(
     name="png",
     extension="png",
     content_type="image/png",
+    codecs="png",
     magic=rb"\x89PNG\r\n\x1a\n",
     max_side=65_535,
     decoded_bytes=8.2,
@@ -167,6 +169,7 @@ WEBP = Format(
     name="webp",
     extension="webp",
     content_type="image/webp",
+    codecs="vp8",
     magic=rb"RIFF.{4}WEBPVP",
     max_side=16_383,
     decoded_bytes=19,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ import django
 import pytest
 
 from tests.chromium import open_browser
-from tests.pictures import photograph
+from tests.pictures import draw, encode, photograph
 from tests.servers import ROOT, django_server, manage
 
 if TYPE_CHECKING:
@@ -213,3 +214,21 @@ def test_script_of_the_guide_sets_sizes_in_browsers_without_auto(
             page.evaluate("document.body.append(document.createElement('p'))")
             found = page.evaluate("[...document.querySelectorAll('[sizes]')].map(one => one.sizes)")
         assert set(found) == sizes
+
+
+def test_type_with_a_codec_is_read_as_without(browser: Browser) -> None:
+    """Firefox 153 reads all four too."""
+    formats = {"AVIF": "image/avif;codecs=av01", "WEBP": "image/webp;codecs=vp8"}
+    formats |= {"PNG": "image/png;codecs=png", "JPEG": "image/jpeg;codecs=jpeg"}
+    data = {
+        type_: f"data:{type_.partition(';')[0]};base64,{base64.b64encode(encode(draw((8, 6)), name)).decode()}"
+        for name, type_ in formats.items()
+    }
+    with visit(browser) as page:
+        page.set_content(
+            "".join(
+                f'<picture><source type="{type_}" srcset="{url}"><img src="data:,"></picture>'
+                for type_, url in data.items()
+            )
+        )
+        page.wait_for_function("[...document.images].every(image => image.naturalWidth == 8)")

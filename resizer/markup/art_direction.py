@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from django import template
 
+from resizer.formats import BY_EXTENSION
 from resizer.markup import picture
 from resizer.markup.html import Candidates, Picture
 from resizer.markup.nodes import place_of
@@ -48,7 +49,7 @@ class Source(NamedTuple):
             return []
         # Of an `img` that loads at once, `auto` is not valid.
         sizes = one.sizes if is_lazy else one.sizes.removeprefix(_AUTO)
-        every = [*one.candidates, Candidates("", one.srcset or one.url)]
+        every = [*one.candidates, Candidates(_type_of(one.url), one.srcset or one.url)]
         return [
             each._replace(
                 media=_both(self.media, each.media),
@@ -87,6 +88,12 @@ def _both(media: str, other: str) -> str:
     if not other:
         return media
     return ", ".join(f"{one.strip()} and {other}" for one in media.split(","))
+
+
+def _type_of(url: str) -> str:
+    """The MIME type of a variant. Empty for an original as it is."""
+    row = BY_EXTENSION.get(url.rpartition(".")[2])
+    return row.content_type if row else ""
 
 
 class PictureNode(template.Node):

@@ -36,7 +36,8 @@ _BREAKING = str.maketrans({'"': "&quot;", "'": "&#x27;", "<": "&lt;", ">": "&gt;
 
 
 #: The preload scanner of WebKit up to 2.50 (Safari 26) does not see that an `img` in a `picture` is lazy, and loads each
-#: picture twice. It skips a type with a parameter, and the parser does not. To be dropped in 2028.
+#: picture twice. It skips a type with a parameter, and the parser does not. Chromium and Firefox read such a type as well.
+#: To be dropped in 2028.
 _LAZY_TYPES = {
     row.content_type: f"{row.content_type};codecs={row.codecs}" for row in FORMATS if row.codecs
 }

@@ -58,7 +58,7 @@ def test_source_comes_before_the_picture_with_its_own_box() -> None:
         assert one["sizes"].startswith("auto, ")
     assert modern["type"].startswith("image/avif")
     # Whoever knows no modern format gets the crop, too.
-    assert "type" not in fallback
+    assert fallback["type"] == "image/jpeg;codecs=jpeg"
     assert ".jpg 800w" in fallback["srcset"]
     assert "media" not in own
     assert "width" not in own

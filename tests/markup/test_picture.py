@@ -675,7 +675,7 @@ def test_moving_picture_moves_in_webp_and_stands_still_elsewhere(formats: str | 
     assert candidates(moving.srcset)[-1] == "1000.webp 1000w"
     assert recipes(moving.srcset) == {"animated"}
     assert recipes(still.srcset) == recipes(made.srcset) == recipes(made.url) == {""}
-    assert '<source type="image/png" srcset="' in str(made)
+    assert '<source type="image/png;codecs=png" srcset="' in str(made)
     assert ' media="(prefers-reduced-motion: reduce)">' in str(made)
 
 
