@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from django.conf import settings as django_settings
+from django.utils.safestring import mark_safe
 from jinja2 import Environment, Undefined, nodes, pass_context
 from jinja2.ext import Extension
 
@@ -23,7 +24,7 @@ from resizer.markup.mistakes import tell_once
 from resizer.markup.origin import with_request
 from resizer.markup.rich_text import filter_html, resize_html
 from resizer.markup.stored import STORED_IF_ANY
-from resizer.markup.stylesheet import print_css
+from resizer.markup.stylesheet import print_css, reminder
 from resizer.markup.vocabulary import RESIZED_IMG, RESIZED_SOURCE, TAGS
 
 if TYPE_CHECKING:
@@ -87,7 +88,14 @@ class ResizerExtension(Extension):
         if parser.stream.skip_if("name:as"):
             target = parser.parse_assign_target(name_only=True)
             return nodes.Assign(target, call, lineno=token.lineno)
-        return nodes.Output([call], lineno=token.lineno)
+        printed = self.call_method("_print", [nodes.ContextReference(), call])
+        return nodes.Output([printed], lineno=token.lineno)
+
+    def _print(self, context: Context, result: Any) -> Any:
+        """A picture with the reminder of the style sheet, if the page needs it."""
+        if not isinstance(result, Picture) or not result:
+            return result
+        return mark_safe(result.__html__() + reminder(cast("DjangoContext", context)))
 
     def _parse_picture(self, parser: Parser, lineno: int) -> list[nodes.Node]:
         """Read the block of `resized_picture`. Raises TemplateSyntaxError."""

@@ -104,6 +104,20 @@ def test_style_sheet_is_printed() -> None:
     assert "<style>" in render("{% resized_css inline=True %}")
 
 
+def test_page_without_the_style_sheet_is_told_so_in_development(
+    photo: Photo, settings: Settings
+) -> None:
+    settings.DEBUG = True
+    tag = "{% resized_img photo.image alt='' %}"
+
+    def page(text: str) -> str:
+        request = RequestFactory().get("/", headers={"Sec-Fetch-Dest": "document"})
+        return render(text, photo=photo, request=request)
+
+    assert page(tag * 2).count("<script>") == 1
+    assert "<script>" not in page("{% resized_css %}" + tag)
+
+
 def test_filter_makes_pictures_in_html(photo: Photo) -> None:
     body = f'<p><img src="{photo.image.url}" alt=""></p>'
     html = render("{{ body|resized_html(width=600) }}", body=body)
