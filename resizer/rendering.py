@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from resizer import originals
 from resizer.concurrency import afterwards, batches
 from resizer.concurrency.admission import admit
-from resizer.concurrency.waiting import release_connections
+from resizer.concurrency.waiting import Deadline, release_connections
 from resizer.conf import get_settings
 from resizer.engines import get_engine
 from resizer.engines.containers.jpeg import find_cut
@@ -29,9 +29,9 @@ from resizer.errors import (
     TooMuchWork,
     UndecodableOriginal,
 )
-from resizer.formats import WEBP
+from resizer.formats import PNG, WEBP
 from resizer.keys import geometry
-from resizer.keys.variant import write_recipe
+from resizer.keys.variant import Recipe, write_recipe
 from resizer.records import cache
 from resizer.sources import get_source
 
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from resizer.concurrency.batches import Batch
-    from resizer.concurrency.waiting import Deadline
     from resizer.engines import Header, Rendered
     from resizer.engines.sketching import Sketch
     from resizer.keys.variant import Variant
@@ -103,6 +102,30 @@ def refuse(description: Description, variant: Variant) -> None:
             f"{description.reference} is broken, and its frames are not known"
         )
     _refuse_too_large(description, variant)
+
+
+def look(description: Description) -> None:
+    """Find the colour, the blur and the focal point of an original, also if all its variants exist already.
+
+    Otherwise they come with its next variant.
+    """
+    if not originals.lacks_sketch(description):
+        return
+    deadline = Deadline(get_settings().LOCK_SECONDS)
+    engine = get_engine()
+    variant = description.variant(Recipe(), 1, PNG)
+    try:
+        with _read(description) as original:
+            wanted = views(original.header, variant, with_blur=engine.can_write(WEBP))
+            with (
+                admit(lambda: estimate_together(original.header, wanted), deadline),
+                closing(engine.render(original.file, original.header, wanted)) as rendering,
+            ):
+                seen = sketch(*(one.content for one in rendering))
+    except ResizerError as error:
+        logger.info("%.1000r has no sketch: %.500r", description.reference, error)
+        return
+    originals.note_sketch(description, seen)
 
 
 def _failures(variant: Variant) -> dict[str, type[ResizerError]]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from resizer import originals, store
+from resizer import originals, rendering, store
 from resizer.errors import (
     Busy,
     OriginalChanged,
@@ -135,6 +135,8 @@ class Warm:
             description = originals.look_up(reference, Freshness.NOW)
             if description.is_broken:
                 return UndecodableOriginal(f"{reference} is broken")
+            if not self._is_dry:
+                rendering.look(description)
             keys = self._keys(file)
             missing = self._missing(keys)
         except ResizerError as error:

@@ -16,7 +16,7 @@ from django.test import override_settings
 from freezegun import freeze_time
 
 from config.gallery.models import Photo
-from resizer import store
+from resizer import originals, rendering, store
 from resizer.errors import Busy
 from resizer.maintenance import warming
 from resizer.models import CachedVariant, Original
@@ -111,6 +111,50 @@ def test_crops_keep_the_focal_point_of_their_row(capsys: pytest.CaptureFixture[s
     assert all("fp10-90" in key for key in wanted)
     warm(capsys, FIELD, "--options", "ratio=1/1 formats=jpeg")
     assert set(wanted) <= set(kept())
+
+
+def test_originals_whose_variants_exist_are_looked_at(capsys: pytest.CaptureFixture[str]) -> None:
+    add("a.jpg")
+    warm(capsys, FIELD)
+    Original.objects.update(auto_focal_x=None, placeholder_color="", placeholder_blur="")
+    caches["default"].clear()
+    files = kept()
+    warm(capsys, FIELD, "--dry-run")
+    assert Original.objects.get().placeholder_color == ""
+    warm(capsys, FIELD)
+    row = Original.objects.get()
+    assert row.placeholder_color
+    assert row.placeholder_blur
+    assert row.auto_focal_x is not None
+    assert kept() == files
+    # Once is enough.
+    Original.objects.update(auto_focal_x=11)
+    caches["default"].clear()
+    warm(capsys, FIELD)
+    assert Original.objects.get().auto_focal_x == 11
+
+
+def test_automatic_point_is_found_before_crops_are_made(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    photo = add("a.jpg")
+    warm(capsys, FIELD, "--options", "ratio=1/1 formats=jpeg focal=auto")
+    tag = '{% resized_img photo.image alt="" ratio="1/1" formats="" focal="auto" %}'
+    wanted = printed(tag, photo)
+    row = Original.objects.get()
+    assert all(f"fp{row.auto_focal_x}-{row.auto_focal_y}" in key for key in wanted)
+    assert set(wanted) <= set(kept())
+
+
+def test_original_that_cannot_be_looked_at_is_no_failure(
+    capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    photo = add("a.jpg")
+    description = originals.look_up(photo.image)
+    storages["default"].delete(description.reference.name)
+    with caplog.at_level("INFO", "resizer.rendering"):
+        rendering.look(description)
+    assert "has no sketch: OriginalNotFound" in caplog.text
 
 
 def test_dry_run_makes_nothing(capsys: pytest.CaptureFixture[str]) -> None:
