@@ -27,7 +27,7 @@ TELL_SECONDS = 30
 #: Every command ends like this.
 STATUSES = (
     "Exit status: 0 if all went well; 1 if something failed, and a line says what; 2 for wrong arguments;"
-    " 130 after Ctrl-C; 141 if a pipe was closed."
+    " 130 after Ctrl-C; 141 if a pipe was closed; 143 after SIGTERM."
 )
 
 _UNITS = {"h": 3600, "d": 86_400, "w": 604_800}  # seconds

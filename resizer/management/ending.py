@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, cast
 
@@ -15,13 +17,18 @@ if TYPE_CHECKING:
 
     from django.core.management.base import BaseCommand
 
-#: Exit statuses that shells report for a process ended by SIGINT or SIGPIPE.
+#: Exit statuses that shells report for a process ended by SIGINT, SIGPIPE or SIGTERM.
 INTERRUPTED = 130
 UNREAD = 141
+TERMINATED = 143
 
 
 class _Unwritten(Exception):
     """The output cannot be written. `__cause__` is the OSError. Other OSErrors come from the command's own work."""
+
+
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM, as from systemd or a container that stops. Commands end as after Ctrl-C."""
 
 
 class _Output(OutputWrapper):
@@ -53,14 +60,35 @@ def _written() -> Iterator[None]:
 
 
 @contextmanager
+def _terminable() -> Iterator[None]:
+    """Raise _Terminated at SIGTERM. A second SIGTERM ends the process at once."""
+    if threading.current_thread() is not threading.main_thread():
+        # Signals come to the main thread only.
+        yield
+        return
+
+    def end(*_: object) -> None:
+        signal.signal(signal.SIGTERM, former)
+        raise _Terminated
+
+    former = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, former)
+
+
+@contextmanager
 def told_end(command: BaseCommand) -> Iterator[None]:
     """Run a command's work with a proper end.
 
     Exits with UNREAD if the reader of a pipe, such as `head`, has closed it. Raises CommandError with one sentence
-    for any other output that cannot be written, and CommandError with INTERRUPTED after Ctrl-C.
+    for any other output that cannot be written, and CommandError with INTERRUPTED after Ctrl-C, or TERMINATED after
+    SIGTERM.
     """
     given = command.stdout
     with ExitStack() as stack:
+        stack.enter_context(_terminable())
         # If the descriptor was closed from the start, Python has no stdout.
         is_closed = given._out is None
         out = stack.enter_context(open(os.devnull, "w")) if is_closed else given
@@ -77,6 +105,8 @@ def told_end(command: BaseCommand) -> Iterator[None]:
             if isinstance(error.__cause__, BrokenPipeError):
                 sys.exit(UNREAD)
             raise CommandError(f"The output cannot be written: {error.__cause__}.") from error
+        except _Terminated:
+            raise CommandError("Terminated.", returncode=TERMINATED) from None
         except KeyboardInterrupt:
             raise CommandError("Interrupted.", returncode=INTERRUPTED) from None
         finally:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -941,6 +942,38 @@ def test_interruption_says_what_was_done(make: Any, monkeypatch: pytest.MonkeyPa
     # Of the file that was deleted last the row is gone, too.
     assert kept() == rows()
     assert len(rows()) == 1
+
+
+class Stopping(io.StringIO):
+    """As if systemd stopped the command at the second line."""
+
+    def write(self, text: str) -> int:
+        if self.getvalue().count("\n") == 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return super().write(text)
+
+
+def test_end_of_the_machine_is_an_interruption(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(purging, "BATCH", 1)
+    save("a.jpg")
+    for width in (320, 480, 640):
+        make("a.jpg", width)
+    before = signal.getsignal(signal.SIGTERM)
+    out = Stopping()
+    with pytest.raises(CommandError, match=r"^Terminated\.$") as raised:
+        call_command("resizer_purge", "--all", "--yes", verbosity=2, stdout=out)
+    assert raised.value.returncode == 143
+    assert "\nRemoved 1 cached variant: " in out.getvalue()
+    assert kept() == rows()
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_commands_run_in_any_thread() -> None:
+    out = io.StringIO()
+    with ThreadPoolExecutor(1) as pool:
+        done = pool.submit(call_command, "resizer_explain", "/img/640/a.jpg", stdout=out)
+        with pytest.raises(CommandError, match="404"):
+            done.result()
 
 
 FILL = """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import signal
 import struct
 import subprocess
 import sys
@@ -83,6 +84,46 @@ def test_terminal_is_asked_before_variants_go(filled: Project) -> None:
     status, shown = on_terminal(filled, "yes\n", "resizer_purge", "--all")
     assert (status, filled.stored()) == (0, [])
     assert f"Removed {len(stored)} cached variants" in shown
+
+
+MANY = """
+from django.core.files.base import ContentFile
+from django.core.files.storage import storages
+for number in range(3000):
+    storages["resizer"].save(f"{number}.jpg/00000000-aaaaaaaaaaaaaa/320.jpg", ContentFile(b"stale"))
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "status", "told"),
+    [(signal.SIGINT, 130, "Interrupted."), (signal.SIGTERM, 143, "Terminated.")],
+)
+def test_command_that_is_stopped_says_what_it_has_done(
+    filled: Project, number: signal.Signals, status: int, told: str
+) -> None:
+    manage(ROOT, filled.environment, "shell", "-v", "0", "-c", MANY)
+    before = len(filled.stored())
+    process = subprocess.Popen(
+        [sys.executable, "manage.py", "resizer_purge", "--all", "--yes", "-v", "2"],
+        cwd=ROOT,
+        env=os.environ | filled.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    first = process.stdout.readline()
+    process.send_signal(number)
+    out, errors = process.communicate()
+    assert (process.returncode, errors.strip()) == (status, f"CommandError: {told}")
+    last = (first + out).splitlines()[-1]
+    removed = before - len(filled.stored())
+    assert 0 < removed < before
+    # The files of the batch at hand may be gone already.
+    assert last.startswith("Removed ")
+    assert int(last.split()[1]) <= removed
+    assert "Removed" in manage(ROOT, filled.environment, "resizer_purge", "--all", "--yes")
+    assert filled.stored() == []
 
 
 def test_terminal_shows_a_bar(filled: Project) -> None:

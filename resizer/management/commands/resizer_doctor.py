@@ -22,7 +22,7 @@ class Command(ResizerCommand):
         " Each line begins with ✓ (works), ! (good to know) or ✗ (broken), and says what to do."
         " Works without a database."
         " Exit status: 0 if nothing is broken; 1 if something is broken or the output cannot be written;"
-        " 2 for wrong arguments; 130 after Ctrl-C; 141 if a pipe was closed."
+        " 2 for wrong arguments; 130 after Ctrl-C; 141 if a pipe was closed; 143 after SIGTERM."
     )
     # The command runs the app's checks itself and reports their findings. Django would stop at the first error.
     requires_system_checks = ()

@@ -20,7 +20,7 @@ class Command(ResizerCommand):
         "Explains a picture's URL: its source, original, recipe and signature, whether its file and its row exist, and"
         " what a visitor gets, and why. It asks the source, and changes no file."
         " Exit status: 0 if a visitor gets a picture; 1 if not; 2 for wrong arguments; 130 after Ctrl-C; 141 if a pipe"
-        " was closed."
+        " was closed; 143 after SIGTERM."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:

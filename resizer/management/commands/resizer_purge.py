@@ -40,7 +40,7 @@ class Command(ResizerCommand):
         " The command deletes while it looks. If it is stopped or killed, run it again for the rest."
         " Exit status: 0 if all went well, also at the end of --for; 1 if a storage or the database failed,"
         " a source could not tell, or the output cannot be written; 2 for wrong arguments; 130 after Ctrl-C; 141 if a"
-        " pipe was closed."
+        " pipe was closed; 143 after SIGTERM."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
