@@ -19,6 +19,7 @@ from jinja2.ext import Extension
 
 from resizer.markup.art_direction import PICTURE, Source, direct
 from resizer.markup.background import Background
+from resizer.markup.devtools import print_devtools
 from resizer.markup.html import NOTHING, Picture, with_nonce
 from resizer.markup.mistakes import tell_once
 from resizer.markup.origin import with_request
@@ -39,17 +40,20 @@ if TYPE_CHECKING:
 
 SOURCE = RESIZED_SOURCE.name
 _TAGS = {**TAGS, SOURCE: RESIZED_SOURCE}
+#: Without an original.
+_OF_PAGE = ("resized_css", "resized_devtools")
 #: Between the words of an attribute's name, such as `data-id` and `x-on:click.once`.
 _JOINTS = {"sub": "-", "colon": ":", "dot": "."}
 
 
 class ResizerExtension(Extension):
-    tags = {"resized_css", PICTURE, *_TAGS}
+    tags = {*_OF_PAGE, PICTURE, *_TAGS}
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
         environment.globals.update(
             resized_css=_resized_css,
+            resized_devtools=_resized_devtools,
             resized_picture=_resized_picture,
             resized_source=_resized_source,
         )
@@ -62,11 +66,11 @@ class ResizerExtension(Extension):
         token = next(parser.stream)
         if token.value == PICTURE:
             return self._parse_picture(parser, token.lineno)
-        if token.value == "resized_css":
+        if token.value in _OF_PAGE:
             values = _read_values(parser, token.value)
             arguments = [nodes.Keyword(name, value) for name, value in values.items()]
-            css = nodes.Call(nodes.Name("resized_css", "load"), [], arguments, None, None)
-            return nodes.Output([css], lineno=token.lineno)
+            output = nodes.Call(nodes.Name(token.value, "load"), [], arguments, None, None)
+            return nodes.Output([output], lineno=token.lineno)
         tag = _TAGS[token.value]
         if parser.stream.current.type == "block_end":
             parser.fail(f"{tag.name} has no original. Write it first: {tag.name} photo.image …")
@@ -240,6 +244,11 @@ def _literals(values: Mapping[str, nodes.Expr], context: nodes.EvalContext) -> d
 @pass_context
 def _resized_css(context: Context, *, inline: bool = False) -> SafeString:
     return print_css(cast("DjangoContext", context), inline=inline)
+
+
+@pass_context
+def _resized_devtools(context: Context) -> SafeString:
+    return print_devtools(cast("DjangoContext", context))
 
 
 def _function(tag: Tag) -> Callable[..., Any]:

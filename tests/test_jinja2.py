@@ -118,6 +118,13 @@ def test_page_without_the_style_sheet_is_told_so_in_development(
     assert "<script>" not in page("{% resized_css %}" + tag)
 
 
+def test_devtools_are_printed(settings: Settings) -> None:
+    settings.DEBUG = True
+    script = in_django("{% resized_devtools %}")
+    assert render("{% resized_devtools %}") == render("{{ resized_devtools() }}") == script
+    assert script.startswith('<script src="/static/resizer/devtools.js"')
+
+
 def test_filter_makes_pictures_in_html(photo: Photo) -> None:
     body = f'<p><img src="{photo.image.url}" alt=""></p>'
     html = render("{{ body|resized_html(width=600) }}", body=body)

@@ -57,6 +57,8 @@ def test_wheel_holds_the_app_and_nothing_else(wheel: Path) -> None:
     for needed in (
         "resizer/py.typed",
         "resizer/migrations/0001_initial.py",
+        "resizer/static/resizer/devtools.css",
+        "resizer/static/resizer/devtools.js",
         "resizer/static/resizer/resizer.css",
         "resizer/templatetags/resizer.py",
     ):

@@ -18,6 +18,7 @@ SLOW = (
     "load/",
     "test_balanced.py",
     "test_browser.py",
+    "test_browser_devtools.py",
     "test_browser_pieces.py",
     "test_databases.py",
     "test_faults.py",

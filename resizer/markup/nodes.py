@@ -9,6 +9,7 @@ from django import template
 from django.utils.safestring import SafeString
 
 from resizer.markup.background import Background
+from resizer.markup.devtools import print_devtools
 from resizer.markup.html import Picture, escape, with_nonce
 from resizer.markup.mistakes import mistaken_word
 from resizer.markup.origin import with_request
@@ -110,6 +111,21 @@ class CssNode(template.Node):
 
     def render(self, context: Context) -> str:
         return print_css(context, inline=self.inline)
+
+
+class DevtoolsNode(template.Node):
+    """Prints the tools for a page in development."""
+
+    def render(self, context: Context) -> str:
+        return print_devtools(context)
+
+
+def parse_devtools(token: Token) -> DevtoolsNode:
+    """Read `{% resized_devtools %}`. Raises TemplateSyntaxError."""
+    tag, *bits = token.split_contents()
+    if bits:
+        raise template.TemplateSyntaxError(f"{tag} cannot read {' '.join(bits)!r}. Write {tag}.")
+    return DevtoolsNode()
 
 
 def parse_css(token: Token) -> CssNode:

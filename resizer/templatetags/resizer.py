@@ -1,6 +1,7 @@
 """`{% load resizer %}`: the tags, and the filters `resized` and `resized_html`.
 
 {% resized_css %}
+{% resized_devtools %}
 {% resized_img photo.image alt="A cat" width=600 class="card" data-id=photo.pk %}
 {% resized_img photo.image alt="A cat" as cat %} {{ cat.url }} {{ cat.width }}
 {% resized_picture %}
@@ -50,6 +51,12 @@ def resized_css(parser: Parser, token: Token) -> nodes.CssNode:
     Raises TemplateSyntaxError for anything else.
     """
     return nodes.parse_css(token)
+
+
+@register.tag
+def resized_devtools(parser: Parser, token: Token) -> nodes.DevtoolsNode:
+    """Print a script that shows what each picture has loaded. Nothing without DEBUG. Raises TemplateSyntaxError for options."""
+    return nodes.parse_devtools(token)
 
 
 @register.tag
