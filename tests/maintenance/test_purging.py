@@ -947,10 +947,15 @@ def test_interruption_says_what_was_done(make: Any, monkeypatch: pytest.MonkeyPa
 class Stopping(io.StringIO):
     """As if systemd stopped the command at the second line."""
 
+    is_stopped = False
+
     def write(self, text: str) -> int:
-        if self.getvalue().count("\n") == 1:
+        written = super().write(text)
+        # Once: a second signal ends the process.
+        if not self.is_stopped and self.getvalue().count("\n") == 2:
+            self.is_stopped = True
             os.kill(os.getpid(), signal.SIGTERM)
-        return super().write(text)
+        return written
 
 
 def test_end_of_the_machine_is_an_interruption(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
