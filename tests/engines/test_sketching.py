@@ -23,7 +23,7 @@ from resizer.keys.variant import Variant
 from resizer.markup import picture
 from resizer.models import Original
 from resizer.records import index
-from resizer.records.descriptions import Reference
+from resizer.records.descriptions import Reference, cache_key
 from tests.calls import recorded
 from tests.conftest import CountingEngine, save
 from tests.pictures import encode, photograph
@@ -191,6 +191,16 @@ def test_sketch_of_a_former_file_is_not_kept(client: Client) -> None:
     assert not index.record_sketch(description, sketch(png(Image.new("RGB", (8, 8)))))
     originals.note_sketch(description, sketch(png(Image.new("RGB", (8, 8)))))
     assert Original.objects.get().placeholder_color == ""
+
+
+@pytest.mark.django_db
+def test_sketch_of_an_original_in_doubt_does_not_make_it_certain(client: Client) -> None:
+    save("a.jpg", photograph((900, 600)))
+    description = originals.look_up(REFERENCE)
+    originals.forget(REFERENCE)
+    originals.note_sketch(description, sketch(GOOD))
+    assert Original.objects.get().placeholder_color == "#102030"
+    assert caches["default"].get(cache_key(REFERENCE)) is None
 
 
 @pytest.mark.django_db(transaction=True)
