@@ -20,6 +20,7 @@ from resizer.markup import picture
 from resizer.markup.html import Candidates, Picture
 from resizer.markup.nodes import place_of
 from resizer.markup.options import is_nothing
+from resizer.markup.stylesheet import reminder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -111,7 +112,7 @@ class PictureNode(template.Node):
         image = next((one for one in parts if isinstance(one, Picture)), Picture(url=""))
         made = direct(image, sources)
         if self.variable is None:
-            return made.__html__()
+            return made.__html__() + reminder(context) if made else ""
         context[self.variable] = made
         return ""
 
