@@ -7,6 +7,7 @@ client. Under them, nothing is done later.
 from __future__ import annotations
 
 import functools
+import logging
 import math
 import sys
 import threading
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from resizer.concurrency.semaphores import Release
+
+logger = logging.getLogger(__name__)
 
 #: The most megabytes of one process that wait in memory for the end of a response.
 MOST_MEGABYTES = 64
@@ -56,6 +59,9 @@ class _Task:
         self._timer.cancel()
         try:
             self._work()
+        except Exception:
+            # The visitor has the response. A server would only close the connection.
+            logger.exception("Work after a response failed")
         finally:
             self._release()
 

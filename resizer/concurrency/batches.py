@@ -8,8 +8,10 @@ from __future__ import annotations
 import threading
 from concurrent.futures import Future
 from contextlib import closing
+from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from resizer.concurrency import afterwards
 from resizer.concurrency.waiting import release_connections
 from resizer.errors import Busy
 
@@ -56,6 +58,11 @@ class Batch(Generic[Wanted, Result]):
     def future(self, one: Wanted) -> Future[Result]:
         return self._futures[one]
 
+    @property
+    def is_done(self) -> bool:
+        """Whether all variants have their result."""
+        return all(future.done() for future in self._futures.values())
+
     def fail(self, error: Exception) -> None:
         """Raise an error in all threads still waiting."""
         self.close()
@@ -77,7 +84,8 @@ def share(
     """Make one variant, together with others under the same key.
 
     The first thread does `work`: it waits for its turn, closes the batch, and yields each variant with its result. If
-    it fails, the threads still waiting get its error. Raises Busy at the deadline.
+    it fails, the threads still waiting get its error. Its code after the last result runs after the response. Raises
+    Busy at the deadline.
     """
     with _guard:
         batch = _batches.get(key)
@@ -99,13 +107,16 @@ def _lead(
     batch: Batch[Wanted, Result],
     work: Callable[[Batch[Wanted, Result]], Generator[tuple[Wanted, Result]]],
 ) -> None:
+    working = work(batch)
     try:
-        with closing(work(batch)) as working:
-            for one, result in working:
-                batch.future(one).set_result(result)
+        for one, result in working:
+            batch.future(one).set_result(result)
+            if batch.is_done:
+                break
     except Exception as error:
         # The first thread may have its own result before another variant fails.
         batch.fail(error)
+        return
     except BaseException:
         # The other threads must not end with this one.
         batch.fail(Busy("the thread that made this batch was stopped"))
@@ -115,3 +126,13 @@ def _lead(
             # A full batch has a successor under the same key.
             if _batches.get(key) is batch:
                 del _batches[key]
+    end = partial(_end, working)
+    if not afterwards.defer(end, 0):
+        end()
+
+
+def _end(working: Generator[object]) -> None:
+    """Let a generator go on after its last result."""
+    with closing(working):
+        for _ in working:
+            pass
