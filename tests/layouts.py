@@ -46,7 +46,7 @@ _BODY = """
   <div data-ratio="1/1" data-width="48">{% resized_img "logo.svg" alt="Vector avatar" width=48 ratio="1/1" %}</div>
   <div data-ratio="1/1" data-width="48">{% resized_img "bare.svg" alt="Bare vector avatar" width=48 height=48 %}</div>
   <div data-ratio="3/2">{% resized_img "logo.svg" alt="Vector in a box" width=600 ratio="3/2" %}</div>
-  <div data-ratio="3/2">{% resized_img "logo.svg" alt="Vector whole" width=600 height=400 fit="contain" %}</div>
+  <div data-ratio="2/1">{% resized_img "logo.svg" alt="Vector whole" width=600 height=400 fit="contain" %}</div>
 </main>"""
 
 
