@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sqlite3
 import tempfile
@@ -74,6 +75,24 @@ SERVERS = [
 ]
 
 
+#: Two processes count a hit, and note a use.
+COUNT = """
+import json
+from resizer.models import CachedVariant
+from resizer.records import tallies
+for _ in range(2):
+    tallies.count_served(CachedVariant.objects.earliest("pk").key, is_hit=True)
+    tallies.flush()
+    tallies.forget()
+uses = CachedVariant.objects.filter(used_at__isnull=False).count()
+print(json.dumps({**tallies.recent(3600), "uses": uses}))
+"""
+EMPTY = """
+from resizer.models import Original
+Original.objects.all().delete()
+"""
+
+
 @pytest.mark.parametrize(("server", "name"), SERVERS)
 def test_admin_lists_what_pages_have_had_made(
     tmp_path: Path, server: Callable[[], AbstractContextManager[str]], name: str
@@ -100,6 +119,15 @@ def test_admin_lists_what_pages_have_had_made(
             listed = visitor.post(login, {**form, "csrfmiddlewaretoken": token})
             assert listed.status_code == 200
             assert "3 cached variants" in listed.text
+        counted = json.loads(manage(ROOT, environment, "shell", "-v", "0", "-c", COUNT))
+        assert (counted["hit"], counted["uses"]) == (2, 1)
+        stats = json.loads(manage(ROOT, environment, "resizer_stats", "--format", "json"))
+        assert (stats["variants"], stats["last_day"]["hit"]) == (3, 2)
+        manage(ROOT, environment, "shell", "-v", "0", "-c", EMPTY)
+        assert "Added 3 rows" in manage(ROOT, environment, "resizer_sync")
+        assert "Would remove 1 " in manage(
+            ROOT, environment, "resizer_purge", "--max-bytes", str(stats["bytes"] - 1), "--dry-run"
+        )
         removed = manage(ROOT, environment, "resizer_purge", "--all", "--yes")
         assert removed.startswith("Removed 3 cached variants")
 
