@@ -95,7 +95,6 @@ class UnsupportedFormat(ResizerError):
 class VectorOriginal(UnsupportedFormat):
     """The original is an SVG. It is not resized, and a page shows it as it is."""
 
-    public_message = "The original is an SVG, and is not resized."
     #: Its own (width, height), px.
     size: tuple[int, int] | None = None
 
