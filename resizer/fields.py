@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from django import forms
 from django.core import checks
 from django.core.exceptions import ValidationError
 from django.db import models
@@ -42,6 +43,22 @@ def read_point(value: object) -> FocalPoint | None:
     return FocalPoint(*(int(float(number) + 0.5) for number in match.groups()))
 
 
+class FocalPointFormField(forms.CharField):
+    """Tells its widget the image of the form's object, if the widget can show it."""
+
+    def __init__(self, *, image_name: str | None = None, **options: Any) -> None:
+        self.image_name = image_name
+        super().__init__(**options)
+
+    def get_bound_field(self, form: Any, field_name: str) -> Any:
+        show = getattr(self.widget, "show", None)
+        instance = getattr(form, "instance", None)
+        if show is not None and self.image_name and instance is not None:
+            image_id = form.auto_id and form.auto_id % form.add_prefix(self.image_name)
+            show(getattr(instance, self.image_name), image_id or "")
+        return super().get_bound_field(form, field_name)
+
+
 class FocalPointField(models.CharField):  # type: ignore[type-arg]  # no runtime generics
     """The focal point of a picture in the same model, such as "62,35". None if nobody has chosen one.
 
@@ -68,6 +85,10 @@ class FocalPointField(models.CharField):  # type: ignore[type-arg]  # no runtime
         if self.image_field:
             options["image_field"] = self.image_field
         return name, path, arguments, options
+
+    def formfield(self, **options: Any) -> Any:
+        ours = {"form_class": FocalPointFormField, "image_name": self.image_name()}
+        return super().formfield(**{**ours, **options})
 
     def to_python(self, value: object) -> FocalPoint | None:
         try:

@@ -28,6 +28,7 @@ SLOW = (
     "test_settings.py",
     "test_strangers.py",
     "admin/test_accents.py",
+    "admin/test_admin_browser.py",
     "maintenance/test_purging.py",
     "management/test_terminal.py",
     "sources/test_http_source.py",
@@ -37,6 +38,8 @@ SLOW = (
 #: and of whole servers, whose parts have tests of their own.
 ONCE = (
     "aws/",
+    "admin/test_accents.py",
+    "admin/test_admin_browser.py",
     "engines/test_ancillary.py",
     "engines/test_as_browsers.py",
     "engines/test_determinism.py",

@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from resizer.admin import crops, files, overview, previews, states, visitors, words
+from resizer.admin.pictures import suggestion_of
 from resizer.admin.removing import Total
 from resizer.admin.uses import find_uses
 from resizer.models import CachedVariant
@@ -114,7 +115,6 @@ def _editor(
         inputs = [("across", "id_focal_x"), ("down", "id_focal_y")]
     description = from_row(original)
     focal = description.words.focal if description else None
-    sketch = description.sketch if description else None
     size = original.width, original.height
     drawn = []
     if url:
@@ -126,7 +126,7 @@ def _editor(
         height=original.height,
         alt=original.alt,
         inputs=inputs,
-        suggestion="{},{}".format(*sketch.focal) if sketch else "",
+        suggestion=suggestion_of(original),
         crops=drawn,
     )
 

@@ -57,6 +57,9 @@
         }
         editor.dataset.ready = "yes";
         let size = [Number(editor.dataset.width), Number(editor.dataset.height)];
+        if (!size[0]) {
+            size = [1, 1];
+        }
 
         const show = () => {
             const chosen = value.read();
