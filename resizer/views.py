@@ -12,6 +12,7 @@ from django.core.cache import caches
 from django.core.cache.backends.db import BaseDatabaseCache
 from django.http import HttpResponse, HttpResponseRedirect
 from django.urls import NoReverseMatch, Resolver404, get_script_prefix, resolve
+from django.utils.translation import get_language
 
 from resizer import store
 from resizer.concurrency.at_once import NotAtOnce, at_once
@@ -45,7 +46,7 @@ CONDITIONS_OF_WRITERS = ("HTTP_IF_MATCH", "HTTP_IF_UNMODIFIED_SINCE")
 #: How many paths of keys a process remembers.
 MOST_PATHS = 4096
 
-_keys_at: Memo[tuple[Settings, str, str], str] = Memo(MOST_PATHS)
+_keys_at: Memo[tuple[Settings, str, str | None, str], str] = Memo(MOST_PATHS)
 
 
 # Anybody with the URL of a picture may see it, as with any media file. The signature proves that a page of the project
@@ -137,7 +138,8 @@ def path_below_mount(path_info: str) -> str | None:
     A project may decorate `serve`, or put another view before it. Such requests must pass all middleware, so they get
     None too.
     """
-    known = get_settings(), settings.ROOT_URLCONF, path_info
+    # The language counts for an app mounted with `i18n_patterns`.
+    known = get_settings(), settings.ROOT_URLCONF, get_language(), path_info
     path = _keys_at.get(known)
     if path is not None:
         return path

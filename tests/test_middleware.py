@@ -3,8 +3,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from django.conf.urls.i18n import i18n_patterns
 from django.http import HttpResponse
 from django.urls import include, path
+from django.utils.translation import activate, deactivate_all, override
 
 from resizer.markup import picture
 from tests.conftest import save
@@ -114,3 +116,29 @@ def test_project_without_our_urls(client: Client, settings: Settings) -> None:
     settings.MIDDLEWARE = [OURS]
     settings.ROOT_URLCONF = "django.contrib.auth.urls"
     assert client.get("/nothing").status_code == 404
+
+
+class Translated:
+    """A project with pictures below each language."""
+
+    urlpatterns = i18n_patterns(path("img/", include("resizer.urls")))
+
+
+def test_redirect_of_a_translated_project_keeps_its_language(
+    client: Client, settings: Settings
+) -> None:
+    settings.MIDDLEWARE = [OURS, "django.middleware.locale.LocaleMiddleware"]
+    settings.ROOT_URLCONF = Translated
+    save("a.jpg")
+    for language in ("de", "en", "de"):
+        with override(language):
+            url = picture.url("a.jpg", width=640)
+        assert url.startswith(f"/{language}/img/")
+        # Whatever the language of the former request in this thread was.
+        for before in ("en", "de"):
+            activate(before)
+            assert client.get(url).status_code == 200
+            activate(before)
+            respelled = client.get(url, RAW_URI=url.replace("/a.jpg", "/%61.jpg"))
+            assert respelled["Location"] == url
+    deactivate_all()
