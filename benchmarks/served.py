@@ -24,7 +24,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from tests.pictures import photograph
+from benchmarks.originals import PHOTOGRAPHS
 from tests.servers import ROOT, free_port, manage, redis_server
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def fill(directory: Path) -> dict[str, str]:
     manage(ROOT, environment, "migrate")
     originals = directory / "originals"
     originals.mkdir()
-    large = photograph((4000, 3000))
+    large = min(PHOTOGRAPHS.glob("*.jpg")).read_bytes()
     (originals / "warm.jpg").write_bytes(large)
     (originals / "broken.jpg").write_bytes(large[: len(large) // 3])
     return environment
