@@ -251,17 +251,11 @@ def _make(description: Description, variant: Variant, deadline: Deadline) -> Ans
 
 def _defer(keep: Callable[[], object], answer: Answer) -> bool:
     """Whether a new variant will be kept after the response."""
-    settings = get_settings()
-    limit = settings.MAX_ANSWER_BYTES
+    limit = get_settings().MAX_ANSWER_BYTES
     # The response to a larger variant leads to the storage.
     fits = limit is None or answer.length <= limit
     # While the storage fails, responses have to say that the variant is not kept.
-    return (
-        settings.RESPOND_FIRST
-        and fits
-        and _storing.allows_call()
-        and afterwards.defer(keep, answer.length)
-    )
+    return fits and _storing.allows_call() and afterwards.defer(keep, answer.length)
 
 
 def _keep(description: Description, variant: Variant, key: str, answer: Answer) -> Answer:

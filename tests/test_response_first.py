@@ -100,9 +100,14 @@ def test_picture_comes_before_its_file_and_its_row(url: str, variants: Path) -> 
     assert [again[name] for name in KEPT] == [reply.headers[name] for name in KEPT]
 
 
-def test_colour_and_focal_point_of_an_original_come_after_its_first_response(url: str) -> None:
+@pytest.mark.parametrize("is_first", [True, False])
+def test_colour_and_focal_point_of_an_original_come_after_its_first_response(
+    url: str, settings: Settings, is_first: bool
+) -> None:
+    settings.RESIZER = {"RESPOND_FIRST": is_first}
     with visit(url):
-        assert in_thread(lambda: Original.objects.get().placeholder_color) == ""
+        color = in_thread(lambda: Original.objects.get().placeholder_color)
+        assert (color == "") is is_first
     assert Original.objects.get().placeholder_color.startswith("#")
 
 

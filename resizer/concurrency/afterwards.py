@@ -17,6 +17,7 @@ from django.db import close_old_connections
 
 from resizer.concurrency import semaphores
 from resizer.concurrency.waiting import release_connections
+from resizer.conf import get_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,9 +77,10 @@ class _Task:
 def defer(work: Callable[[], object], size: int) -> bool:
     """Do work after this thread's response. Its result has so many bytes in memory.
 
-    False if nothing will tell the end of the response, or if too many bytes wait already: then do the work now.
+    False without `RESPOND_FIRST`, if nothing will tell the end of the response, or if too many bytes wait already. Then do
+    the work now.
     """
-    if _this.tasks is None:
+    if _this.tasks is None or not get_settings().RESPOND_FIRST:
         return False
     megabytes = math.ceil(size / 1_000_000)
     release = semaphores.acquire_in_process("after", sys.maxsize, megabytes, MOST_MEGABYTES)

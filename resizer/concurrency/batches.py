@@ -30,6 +30,9 @@ Result = TypeVar("Result")
 class Batch(Generic[Wanted, Result]):
     """Variants to be made together, each once."""
 
+    #: Whether the work goes on after the last result. Nobody waits for the rest.
+    goes_on = False
+
     def __init__(self, first: Wanted) -> None:
         self._guard = threading.Lock()
         self._futures: dict[Wanted, Future[Result]] = {first: Future()}
@@ -84,8 +87,8 @@ def share(
     """Make one variant, together with others under the same key.
 
     The first thread does `work`: it waits for its turn, closes the batch, and yields each variant with its result. If
-    it fails, the threads still waiting get its error. Its code after the last result runs after the response. Raises
-    Busy at the deadline.
+    it fails, the threads still waiting get its error. If the work `goes_on` after the last result, it does so after the
+    response. Raises Busy at the deadline.
     """
     with _guard:
         batch = _batches.get(key)
@@ -109,10 +112,9 @@ def _lead(
 ) -> None:
     working = work(batch)
     try:
-        for one, result in working:
+        while not batch.is_done:
+            one, result = next(working)
             batch.future(one).set_result(result)
-            if batch.is_done:
-                break
     except Exception as error:
         # The first thread may have its own result before another variant fails.
         batch.fail(error)
@@ -127,12 +129,11 @@ def _lead(
             if _batches.get(key) is batch:
                 del _batches[key]
     end = partial(_end, working)
-    if not afterwards.defer(end, 0):
+    if not (batch.goes_on and afterwards.defer(end, 0)):
         end()
 
 
 def _end(working: Generator[object]) -> None:
     """Let a generator go on after its last result."""
     with closing(working):
-        for _ in working:
-            pass
+        next(working, None)
