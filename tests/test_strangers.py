@@ -517,8 +517,13 @@ def many_bytes(settings: Settings, url: str) -> str:
     return current(url)
 
 
-def no_picture(settings: Settings, url: str) -> str:
+def vector(settings: Settings, url: str) -> str:
     replace(f"<svg>{LEAK}</svg>".encode())
+    return current(url)
+
+
+def no_picture(settings: Settings, url: str) -> str:
+    replace(f"<html>{LEAK}</html>".encode())
     return current(url)
 
 
@@ -604,6 +609,7 @@ PROVOCATIONS = [
     Provocation(errors.OriginalNotFound, forbidden_original),
     Provocation(errors.TooManyBytes, many_bytes),
     Provocation(errors.UnsupportedFormat, no_picture),
+    Provocation(errors.VectorOriginal, vector),
     Provocation(errors.TooManyPixels, many_pixels),
     Provocation(errors.TooMuchWork, many_scans),
     Provocation(errors.UndecodableOriginal, damaged),
@@ -636,7 +642,7 @@ def provoked(
 
 
 @pytest.mark.parametrize("debug", [False, True], ids=["", "debug"])
-def test_error_tells_one_plain_sentence_and_nothing_else(
+def test_error_tells_what_is_wrong_in_plain_text_and_nothing_else(
     client: Client,
     settings: Settings,
     caplog: pytest.LogCaptureFixture,
@@ -649,7 +655,7 @@ def test_error_tells_one_plain_sentence_and_nothing_else(
     response = client.get(path)
     assert response.status_code == error.status
     assert response.content.decode() == error.public_message
-    assert re.fullmatch(r"[A-Z][A-Za-z,;' ]+\.", error.public_message)
+    assert re.fullmatch(r"[A-Z][A-Za-z,' ]+\.( [A-Z][a-z ]+\.)?", error.public_message)
     assert response["Content-Type"] == "text/plain; charset=utf-8"
     assert response["X-Content-Type-Options"] == "nosniff"
     assert response["Content-Security-Policy"] == "default-src 'none'; sandbox"
