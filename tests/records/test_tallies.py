@@ -269,6 +269,7 @@ def test_forked_process_does_not_count_for_its_parent(child: int) -> None:
     assert counts() == {HIT: 1}
 
 
+@pytest.mark.slow
 def test_servers_write_their_counts_at_their_end(
     project: Project,  # the fixture
 ) -> None:
@@ -283,6 +284,7 @@ def test_servers_write_their_counts_at_their_end(
     assert told.strip() == str({HIT: 7, MISS: 1, BUSY: 0, FAILURE: 0})
 
 
+@pytest.mark.slow
 def test_command_that_counts_nothing_writes_nothing(
     project: Project,  # the fixture
 ) -> None:
