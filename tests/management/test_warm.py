@@ -377,8 +377,9 @@ def test_several_threads_make_variants(capsys: pytest.CaptureFixture[str], varia
     assert Original.objects.count() == 3
 
 
+# In this process: an engine in another one would be late by this clock.
 def test_progress_without_a_terminal_is_a_line_now_and_then(
-    capsys: pytest.CaptureFixture[str],
+    capsys: pytest.CaptureFixture[str], engine: type[CountingEngine]
 ) -> None:
     for number in range(3):
         add(f"{number}.jpg", (320, 240))
