@@ -71,6 +71,8 @@ class OriginalMixin(WrittenByTheApp, Base):
     change_form_template = "admin/resizer/original/change_form.html"
     fields: ClassVar[Any] = (("focal_x", "focal_y"), "alt")
     form = OriginalForm
+    # The other buttons are below all variants.
+    save_on_top = True
 
     class Media:
         css = STYLES
