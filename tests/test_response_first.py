@@ -45,6 +45,12 @@ pytestmark = pytest.mark.django_db(transaction=True)
 KEPT = ["Cache-Control", "ETag", "Last-Modified", "Content-Type", "Content-Length"]
 
 
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However slow the machine, no timer has to help."""
+    monkeypatch.setattr(afterwards, "LATEST_SECONDS", 60)
+
+
 class Reply(NamedTuple):
     status: str
     headers: dict[str, str]
@@ -184,9 +190,8 @@ def test_file_that_is_being_stored_is_not_stored_again_at_the_end(
 
 
 def test_response_whose_end_nobody_tells_is_over_with_the_next_request(
-    url: str, variants: Path, monkeypatch: pytest.MonkeyPatch
+    url: str, variants: Path
 ) -> None:
-    monkeypatch.setattr(afterwards, "LATEST_SECONDS", 30)
     handle: Any = WSGIHandler()
     handle(RequestFactory().get(url).environ, lambda *_: None)
     assert files(variants) == []
@@ -322,8 +327,6 @@ def test_picture_comes_first_under_asgi_as_well(url: str, variants: Path) -> Non
 def test_visitor_who_leaves_under_asgi_leaves_no_lock_behind(
     url: str, variants: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # No timer has to help.
-    monkeypatch.setattr(afterwards, "LATEST_SECONDS", 30)
     has_begun = threading.Event()
     may_go_on = threading.Event()
     real = rendering.render
