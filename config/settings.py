@@ -107,6 +107,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "resizer.middleware.ResizerMiddleware",
+    "config.gallery.policy.CSPSwitch",
     "django.middleware.security.SecurityMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -136,7 +137,8 @@ TEMPLATES: list[dict[str, Any]] = [
 if not DATABASES:
     # Without a database, load no apps with users and sessions.
     INSTALLED_APPS = ["resizer"]
-    MIDDLEWARE = [name for name in MIDDLEWARE if not name.startswith("django.contrib.")]
+    ours = ("config.gallery.", "django.contrib.")
+    MIDDLEWARE = [name for name in MIDDLEWARE if not name.startswith(ours)]
     TEMPLATES = []
 
 CACHES = {
@@ -206,6 +208,7 @@ RESIZER: dict[str, Any] = {
     "HOST": os.environ.get("RESIZER_HOST") or None,
     "ALLOW_ORIGIN": os.environ.get("RESIZER_ALLOW_ORIGIN") or None,
     "SOURCES": {"default": {}},
+    "PRESETS": {"prose": {"width": 680}},
 }
 if os.environ.get("RESIZER_WEB_URL"):
     RESIZER["SOURCES"]["web"] = {
@@ -231,6 +234,20 @@ if ON_LAMBDA:
     RESIZER["MAX_ANSWER_BYTES"] = 4_500_000
 if os.environ.get("RESIZER_FORMATS"):
     RESIZER["FORMATS"] = _list("RESIZER_FORMATS")
+
+#: Stands for the nonce of a page; `django.utils.csp.CSP.NONCE`, which Django 5.2 lacks.
+CSP_NONCE = "<CSP_NONCE_SENTINEL>"
+_PICTURE_HOSTS = [os.environ.get("RESIZER_HOST"), os.environ.get("RESIZER_CDN_DOMAIN")]
+# For the gallery, while its switch is on.
+SECURE_CSP = {
+    "default-src": ["'none'"],
+    "base-uri": ["'none'"],
+    "connect-src": ["'self'"],
+    "form-action": ["'self'"],
+    "img-src": ["'self'", "data:", *filter(None, _PICTURE_HOSTS)],
+    "script-src": ["'self'", CSP_NONCE],
+    "style-src": ["'self'", CSP_NONCE],
+}
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.ScryptPasswordHasher"]
 LANGUAGE_CODE = "en"

@@ -13,10 +13,8 @@ if apps.is_installed("django.contrib.admin"):
     from django.contrib import admin
     from django.contrib.staticfiles.views import serve
 
-    from config.gallery.views import gallery
-
     urlpatterns += [
-        path("", gallery, name="gallery"),
+        path("", include("config.gallery.urls")),
         path("admin/", admin.site.urls),
         *static("/originals/", document_root=settings.DATA_DIR / "originals"),
     ]

@@ -17,3 +17,6 @@ DATABASES["default"]["TEST"] = {  # noqa: F405
 }
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 RESIZER = {}
+# A policy changes what the tags print. The tests of the gallery bring it back.
+SECURE_CSP = {}
+MIDDLEWARE = [one for one in MIDDLEWARE if "CSP" not in one]  # noqa: F405

@@ -108,7 +108,7 @@ def test_gallery_is_delivered_in_fitting_avif(
 ) -> None:
     visit = Visit(browser, screen)
     shown = visit.open(f"{server.url}/")
-    assert len(shown) == 15
+    assert len(shown) == 10
     assert visit.problems == []
     assert {response.status for response in visit.pictures} == {200}
     for image in shown:
@@ -149,7 +149,7 @@ def test_second_visit_makes_nothing(browser: Browser, server: Server) -> None:
     again = Visit(browser, "desktop")
     again.open(f"{server.url}/")
     assert files(server.variants) == made
-    assert len(again.pictures) == 15
+    assert len(again.pictures) == 10
     for response in again.pictures:
         assert response.header_value("server-timing") == 'resizer;desc="hit"'
     for response in first.pictures:
@@ -171,10 +171,10 @@ def test_editor_sees_the_variants_in_the_admin(browser: Browser, server: Server)
     page.click("input[type=submit]")
     page.goto(f"{server.url}/admin/resizer/cachedvariant/")
     rows = page.locator("#result_list tbody tr")
-    assert rows.count() >= 15
+    assert rows.count() >= 10
     page.wait_for_function("document.querySelector('#result_list img').naturalWidth > 0")
     page.goto(f"{server.url}/admin/resizer/original/?q=dogs")
-    page.get_by_role("link", name="photographs/dogs.jpg").click()
+    page.locator("#result_list .field-title a").click()
     page.wait_for_function(
         "document.querySelectorAll('.inline-related img, .inline-group img').length > 0"
     )

@@ -9,9 +9,14 @@ from django.contrib.auth import get_user_model
 from django.core.files.base import ContentFile
 from django.core.management import call_command
 from django.urls import reverse
+from django.utils.html import escape
 
+import resizer
 from config.gallery.management.commands.load_gallery import PHOTOGRAPHS, SAMPLES
 from config.gallery.models import Photo
+from config.gallery.recipes import RECIPES
+from config.settings import MIDDLEWARE, SECURE_CSP
+from resizer.models import CachedVariant
 from tests.pictures import photograph
 
 if TYPE_CHECKING:
@@ -59,12 +64,85 @@ def test_gallery_shows_every_photograph(
         html = client.get("/").content.decode()
     for sample in SAMPLES:
         assert sample.alt in html
-    assert html.count("<picture>") == len(SAMPLES) + 5
+    assert html.count("<picture>") == len(SAMPLES)
     assert len(re.findall(r'fetchpriority="high"', html)) == 1
 
 
-def test_empty_gallery_says_what_to_do(client: Client) -> None:
-    assert "load_gallery" in client.get("/").content.decode()
+PAGES = {
+    "/": len(SAMPLES),
+    "/recipes/": len(RECIPES) - 1,
+    "/placeholders/": 6,
+    "/text/": 4,
+    # The tiny one, the moving one, the one cut out.
+    "/awkward/": 3,
+    "/cold/": 4,
+}
+
+
+@pytest.fixture(autouse=True)
+def _project(settings: Settings) -> None:
+    settings.RESIZER = {"PRESETS": {"prose": {"width": 680}}}
+    settings.MIDDLEWARE, settings.SECURE_CSP = MIDDLEWARE, SECURE_CSP
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_each_page_has_its_pictures(client: Client, page: str) -> None:
+    load()
+    response = client.get(page)
+    html = response.content.decode()
+    assert html.count("<picture>") == PAGES[page]
+    assert 'aria-current="page"' in html
+    assert "Content-Security-Policy" not in response.headers
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_empty_gallery_says_what_to_do(client: Client, page: str) -> None:
+    assert page == "/awkward/" or "load_gallery" in client.get(page).content.decode()
+
+
+def test_recipes_show_the_html_that_they_make(client: Client) -> None:
+    load()
+    html = client.get("/recipes/").content.decode()
+    assert html.count("<section") == len(RECIPES)
+    for recipe in RECIPES:
+        assert escape(recipe.template) in html
+    assert "&lt;picture&gt;\n  &lt;source type=" in html
+    assert "&lt;meta property=" in html
+
+
+def test_strict_policy_is_switched_on_for_all_pages_but_the_admin(client: Client) -> None:
+    assert "Content-Security-Policy" in client.get("/?csp=strict").headers
+    policy = client.get("/recipes/").headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert "Content-Security-Policy" not in client.get("/admin/login/").headers
+    assert "Content-Security-Policy" not in client.get("/?csp=off").headers
+    assert "Content-Security-Policy" not in client.get("/recipes/").headers
+
+
+@pytest.mark.parametrize("switch", ["strict", "off"])
+def test_placeholders_have_the_nonce_of_the_page(client: Client, switch: str) -> None:
+    load()
+    for photo in Photo.objects.all()[1:4]:
+        client.get(resizer.url(photo.image, width=320))
+    response = client.get(f"/placeholders/?csp={switch}")
+    nonces = re.findall(r'<style nonce="([^"]+)"', response.content.decode())
+    assert len(nonces) == 6
+    if switch == "strict":
+        assert f"'nonce-{nonces[0]}'" in response.headers["Content-Security-Policy"]
+
+
+def test_strangers_cannot_make_the_cache_cold(client: Client, admin_client: Client) -> None:
+    load()
+    client.get(resizer.url(Photo.objects.all()[0].image, width=320))
+    assert CachedVariant.objects.count() == 1
+    assert "Delete the variants" not in client.get("/cold/").content.decode()
+    assert client.post("/cold/delete/").status_code == 403
+    assert CachedVariant.objects.count() == 1
+    assert "Delete the variants" in admin_client.get("/cold/").content.decode()
+    assert admin_client.get("/cold/delete/").status_code == 405
+    assert admin_client.post("/cold/delete/").headers["Location"] == "/cold/"
+    assert CachedVariant.objects.count() == 0
 
 
 def test_photograph_is_uploaded_in_the_admin(admin_client: Client) -> None:

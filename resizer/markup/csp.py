@@ -72,8 +72,5 @@ def allows_scripts(nonce: str) -> bool:
     policy = getattr(django_settings, "SECURE_CSP", None)
     if not policy:
         return bool(nonce) or not hasattr(django_settings, "CONTENT_SECURITY_POLICY")
-    # Django 5.2 has no such module.
-    from django.utils.csp import CSP
-
     sources = policy.get("script-src", policy.get("default-src")) or ()
-    return bool(nonce) and CSP.NONCE in sources
+    return bool(nonce) and _has_nonce(sources)

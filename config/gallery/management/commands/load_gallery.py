@@ -8,11 +8,14 @@ from typing import Any, NamedTuple
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.files import File
+from django.core.files.storage import default_storage
 from django.core.management.base import BaseCommand
 
 from config.gallery.models import Photo
 
 PHOTOGRAPHS = Path(__file__).resolve().parents[2] / "photographs"
+#: Files that are no photographs, and one that is broken.
+AWKWARD = PHOTOGRAPHS / "awkward"
 
 
 class Sample(NamedTuple):
@@ -99,6 +102,9 @@ class Command(BaseCommand):
         if not Photo.objects.exists():
             for sample in SAMPLES:
                 self._load(sample)
+            for path in sorted(AWKWARD.iterdir()):
+                with path.open("rb") as file:
+                    default_storage.save(f"awkward/{path.name}", File(file))
             self.stdout.write(f"Loaded {len(SAMPLES)} photographs.")
         User = get_user_model()
         if settings.DEBUG and not User.objects.exists():
