@@ -1,4 +1,4 @@
-"""A bounded memory of the process, for what is asked again and again."""
+"""A bounded memory of the process."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Value = TypeVar("Value")
 
 
 class Memo(dict[Key, Value]):
-    """A dict that forgets its oldest entries. Write with `remember` and `forget` only."""
+    """A dict of limited size. Write with `remember` and `forget` only."""
 
     def __init__(self, size: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Originals: `locate` the original that a template names, and `look_up` its description.
+"""Originals: `locate` an original by a file or a name, and `look_up` its description.
 
 A description comes from the cache, else from the table of originals, else from the header of the file. How recently the
 source must have been asked is the caller's choice. `records/descriptions.py` lists the states in the cache.
@@ -92,7 +92,7 @@ SLOW_SECONDS = 10
 _breakers: defaultdict[str, CircuitBreaker] = defaultdict(partial(CircuitBreaker, SLOW_SECONDS))
 #: A source is asked about one original at most once in this time, however many requests doubt its state, seconds.
 RECHECK_SECONDS = 5
-#: Failures that say nothing about the original.
+#: Failures of sources. They say nothing about the original.
 _OF_SOURCES = (SourceFailed.__name__, SourceTimedOut.__name__)
 
 
@@ -139,7 +139,7 @@ def locate(file: File) -> Reference:
 class Freshness(Enum):
     """How recently the source of an original must have been asked, the least demanding first."""
 
-    #: Ever. For pages: an original that is known never makes a page wait.
+    #: Ever. For pages: no page waits for a known original.
     KNOWN = auto()
     #: Within `FRESH_SECONDS`, for its fingerprint alone. For cached variants: an unknown original is not opened.
     SIGHTED = auto()
@@ -255,7 +255,7 @@ def _sighted(reference: Reference, state: State) -> Description | Sighted:
 
 
 def _recall(reference: Reference) -> State:
-    """The state of an original in the cache. Raises OriginalNotFound for a name that no key can hold."""
+    """The state of an original in the cache. Raises OriginalNotFound for an impossible name."""
     try:
         escape_name(reference.name)
     except InvalidOption as error:
@@ -433,7 +433,7 @@ def _refuse_too_many_pixels(description: Description) -> None:
 def _last_known(
     reference: Reference, state: State, *, is_counted: bool = False
 ) -> Description | None:
-    """The last description of an original, from the cache, else from its row. Raises the failure that is cached.
+    """The last description of an original, from the cache, else from its row. Raises a cached failure.
 
     With `is_counted`, the query counts as a waiting thread, and raises Busy if there are too many.
     """
