@@ -175,8 +175,8 @@ def test_editor_sees_the_variants_in_the_admin(browser: Browser, server: Server)
     page.wait_for_function("document.querySelector('#result_list img').naturalWidth > 0")
     page.goto(f"{server.url}/admin/resizer/original/?q=dogs")
     page.locator("#result_list .field-title a").click()
-    page.wait_for_function(
-        "document.querySelectorAll('.inline-related img, .inline-group img').length > 0"
-    )
+    page.wait_for_selector(".resizer-stage img")
+    page.wait_for_function("document.querySelector('.resizer-stage img').naturalWidth > 0")
+    assert page.locator(".resizer-table tbody tr").count() > 0
     assert visit.problems == []
     visit.context.close()

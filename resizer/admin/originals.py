@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from django import forms
 from django.contrib import admin
-from django.contrib.admin.widgets import AdminTextareaWidget
 from django.core.exceptions import PermissionDenied
 from django.http import HttpResponseRedirect
 from django.shortcuts import get_object_or_404
@@ -45,8 +44,11 @@ MOST_LISTED = 100
 
 
 class OriginalForm(forms.ModelForm):  # type: ignore[type-arg]  # no runtime generics
-    class Meta:
-        widgets: ClassVar = {"alt": AdminTextareaWidget(attrs={"rows": 2})}
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        # The widget is that of the admin, which may be another package's. A viewer has no fields.
+        if "alt" in self.fields:
+            self.fields["alt"].widget.attrs["rows"] = 2
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or {}
