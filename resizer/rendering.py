@@ -11,7 +11,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from resizer import originals
-from resizer.concurrency import batches
+from resizer.concurrency import afterwards, batches
 from resizer.concurrency.admission import admit
 from resizer.concurrency.waiting import Deadline, release_connections
 from resizer.conf import get_settings
@@ -159,7 +159,7 @@ def _render(
         _read(description) as original,
         _admit(original, batch, deadline) as variants,
         # Closed, so that the engine does not go on without its core.
-        closing(_start(description, original, variants, batch)) as rendering,
+        closing(_start(description, original, variants)) as rendering,
     ):
         for variant, rendered in zip(variants, islice(rendering, len(variants)), strict=True):
             original.verify_unchanged()
@@ -170,21 +170,19 @@ def _render(
         if deadline.seconds_left:
             seen = _look(description, rendering)
     if seen is not None:
-        # Without the core: a database may hang.
-        originals.note_sketch(description, seen)
+        # Without the core, and without the visitor: a database may hang.
+        note = partial(originals.note_sketch, description, seen)
+        if not afterwards.defer(note, 0):
+            note()
 
 
 def _start(
-    description: Description,
-    original: _Original,
-    variants: Sequence[Variant],
-    batch: Batch[Variant, Made],
+    description: Description, original: _Original, variants: Sequence[Variant]
 ) -> Generator[Rendered]:
     """Render the variants, and then, once for each original, the views for its sketch."""
     header, engine = original.header, get_engine()
     wanted = list(variants)
     if originals.lacks_sketch(description):
-        batch.goes_on = True
         wanted += views(header, variants[0], with_blur=engine.can_write(WEBP))
     return engine.render(original.file, header, wanted)
 

@@ -8,10 +8,8 @@ from __future__ import annotations
 import threading
 from concurrent.futures import Future
 from contextlib import closing
-from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from resizer.concurrency import afterwards
 from resizer.concurrency.waiting import release_connections
 from resizer.errors import Busy
 
@@ -29,9 +27,6 @@ Result = TypeVar("Result")
 
 class Batch(Generic[Wanted, Result]):
     """Variants to be made together, each once."""
-
-    #: Whether the work goes on after the last result. Nobody waits for the rest.
-    goes_on = False
 
     def __init__(self, first: Wanted) -> None:
         self._guard = threading.Lock()
@@ -87,8 +82,7 @@ def share(
     """Make one variant, together with others under the same key.
 
     The first thread does `work`: it waits for its turn, closes the batch, and yields each variant with its result. If
-    it fails, the threads still waiting get its error. If the work `goes_on` after the last result, it does so after the
-    response. Raises Busy at the deadline.
+    it fails, the threads still waiting get its error. Raises Busy at the deadline.
     """
     with _guard:
         batch = _batches.get(key)
@@ -128,12 +122,6 @@ def _lead(
             # A full batch has a successor under the same key.
             if _batches.get(key) is batch:
                 del _batches[key]
-    end = partial(_end, working)
-    if not (batch.goes_on and afterwards.defer(end, 0)):
-        end()
-
-
-def _end(working: Generator[object]) -> None:
-    """Let a generator go on after its last result."""
+    # What the work does after its last result holds a core, so it does not wait for the end of the response.
     with closing(working):
         next(working, None)
