@@ -16,7 +16,7 @@ _PAGE = """{% load resizer %}<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>Layouts</title>
 CSS
-<style nonce="{{ csp_nonce }}">{{ rules }}</style></head>
+<style nonce="{{ csp_nonce }}">{{ rules }} .line { display: flex; gap: 1rem; }</style></head>
 <body>BODY</body></html>"""
 _ONE = '<p>{% resized_img "a.jpg" alt="One" width=400 %}</p>'
 #: A container of 1100 CSS px, with Bootstrap's breakpoint for two columns and Tailwind's for three.
@@ -43,6 +43,7 @@ _BODY = """
   <div data-ratio="4/3">{% resized_img "a.jpg" alt="Plain" formats="" width=1400 %}</div>
   <div data-ratio="4/3">{% resized_img "small.jpg" alt="Only candidate" formats="" %}</div>
   <div data-ratio="1/1" data-width="48">{% resized_img "a.jpg" alt="Avatar" width=48 ratio="1/1" %}</div>
+  <div class="line" data-ratio="1/1" data-width="64">{% resized_img "a.jpg" alt="In a line" width=64 ratio="1/1" %}<p>LONG</p></div>
   <div data-ratio="1/1" data-width="48">{% resized_img "logo.svg" alt="Vector avatar" width=48 ratio="1/1" %}</div>
   <div data-ratio="1/1" data-width="48">{% resized_img "bare.svg" alt="Bare vector avatar" width=48 height=48 %}</div>
   <div data-ratio="3/2">{% resized_img "logo.svg" alt="Vector in a box" width=600 ratio="3/2" %}</div>
@@ -60,7 +61,9 @@ def page(request: HttpRequest, framework: str) -> HttpResponse:
     css = "{% resized_css inline=True %}" if "inline" in request.GET else "{% resized_css %}"
     if "bare" in request.GET:
         css = ""
-    template = Template(_PAGE.replace("BODY", body).replace("CSS", css))
+    template = Template(
+        _PAGE.replace("BODY", body).replace("CSS", css).replace("LONG", "A long text. " * 50)
+    )
     return HttpResponse(template.render(RequestContext(request, {"rules": mark_safe(rules)})))
 
 
