@@ -24,7 +24,7 @@ from resizer.markup import mistakes
 from resizer.markup import picture as pictures
 from resizer.records import cache, index, tallies
 from resizer.sources import absence
-from tests import nginx, projects, servers, tiers
+from tests import firefox, nginx, projects, servers, tiers
 from tests.pictures import photograph
 from tests.servers import ROOT
 
@@ -50,6 +50,7 @@ HTML_VALIDATE = str(ROOT / "var/html-validate/node_modules/.bin/html-validate")
 #: What a test marked `service("chromium")` starts, by name or by path.
 SERVICES = {
     "chromium": ("chromium", "chromium-browser"),
+    "firefox": firefox.PROGRAMS,
     "html-validate": (HTML_VALIDATE,),
     "mariadb": servers.MARIADB,
     "nginx": nginx.PROGRAMS,
