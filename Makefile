@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 ADDRESS ?= 127.0.0.1:8000
 
-.PHONY: help run check test-unit test test-again services bench-engines bench-srcset bench-encoders bench-quality bench-isolation bench-together bench-tag bench-hits bench-misses bench-served bench-cold-start bench-load package deploy clean
+.PHONY: help run check test-unit test test-again services bench-engines bench-srcset bench-encoders bench-quality bench-isolation bench-together bench-tag bench-hits bench-misses bench-served bench-cold-start bench-load bench-lighthouse package deploy clean
 
 help:
 	@echo "make run    set up and serve the gallery on http://$(ADDRESS)/"
@@ -19,7 +19,7 @@ help:
 	@echo "make deploy STAGE=dev"
 	@echo "            put it on AWS, or renew it there: zappa_settings.json, docs/lambda.md"
 	@echo "make bench-engines, bench-srcset, bench-encoders, bench-quality, bench-isolation, bench-together,"
-	@echo "bench-tag, bench-hits, bench-misses, bench-served, bench-cold-start, bench-load"
+	@echo "bench-tag, bench-hits, bench-misses, bench-served, bench-cold-start, bench-load, bench-lighthouse"
 	@echo "            measure CPU, memory, bytes and waiting, side by side"
 	@echo "make clean  remove the virtual environment, the database, uploads and variants"
 
@@ -115,6 +115,11 @@ bench-served: $(VENV)/.bench
 
 bench-cold-start: $(VENV)/.test
 	$(BIN)/python -m benchmarks.cold_start
+
+# Lighthouse 12 ignores the density of the screen.
+bench-lighthouse: $(VENV)/.test
+	@npm install --silent --no-audit --no-fund --prefix var/lighthouse lighthouse@13.5.0
+	$(BIN)/python -m benchmarks.lighthouse
 
 bench-load: $(VENV)/.test
 	$(BIN)/python -m benchmarks.load
