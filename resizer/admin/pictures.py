@@ -16,7 +16,7 @@ from resizer.admin.states import State, tell
 from resizer.errors import OriginalNotFound
 from resizer.keys.digests import digest_of
 from resizer.links.addresses import url_for
-from resizer.models import CachedVariant
+from resizer.models import CachedVariant, Original
 from resizer.originals import locate
 from resizer.records.descriptions import Reference, from_row
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from django.db.models.fields.files import FieldFile
     from django.utils.safestring import SafeString
 
-    from resizer.models import Original
 
 #: Attribute of a row of a list: the pictures found for the whole page.
 _NOTED = "_resizer_pictures"
@@ -34,10 +33,7 @@ _NOTED = "_resizer_pictures"
 
 class Picture(NamedTuple):
     preview: Preview
-    #: Of the original, px.
-    size: tuple[int, int]
-    #: The automatic focal point, such as "62,35". Empty if it is unknown.
-    suggestion: str
+    original: Original
 
 
 def preview(path: str) -> Callable[[Any], SafeString]:
@@ -84,13 +80,17 @@ def find(
         chosen = previews.choose(some, least, is_whole=is_whole)
         if chosen is not None:
             shown = Preview(url_for(chosen.key), chosen.width, chosen.height)
-            pictures[locate(original)] = Picture(
-                shown, (original.width, original.height), suggestion_of(original)
-            )
+            pictures[locate(original)] = Picture(shown, original)
     return pictures
 
 
+def original_at(reference: Reference) -> Original | None:
+    """The row of an original. None if there is none."""
+    return Original.objects.filter(digest=digest_of(*reference)).first()
+
+
 def suggestion_of(original: Original) -> str:
+    """The automatic focal point, such as "62,35". Empty if it is unknown."""
     description = from_row(original)
     sketch = description.sketch if description else None
     return "{},{}".format(*sketch.focal) if sketch else ""
@@ -104,10 +104,8 @@ def reference_of(file: FieldFile) -> Reference:
         return Reference("", "")
 
 
-def plain_url(file: FieldFile | None) -> str:
+def plain_url(file: FieldFile) -> str:
     """The URL of the file itself. Empty if there is none."""
-    if not file:
-        return ""
     try:
         return str(file.url)
     except Exception:

@@ -45,21 +45,19 @@ class FocalPointWidget(forms.TextInput):
 
     def _editor(self, input_id: str, point: Point | None) -> Editor:
         inputs = [("input", input_id), ("image", self._image_input)]
-        found = pictures.find([self._file], STAGE_WIDTH, is_whole=True) if self._file else {}
-        known = found.get(pictures.reference_of(self._file)) if self._file else None
-        if known is None:
-            return Editor(url=pictures.plain_url(self._file), width=0, height=0, inputs=inputs)
-        drawn = [
-            crops.draw(one, known.preview.url, known.size, point) for one in crops.crops_in_use([])
-        ]
-        return Editor(
-            url=known.preview.url,
-            width=known.size[0],
-            height=known.size[1],
-            inputs=inputs,
-            suggestion=known.suggestion,
-            crops=drawn,
-        )
+        if not self._file:
+            return Editor(url="", width=0, height=0, inputs=inputs)
+        reference = pictures.reference_of(self._file)
+        known = pictures.find([self._file], STAGE_WIDTH, is_whole=True).get(reference)
+        original = known.original if known else pictures.original_at(reference)
+        url = known.preview.url if known else pictures.plain_url(self._file)
+        editor = Editor(url=url, width=0, height=0, inputs=inputs)
+        if original is not None:
+            size = editor.width, editor.height = original.width, original.height
+            editor.suggestion = pictures.suggestion_of(original)
+            in_use = crops.crops_in_use([]) if url else []
+            editor.crops = [crops.draw(one, url, size, point) for one in in_use]
+        return editor
 
 
 def _read(value: object) -> Point | None:

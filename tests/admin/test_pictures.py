@@ -155,4 +155,7 @@ def test_crops_alone_are_no_picture_to_choose_a_point_in(
     admin_client: Client, photo: Photo
 ) -> None:
     admin_client.get(picture.url(photo.image, width=320, ratio="1/1"))
-    assert f'<img src="{photo.image.url}"' in str(PlainForm(instance=photo))
+    html = str(PlainForm(instance=photo))
+    assert f'<img src="{photo.image.url}"' in html
+    # The size is known, so crops are drawn from the file.
+    assert 'viewBox="200 0 1200 1200"' in html
