@@ -24,7 +24,7 @@ from resizer.markup import mistakes
 from resizer.markup import picture as pictures
 from resizer.records import cache, index, tallies
 from resizer.sources import absence
-from tests import firefox, nginx, projects, servers, tiers
+from tests import firefox, nginx, projects, servers, tiers, webkit
 from tests.pictures import photograph
 from tests.servers import ROOT
 
@@ -58,6 +58,8 @@ SERVICES = {
     "node": ("node", "nodejs"),
     "postgresql": servers.POSTGRESQL,
     "redis": ("redis-server",),
+    "webkit": webkit.PROGRAMS,
+    "xvfb": ("Xvfb",),
 }
 #: Where a test marked `function` runs.
 LAMBDA = ("linux", 3, 13)

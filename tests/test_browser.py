@@ -161,6 +161,26 @@ def test_second_visit_makes_nothing(browser: Browser, server: Server) -> None:
         visit.context.close()
 
 
+def test_pages_keep_to_a_strict_policy_and_to_the_window(browser: Browser, server: Server) -> None:
+    visit = Visit(browser, "phone")
+    told: list[str] = []
+    visit.page.on("console", lambda message: told.append(message.text))
+    for name in ("", "recipes/", "placeholders/", "text/", "awkward/", "cold/"):
+        visit.page.goto(f"{server.url}/{name}?csp=strict", wait_until="networkidle")
+        width = visit.page.evaluate("document.documentElement.scrollWidth")
+        assert width == SCREENS["phone"][0], name
+        assert visit.page.evaluate(LAYOUT_SHIFT) < 0.01, name
+    # The missing and the broken picture.
+    assert [one for one in told if "404" not in one] == []
+    visit.page.get_by_role("button", name="Delete the variants and ask again").click()
+    for output in visit.page.locator("output").all():
+        output.filter(has_text=re.compile(r"miss \d+ ms · \d+ KB")).wait_for()
+    visit.page.locator("[data-ask]:enabled").click()
+    for output in visit.page.locator("output").all():
+        output.filter(has_text=re.compile(r"hit · \d+ KB")).wait_for()
+    visit.context.close()
+
+
 def test_editor_sees_the_variants_in_the_admin(browser: Browser, server: Server) -> None:
     visit = Visit(browser, "desktop")
     visit.open(f"{server.url}/")

@@ -54,7 +54,7 @@ ONCE = (
     "storages/test_s3.py",
 )
 #: Tests that need one of these programs run once as well.
-PROGRAMS = {"chromium", "firefox", "nginx", "nginx-javascript", "node"}
+PROGRAMS = {"chromium", "firefox", "nginx", "nginx-javascript", "node", "webkit"}
 #: Tests of one deployment, which takes a quarter of a minute to make: for the same worker.
 DEPLOYED = ("aws/test_lambda.py", "aws/test_package.py", "aws/test_policy.py", "aws/test_zappa.py")
 #: Engines in child processes, which depend on Python with each of their parameters.
