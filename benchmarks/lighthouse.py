@@ -1,6 +1,7 @@
 """Lighthouse on the gallery, as a telephone and as a desktop: its audits about pictures.
 
     make bench-lighthouse
+    python -m benchmarks.lighthouse /text/
 
 Lighthouse comes from npm, into `var/lighthouse`. Its version 13.5 takes the density of the screen into account. The server
 runs as in production, with warm variants. The figures are written to `benchmarks/lighthouse.json`.
@@ -63,7 +64,7 @@ def figures(report: dict[str, Any]) -> dict[str, Any]:
 
 
 def main() -> None:
-    found: dict[str, Any] = {}
+    found: dict[str, Any] = json.loads(OUTPUT.read_text()) if OUTPUT.exists() else {}
     with tempfile.TemporaryDirectory() as data:
         address = f"127.0.0.1:{free_port()}"
         environment = {
@@ -79,14 +80,14 @@ def main() -> None:
         command = [sys.executable, "manage.py", "runserver", "--noreload", "--insecure", address]
         options = {"cwd": ROOT, "env": os.environ | environment}
         with running(command, lambda: ask_for(f"http://{address}/"), **options):
-            for page in PAGES:
+            for page in sys.argv[1:] or PAGES:
                 for form in FORMS:
                     # The first visit makes the variants.
                     for _ in range(2):
                         report = measure(f"http://{address}{page}", form)
                     found[f"{page} {form}"] = row = figures(report)
                     print(f"{page} {form}: {row}", flush=True)
-    found = {"lighthouse": report["lighthouseVersion"], **found}
+    found["lighthouse"] = report["lighthouseVersion"]
     OUTPUT.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
 
 
