@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
 
     from resizer.conf import Settings
+    from resizer.links.short import ShortAddress
 
 logger = logging.getLogger(__name__)
 
@@ -81,7 +82,7 @@ def respond(request: Request) -> Response:
         refused = refuse(request.path, MethodNotAllowed(request.method))
         return refused._replace(headers={**refused.headers, "Allow": ", ".join(SAFE_METHODS)})
     try:
-        parsed = read_key(get_settings(), request.path) or parse_short(request.path)
+        parsed = _parse(request.path)
     except InvalidSignature as error:
         return refuse(request.path, error)
     except ResizerError as error:
@@ -154,11 +155,18 @@ def path_below_mount(path_info: str) -> str | None:
         read_key(get_settings(), path)
     except (NoReverseMatch, Resolver404):
         return None
-    except ResizerError:
-        # Remember signed keys only. Strangers can invent any number of other paths.
+    except (LookupError, ResizerError):
+        # Security: remember signed keys only. Strangers can invent any number of other paths, of any length.
         return path
     _keys_at.remember(known, path)
     return path
+
+
+def _parse(path: str) -> ParsedKey | ShortAddress:
+    try:
+        return read_key(get_settings(), path)
+    except LookupError:
+        return parse_short(path)
 
 
 def _serve_key(request: Request, parsed: ParsedKey) -> Response:

@@ -77,16 +77,19 @@ def sign(variant: Variant) -> str:
     return _sign(signed_text(variant), signing_keys()[0])
 
 
+# Security: an error is not remembered. Strangers can invent any number of unsigned paths, of any length.
 @functools.lru_cache(maxsize=MOST_KEYS)
-def read_key(values: Settings, key: str) -> ParsedKey | None:
-    """Parse a key and verify its signature. None for a path in another form, such as a short URL.
+def read_key(values: Settings, key: str) -> ParsedKey:
+    """Parse a key and verify its signature.
 
     `values` are the current settings. Other settings have other signing keys, so nothing remembered holds for them.
-    Raises InvalidOption for a key in another spelling than ours, and InvalidSignature.
+    Raises LookupError for a path in another form, such as a short URL, InvalidOption for a key in another spelling than
+    ours, and InvalidSignature.
     """
     parsed = parse_key(key)
-    if parsed is not None:
-        verify(parsed)
+    if parsed is None:
+        raise LookupError
+    verify(parsed)
     return parsed
 
 
