@@ -21,7 +21,7 @@ from resizer.markup.art_direction import PICTURE, Source, direct
 from resizer.markup.background import Background
 from resizer.markup.devtools import print_devtools
 from resizer.markup.html import NOTHING, Picture, with_nonce
-from resizer.markup.mistakes import tell_once
+from resizer.markup.mistakes import tell_once, tell_undefined
 from resizer.markup.origin import with_request
 from resizer.markup.rich_text import filter_html, resize_html
 from resizer.markup.stored import STORED_IF_ANY
@@ -287,9 +287,17 @@ def _run(
             options[name] = None if is_empty else value
         elif name.lower() not in tag.own:
             attributes[name] = value
+    if django_settings.DEBUG and isinstance(original, Undefined):
+        _tell_undefined(tag, original, place)
     django_context = cast("DjangoContext", context)
     with_request(options, django_context)
     result = tag.run(original, options, attributes, data=tag.options & set(data), place=place)
     if isinstance(result, Background):
         return result.print(django_context)
     return with_nonce(result, django_context)
+
+
+def _tell_undefined(tag: Tag, original: Undefined, place: str) -> None:
+    # An empty relation has no image: that is data, not a mistake.
+    if original._undefined_obj is not None:
+        tell_undefined(tag.name, place, str(original._undefined_name))

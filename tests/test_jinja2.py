@@ -304,3 +304,17 @@ def test_mistake_in_art_direction_is_an_error_when_the_template_is_compiled(
 ) -> None:
     with pytest.raises(TemplateSyntaxError, match=message):
         render(block, photo=photo)
+
+
+def test_undefined_original_is_told_in_development(
+    photo: Photo, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    text = '{% resized_img phto alt="" %}{% resized_img photo.imgae alt="" %}{% resized_img none.image alt="" %}'
+    assert render(text, photo=photo, none=None) == ""
+    assert not caplog.records
+    settings.DEBUG = True
+    assert render(text, photo=photo, none=None) == ""
+    assert [message.partition(": ")[2] for message in caplog.messages] == [
+        "phto is undefined. Correct its name, or pass it to the template.",
+        "imgae is undefined. Correct its name, or pass it to the template.",
+    ]

@@ -114,7 +114,7 @@ def test_page_without_the_style_sheet_is_told_of_once(
         ("{% resized_css inline=True %}" + PICTURE, document, True),
         (PICTURE, document, False),
         (PICTURE, RequestFactory(headers={"Sec-Fetch-Dest": "empty"}).get, True),
-        ('{% resized_img photo.none alt="" %}', document, True),
+        ('{% resized_img "" alt="" %}', document, True),
     ],
     ids=["linked", "inline", "production", "fragment", "no picture"],
 )
@@ -339,6 +339,45 @@ def test_nothing_is_printed_of_no_name(settings: Settings, original: str) -> Non
         blank="",
     )
     assert html == ""
+
+
+@pytest.mark.parametrize(
+    "tag",
+    [
+        'resized_img phto.image alt=""',
+        'resized_img photo.imgae|default:"" alt="" as it',
+        "resized_url photo.owner.imgae",
+    ],
+)
+def test_undefined_original_is_told_once_in_development(
+    photo: Photo, settings: Settings, caplog: pytest.LogCaptureFixture, tag: str
+) -> None:
+    context = {"photo": {"image": photo.image, "owner": photo}}
+    text = f"\n{{% {tag} %}}"
+    assert render(text, **context) == "\n"
+    assert not caplog.records
+    settings.DEBUG = True
+    for _ in range(2):
+        assert render(text, **context) == "\n"
+    (record,) = caplog.records
+    name, variable = tag.split()[:2]
+    assert record.levelname == "WARNING"
+    assert record.message == (
+        f"{name} in <unknown source>, line 2, has no original: {variable.partition('|')[0]} is undefined."
+        " Correct its name, or pass it to the template."
+    )
+
+
+@pytest.mark.parametrize("original", ["photo.image", "photo", "photo.owner.image", '""|lower', "x"])
+def test_empty_original_is_no_mistake(
+    settings: Settings, caplog: pytest.LogCaptureFixture, original: str
+) -> None:
+    settings.DEBUG = True
+    for photo in (None, {"image": None, "owner": None}, {"image": "", "owner": {"image": ""}}):
+        context = {"photo": photo or "", "x": photo and photo["image"]}
+        if original != "photo" or not photo:
+            assert render(f'{{% resized_img {original} alt="" %}}', **context) == ""
+    assert not caplog.records
 
 
 def test_empty_field_in_a_storage_that_is_no_source_prints_nothing() -> None:
@@ -629,6 +668,14 @@ def test_address_of_one_variant(photo: Photo) -> None:
             "resized_url photo.image colour=3",
             "has no option colour. Use one of absolute, animated, default",
         ),
+        ("resized_preload photo.image priority=True", "has no option priority. Leave it out."),
+        ('resized_preload photo.image alt="x"', "has no option alt. Leave it out."),
+        ("resized_url photo.image columns=3", "has no option columns. Leave it out."),
+        (
+            "resized_srcset photo.image formats='webp'",
+            "has no option formats. Did you mean format?",
+        ),
+        ("resized_preload photo.image class='x'", "has no option class. Use one of absolute, "),
         ('resized_img photo.image alt="" widht=300', "no option widht. Did you mean width?"),
         ('resized_img photo.image alt="" WIDTH=300', "no option WIDTH. Did you mean width?"),
         ('resized_img photo.image alt="" qualtiy=30', "Did you mean quality?"),

@@ -13,17 +13,33 @@ from django.db.models.manager import BaseManager
 
 from resizer import originals
 from resizer.markup.stored import read_stored
+from resizer.models import Original
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from resizer.originals import File
+
 
 def prefetch(objects: Iterable[Any], *fields: str) -> None:
-    """Look up the originals of these fields of all objects. Each field is a path, such as "image" or "author.avatar"."""
+    """Look up the originals of these fields of all objects. Each field is a path, such as "image" or "author.avatar".
+
+    Raises AttributeError for an unknown field, TypeError for one without files.
+    """
     owners = list(objects)
-    found = [read_stored(one).file for field in fields for one in _follow(owners, field)]
-    # A name in a text field can carry nothing.
+    found = [file for field in fields for file in _files(owners, field)]
     originals.prefetch([one for one in found if isinstance(one, FieldFile)])
+
+
+def _files(owners: list[Any], path: str) -> list[File]:
+    found = [read_stored(one).file for one in _follow(owners, path)]
+    for one in found:
+        # A name in a text field can carry nothing.
+        if not isinstance(one, FieldFile | Original):
+            raise TypeError(
+                f"{path!r} is no field for files: it holds {type(one).__name__}. Name a file field, such as 'image'."
+            )
+    return found
 
 
 def _follow(owners: list[Any], path: str) -> list[Any]:

@@ -13,7 +13,7 @@ from django.utils.functional import Promise
 from resizer.conf import get_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
 
 logger = logging.getLogger(__name__)
 
@@ -108,6 +108,26 @@ def mistaken_option(name: str, options: Collection[str]) -> str:
         return ""
     close = difflib.get_close_matches(lower, sorted(options), n=1, cutoff=_ALIKE)
     return f"Did you mean {close[0]}?" if close else ""
+
+
+def listed_options(options: Collection[str]) -> str:
+    return f"Use one of {', '.join(sorted(options))}."
+
+
+def check_call(names: Iterable[str], options: Collection[str]) -> None:
+    """Raises TypeError for a keyword of a function that is no option."""
+    for name in names:
+        if name not in options:
+            advice = mistaken_option(name, options) or listed_options(options)
+            raise TypeError(f"There is no option {name}. {advice}")
+
+
+def tell_undefined(tag: str, place: str, variable: str) -> None:
+    """Log a misspelt variable. The page treats it like an empty field."""
+    tell_once(
+        f"{tag}{place} has no original: {variable} is undefined. Correct its name, or pass it to the template.",
+        logging.WARNING,
+    )
 
 
 def mistaken_word(word: str) -> str:

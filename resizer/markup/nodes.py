@@ -6,12 +6,13 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from django import template
+from django.conf import settings as django_settings
 from django.utils.safestring import SafeString
 
 from resizer.markup.background import Background
 from resizer.markup.devtools import print_devtools
 from resizer.markup.html import Picture, escape, with_nonce
-from resizer.markup.mistakes import mistaken_word
+from resizer.markup.mistakes import mistaken_word, tell_undefined
 from resizer.markup.origin import with_request
 from resizer.markup.stylesheet import print_css, reminder
 
@@ -80,8 +81,21 @@ class Call:
         options, attributes = self.resolve(context)
         with_request(options, context)
         original = self.original.resolve(context)
+        if django_settings.DEBUG and not original:
+            self._tell_undefined(context, place)
         result = self.tag.run(original, options, attributes, data=self.data, place=place)
         return with_nonce(result, context)
+
+    def _tell_undefined(self, context: Context, place: str) -> None:
+        if not self.original.is_var:
+            return
+        try:
+            self.original.var.resolve(context)
+        except template.VariableDoesNotExist as error:
+            _name, owner = error.params
+            # An empty relation has no image: that is data, not a mistake.
+            if owner is not None and owner != "":
+                tell_undefined(self.tag.name, place, str(self.original.var))
 
 
 class ResizedNode(template.Node):

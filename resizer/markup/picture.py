@@ -22,7 +22,7 @@ from resizer.markup.candidates import PLAIN_WIDTH, ladder_of
 from resizer.markup.choices import read_choices, read_url_choices
 from resizer.markup.html import NOTHING, Candidates, Picture, VariantURL
 from resizer.markup.layout import Layout
-from resizer.markup.mistakes import is_url, mistaken_original, tell_once
+from resizer.markup.mistakes import check_call, is_url, mistaken_original, tell_once
 from resizer.markup.options import Options, is_nothing
 from resizer.markup.origin import check_absolute, read_origin
 from resizer.markup.placeholders import placeholder_of, read_kind
@@ -64,8 +64,9 @@ def build(
     They win over those of the preset, and these over `DEFAULTS`.
     Without `alt`, the stored alternative text is printed. With DEBUG, raises ValueError if there is none.
     An empty field gives the picture of `default`, or nothing. An original that cannot be resized is shown as it is, and
-    logged: a page never fails because of a picture. Raises ValueError for a wrong option.
+    logged: a page never fails because of a picture. Raises ValueError for a wrong value, TypeError for an unknown option.
     """
+    check_call(options, OPTIONS)
     given: dict[str, Any] = {
         "default": default,
         "formats": formats,
@@ -160,6 +161,7 @@ def check(
     **options: Any,
 ) -> None:
     """Check the options of `build`, without an original. Raises ValueError for a wrong one."""
+    check_call(options, OPTIONS)
     given = presets.overlay(presets.find(preset, OPTIONS).options, options)
     read_kind(given.pop("placeholder", None))
     _check_default(given.pop("default", None))
@@ -179,8 +181,9 @@ def url(
     """The URL of one variant: of the next listed width up, at most the original's own.
 
     An empty field has that of `default`, or none. An original that cannot be resized gives its own URL, and is
-    logged. Raises ValueError for a wrong option.
+    logged. Raises ValueError for a wrong value, TypeError for an unknown option.
     """
+    check_call(options, URL_OPTIONS)
     given: dict[str, Any] = {"default": default, "format": format, "absolute": absolute, **options}
     below = presets.find(preset, URL_OPTIONS)
     if below.options:
@@ -223,6 +226,7 @@ def _url(
 
 def check_url(*, preset: object = None, **options: Any) -> None:
     """Check the options of `url`, without an original. Raises ValueError for a wrong one."""
+    check_call(options, URL_OPTIONS)
     given = presets.overlay(presets.find(preset, URL_OPTIONS).options, options)
     _check_default(given.pop("default", None))
     check_absolute(given.pop("absolute", None))

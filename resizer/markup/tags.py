@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings as django_settings
 
-from resizer.markup.mistakes import mistaken_option, mistaken_original, tell_once
+from resizer.markup.mistakes import listed_options, mistaken_option, mistaken_original, tell_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
@@ -41,6 +41,8 @@ class Tag:
     takes_attributes: bool = False
     #: Options that must be given for an original that the template itself names, each with the reason.
     required: Mapping[str, str] = field(default_factory=dict)
+    #: Options of other tags that change nothing here.
+    needless: frozenset[str] = frozenset()
     #: Attributes set by the tag itself.
     own: frozenset[str] = frozenset()
 
@@ -54,8 +56,10 @@ class Tag:
 
     def _check_other(self, name: str) -> None:
         advice = mistaken_option(name, self.options)
+        if not advice and name in self.needless:
+            advice = "Leave it out."
         if not advice and not self.takes_attributes:
-            advice = f"Use one of {', '.join(sorted(self.options))}."
+            advice = listed_options(self.options)
         if advice:
             raise ValueError(f"{self.name} has no option {name}. {advice}")
 

@@ -21,6 +21,7 @@ RESIZED_URL = Tag(
     make=picture.url,
     check=picture.check_url,
     options=keyword_names(Options.read, picture.url),
+    needless=RESIZED_IMG.options,
 )
 #: Options of a picture for tags that print no `img`.
 _WITHOUT_IMG = RESIZED_IMG.options - {"alt", "priority"}
@@ -29,24 +30,28 @@ RESIZED_SRCSET = Tag(
     make=pieces.srcset,
     check=pieces.check_srcset,
     options=_WITHOUT_IMG - {"formats", "sizes"} | {"format"},
+    needless=RESIZED_IMG.options,
 )
 RESIZED_PRELOAD = Tag(
     name="resized_preload",
     make=pieces.preload,
     check=picture.check,
     options=_WITHOUT_IMG,
+    needless=RESIZED_IMG.options,
 )
 RESIZED_SOURCE = Tag(
     name="resized_source",
     make=art_direction.source,
     check=art_direction.check_source,
     options=_WITHOUT_IMG - {"absolute", "placeholder"} | {"media"},
+    needless=RESIZED_IMG.options,
 )
 RESIZED_BACKGROUND = Tag(
     name="resized_background",
     make=background.background,
     check=background.check_background,
     options=_WITHOUT_IMG - {"sizes", "columns", "container", "layout"} | {"selector"},
+    needless=RESIZED_IMG.options,
 )
 
 TAGS = {

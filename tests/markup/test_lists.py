@@ -91,10 +91,13 @@ def test_related_rows_are_fetched_by_one_query_for_each_relation(
         assert all(one.original.name for one in variants)
 
 
-def test_names_and_missing_relations_are_passed_over(photos: list[Photo]) -> None:
-    lists.prefetch([*photos, SimpleNamespace(title="a.jpg")], "title")
+def test_missing_relations_are_passed_over() -> None:
     lists.prefetch([CachedVariant()], "original")
-    assert photos[0].title == "0"
+
+
+def test_field_without_files_is_an_error(photos: list[Photo]) -> None:
+    with pytest.raises(TypeError, match=r"^'title' is no field for files: it holds str\. Name "):
+        resizer.prefetch(photos, "title")
 
 
 def test_misspelt_field_is_an_error(photos: list[Photo]) -> None:

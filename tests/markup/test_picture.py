@@ -17,6 +17,7 @@ from jinja2 import Undefined
 from markupsafe import Markup
 from PIL import Image
 
+import resizer
 from resizer.conf import MAX_FRAMES
 from resizer.errors import SourceTimedOut
 from resizer.keys.variant import parse_key, write_recipe
@@ -760,3 +761,11 @@ def test_page_shows_originals_where_the_app_has_no_urls(
         assert picture.url("a.jpg", width=320) == "/originals/a.jpg"
     (message,) = [one for one in caplog.messages if "No URL leads to the app" in one]
     assert 'path("img/", include("resizer.urls"))' in message
+
+
+def test_misspelt_option_of_a_function_is_told_with_the_right_one() -> None:
+    for make in (resizer.picture, resizer.url):
+        with pytest.raises(TypeError, match=r"^There is no option widht\. Did you mean width\?$"):
+            make("a.jpg", widht=300)
+        with pytest.raises(TypeError, match=r"^There is no option colour\. Use one of absolute, "):
+            make("a.jpg", colour="red")
