@@ -3,7 +3,7 @@
 E001 unknown key · E002 wrong value · E003 no storage for variants · E004 URLs not included · E005 a class cannot be loaded ·
 E006 no encoder or decoder for a format · E007 variants among the originals · E008 no signing key, or an empty one ·
 E009 a mistake in a preset or in the defaults ·
-W001 variants kept in the media directory or in memory · W002 middleware before ours changes pictures ·
+W001 variants kept in the media directory or in memory (only with --deploy) · W002 middleware before ours changes pictures ·
 W003 redirects to a bucket with unsigned URLs ·
 W004 no lock between hosts or processes (only with --deploy) ·
 W005 a signing key can be guessed (only with --deploy) ·
@@ -105,6 +105,19 @@ def check_locks(**_: Any) -> list[CheckMessage]:
 
 
 @register("resizer", deploy=True)
+def check_own_storage(**_: Any) -> list[CheckMessage]:
+    if any(one.is_serious() for one in check_settings()):
+        return []
+    alias = get_settings().STORAGE
+    if alias in storages.backends:
+        return []
+    is_on_disk = kind_of(variants_storage()).is_local
+    place = f"in {VARIANTS_DIRECTORY}/ in the media directory" if is_on_disk else "in memory"
+    message = f"STORAGES has no {alias!r}. Variants are kept {place}."
+    return [Warning(message, hint=_storage_hint(alias), id="resizer.W001")]
+
+
+@register("resizer", deploy=True)
 def check_place(**_: Any) -> list[CheckMessage]:
     if any(one.is_serious() for one in check_settings()):
         return []
@@ -142,10 +155,7 @@ def check_key_lengths(**_: Any) -> list[CheckMessage]:
 
 def _check_storage() -> Iterator[CheckMessage]:
     alias = get_settings().STORAGE
-    hint = (
-        f"Set STORAGES[{alias!r}] to {{'BACKEND': …, 'OPTIONS': …}}."
-        " OPTIONS name the directory or bucket for variants."
-    )
+    hint = _storage_hint(alias)
     try:
         storage = variants_storage()
     except (ImportError, TypeError, ValueError, ImproperlyConfigured) as error:
@@ -155,14 +165,6 @@ def _check_storage() -> Iterator[CheckMessage]:
             hint = f"Did you mean {near[0]!r}? {hint}"
         yield Error(message, hint=hint, id="resizer.E003")
         return
-    if alias not in storages.backends:
-        is_on_disk = kind_of(storage).is_local
-        place = f"in {VARIANTS_DIRECTORY}/ in the media directory" if is_on_disk else "in memory"
-        yield Warning(
-            f"STORAGES has no {alias!r}. Variants are kept {place}.",
-            hint=hint,
-            id="resizer.W001",
-        )
     if get_settings().MAX_ANSWER_BYTES is not None and kind_of(storage).has_unsigned_urls:
         yield Warning(
             "Large variants redirect visitors to an unsigned URL of the bucket. A private bucket refuses them.",
@@ -186,6 +188,13 @@ def _check_storage() -> Iterator[CheckMessage]:
                 hint=f"Give STORAGES[{alias!r}] another location. A variant's directory is named like its original.",
                 id="resizer.E007",
             )
+
+
+def _storage_hint(alias: str) -> str:
+    return (
+        f"Set STORAGES[{alias!r}] to {{'BACKEND': …, 'OPTIONS': …}}."
+        " OPTIONS name the directory or bucket for variants."
+    )
 
 
 def _storage_sources() -> Iterator[tuple[str, StorageSource]]:

@@ -59,6 +59,8 @@ if TYPE_CHECKING:
 TAG = "resizer"
 #: With one of these errors, no other part can be tested.
 UNLOADABLE = {"resizer.E001", "resizer.E002", "resizer.E003", "resizer.E005", "resizer.E008"}
+#: Deployment checks of parts that are tested below.
+TESTED = {"resizer.W004", "resizer.W005", "resizer.W010"}
 #: How long a URL of the storage may take to respond, seconds.
 ADDRESS_SECONDS = 10
 #: How long the test of a storage or a source may take, seconds.
@@ -94,7 +96,11 @@ class Finding:
 def examine() -> Iterator[Finding]:
     """Test every part. Variants and originals stay as they are. Failures become findings, not exceptions."""
     marks = {WARNING: Mark.ADVICE, ERROR: Mark.BROKEN}
-    messages = run_checks(tags=[TAG])
+    messages = [
+        one
+        for one in run_checks(tags=[TAG], include_deployment_checks=True)
+        if one.id not in TESTED
+    ]
     for message in messages:
         yield Finding(marks[message.level], "settings", f"{message.msg} {message.hint}")
     if not messages:
