@@ -411,7 +411,7 @@ def _read_header(file: BinaryIO) -> Header:
         size = svg.read_size(file.read(svg.HEAD_BYTES))
         if size is None:
             raise
-        vector = VectorOriginal(str(error))
+        vector = VectorOriginal("it is an SVG, which is not resized")
         vector.size = size
         raise vector from error
 

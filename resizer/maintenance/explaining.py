@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from resizer.errors import (
     SourceTimedOut,
     StoreFailed,
     UndecodableOriginal,
+    VectorOriginal,
 )
 from resizer.keys.variant import CENTRE, Fit, Recipe, parse_key, write_key
 from resizer.links.addresses import mount_path, sign, url_for, verify
@@ -26,7 +28,7 @@ from resizer.links.short import parse_short
 from resizer.originals import Freshness
 from resizer.records import index, rows
 from resizer.records.descriptions import Reference
-from resizer.sources import StorageSource, get_sources
+from resizer.sources import StorageSource, find_by_url, get_sources
 from resizer.storages import publishing
 from resizer.storages.kinds import kind_of
 
@@ -61,21 +63,23 @@ class Explanation:
 def explain(text: str) -> Explanation:
     """Explain a URL, a path, a key, the name of an original ("web:a.jpg"), or a path of a local file."""
     found = Explanation()
-    name = _inside(text)
-    path = name or _path_of(text)
+    of_url = None if _is_mounted(text) else _original_of_url(text)
+    place = _path_of(of_url) if of_url else _local_path(text)
+    key = _key_at(place) or _key_in(text)
     try:
-        parsed = parse_key(path)
+        parsed = parse_key(key)
     except InvalidOption as error:
         found.facts["kind"] = "a key with unknown parts"
         return found.fail(error)
     if parsed is not None:
-        return _explain_key(found, path, parsed)
-    if name is None and _is_mounted(text):
-        return _explain_short(found, path)
-    return _explain_original(found, name or text)
+        return _explain_key(found, key, parsed)
+    original = of_url or _original_at(place)
+    if original is None and _is_mounted(text):
+        return _explain_short(found, key)
+    return _explain_original(found, original or text)
 
 
-def _path_of(text: str) -> str:
+def _key_in(text: str) -> str:
     """The path of a URL below the app, or the text itself."""
     path = unquote(urlsplit(text).path) if "://" in text else text.partition("?")[0]
     return unquote(path).removeprefix(_mount()) if _is_mounted(text) else path
@@ -93,21 +97,58 @@ def _mount() -> str:
         return ""
 
 
-def _inside(text: str) -> str | None:
-    """The name of a local file in the variants storage or a source, as keys and templates write it."""
-    path = Path(text)
-    if not path.is_absolute():
-        return None
+# --- a local file, or the URL of an original
+
+
+def _local_path(text: str) -> Path | None:
+    """The absolute path that a text means. A relative one counts if the working directory has such a file."""
+    # Not Path.exists: it raises for a text that is too long to be a path.
+    return Path(os.path.abspath(text)) if os.path.isabs(text) or os.path.exists(text) else None
+
+
+def _original_of_url(text: str) -> Reference | None:
+    """The original that a source shows at this URL, such as /media/photos/a.jpg. As with variants, any host will do."""
+    _scheme, _, rest = text.partition("://")
+    urls = [f"//{rest}", urlsplit(text).path] if rest else [text]
+    found = next(filter(None, map(find_by_url, urls)), None)
+    return Reference(*found) if found else None
+
+
+def _path_of(reference: Reference) -> Path | None:
+    """The path of an original in a local storage."""
+    storage = dict(_local_storages()).get(reference.source)
+    return _location(storage) / reference.name if storage else None
+
+
+def _key_at(place: Path | None) -> str:
+    """The key of a file in the variants storage; empty for any other."""
+    storage = store.variants_storage()
+    return _below(place, storage) if kind_of(storage).is_local else ""
+
+
+def _original_at(place: Path | None) -> Reference | None:
+    """The original with this path."""
     for alias, storage in _local_storages():
-        location = Path(str(getattr(storage, "location", "")))
-        if location != Path() and path.is_relative_to(location):
-            name = path.relative_to(location).as_posix()
-            return name if alias in {"", "default"} else f"{alias}:{name}"
+        if name := _below(place, storage):
+            return Reference(alias, name)
     return None
 
 
+def _below(place: Path | None, storage: Storage) -> str:
+    """The name of a file in a local storage; empty for a file elsewhere."""
+    location = _location(storage)
+    # The working directory has no links in its path, but the location may have some.
+    for base in (location, location.resolve()):
+        if place is not None and location != Path() and place.is_relative_to(base):
+            return place.relative_to(base).as_posix()
+    return ""
+
+
+def _location(storage: Storage) -> Path:
+    return Path(str(getattr(storage, "location", "")))
+
+
 def _local_storages() -> Iterator[tuple[str, Storage]]:
-    yield "", store.variants_storage()
     for alias, source in get_sources().items():
         if isinstance(source, StorageSource) and kind_of(source.storage).is_local:
             yield alias, source.storage
@@ -224,12 +265,17 @@ def _judge_short(found: Explanation, address: ShortAddress) -> Explanation:
     return found.end(200, f"A variant of {listed} px, or of the original's own width.")
 
 
-def _explain_original(found: Explanation, text: str) -> Explanation:
+def _explain_original(found: Explanation, original: Reference | str) -> Explanation:
     found.facts["kind"] = "an original"
     try:
-        reference = originals.locate(text)
+        reference = originals.locate(original)
         found.facts |= {"source": reference.source, "original": reference.name}
         description = originals.look_up(reference, Freshness.NOW)
+    except VectorOriginal as error:
+        found.facts["original"] += " – SVG"
+        if get_settings().SHOW_SVG:
+            return found.end(200, "An SVG is not resized. The tag links it as it is.")
+        return found.end(error.status, "SHOW_SVG is False, so pages print nothing for an SVG.")
     except ResizerError as error:
         return found.fail(error)
     found.facts["original"] += f" – {_tell(description)}"

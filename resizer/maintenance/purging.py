@@ -460,6 +460,12 @@ def _parse(name: str) -> Variant | None:
     return None if parsed is None else parsed.variant
 
 
+def holds(source: str) -> bool:
+    """Whether there are variants or rows of a source, which may be gone itself. Raises StoreFailed."""
+    rows = index.list_originals(source, None) if index.is_available() else None
+    return bool(rows) or any(publishing.walk(store.variants_storage(), _directory(source)))
+
+
 def _directory(source: str | None) -> str:
     return "" if source in {None, DEFAULT_SOURCE} else f"_{source}"
 

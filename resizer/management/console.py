@@ -72,6 +72,13 @@ def jobs(text: str) -> int:
     return number
 
 
+class WrongArguments(CommandError):
+    """Ends a command as argparse does for wrong arguments."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(problem, returncode=2)
+
+
 def count(number: int, one: str, many: str) -> str:
     """A number with its noun, such as 2000 files."""
     return f"{number} {one if number == 1 else many}"

@@ -16,6 +16,7 @@ from django.test import override_settings
 
 from resizer import store
 from resizer.maintenance import purging
+from resizer.markup import picture
 from resizer.models import CachedVariant
 from resizer.records import index, rows, tallies
 from resizer.storages import publishing
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from django.test import Client
+    from pytest_django import Settings
 
 pytestmark = pytest.mark.django_db
 
@@ -211,7 +213,7 @@ def test_nothing_that_pages_show_is_removed_without_a_terminal_and_without_yes(
 
 def test_question_says_what_goes(capsys: pytest.CaptureFixture[str]) -> None:
     for arguments, told in {
-        ("--all", "--source", "press"): "This removes all cached variants of source 'press'.",
+        ("--all", "--source", "default"): "This removes all cached variants of source 'default'.",
         ("--max-bytes", "5G"): "the least recently used cached variants beyond 4.7 GB.",
         ("--unused-for", "90d"): "all cached variants, last used more than 2,160 hours ago.",
         ("--stale", "--force"): "the cached variants of replaced and deleted originals.",
@@ -233,8 +235,38 @@ def test_question_says_what_goes(capsys: pytest.CaptureFixture[str]) -> None:
     ],
 )
 def test_choices_that_contradict_are_refused(arguments: list[str]) -> None:
-    with pytest.raises(CommandError):
+    with pytest.raises(CommandError) as raised:
         call_command("resizer_purge", *arguments, "--yes")
+    # What argparse itself finds has its status only in a shell.
+    is_by_argparse = str(raised.value).startswith("Error: argument ")
+    assert raised.value.returncode == (1 if is_by_argparse else 2)
+
+
+def test_unknown_source_is_a_wrong_argument_before_any_question(
+    capsys: pytest.CaptureFixture[str], settings: Settings
+) -> None:
+    with pytest.raises(CommandError, match=r"^There is no source 'nope', and no variant") as raised:
+        call_command("resizer_purge", "--source", "nope")
+    assert raised.value.returncode == 2
+    failing = {"BACKEND": "tests.test_store.FailingStorage"}
+    settings.STORAGES = {**settings.STORAGES, "resizer": failing}
+    with pytest.raises(CommandError, match=r"^The variants storage failed: ") as raised:
+        call_command("resizer_purge", "--source", "nope", "--yes", "--from-storage")
+    assert raised.value.returncode == 1
+
+
+def test_variants_of_a_former_source_can_be_removed(
+    capsys: pytest.CaptureFixture[str],
+    client: Client,
+    settings: Settings,
+) -> None:
+    memory = {"BACKEND": "django.core.files.storage.InMemoryStorage"}
+    settings.STORAGES = {**settings.STORAGES, "press": memory}
+    settings.RESIZER = {"SOURCES": {"press": {"OPTIONS": {"storage": "press"}}}}
+    storages["press"].save("a.jpg", ContentFile(photograph()))
+    assert client.get(picture.url("press:a.jpg", width=320)).status_code == 200
+    settings.RESIZER = {}
+    assert purge(capsys, "--source", "press").startswith("Removed 1 cached variant: ")
 
 
 @pytest.mark.parametrize(

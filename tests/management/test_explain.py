@@ -241,6 +241,87 @@ def test_path_of_a_local_file_is_understood(
     assert tell(capsys, "/etc/passwd").endswith("A visitor gets 404.")
 
 
+def test_relative_path_of_a_local_file_is_understood(
+    capsys: pytest.CaptureFixture[str],
+    client: Client,
+    url: str,
+    variants: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    settings: Settings,
+) -> None:
+    assert client.get(url).status_code == 200
+    monkeypatch.chdir(variants.parent)
+    told = tell(capsys, f"{variants.name}/{url.removeprefix('/img/')}")
+    assert told.endswith("\nvisitor gets: 200: The cached variant.\n")
+    told = tell(capsys, "originals/a b.jpg")
+    assert "\noriginal:        a b.jpg – jpeg" in told
+    # Without such a file, it is a name.
+    assert tell(capsys, "originals/b.jpg").endswith("A visitor gets 404.")
+    monkeypatch.chdir(tmp_path / "originals")
+    assert "\ncached variants: 1\n" in tell(capsys, "./a b.jpg")
+    # The storage may have a link in its path.
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "originals")
+    linked = {**settings.STORAGES["default"], "OPTIONS": {"location": link}}
+    settings.STORAGES = {**settings.STORAGES, "default": linked}
+    assert "\noriginal:        a b.jpg – jpeg" in tell(capsys, "a b.jpg")
+    assert "\noriginal:        a b.jpg – jpeg" in tell(capsys, str(tmp_path / "originals/a b.jpg"))
+
+
+@pytest.mark.parametrize("prefix", ["", "https://example.com", "http://localhost:8000"])
+def test_url_of_an_original_is_understood(
+    capsys: pytest.CaptureFixture[str], url: str, prefix: str
+) -> None:
+    for text in ("/originals/a b.jpg", "/originals/a%20b.jpg?v=1"):
+        told = tell(capsys, prefix + text)
+        assert "\noriginal:        a b.jpg – jpeg" in told
+    assert tell(capsys, f"{prefix}/originals/b.jpg").endswith("A visitor gets 404.")
+
+
+def test_url_of_an_original_in_a_bucket_is_understood(
+    capsys: pytest.CaptureFixture[str], settings: Settings
+) -> None:
+    press = {
+        "BACKEND": "django.core.files.storage.InMemoryStorage",
+        "OPTIONS": {"base_url": "https://press.example.com/"},
+    }
+    settings.STORAGES = {**settings.STORAGES, "press": press}
+    settings.RESIZER = {"SOURCES": {"press": {"OPTIONS": {"storage": "press"}}}}
+    storages["press"].save("c.jpg", ContentFile(photograph((320, 240))))
+    assert "\nsource:          press\n" in tell(capsys, "https://press.example.com/c.jpg")
+
+
+def test_variant_in_the_media_directory_is_told_by_its_path_and_its_url(
+    capsys: pytest.CaptureFixture[str],
+    client: Client,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    settings: Settings,
+) -> None:
+    settings.STORAGES = {name: settings.STORAGES[name] for name in ("default", "staticfiles")}
+    save("a.jpg", photograph((800, 600)))
+    url = picture.url("a.jpg", width=320, format="jpeg")
+    assert client.get(url).status_code == 200
+    monkeypatch.chdir(tmp_path)
+    kept = f"originals/_resized/{url.removeprefix('/img/')}"
+    for text in (kept, f"/{kept}", str(tmp_path / kept)):
+        assert tell(capsys, text).endswith("\nvisitor gets: 200: The cached variant.\n")
+
+
+def test_svg_is_linked_as_it_is(
+    capsys: pytest.CaptureFixture[str], client: Client, settings: Settings
+) -> None:
+    save("logo.svg", b'<svg xmlns="http://www.w3.org/2000/svg" width="90" height="30"/>')
+    # The second time, it is remembered.
+    for _ in range(2):
+        told = tell(capsys, "logo.svg")
+        assert "\noriginal:     logo.svg – SVG\n" in told
+        assert told.endswith("200: An SVG is not resized. The tag links it as it is.\n")
+    settings.RESIZER = {"SHOW_SVG": False}
+    assert tell(capsys, "logo.svg").endswith("A visitor gets 415.")
+
+
 def test_explaining_makes_nothing(
     capsys: pytest.CaptureFixture[str], url: str, variants: Path
 ) -> None:

@@ -27,8 +27,8 @@ class Command(ResizerCommand):
         super().add_arguments(parser)
         parser.add_argument(
             "picture",
-            help="a URL, its path, or a key; the name of an original, such as photos/a.jpg or web:a.jpg; or the path of"
-            " a local original or variant",
+            help="a URL of a variant or of an original, its path, or a key; the name of an original, such as photos/a.jpg"
+            " or web:a.jpg; or the path of a local original or variant",
         )
 
     def work(self, options: Mapping[str, Any]) -> None:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 from django.core.management.base import CommandError
 
 from resizer.errors import StoreFailed
-from resizer.maintenance.purging import Choice, Purge
+from resizer.maintenance.purging import Choice, Purge, holds
 from resizer.management.console import (
     ResizerCommand,
+    WrongArguments,
     age,
     count,
     seconds,
@@ -102,6 +103,7 @@ class Command(ResizerCommand):
 
     def work(self, options: Mapping[str, Any]) -> None:
         choice = _choice(options)
+        _check_source(choice)
         if _is_shown(choice) or options["force"]:
             self.confirm(f"This removes {_tell(choice)}.", options)
         with self.progress("files and originals checked") as progress:
@@ -124,14 +126,8 @@ class Command(ResizerCommand):
             except KeyboardInterrupt:
                 self._tell(purge.report, options)
                 raise
-        report = purge.report
-        is_known = report.variants or report.rows or report.originals
-        if not is_known and choice.source and find_source(choice.source) is None:
-            raise CommandError(
-                f"There is no source {choice.source!r}, and no variant of it. Use an alias in SOURCES."
-            )
-        self._tell(report, options)
-        if problems := list(_problems(report, is_dry=options["dry_run"])):
+        self._tell(purge.report, options)
+        if problems := list(_problems(purge.report, is_dry=options["dry_run"])):
             raise CommandError("\n".join(problems))
 
     def _tell(self, report: Report, options: Mapping[str, Any]) -> None:
@@ -156,15 +152,33 @@ class Command(ResizerCommand):
 
 
 def _choice(options: Mapping[str, Any]) -> Choice:
-    """Raises CommandError."""
+    """Raises WrongArguments."""
     times = {name: options[name] for name in ("older_than", "unused_for", "max_bytes")}
     is_by_time = any(one is not None for one in times.values())
     if options["all"] and (options["stale"] or is_by_time):
-        raise CommandError("--all cannot be combined with other choices than --source. Remove one.")
+        raise WrongArguments(
+            "--all cannot be combined with other choices than --source. Remove one."
+        )
     if options["stale"] and times["max_bytes"] is not None:
-        raise CommandError("--stale cannot be combined with --max-bytes. Run the command twice.")
+        raise WrongArguments("--stale cannot be combined with --max-bytes. Run the command twice.")
     is_default = not (options["all"] or options["source"] or is_by_time)
     return Choice(source=options["source"], is_stale=options["stale"] or is_default, **times)
+
+
+def _check_source(choice: Choice) -> None:
+    """Raises WrongArguments for an unknown source, unless there are variants or rows of it."""
+    alias = choice.source
+    if alias is None or find_source(alias) is not None:
+        return
+    try:
+        is_known = holds(alias)
+    except StoreFailed:
+        # The purge says so.
+        return
+    if not is_known:
+        raise WrongArguments(
+            f"There is no source {alias!r}, and no variant of it. Use an alias in SOURCES."
+        )
 
 
 def _is_shown(choice: Choice) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 from dataclasses import asdict
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,14 @@ from resizer.errors import StoreFailed
 from resizer.links.addresses import mount_path
 from resizer.maintenance.batches import batches
 from resizer.maintenance.warming import Warm, count_of, files_of, primary_keys_of
-from resizer.management.console import STATUSES, ResizerCommand, count, jobs, told_bytes
+from resizer.management.console import (
+    STATUSES,
+    ResizerCommand,
+    WrongArguments,
+    count,
+    jobs,
+    told_bytes,
+)
 from resizer.markup import picture
 
 if TYPE_CHECKING:
@@ -155,7 +163,7 @@ class Command(ResizerCommand):
 
 
 def _check(tags: list[dict[str, str]]) -> None:
-    """Raises CommandError for what cannot be made of any original."""
+    """Raises WrongArguments for what cannot be made of any original, and CommandError if nothing can."""
     try:
         mount_path()
     except NoReverseMatch as error:
@@ -165,20 +173,17 @@ def _check(tags: list[dict[str, str]]) -> None:
     for tag in tags:
         try:
             picture.check(**tag)
-        except TypeError as error:
-            told = " ".join(f"{name}={value}" for name, value in tag.items())
-            raise CommandError(f"These are no options of the tag: {told!r}. {error}") from error
-        except ValueError as error:
-            raise CommandError(str(error)) from error
+        except (TypeError, ValueError) as error:
+            raise WrongArguments(str(error)) from error
 
 
 def _fields(options: Mapping[str, Any]) -> list[FileField]:
-    """Raises CommandError."""
+    """Raises WrongArguments."""
     if options["all"] == bool(options["fields"]):
-        known = ", ".join(str(one) for model in apps.get_models() for one in _image_fields(model))
-        raise CommandError(f"Name fields, or use --all. The image fields are: {known}.")
+        known = ", ".join(map(str, _all(ImageField)))
+        raise WrongArguments(f"Name fields, or use --all. The image fields are: {known}.")
     if options["all"]:
-        return [one for model in apps.get_models() for one in _image_fields(model)]
+        return _all(ImageField)
     return [one for name in options["fields"] for one in _named(name)]
 
 
@@ -186,16 +191,20 @@ def _named(name: str) -> list[FileField]:
     label, _dot, last = name.rpartition(".")
     try:
         if "." not in label:
-            return _image_fields(apps.get_model(name))
+            return _in(apps.get_model(name), ImageField)
         found = apps.get_model(label)._meta.get_field(last)
     except (LookupError, ValueError, FieldDoesNotExist) as error:
-        raise CommandError(
-            f"There is no field {name!r}: {error} Write it like app.Model.field."
-        ) from error
+        close = difflib.get_close_matches(name, map(str, _all(FileField)), n=1)
+        advice = f"Did you mean {close[0]}?" if close else "Write it like app.Model.field."
+        raise WrongArguments(f"There is no field {name!r}. {advice}") from error
     if not isinstance(found, FileField):
-        raise CommandError(f"{name!r} holds no files. Name a field for files.")
+        raise WrongArguments(f"{name!r} holds no files. Name a field for files.")
     return [found]
 
 
-def _image_fields(model: Any) -> list[FileField]:
-    return [one for one in model._meta.get_fields() if isinstance(one, ImageField)]
+def _all(kind: type[FileField]) -> list[FileField]:
+    return [one for model in apps.get_models() for one in _in(model, kind)]
+
+
+def _in(model: Any, kind: type[FileField]) -> list[FileField]:
+    return [one for one in model._meta.get_fields() if isinstance(one, kind)]
