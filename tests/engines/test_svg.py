@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import resource
 import time
 
 import pytest
@@ -45,8 +46,15 @@ LARGE_ENTITY = (
         ('viewBox="1 2"', (300, 150)),
         ('width="-5" height="0"', (300, 150)),
         ('width="1e99"', (300, 150)),
-        ('viewBox="0 0 1 1e9"', (1, 65_535)),
-        ('viewBox="0 0 1e9 1" height="0.1"', (65_535, 1)),
+        ('width="40." height=".5.5"', (300, 150)),
+        # A shape alone may have any unit.
+        ('viewBox="0 0 1e9 5e8" width="100"', (100, 50)),
+        ('viewBox="0 0 1 1e9"', (300, 150)),
+        ('viewBox="0 0 1e9 1" height="0.1"', (300, 150)),
+        ('viewBox="0 0 1e308 1" height="65535"', (300, 150)),
+        ('viewBox="0 0 5e-324 1e300" width="1"', (300, 150)),
+        ('viewBox="0 0 nan nan" width="40"', (40, 150)),
+        ('viewBox="0 0 nan 5"', (300, 150)),
     ],
 )
 def test_size_of_a_vector(attributes: str, size: tuple[int, int]) -> None:
@@ -69,6 +77,47 @@ def test_vector_of_any_editor_is_read(text: str) -> None:
     assert read_size(text.encode()) == (40, 20)
 
 
+STYLE = "fill-rule:evenodd;clip-rule:evenodd;fill:#FFFFFF;stroke:#000000;stroke-width:0.5;"
+
+
+def test_vector_with_declared_styles_is_read() -> None:
+    styles = "".join(f'<!ENTITY st{number} "{STYLE}">' for number in range(60))
+    text = f'<!DOCTYPE svg [{styles}]><svg {NAMESPACE} style="&st1;" width="40" height="20"/>'
+    assert read_size(text.encode()) == (40, 20)
+
+
+NINES = f'<!DOCTYPE svg [<!ENTITY a "{"9" * 250}">]>'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f'<svg {NAMESPACE} width="{"9" * 16_000}x"/>',
+        f'<svg {NAMESPACE} width="{" " * 16_000}x"/>',
+        f'<svg {NAMESPACE} viewBox="{"0 " * 8_000}"/>',
+        f'<svg {NAMESPACE} viewBox="0 0 {"9" * 16_000} 1"/>',
+        f'{NINES}<svg {NAMESPACE} width="{"&a;" * 5_000}x"/>',
+        f'{NINES}<svg {NAMESPACE} viewBox="{"&a;" * 5_000}"/>',
+    ],
+    ids=["digits", "spaces", "numbers", "number", "entities", "entities of a box"],
+)
+def test_attribute_of_any_length_takes_no_time(text: str) -> None:
+    began = time.thread_time()
+    assert read_size(text.encode()) == (300, 150)
+    assert time.thread_time() - began < 0.2
+
+
+def test_long_namespace_is_not_repeated_for_each_attribute() -> None:
+    attributes = " ".join(f'a:b{number}=""' for number in range(700))
+    text = f'{NINES}<svg {NAMESPACE} xmlns:a="{"&a;" * 2_000}" {attributes}/>'
+    assert len(text) < HEAD_BYTES
+    began = time.thread_time()
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert read_size(text.encode()) == (300, 150)
+    assert time.thread_time() - began < 0.1
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 20_000  # kilobytes
+
+
 def test_vector_in_another_encoding_is_read() -> None:
     text = f"<?xml version='1.0' encoding='utf-16'?><svg {NAMESPACE} width='40' height='20'/>"
     assert read_size(text.encode("utf-16")) == (40, 20)
@@ -82,6 +131,13 @@ def test_vector_in_another_encoding_is_read() -> None:
         b"<html><svg/></html>",
         b"<svg",
         b"<svg xmlns='http://example.org/'/>",
+        b"<s:svg xmlns='http://www.w3.org/2000/svg'/>",
+        b"<s:svg xmlns:s='http://example.org/'/>",
+        b'<!DOCTYPE svg [<!ENTITY a "'
+        + b"9" * 3900
+        + b'">]><svg width="'
+        + b"&a;" * 2000
+        + b'x"/>',
         b"<?xml version='1.0' encoding='nonsense'?><svg/>",
         b"\xff\xd8\xff\xe0",
         b"<!-- " + b"x" * HEAD_BYTES + b" --><svg/>",
@@ -90,7 +146,7 @@ def test_vector_in_another_encoding_is_read() -> None:
         b"<!DOCTYPE svg [<!ENTITY % a SYSTEM 'file:///etc/passwd'>%a;]><svg/>",
         b"<!DOCTYPE svg [<!ENTITY a SYSTEM 'file:///etc/passwd'>]><svg width='&a;'/>",
     ],
-    ids=range(12),
+    ids=range(15),
 )
 def test_anything_else_is_no_vector(content: bytes) -> None:
     began = time.thread_time()

@@ -10,11 +10,15 @@ from xml.parsers import expat
 HEAD_BYTES = 16_384
 #: What a browser takes for an SVG without any size, px (CSS 2.2 §10.3.2).
 DEFAULT_SIZE = (300, 150)
-#: All text of declared entities together. Illustrator declares namespaces so, and bombs declare much more.
-_ENTITY_CHARACTERS = 4000
+#: Text of one declared entity. Illustrator declares namespaces and styles so; what names it often must not grow large.
+_ENTITY_CHARACTERS = 256
+#: Of an attribute with a size. A `viewBox` has four numbers of at most 25 characters.
+_ATTRIBUTE_CHARACTERS = 128
 _MOST = 65_535  # px
-_NAMES = ("svg", "http://www.w3.org/2000/svg svg")
-_LENGTH = re.compile(r"\+?([0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]{1,2})?)(px|pt|pc|in|cm|mm|em|rem)?")
+_NAMESPACE = "http://www.w3.org/2000/svg"
+_LENGTH = re.compile(
+    r"\+?((?:[0-9]+(?:\.[0-9]+)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,2})?)(px|pt|pc|in|cm|mm|em|rem)?"
+)
 #: CSS px for each unit (CSS Values 4 §6). An em of a document without a style is 16 px.
 _UNITS = {
     "": 1.0,
@@ -39,50 +43,64 @@ class _Found(Exception):
 def read_size(head: bytes) -> tuple[int, int] | None:
     """(width, height) in px, from `width`, `height` and `viewBox`. None for anything but an SVG.
 
-    Security: the parser loads nothing, and expands no entity that refers to others.
+    Security: the parser loads nothing, and expands no entity that refers to others or is long. It leaves prefixes
+    alone, because it would repeat a long namespace for each attribute.
     """
-    parser = expat.ParserCreate(namespace_separator=" ")
+    parser = expat.ParserCreate()
     # The default, and said because files of strangers are read here.
     parser.SetParamEntityParsing(expat.XML_PARAM_ENTITY_PARSING_NEVER)
-    declared = 0
 
     def find(name: str, attributes: dict[str, str]) -> None:
         raise _Found(name, attributes)
 
-    def count(_name: str, is_parameter: bool, value: str | None, *_others: str | None) -> None:
-        nonlocal declared
-        declared += len(value or "")
-        if is_parameter or "&" in (value or "&") or declared > _ENTITY_CHARACTERS:
+    def declare(_name: str, is_parameter: bool, value: str | None, *_others: str | None) -> None:
+        if is_parameter or "&" in (value or "&") or len(value or "") > _ENTITY_CHARACTERS:
             raise _Found("", {})
 
     parser.StartElementHandler = find
-    parser.EntityDeclHandler = count
+    parser.EntityDeclHandler = declare
     try:
         parser.Parse(head[:HEAD_BYTES].lstrip(), False)
     except _Found as found:
-        return _size(found.attributes) if found.name in _NAMES else None
+        return _size(found.attributes) if _is_vector(found) else None
     except (expat.ExpatError, LookupError, ValueError):
         # Not XML, or of an unknown encoding.
         return None
     return None
 
 
+def _is_vector(found: _Found) -> bool:
+    prefix, _colon, name = found.name.rpartition(":")
+    namespace = found.attributes.get(f"xmlns:{prefix}" if prefix else "xmlns")
+    # Some have no namespace at all.
+    return name == "svg" and (namespace == _NAMESPACE or not (prefix or namespace))
+
+
 def _size(attributes: dict[str, str]) -> tuple[int, int]:
-    width, height = _length(attributes.get("width")), _length(attributes.get("height"))
-    box = _view_box(attributes.get("viewBox", ""))
+    width, height = (_length(_short(attributes, name)) for name in ("width", "height"))
+    box = _view_box(_short(attributes, "viewBox"))
     if box is not None:
         width, height = (
             width or (height * box[0] / box[1] if height else box[0]),
             height or (width * box[1] / box[0] if width else box[1]),
         )
     sides = (width or DEFAULT_SIZE[0], height or DEFAULT_SIZE[1])
-    across, down = (min(_MOST, max(1, round(side))) for side in sides)
+    # The shape of a box may be so extreme that a side is infinite.
+    if max(sides) > _MOST:
+        return DEFAULT_SIZE
+    across, down = (max(1, round(side)) for side in sides)
     return across, down
 
 
-def _length(text: str | None) -> float | None:
+def _short(attributes: dict[str, str], name: str) -> str:
+    """An attribute; empty if it is too long for a size."""
+    text = attributes.get(name, "")
+    return text if len(text) <= _ATTRIBUTE_CHARACTERS else ""
+
+
+def _length(text: str) -> float | None:
     """CSS px. None for a share of the page, and for what is no length."""
-    match = _LENGTH.fullmatch((text or "").strip())
+    match = _LENGTH.fullmatch(text.strip())
     if match is None:
         return None
     length = float(match[1]) * _UNITS.get(match[2] or "", 16.0)
