@@ -117,6 +117,8 @@ def look(description: Description) -> None:
     try:
         with _read(description) as original:
             wanted = views(original.header, variant, with_blur=engine.can_write(WEBP))
+            if not wanted:
+                return
             with (
                 admit(lambda: estimate_together(original.header, wanted), deadline),
                 closing(engine.render(original.file, original.header, wanted)) as rendering,

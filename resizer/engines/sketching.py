@@ -69,10 +69,13 @@ class _Pixels(NamedTuple):
 
 
 def views(header: Header, wanted: Variant, *, with_blur: bool) -> list[Variant]:
-    """The tiny variants of the original of `wanted` for a sketch."""
+    """The tiny variants of the original of `wanted` for a sketch. None of an original that is too narrow for one."""
+    if header.height > LOOK_SIDE * header.width:
+        return []
 
     def view(side: int, quality: str | int, target: Format) -> Variant:
-        width = max(1, round(side * header.width / max(header.width, header.height)))
+        # Rounded up, it would be higher than `side`.
+        width = max(1, side * header.width // max(header.width, header.height))
         recipe = Recipe(quality=quality)
         return replace(wanted, version=VIEW, recipe=recipe, width=width, format=target)
 

@@ -12,7 +12,7 @@ import pytest
 from django.core.cache import caches
 from PIL import Image, ImageDraw
 
-from resizer import originals
+from resizer import originals, rendering
 from resizer.engines import libvips
 from resizer.engines.libvips import LibvipsEngine
 from resizer.engines.pillow import PillowEngine, decoding
@@ -232,6 +232,29 @@ def test_visitor_gets_the_picture_where_looking_fails(
         row = seen(client)
     assert row.placeholder_color == ""
     assert "has no sketch" in caplog.text
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", ENGINES)
+@pytest.mark.parametrize(
+    ("size", "has_sketch"),
+    [
+        ((1, 20_000), False),
+        ((9, 3_000), False),
+        ((110, 200), True),
+        ((10, 320), True),
+        ((20_000, 1), True),
+    ],
+)
+def test_original_of_any_shape_is_shown(
+    client: Client, settings: Settings, path: str, size: tuple[int, int], has_sketch: bool
+) -> None:
+    settings.RESIZER = {"ENGINE": path}
+    save("a.png", png(Image.new("RGB", size, "#102030")))
+    assert client.get(picture.url("a.png", width=320)).status_code == 200
+    assert bool(Original.objects.get().placeholder_color) == has_sketch
+    # Nor does a command that looks at all of them fail.
+    rendering.look(originals.look_up(REFERENCE._replace(name="a.png")))
 
 
 # --- of views
