@@ -134,6 +134,14 @@ class BrokenEngine(PillowEngine):
         raise OSError("no encoder")
 
 
+class AbsentEngine(PillowEngine):
+    asked = 0
+
+    def __init__(self) -> None:
+        AbsentEngine.asked += 1
+        raise OSError("no library")
+
+
 class BusyEngine(PillowEngine):
     def render(self, *_: Any, **__: Any) -> Any:
         raise Busy("later")
@@ -159,6 +167,16 @@ def test_health_tells_an_engine_that_fails(
 ) -> None:
     settings.RESIZER = {"ENGINE": f"tests.test_metrics.{engine}", "ISOLATION": False}
     assert client.get("/health/").status_code == status
+
+
+def test_health_remembers_an_engine_that_does_not_start(
+    client: Client, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.RESIZER = {"ENGINE": "tests.test_metrics.AbsentEngine", "ISOLATION": False}
+    AbsentEngine.asked = 0
+    assert [client.get("/health/").status_code for _ in range(9)] == [503] * 9
+    assert AbsentEngine.asked == 1
+    assert caplog.text.count("The engine fails: OSError: 'no library'") == 1
 
 
 def test_health_makes_nobody_wait_for_another(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,7 @@ from django.urls import path
 from django.views.decorators.http import require_safe
 
 from resizer.engines import get_engine
-from resizer.errors import Busy, ResizerError
+from resizer.errors import Busy
 from resizer.formats import JPEG
 from resizer.keys.variant import Variant
 from resizer.maintenance.pixel import one_pixel
@@ -69,15 +69,16 @@ def _is_well() -> bool:
 
 def _renders() -> bool:
     variant = Variant(source="default", name="x", version="00000000", width=1, format=JPEG)
-    engine = get_engine()
-    file = io.BytesIO(one_pixel())
     try:
+        engine = get_engine()
+        file = io.BytesIO(one_pixel())
         next(engine.render(file, engine.read_header(file), [variant]))
     except Busy:
         # It works for visitors.
         return True
-    except ResizerError as error:
-        logger.error("The engine fails: %s: %.500r", type(error).__name__, str(error))
+    # Whatever it is, strangers must not cause it again and again.
+    except Exception as error:
+        logger.exception("The engine fails: %s: %.500r", type(error).__name__, str(error))
         return False
     return True
 
