@@ -28,8 +28,18 @@ if TYPE_CHECKING:
 STEPS = (480, 800, 1200, 1600)
 #: Of a `style` attribute without `width`, which has no media queries. CSS px.
 STYLE_WIDTH = 1200
-#: What would end a rule or the style element.
-_BREAKING = re.compile(r"[<{}]")
+#: A list of selectors. Nothing in it ends a rule or the style element, or begins another: no `<`, `{`, `}`, `@`, `;` or
+#: comment. Quotes are in attribute selectors alone.
+_SELECTOR = re.compile(
+    r"""(?:
+        [\w\s.\#*,>+~:()|&-]
+        | \\[^\s<{}]
+        | \[ \s* [\w|-]+ \s*
+            (?: [~|^$*]?= \s* (?: [\w-]+ | "[^"\\<{}\r\n\f]*" | '[^'\\<{}\r\n\f]*' ) (?:\s+[is])? \s* )?
+          \]
+    )++""",
+    re.VERBOSE,
+)
 
 
 class Rule(NamedTuple):
@@ -105,7 +115,7 @@ def check_background(*, selector: object = None, **options: Any) -> None:
 def _read_selector(value: object) -> str:
     if is_nothing(value):
         return ""
-    if _BREAKING.search(str(value)):
+    if not _SELECTOR.fullmatch(str(value)):
         raise ValueError(f'selector={value!r} is no selector. Use one such as ".hero".')
     return str(value)
 

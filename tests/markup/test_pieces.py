@@ -8,6 +8,7 @@ from django.template import Context, Template, TemplateSyntaxError
 from jinja2 import Environment
 
 import resizer
+from resizer.markup.background import check_background
 from tests.conftest import save
 from tests.costs import counted
 from tests.pictures import draw, encode, photograph
@@ -169,13 +170,53 @@ def test_background_has_each_rule_once() -> None:
     assert html.count("p{") == 1
 
 
-@pytest.mark.parametrize("selector", ["p{", "</style>", "a}b"])
-def test_selector_cannot_end_the_style(selector: str) -> None:
-    with pytest.raises(TemplateSyntaxError, match="selector"):
-        Template(f"{{% load resizer %}}{{% resized_background 'a.jpg' selector='{selector}' %}}")
+@pytest.mark.parametrize(
+    "selector",
+    [
+        "p{",
+        "</style>",
+        "a}b",
+        '@import "//evil.example/x.css";.hero',
+        "@import url(//evil.example/x.css);.hero",
+        ".hero;",
+        "/* .hero",
+        ".hero */",
+        '.hero"',
+        '[a="b]',
+        '[a="b"',
+        '[a="</style>"]',
+        ".hero\\",
+        "p\0",
+    ],
+)
+def test_selector_cannot_end_the_style_or_begin_another_rule(selector: str) -> None:
+    with pytest.raises(ValueError, match="selector"):
+        check_background(selector=selector)
     assert render("resized_background 'a.jpg' width=48 selector=s", s=selector) == render(
         "resized_background 'a.jpg' width=48"
     )
+
+
+def test_wrong_selector_in_a_template_is_told_when_it_is_compiled() -> None:
+    with pytest.raises(TemplateSyntaxError, match="selector"):
+        Template("{% load resizer %}{% resized_background 'a.jpg' selector='p{' %}")
+
+
+@pytest.mark.parametrize(
+    "selector",
+    [
+        "#top .größe > a, h1 + p ~ *",
+        "a:not(.b)::before",
+        "li:nth-child(2n+1)",
+        r".md\:w-1\/2",
+        '[data-kind="a; b/*"]',
+        "a[href^='https://example.org/' i]",
+        "[hidden][lang|=de]",
+    ],
+)
+def test_selector_of_any_kind_is_printed(selector: str) -> None:
+    html = render("resized_background 'a.jpg' width=48 selector=s", s=selector)
+    assert html.startswith(f"<style>{selector}{{")
 
 
 # --- all
