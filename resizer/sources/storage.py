@@ -163,22 +163,27 @@ class StorageSource:
             return self.storage.url(name)
 
     def name_of(self, url: str) -> str | None:
-        """The name below the storage's base URL. None for another URL, or without a base URL."""
+        """The name below the storage's base URL. None for another URL, and if the storage signs its URLs.
+
+        Security: anybody can write the URL of a private file. Only its signature shows who may see it, and nothing here can
+        check that.
+        """
         base = self._base_url().removeprefix("https:").removeprefix("http:")
         # Without MEDIA_URL, every path of the site would be a media file.
         if base in {"", "/"} or not url.startswith(base):
             return None
-        # A query is a signature, or the version of a file for browsers.
+        # A query is the version of a file for browsers.
         return self.spell(unquote(url.removeprefix(base).partition("?")[0]))
 
     def _base_url(self) -> str:
-        """The URL before all names; empty if there is none."""
+        """The URL before all names; empty if there is none, or if URLs are signed."""
         base = getattr(self.storage, "base_url", None)
         if base is not None:
             return str(base)
         # A bucket has no such attribute, and may sign each URL by a query.
         with suppress(ResizerError):
-            return self.url("x").partition("?")[0].removesuffix("x")
+            url = self.url("x")
+            return "" if "?" in url else url.removesuffix("x")
         return ""
 
 

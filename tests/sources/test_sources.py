@@ -638,7 +638,9 @@ def test_bucket_knows_a_name_by_its_url(*, querystring_auth: bool) -> None:
     url = source.url("2026/a b.jpg")
     assert ("?" in url) is querystring_auth
     bare = url.partition("?")[0].removeprefix("http:")
-    assert source.name_of(bare) == "2026/a b.jpg"
+    # A signature cannot be checked, and without it anybody can write the URL of a private file.
+    name = None if querystring_auth else "2026/a b.jpg"
+    assert source.name_of(url.removeprefix("http:")) == source.name_of(bare) == name
     assert source.name_of(bare.replace("media", "other")) is None
 
 
