@@ -9,9 +9,11 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
+import time
 from dataclasses import replace
+from fractions import Fraction
 from html.parser import HTMLParser
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 from django.conf import settings as django_settings
@@ -19,7 +21,8 @@ from django.http.request import split_domain_port, validate_host
 from django.utils.safestring import SafeString, mark_safe
 
 from resizer import originals
-from resizer.errors import ResizerError
+from resizer.errors import InvalidOption, ResizerError
+from resizer.keys.variant import escape_name
 from resizer.links.addresses import host, mount_path
 from resizer.markup import picture, presets
 from resizer.markup.html import ATTRIBUTE_NAME, Picture
@@ -29,7 +32,7 @@ from resizer.records.descriptions import Description, Failed, Reference
 from resizer.sources import find_by_url
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from resizer.records.descriptions import State
 
@@ -62,8 +65,18 @@ _STYLE_WIDTH = re.compile(
 _OWN = frozenset({"src", "alt", "width", "height", "sizes"})
 #: Two sides are of one ratio if they differ by no more, because editors round.
 _ROUNDING = 0.02
-#: The most texts whose images a process remembers, without the texts, and the most images of one.
-_MAX_TEXTS, _MAX_IMAGES = 1024, 200
+#: In the name of an attribute, they come from a quote that is missing before.
+_MISQUOTED = frozenset("\"'<=")
+#: The longest `<img>` that is looked at, and the longest style of a `figure`, characters. A signed URL has up to 2,000.
+_MAX_TAG, _MAX_STYLE = 8192, 500
+#: How much of all texts, and of one, a process remembers: the characters of its images, and more for each.
+_MAX_REMEMBERED, _MAX_REMEMBERED_OF_ONE = 1_000_000, 50_000
+#: What an image and a text count at least, characters.
+_LEAST = 100
+#: How many unknown originals of one text a page looks up, and for how long it begins with another, seconds.
+_MAX_LOOKUPS, _MAX_SECONDS = 50, 2
+#: How many ratios the pictures of one text may be cropped to, and the most extreme. Each makes new variants.
+_MAX_RATIOS, _MAX_RATIO = 50, 10
 
 
 class Image(NamedTuple):
@@ -88,14 +101,15 @@ def resize_html(html: object, preset: object = None, **options: Any) -> SafeStri
         preset=preset, **{name: options[name] for name in options if name != "attributes"}
     )
     found = [(image, reference) for image in _images(text) if (reference := _locate(image))]
-    states = originals.recall_many({reference for _image, reference in found})
+    descriptions = _describe_all(dict.fromkeys(reference for _image, reference in found))
     given = {"preset": preset, **options}
+    ratios: set[Fraction] = set()
     parts, end = [], 0
     for image, reference in found:
-        description = _describe(reference, states[reference])
+        description = descriptions.get(reference)
         if description is None:
             continue
-        parts += [text[end : image.start], _write(description, image, given)]
+        parts += [text[end : image.start], _write(description, image, given, ratios)]
         end = image.end
     return mark_safe("".join([*parts, text[end:]]))
 
@@ -111,29 +125,51 @@ def filter_html(html: object, preset: object = None) -> SafeString:
     return resize_html(html)
 
 
-# A page prints the same text again and again, and to parse it takes longer than to make its pictures.
-_known: dict[bytes, tuple[Image, ...]] = {}
+class _Memory:
+    """The images of texts, by the digests of the texts.
+
+    A page prints the same text again and again, and to parse it takes longer than to make its pictures.
+    """
+
+    def __init__(self) -> None:
+        self._images: dict[bytes, tuple[Image, ...]] = {}
+        self._size = 0
+
+    def recall(self, digest: bytes) -> tuple[Image, ...] | None:
+        return self._images.get(digest)
+
+    def remember(self, digest: bytes, images: tuple[Image, ...]) -> None:
+        size = _LEAST + sum(_LEAST + one.end - one.start + len(one.figure) for one in images)
+        if size > _MAX_REMEMBERED_OF_ONE:
+            return
+        if self._size + size > _MAX_REMEMBERED:
+            self._images.clear()
+            self._size = 0
+        self._images[digest] = images
+        self._size += size
+
+
+_memory = _Memory()
 
 
 def _images(text: str) -> tuple[Image, ...]:
     if not _HAS_IMAGE.search(text):
         return ()
     digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
-    images = _known.get(digest)
+    images = _memory.recall(digest)
     if images is None:
         images = _parse(text)
-        if len(_known) >= _MAX_TEXTS:
-            _known.clear()
-        if len(images) <= _MAX_IMAGES:
-            _known[digest] = images
+        _memory.remember(digest, images)
     return images
 
 
 def _parse(text: str) -> tuple[Image, ...]:
     finder = _Finder(text)
     try:
+        # Without `close`: it takes quadratic time, and finds tags in what browsers drop, an unfinished tag or comment.
         finder.feed(text)
-        finder.close()
+    except _Misquoted:
+        pass
     except AssertionError as error:
         # Python up to 3.13.4 raises it for "<![" before an unknown word.
         logger.warning("HTML cannot be parsed, and stays as it is: %.500s", error)
@@ -141,9 +177,14 @@ def _parse(text: str) -> tuple[Image, ...]:
     return tuple(finder.images)
 
 
+class _Misquoted(Exception):
+    """A quote is missing. Browsers may see text where the parser sees tags, and the other way round."""
+
+
 class _Finder(HTMLParser):
     def __init__(self, text: str) -> None:
-        super().__init__(convert_charrefs=False)
+        # Without it, the parser stops at "&#x".
+        super().__init__(convert_charrefs=True)
         self.images: list[Image] = []
         self._lines = [0, *(match.end() for match in re.finditer("\n", text))]
         #: The element of `_CLOSED` that is open.
@@ -151,13 +192,16 @@ class _Finder(HTMLParser):
         self._figure = ""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if any(not _MISQUOTED.isdisjoint(name) for name, _value in attrs):
+            raise _Misquoted
         if self._closed:
             return
         if tag in _CLOSED:
             self._closed = tag
         if tag == "figure":
-            self._figure = dict(attrs).get("style") or ""
-        if tag != "img":
+            self._figure = (dict(attrs).get("style") or "")[:_MAX_STYLE]
+        written = self.get_starttag_text() or ""
+        if tag != "img" or len(written) > _MAX_TAG:
             return
         line, offset = self.getpos()
         start = self._lines[line - 1] + offset
@@ -166,8 +210,7 @@ class _Finder(HTMLParser):
             # The first of equal names counts (HTML §13.2.5.33).
             attributes.setdefault(name, value)
         if "srcset" not in attributes and all(map(ATTRIBUTE_NAME.fullmatch, attributes)):
-            end = start + len(self.get_starttag_text() or "")
-            self.images.append(Image(start, end, attributes, self._figure))
+            self.images.append(Image(start, start + len(written), attributes, self._figure))
 
     def handle_endtag(self, tag: str) -> None:
         if tag == self._closed:
@@ -192,7 +235,15 @@ def _locate(image: Image) -> Reference | None:
         found = find_by_url(path)
     if found is None and parts.netloc:
         found = find_by_url(f"//{parts.netloc}{path}")
-    return None if found is None else Reference(*found)
+    return Reference(*found) if found and _is_possible(found[1]) else None
+
+
+def _is_possible(name: str) -> bool:
+    try:
+        escape_name(name)
+    except InvalidOption:
+        return False
+    return True
 
 
 def _is_this_site(host_and_port: str) -> bool:
@@ -205,6 +256,19 @@ def _is_this_site(host_and_port: str) -> bool:
         allowed = [".localhost", "127.0.0.1", "[::1]"]
     # With "*", every host of the web would be ours.
     return validate_host(domain, [one for one in allowed if one != "*"])
+
+
+def _describe_all(references: Collection[Reference]) -> dict[Reference, Description | None]:
+    """None, or nothing, for originals that stay as they are: also where the page has waited enough, until a later view."""
+    described = {}
+    lookups, until = 0, time.monotonic() + _MAX_SECONDS
+    for reference, state in originals.recall_many(references).items():
+        if not isinstance(state, (Description, Failed)):
+            lookups += 1
+            if lookups > _MAX_LOOKUPS or time.monotonic() > until:
+                continue
+        described[reference] = _describe(reference, state)
+    return described
 
 
 def _describe(reference: Reference, state: State) -> Description | None:
@@ -220,8 +284,10 @@ def _describe(reference: Reference, state: State) -> Description | None:
     return None if known.is_broken else known
 
 
-def _write(description: Description, image: Image, options: Mapping[str, Any]) -> str:
-    """The picture in place of an `<img>`."""
+def _write(
+    description: Description, image: Image, options: Mapping[str, Any], ratios: set[Fraction]
+) -> str:
+    """The picture in place of an `<img>`. `ratios` are those that pictures of the text are cropped to, and grows."""
     written = image.attributes
     sides = {name: written[name] for name in ("width", "height") if written.get(name)}
     # A percentage, for one. Without both sides in pixels, the browser takes the ratio of the file.
@@ -231,15 +297,19 @@ def _write(description: Description, image: Image, options: Mapping[str, Any]) -
     asked = presets.overlay(below.options, options)
     limit = _pixels(str(asked.get("width")))
     is_cropped = any(asked.get(name) for name in ("height", "ratio"))
+    if not is_measured or is_cropped:
+        height = None
+    elif height and width is None:
+        width = max(1, round(height * description.size[0] / description.size[1]))
+    elif height and width and _differ(height * description.size[0], width * description.size[1]):
+        # A browser would squeeze it.
+        if _may_crop(Fraction(width, height), ratios):
+            asked["ratio"] = (width, height)
+        else:
+            height = None
     layout = _layout_width(image, width, limit)
     if layout:
         asked["width"] = layout
-    if height and is_measured and not is_cropped:
-        if width is None:
-            asked["height"] = height
-        elif _differ(height * description.size[0], width * description.size[1]):
-            # A browser would squeeze it.
-            asked["ratio"] = (width, height)
     ours = {**below.attributes, **(asked.pop("attributes", None) or {})}
     attributes = ours | {name: _value(value) for name, value in written.items() if name not in _OWN}
     if "class" in ours and written.get("class"):
@@ -249,7 +319,15 @@ def _write(description: Description, image: Image, options: Mapping[str, Any]) -
     )
     if not is_measured:
         return str(replace(made, width=None, height=None, attributes=sides | attributes))
-    return str(_in_size(made, width, limit, None if is_cropped else height))
+    return str(_in_size(made, width, limit, height))
+
+
+def _may_crop(ratio: Fraction, ratios: set[Fraction]) -> bool:
+    if not 1 <= _MAX_RATIO * ratio <= _MAX_RATIO**2:
+        return False
+    if len(ratios) < _MAX_RATIOS:
+        ratios.add(ratio)
+    return ratio in ratios
 
 
 def _layout_width(image: Image, width: int | None, limit: int | None) -> int | None:
@@ -270,15 +348,11 @@ def _layout_width(image: Image, width: int | None, limit: int | None) -> int | N
 
 def _in_size(made: Picture, width: int | None, limit: int | None, height: int | None) -> Picture:
     """The picture in the size that the HTML gives it, CSS px. It may be larger than the original."""
-    if made.width is None or made.height is None or (width is None and height is None):
+    if made.width is None or made.height is None or width is None:
         return made
-    proportion = made.height / made.width
-    if width is None:
-        shown = round(cast("int", height) / proportion)
-    else:
-        proportion = height / width if height else proportion
-        shown = min(width, limit or width)
-    return replace(made, width=max(1, shown), height=max(1, round(shown * proportion)))
+    proportion = height / width if height else made.height / made.width
+    shown = min(width, limit or width)
+    return replace(made, width=shown, height=max(1, round(shown * proportion)))
 
 
 def _pixels(value: str | None) -> int | None:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import re
+import time
+import tracemalloc
 from typing import TYPE_CHECKING
 
 import markdown
@@ -296,17 +298,146 @@ def test_text_without_our_pictures_costs_nothing() -> None:
     assert costs == ([], [], [])
 
 
-def test_few_texts_are_remembered_and_none_with_very_many_images(
+@pytest.mark.parametrize(
+    "unfinished", ["<img ", "<img", "<!--", "<a b=", '<a b="', "<![CDATA[", "&#x", "</", "<?"]
+)
+def test_unfinished_html_takes_linear_time(a: str, unfinished: str) -> None:
+    rest = unfinished * (100_000 // len(unfinished))
+    began = time.monotonic()
+    html = resize_html(f'<img src="{a}" alt="">{rest}')
+    # Quadratic time is 10 s and more.
+    assert time.monotonic() - began < 5
+    assert PICTURE.split(html) == ["", rest]
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        # Browsers drop a tag or a comment without an end.
+        '<!-- <p><img src="/originals/a.jpg">',
+        '<p <img src="/originals/a.jpg"',
+        # They see an attribute up to the next quote.
+        '<a title="<img/src=/originals/a.jpg/>',
+        '<a title ="><img src=/originals/a.jpg>',
+        "<a x'=1><img src=/originals/a.jpg>",
+        '<a href="x""><img src=/originals/a.jpg>',
+    ],
+)
+def test_images_behind_a_missing_end_or_quote_stay(a: str, rest: str) -> None:
+    html = resize_html(f'<img src="{a}" alt="">{rest}')
+    assert PICTURE.split(html) == ["", rest]
+
+
+def test_images_behind_an_unfinished_character_are_found(a: str) -> None:
+    assert len(pictures(resize_html(f'&#x; &; &#q <img src="{a}" alt="A &amp; B"> &'))) == 1
+
+
+def test_texts_are_remembered_up_to_a_size(a: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rich_text, "_memory", rich_text._Memory())
+    tracemalloc.start()
+    for number in range(500):
+        text = f'<img src="{a}" alt="{number}">' + f'<img src="{a}" alt="{number:4000}">' * 6
+        assert text.count("<img") == 7
+        rich_text._images(text)
+    size, _most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    # All would be 12 MB.
+    assert size < 3_000_000
+
+
+def test_very_long_image_stays(a: str) -> None:
+    html = f'<img src="{a}" alt="" title="{"x" * 9000}">'
+    assert resize_html(html) == html
+
+
+def test_text_of_very_many_images_is_not_remembered(
     a: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rich_text, "_MAX_TEXTS", 3)
-    monkeypatch.setattr(rich_text, "_known", {})
-    for number in range(5):
-        assert len(pictures(resize_html(f'{number}<img src="{a}" alt="">'))) == 1
-        assert len(rich_text._known) <= 3
-    monkeypatch.setattr(rich_text, "_known", {})
-    resize_html("<img >" * 300)
-    assert not rich_text._known
+    memory = rich_text._Memory()
+    monkeypatch.setattr(rich_text, "_memory", memory)
+    html = f'<img src="{a}" alt="">' * 600
+    assert len(pictures(resize_html(html))) == 600
+    assert not memory._images
+
+
+def test_page_asks_for_few_unknown_originals_at_once(settings: Settings, tmp_path: Path) -> None:
+    with hostile_server() as server:
+        server.serve_directory(tmp_path / "originals")
+        options = {"base_url": f"{server.url}originals/", "networks": ["127.0.0.1"]}
+        web = {"BACKEND": "resizer.sources.HttpSource", "OPTIONS": options}
+        settings.RESIZER = {"SOURCES": {"web": web}}
+        names = [save(f"{number}.jpg") for number in range(60)]
+        html = "".join(f'<img src="{server.url}originals/{name}" alt="">' for name in names)
+        first = resize_html(html)
+        asked = len(set(server.paths))
+        second = resize_html(html)
+    assert first.count("<picture>") == asked == 50
+    assert second.count("<picture>") == 60
+
+
+class Slow(InMemoryStorage):
+    def size(self, name: str) -> int:
+        time.sleep(0.4)
+        return super().size(name)
+
+
+def test_page_waits_two_seconds_for_unknown_originals(settings: Settings) -> None:
+    default = {"BACKEND": "tests.markup.test_rich_text.Slow"}
+    settings.STORAGES = {**settings.STORAGES, "default": default}
+    settings.MEDIA_URL = "/media/"
+    for number in range(12):
+        storages["default"].save(f"{number}.jpg", ContentFile(photograph()))
+    html = "".join(f'<img src="/media/{number}.jpg" alt="">' for number in range(12))
+    first = resize_html(html).count("<picture>")
+    assert 1 <= first <= 6
+    assert first < resize_html(html).count("<picture>")
+
+
+def test_url_that_is_no_name_is_left_alone_silently(
+    a: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    html = '<img src="/originals/../1.jpg"><img src="/originals/%00.jpg">'
+    assert resize_html(html) == html
+    assert not caplog.records
+
+
+def test_text_crops_to_few_ratios(a: str) -> None:
+    html = "".join(
+        f'<img src="{a}" width="{300 + number}" height="500" alt="">' for number in range(80)
+    )
+    made = pictures(resize_html(html))
+    assert len({re.search("/a.jpg/([^/]+/[^/]+)/", one)[1] for one in made}) == 51  # type: ignore[index]
+    assert 'width="300" height="500"' in made[0]
+    # As high as the whole original.
+    assert 'width="379" height="284"' in made[79]
+    again = resize_html(html + f'<img src="{a}" width="600" height="1000" alt="">')
+    assert 'width="600" height="1000"' in pictures(again)[80]
+
+
+@pytest.mark.parametrize(
+    ("written", "printed"),
+    [
+        ('width="500" height="50"', 'width="500" height="50"'),
+        ('width="510" height="50"', 'width="510" height="383"'),
+        ('width="50" height="510"', 'width="50" height="38"'),
+    ],
+)
+def test_extreme_ratio_is_not_cropped_to(a: str, written: str, printed: str) -> None:
+    made = resize_html(f'<img src="{a}" {written} alt="">')
+    assert image_of(made) == f'<img {printed} alt="">'
+
+
+def test_private_files_are_not_ours_by_their_url(settings: Settings) -> None:
+    """Anybody who writes a text can write the URL of any file in a bucket."""
+    options = {"endpoint_url": "http://s3.example", "region_name": "x", "bucket_name": "names"}
+    bucket = {"BACKEND": "tests.storages.quick.QuickStorage", "OPTIONS": options}
+    settings.STORAGES = {**settings.STORAGES, "default": bucket}
+    url = storages["default"].url("a.jpg")
+    assert "?" in url
+    html = f'<img src="{url}" alt=""><img src="{url.partition("?")[0]}" alt="">'
+    with counted() as costs:
+        assert resize_html(html) == html
+    assert costs == ([], [], [])
 
 
 @pytest.mark.parametrize(
@@ -329,6 +460,8 @@ def test_few_texts_are_remembered_and_none_with_very_many_images(
         # The site has less room than the editor.
         ("width=1600 height=1200", {"width": 720}, 'width="720" height="540"', 1600),
         ("width=400", {"width": 720}, 'width="400" height="300"', 800),
+        ("height=300", {"width": 720}, 'width="400" height="300"', 800),
+        ("height=1200", {"width": 720}, 'width="720" height="540"', 1600),
         ("", {"width": "720"}, 'width="720" height="540"', 1600),
         # The site cuts all pictures to one ratio.
         ("width=400 height=300", {"ratio": "2/1"}, 'width="400" height="200"', 800),
