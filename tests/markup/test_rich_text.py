@@ -317,7 +317,7 @@ def test_unfinished_html_takes_linear_time(a: str, unfinished: str) -> None:
         '<!-- <p><img src="/originals/a.jpg">',
         '<p <img src="/originals/a.jpg"',
         # They see an attribute up to the next quote.
-        '<a title="<img src=/originals/a.jpg >',
+        '<a title="x><img src=/originals/a.jpg >',
         '<a title ="><img src=/originals/a.jpg>',
         "<a x'=1><img src=/originals/a.jpg>",
         '<a href="x""><img src=/originals/a.jpg>',
