@@ -16,6 +16,7 @@ TEMPLATES = [
         "OPTIONS": {"context_processors": _PROCESSORS},
     }
 ]
+SECURE_CSP = {}
 if os.environ.get("TESTS_CSP"):
     from django.utils.csp import CSP
 
