@@ -41,7 +41,7 @@ class ResizerConfig(AppConfig):
         from resizer.concurrency import afterwards
         from resizer.contrib import (
             opentelemetry,
-            zappa,  # noqa: F401  # one more
+            zappa,  # noqa: F401  # registers the checks for AWS Lambda
         )
 
         opentelemetry.connect()

@@ -1,6 +1,6 @@
 """The formats: one row each, found by name, by extension or by a file's first bytes.
 
-A row holds a format's plain data. Four rooms add code for each row: the guards against floods and
+A row holds a format's plain data. Four packages add code for each row: the guards against floods and
 against ancillary parts (`engines/guards/`), colours (`engines/containers/cicp.py`) and ends (`storages/endings.py`).
 Engines add encoder options. `tests/test_formats.py` fails while any of them lacks a row.
 """

@@ -13,8 +13,8 @@ source must have been asked is the caller's choice. `records/descriptions.py` li
 | nothing            | row, ask  | row, stat       | row, open  | ask       | ask  |
 
 "Ask" compares the file with the known fingerprint, and opens the file only if it has changed. "Row" uses the row of the
-original as a known state, if there is one. A failure is over if the source itself failed, or the file was replaced.
-RECENT, and the check of a failure, ask at most once in `RECHECK_SECONDS`; until then, RECENT is FRESH.
+original as a known state, if there is one. A failure is checked again if the source itself failed, or the
+file was replaced. RECENT, and the check of a failure, ask at most once in `RECHECK_SECONDS`; until then, RECENT is FRESH.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Django signals for projects that want to know what happens to variants.
 
 Each is sent with `send_robust`, so a receiver that fails harms no picture: Django logs its error. Receivers run in the
-request, before the response, so keep them short.
+thread of a request, so keep them short. With `RESPOND_FIRST`, `variant_rendered` comes after the response, perhaps from
+the thread of a timer.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Waiting: for a variant in the making, and for limited threads, cores, memory, fetches and child processes.
 
-A request for a variant has one deadline: `LOCK_SECONDS` after its start. The table lists every wait of the app. The last
-rows belong to other packages.
+A request for a variant has one deadline: `LOCK_SECONDS` after its start. The table lists every wait of the app. Fetches
+are in `sources`, children in `engines/isolation`, the last rows in `storages`, `records` and `databases.py`.
 
 | waiting | for | counted per | how long | then | setting |
 |---|---|---|---|---|---|

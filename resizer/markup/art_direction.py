@@ -38,7 +38,7 @@ _AUTO = "auto, "
 
 
 class Source(NamedTuple):
-    """A picture for a media query. An empty one is for none."""
+    """A picture for a media query. With an empty `media` it is left out."""
 
     media: str
     picture: Picture

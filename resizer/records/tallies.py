@@ -42,7 +42,7 @@ NAMES = (HIT, MISS, BUSY, FAILURE)
 FLUSH_SECONDS = 60
 #: How long tallies stay in the database, days.
 KEPT_DAYS = 400
-#: Of how many variants a process remembers that their use of today is noted.
+#: The most variants that a process remembers as noted today.
 MAX_USED = 50_000
 
 HOUR = 3600  # seconds
