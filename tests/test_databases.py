@@ -492,3 +492,7 @@ def test_rows_of_a_former_release_are_found_after_migrating(
         assert found_indexes["resizer_original_names"]["columns"] == ["source", "name"]
         executor = MigrationExecutor(connections["default"])
         assert executor.migration_plan(executor.loader.graph.leaf_nodes("resizer")) == []
+
+
+def test_no_rows_need_no_query() -> None:
+    databases.insert_missing([], alias="default")

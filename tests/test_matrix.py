@@ -143,7 +143,7 @@ def url(live_server: LiveServer, settings: Settings) -> str:
 
 
 def until(measure: Callable[[], Any]) -> dict[str, Any]:
-    ends_at = time.monotonic() + 60
+    ends_at = time.monotonic() + 240
     while True:
         found: dict[str, Any] | None = measure()
         if found:

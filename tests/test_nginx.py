@@ -154,6 +154,7 @@ def test_variant_is_made_once_and_then_served_from_the_disk(
     site: Site, name: str, file: str, content_type: str
 ) -> None:
     url = site.key(name, file)
+    site.path(url).unlink(missing_ok=True)
     miss = ask(url)
     # Django stores it after its response, perhaps in the next second.
     wait_until(site.path(url).exists)

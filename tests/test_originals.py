@@ -19,6 +19,7 @@ from PIL import Image
 import resizer
 from config.gallery.models import Photo
 from resizer import formats, originals, store
+from resizer.concurrency.at_once import NotAtOnce, at_once
 from resizer.engines.pillow import PillowEngine
 from resizer.errors import (
     Busy,
@@ -827,3 +828,12 @@ def test_jpeg_without_an_end_that_takes_too_much_memory_is_shown_as_it_is(
     assert response.status_code == 422
     assert response.content.decode() == TooMuchWork.public_message
     assert "<picture>" not in str(picture.build("b.jpg", alt=""))
+
+
+def test_doubtful_original_is_left_to_django_before_its_request(db: None) -> None:
+    token = at_once.set(True)
+    try:
+        with pytest.raises(NotAtOnce):
+            originals._may_ask(Reference("default", "a.jpg"))
+    finally:
+        at_once.reset(token)

@@ -592,3 +592,18 @@ def _examine() -> list[Finding]:
         return list(examine())
     finally:
         connections.close_all()
+
+
+def test_host_of_another_site_is_told(db: None, settings: Settings) -> None:
+    class Other(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"another site")
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Other) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        settings.RESIZER = {"HOST": f"http://127.0.0.1:{server.server_port}"}
+        found = [one for one in examine() if one.part == "host"]
+        server.shutdown()
+    assert [one.mark for one in found] == [Mark.BROKEN]

@@ -9,10 +9,13 @@ import struct
 import subprocess
 import sys
 import termios
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
+from django.core.management.base import BaseCommand
 
+from resizer.management.ending import told_end
 from tests.pictures import photograph
 from tests.servers import ROOT, manage
 
@@ -180,3 +183,14 @@ def test_commands_end_properly_without_a_reader_and_with_wrong_arguments(
     assert "Traceback" not in done.stderr
     help = manage(ROOT, filled.environment, *command[:1], "--help")
     assert "Exit status: 0 if" in " ".join(help.split())
+
+
+def test_command_in_another_thread_leaves_signals_alone() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+
+    def run() -> object:
+        with told_end(BaseCommand()):
+            return signal.getsignal(signal.SIGTERM)
+
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(run).result() is before
