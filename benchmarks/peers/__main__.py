@@ -31,6 +31,7 @@ TAGS = (
     Tag("", "resizer", '{% resized_url photo.image width=600 format="jpeg" %}'),
     Tag("", "resizer", '{% resized_img photo.image alt="A picture" width=600 %}'),
     Tag("", "resizer", '{% resized_img photo.image alt="A picture" %}'),
+    Tag("sorl-thumbnail", "thumbnail", '{% thumbnail photo.image "600" as im %}{{ im.url }}{% endthumbnail %}'),
     Tag("easy-thumbnails", "easy_thumbnails_tags", "{% thumbnail photo.image 600x0 %}"),
     Tag("django-imagekit", "", "{{ photo.small.url }}"),
     Tag("django-pictures", "pictures", '{% picture photo.image img_alt="A picture" %}'),
