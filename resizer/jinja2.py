@@ -17,10 +17,10 @@ from django.utils.safestring import mark_safe
 from jinja2 import Environment, Undefined, nodes, pass_context
 from jinja2.ext import Extension
 
-from resizer.markup.art_direction import PICTURE, Source, direct
+from resizer.markup.art_direction import PICTURE, combine, direct
 from resizer.markup.background import Background
 from resizer.markup.devtools import print_devtools
-from resizer.markup.html import NOTHING, Picture, with_nonce
+from resizer.markup.html import Picture, with_nonce
 from resizer.markup.mistakes import tell_once, tell_undefined
 from resizer.markup.origin import with_request
 from resizer.markup.rich_text import filter_html, resize_html
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from jinja2.parser import Parser
     from jinja2.runtime import Context
 
+    from resizer.markup.art_direction import Source
     from resizer.markup.tags import Tag
 
 SOURCE = RESIZED_SOURCE.name
@@ -123,16 +124,16 @@ class ResizerExtension(Extension):
                 f"{PICTURE} needs a resized_img. Write it after the sources: it is for all other screens.",
                 lineno,
             )
-        made = self.call_method("_direct", [parts.name], lineno=lineno)
+        made = self.call_method("_combine", [parts.name], lineno=lineno)
         begin = nodes.Assign(parts.name, nodes.List([]), lineno=lineno)
         kept = [node for node in body if not isinstance(node, nodes.Output)]
         if target is None:
-            return [begin, *kept, nodes.Output([made], lineno=lineno)]
+            printed = self.call_method("_print", [nodes.ContextReference(), made])
+            return [begin, *kept, nodes.Output([printed], lineno=lineno)]
         return [begin, *kept, nodes.Assign(target, made, lineno=lineno)]
 
-    def _direct(self, parts: list[Source | Picture]) -> Picture:
-        sources = [one for one in parts if isinstance(one, Source)]
-        return direct(next((one for one in parts if isinstance(one, Picture)), NOTHING), sources)
+    def _combine(self, parts: list[object]) -> Picture:
+        return combine(parts)
 
     def _call(
         self,

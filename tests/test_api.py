@@ -47,6 +47,7 @@ def test_picture_as_data_has_every_candidate(photo: Photo, settings: Settings) -
     ]
     for source, extension in zip(data["sources"], ["avif", "webp", "jpg"], strict=True):
         assert source["media"] == ""
+        assert (source["width"], source["height"], source["sizes"]) == (600, 450, data["sizes"])
         assert [one["width"] for one in source["candidates"]] == [320, 640, 1280]
         described = [f"{one['url']} {one['width']}w" for one in source["candidates"]]
         assert source["srcset"] == ", ".join(described)

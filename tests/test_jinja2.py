@@ -115,6 +115,7 @@ def test_page_without_the_style_sheet_is_told_so_in_development(
         return render(text, photo=photo, request=request)
 
     assert page(tag * 2).count("<script>") == 1
+    assert page(BLOCK).count("<script>") == 1
     assert "<script>" not in page("{% resized_css %}" + tag)
 
 
@@ -272,6 +273,18 @@ def test_art_direction_prints_what_djangos_prints(photo: Photo) -> None:
     )
     assert render(choice, photo=photo, on=True).strip() == html
     assert render(choice, photo=photo).count("<source ") == 1
+
+
+def test_absolute_urls_of_art_direction_are_those_of_its_sources_too(photo: Photo) -> None:
+    values: dict[str, Any] = {"photo": photo, "request": RequestFactory().get("/")}
+    block = BLOCK.replace('class="hero"', "absolute=True")
+    function = (
+        '{{ resized_picture(resized_img(photo.image, alt="A cat", ratio="21/9", absolute=True),'
+        ' resized_source(photo.image, media="(max-width: 600px)", ratio="4/5")) }}'
+    )
+    html = render(block, **values)
+    assert html == in_django(block, **values) == render(function, **values)
+    assert html.count("http://testserver/img/") == html.count("/img/") > 20
 
 
 def test_art_direction_in_a_variable(photo: Photo) -> None:

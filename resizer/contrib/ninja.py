@@ -31,6 +31,9 @@ class Source(Schema):
     type: str
     media: str
     srcset: str
+    sizes: str
+    width: int | None  # CSS px
+    height: int | None
     candidates: list[Candidate]
 
 

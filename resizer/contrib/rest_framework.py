@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 #: The options of the tag, without options of a serializer field, and without options for HTML only.
 OPTIONS = RESIZED_IMG.options - {
     "absolute",
-    "attributes",
     "default",
     "priority",
 }

@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from django import template
 
-from resizer.formats import BY_EXTENSION
 from resizer.markup import picture
-from resizer.markup.html import Candidates, Picture
+from resizer.markup.html import NOTHING, Candidates, Picture, type_of
 from resizer.markup.nodes import place_of
 from resizer.markup.options import is_nothing
 from resizer.markup.stylesheet import reminder
@@ -43,14 +42,14 @@ class Source(NamedTuple):
     media: str
     picture: Picture
 
-    def candidates(self, *, is_lazy: bool) -> list[Candidates]:
-        """All candidates of the picture, with the fallback format last."""
-        one = self.picture
+    def candidates(self, image: Picture) -> list[Candidates]:
+        """All candidates for the `img` of another picture, with the fallback format last."""
+        one = self.picture.on(image.origin)
         if not self.media or not one.url:
             return []
         # Of an `img` that loads at once, `auto` is not valid.
-        sizes = one.sizes if is_lazy else one.sizes.removeprefix(_AUTO)
-        every = [*one.candidates, Candidates(_type_of(one.url), one.srcset or one.url)]
+        sizes = one.sizes if image.is_lazy else one.sizes.removeprefix(_AUTO)
+        every = [*one.candidates, Candidates(type_of(one.url), one.srcset or one.url)]
         return [
             each._replace(
                 media=_both(self.media, each.media),
@@ -75,8 +74,7 @@ def check_source(*, media: object = None, **options: Any) -> None:
 
 def direct(image: Picture, sources: Iterable[Source]) -> Picture:
     """The picture with other sources before its own. An empty picture stays empty."""
-    is_lazy = image.attributes.get("loading") == "lazy"
-    found = [each for one in sources for each in one.candidates(is_lazy=is_lazy)]
+    found = [each for one in sources for each in one.candidates(image)]
     if not image or not found:
         return image
     # The blur is of one of several pictures.
@@ -84,17 +82,18 @@ def direct(image: Picture, sources: Iterable[Source]) -> Picture:
     return replace(image, candidates=(*found, *image.candidates), placeholder=placeholder)
 
 
+def combine(parts: Iterable[object]) -> Picture:
+    """The picture of a block from what stands in it. Empty without an image."""
+    parts = list(parts)
+    image = next((one for one in parts if isinstance(one, Picture)), NOTHING)
+    return direct(image, [one for one in parts if isinstance(one, Source)])
+
+
 def _both(media: str, other: str) -> str:
     """The media query for both; a comma is an "or"."""
     if not other:
         return media
     return ", ".join(f"{one.strip()} and {other}" for one in media.split(","))
-
-
-def _type_of(url: str) -> str:
-    """The MIME type of a variant. Empty for an original as it is."""
-    row = BY_EXTENSION.get(url.rpartition(".")[2])
-    return row.content_type if row else ""
 
 
 class PictureNode(template.Node):
@@ -105,12 +104,10 @@ class PictureNode(template.Node):
         self.variable = variable
 
     def render(self, context: Context) -> str:
-        parts: list[Any] = []
+        parts: list[object] = []
         context.render_context[_PARTS] = parts
         self.nodelist.render(context)
-        sources = [one for one in parts if isinstance(one, Source)]
-        image = next((one for one in parts if isinstance(one, Picture)), Picture(url=""))
-        made = direct(image, sources)
+        made = combine(parts)
         if self.variable is None:
             return made.__html__() + reminder(context) if made else ""
         context[self.variable] = made
@@ -139,7 +136,7 @@ def parse_picture(parser: Parser, token: Token) -> PictureNode:
         )
     nodelist = parser.parse((f"end{PICTURE}",))
     parser.delete_first_token()
-    if any(isinstance(one, template.base.TextNode) and one.s.strip() for one in nodelist):
+    if any(map(_has_text, nodelist)):
         raise template.TemplateSyntaxError(f"{PICTURE} has text in it. Remove it.")
     parts = cast("list[PartNode]", nodelist.get_nodes_by_type(PartNode))
     if not any(one.call.tag.name == "resized_img" for one in parts):
@@ -147,6 +144,11 @@ def parse_picture(parser: Parser, token: Token) -> PictureNode:
             f"{PICTURE} needs a resized_img. Write it after the sources: it is for all other screens."
         )
     return PictureNode(nodelist, bits[1] if bits else None)
+
+
+def _has_text(node: template.Node) -> bool:
+    is_text = isinstance(node, template.base.TextNode) and bool(node.s.strip())
+    return is_text or isinstance(node, template.base.VariableNode)
 
 
 def parse_source(parser: Parser, node: ResizedNode) -> PartNode:

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from django.template.context import Context
 
-    from resizer.formats import Format
     from resizer.markup.placeholders import Placeholder
 
 #: A browser reads it as one name (HTML §13.1.2.3); `=`, a space or a quote would end it.
@@ -46,6 +45,7 @@ _LAZY_TYPES = {
 class Candidates(NamedTuple):
     """One format's candidates, as a `source` element has them."""
 
+    #: Empty for an original as it is.
     content_type: str
     srcset: str
     #: A media query; empty where they are for all.
@@ -55,15 +55,6 @@ class Candidates(NamedTuple):
     #: CSS px; None for those of the picture.
     width: int | None = None
     height: int | None = None
-
-    def as_dict(self) -> dict[str, Any]:
-        urls = [one.partition(" ")[0] for one in self.srcset.split(", ")]
-        return {
-            "type": self.content_type,
-            "media": self.media,
-            "srcset": self.srcset,
-            "candidates": [{"url": url, "width": _width_of(url)} for url in urls],
-        }
 
 
 class VariantURL(str):
@@ -126,6 +117,8 @@ class Picture:
     placeholder: Placeholder | None = None
     #: For a placeholder where the page's Content Security Policy wants it.
     nonce: str = ""
+    #: That of its absolute URLs, such as "https://www.example.com"; empty for paths.
+    origin: str = ""
 
     def __post_init__(self) -> None:
         for name in self.attributes:
@@ -136,7 +129,7 @@ class Picture:
         if not self:
             return mark_safe("")
         sizes = self.sizes or None
-        is_lazy = self.attributes.get("loading") == "lazy"
+        is_lazy = self.is_lazy
         # Without a picture element and a srcset, the style sheet needs a name for it.
         is_plain = not (self.candidates or self.srcset)
         style, attributes = self._dress()
@@ -198,24 +191,43 @@ class Picture:
     def html(self) -> SafeString:
         return self.__html__()
 
+    @property
+    def is_lazy(self) -> bool:
+        return self.attributes.get("loading") == "lazy"
+
     def as_dict(self) -> dict[str, Any]:
         """The picture as data for JSON. Sources in the order of the `picture` element, with the fallback format last."""
-        fallback = _format_of(self.url)
+        fallback = type_of(self.url)
         sources = list(self.candidates)
-        if fallback is not None:
-            sources.append(Candidates(fallback.content_type, self.srcset or self.url))
+        if fallback:
+            sources.append(Candidates(fallback, self.srcset or self.url))
         return {
             "url": str(self.url),
             "width": self.width,
             "height": self.height,
             "alt": str(self.alt),
             "sizes": str(self.sizes),
-            "sources": [one.as_dict() for one in sources],
+            "sources": [self._source(one) for one in sources],
+        }
+
+    def _source(self, one: Candidates) -> dict[str, Any]:
+        """A source with all that it needs, also where that is the picture's."""
+        urls = [each.partition(" ")[0] for each in one.srcset.split(", ")]
+        return {
+            "type": one.content_type,
+            "media": one.media,
+            "srcset": one.srcset,
+            "sizes": str(self.sizes if one.sizes is None else one.sizes),
+            "width": self.width if one.width is None else one.width,
+            "height": self.height if one.height is None else one.height,
+            "candidates": [
+                {"url": url, "width": _width_of(url)} for url in urls if one.content_type
+            ],
         }
 
     def on(self, origin: str) -> Picture:
         """The same picture with absolute URLs. `origin` is such as "https://www.example.com"; an empty one changes nothing."""
-        if not origin:
+        if not origin or not self:
             return self
         candidates = tuple(
             one._replace(srcset=_srcset_on(origin, one.srcset)) for one in self.candidates
@@ -225,6 +237,7 @@ class Picture:
             url=absolute(origin, self.url),
             srcset=_srcset_on(origin, self.srcset),
             candidates=candidates,
+            origin=origin,
         )
 
     def __bool__(self) -> bool:
@@ -253,10 +266,11 @@ def _srcset_on(origin: str, srcset: str) -> str:
     return ", ".join(absolute(origin, one) for one in srcset.split(", ")) if srcset else ""
 
 
-def _format_of(url: str) -> Format | None:
-    """The format of a variant. None for an original as it is."""
+def type_of(url: str) -> str:
+    """The MIME type of a variant. Empty for an original as it is: its name may say anything."""
     match = _VARIANT.search(url)
-    return BY_EXTENSION.get(match[2]) if match else None
+    row = BY_EXTENSION.get(match[2]) if match else None
+    return row.content_type if row else ""
 
 
 def _width_of(url: str) -> int:

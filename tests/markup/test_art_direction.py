@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.template import Context, Template, TemplateSyntaxError
+from django.test import RequestFactory
 from PIL import Image
 
+from resizer import originals
 from resizer.markup import picture
 from resizer.markup.art_direction import direct, source
 from tests.chromium import open_browser
@@ -96,6 +98,41 @@ def test_source_that_cannot_be_resized_is_offered_as_it_is() -> None:
     first, *_ = sources(render('{% resized_source "logo.svg" media="(a)" width=300 %}' + WIDE))
     assert first["srcset"].endswith("logo.svg")
     assert first["width"] == "300"
+    originals.note_broken(originals.look_up("tall.jpg"))
+    first, *_ = sources(render(TALL + WIDE))
+    assert first["srcset"].endswith("/tall.jpg")
+    # A browser that cannot show it would still choose it by its type.
+    assert "type" not in first
+
+
+def test_absolute_urls_are_those_of_the_sources_too(settings: Settings) -> None:
+    img = '{% resized_img wide alt="A hill" ratio="21/9" class="hero" absolute=True %}'
+    settings.ALLOWED_HOSTS = ["www.example.com"]
+    request = RequestFactory(SERVER_NAME="www.example.com").get("/")
+    html = render(TALL + img, request=request)
+    addresses = re.findall(r"[^\s\"]*/img/", html)
+    assert len(addresses) > 20
+    assert set(addresses) == {"http://www.example.com/img/"}
+    assert html.replace("http://www.example.com", "") == render(TALL + WIDE)
+    assert render(TALL + img.replace("wide", "nothing"), request=request) == ""
+
+
+def test_picture_as_data_has_the_box_of_each_source() -> None:
+    save("logo.svg", b'<svg xmlns="http://www.w3.org/2000/svg" width="30" height="20"/>')
+    tall = source("tall.jpg", media=PHONE, ratio="4/5", width=600)
+    logo = source("logo.svg", media="print")
+    made = direct(picture.build("wide.jpg", alt=""), [tall, logo])
+    data = made.as_dict()["sources"]
+    boxes = [(one["media"], one["width"], one["height"], one["sizes"]) for one in data]
+    limit = "auto, (min-width: 600px) 600px, 100vw"
+    phone, others = (PHONE, 600, 750, limit), ("", 1600, 800, "auto, 100vw")
+    assert boxes == [phone, phone, ("print", 30, 20, ""), others, others]
+    assert data[1]["candidates"][0]["width"] == 320
+    assert (data[2]["type"], data[2]["srcset"], data[2]["candidates"]) == (
+        "",
+        "/originals/logo.svg",
+        [],
+    )
 
 
 def test_moving_source_stands_still_for_visitors_who_want_that() -> None:
@@ -135,6 +172,7 @@ def test_placeholder_of_several_crops_is_a_colour(client: Client) -> None:
     [
         (TALL, "needs a resized_img"),
         (WIDE + "A hill", "has text in it"),
+        (WIDE + "{{ hill }}", "has text in it"),
         ('{% resized_source tall ratio="4/5" %}' + WIDE, "resized_source needs media"),
         ('{% resized_source tall media="(a)" alt="" %}' + WIDE, "resized_source has no option alt"),
         ('{% resized_source tall media="(a)" ratio="x" %}' + WIDE, "ratio='x' is not a pair"),
