@@ -9,13 +9,12 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
 from resizer.conf import get_settings
 from resizer.markup import picture, presets
 from resizer.markup.csp import nonce_of
-from resizer.markup.html import escape
+from resizer.markup.html import element, escape
 from resizer.markup.options import is_nothing
 
 if TYPE_CHECKING:
@@ -71,9 +70,8 @@ class Background:
             return mark_safe(escape(str(self)))
         if not self.rules:
             return mark_safe("")
-        nonce = nonce_of(context)
-        attribute = format_html(' nonce="{}"', nonce) if nonce else ""
-        return format_html("<style{}>{}</style>", attribute, mark_safe(str(self)))
+        style = element("style", {"nonce": nonce_of(context) or None})
+        return mark_safe(f"{style}{self}</style>")
 
 
 def background(file: File, *, selector: object = None, **options: Any) -> Background:

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 from django.apps import apps
 from django.conf import settings as django_settings
 from django.templatetags.static import static
-from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
 from resizer.markup.csp import allows_scripts, nonce_of
+from resizer.markup.html import element
 from resizer.markup.mistakes import tell_once
 
 if TYPE_CHECKING:
@@ -37,18 +37,17 @@ def print_css(context: Context, *, inline: bool = False) -> SafeString:
     if request is not None:
         setattr(request, _MARK, True)
     if not inline and apps.is_installed("django.contrib.staticfiles"):
-        return format_html('<link rel="stylesheet" href="{}">', static(NAME))
-    nonce = nonce_of(context)
-    attribute = format_html(' nonce="{}"', nonce) if nonce else ""
-    return format_html("<style{}>{}</style>", attribute, _rules())
+        return mark_safe(element("link", {"rel": "stylesheet", "href": static(NAME)}))
+    style = element("style", {"nonce": nonce_of(context) or None})
+    return mark_safe(f"{style}{_rules()}</style>")
 
 
 @functools.cache
-def _rules() -> SafeString:
+def _rules() -> str:
     """The rules in one line, without comments."""
     path = Path(__file__).parent.parent / "static" / NAME
     text = re.sub(r"/\*.*?\*/", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
-    return mark_safe(re.sub(r"\s*([{}:;,])\s+", r"\1", re.sub(r"\s+", " ", text)).strip())
+    return re.sub(r"\s*([{}:;,])\s+", r"\1", re.sub(r"\s+", " ", text)).strip()
 
 
 def reminder(context: Context) -> str:
@@ -67,5 +66,4 @@ def reminder(context: Context) -> str:
     nonce = nonce_of(context)
     if not allows_scripts(nonce):
         return ""
-    attribute = format_html(' nonce="{}"', nonce) if nonce else ""
-    return format_html("<script{}>{}</script>", attribute, mark_safe(_SCRIPT.format(_ADVICE)))
+    return f"{element('script', {'nonce': nonce or None})}{_SCRIPT.format(_ADVICE)}</script>"
