@@ -310,6 +310,8 @@ def _write(
     layout = _layout_width(image, width, limit)
     if layout:
         asked["width"] = layout
+    # A class may make it smaller, such as CKEditor's for a picture at the side.
+    asked.setdefault("layout", "fluid")
     ours = {**below.attributes, **(asked.pop("attributes", None) or {})}
     attributes = ours | {name: _value(value) for name, value in written.items() if name not in _OWN}
     if "class" in ours and written.get("class"):

@@ -129,8 +129,17 @@ def test_width_of_a_style_limits_the_candidates(
 
 def test_width_in_pixels_of_a_style_limits_the_candidates(a: str) -> None:
     html = resize_html(f'<img style="width: 300px" width="1600" height="1200" src="{a}">')
-    assert " 2x" in html
+    assert "/640.avif 640w" in html
+    assert "/720.avif" not in html
     assert 'width="1600" height="1200"' in html
+
+
+def test_narrow_picture_that_a_class_makes_smaller_has_candidates_for_that(a: str) -> None:
+    html = resize_html(f'<img class="image-style-side" width="240" src="{a}" alt="">')
+    assert re.findall(r"\.avif (\d+w)", html) == ["128w", "192w", "256w", "320w", "480w"]
+    assert 'sizes="auto, (min-width: 240px) 240px, 100vw"' in html
+    # A preset can take it back.
+    assert " 2x" in resize_html(f'<img width="240" src="{a}" alt="">', layout="fixed")
 
 
 def test_picture_is_never_changed_twice(a: str) -> None:
