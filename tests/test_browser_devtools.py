@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -9,10 +10,11 @@ import pytest
 from django.http import HttpRequest, HttpResponse
 from django.template import Context, Template
 from django.urls import include, path
+from PIL import Image
 
 from tests.chromium import open_browser
 from tests.conftest import save
-from tests.pictures import photograph
+from tests.pictures import encode, photograph
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -26,6 +28,7 @@ _CSS = "{% resized_css %}"
 #: The part of the only warning, and a page with it. Chromium takes what is large for the largest picture.
 PAGES = {
     "": _CSS + '<body>{% resized_img "a.jpg" alt="A sunrise" priority=True %}'
+    '{% resized_img "noise.jpg" alt="Noise" width=640 quality="high" %}'
     # Chromium shows the candidate of the first picture again.
     '{% resized_img "a.jpg" alt="The same" width=350 %}'
     '{% resized_img "b.jpg" alt="A card" width=330 %}{% resized_img "c.jpg" alt="" width=48 ratio="1/1" %}',
@@ -46,6 +49,14 @@ PAGES = {
     "far too large: made for 200": _CSS
     + '<body>{% resized_img "a.jpg" alt="A sunrise" priority=True %}'
     '{% resized_img "b.jpg" alt="A card" width=200 %}<style nonce="abc">[width="200"] { width: 40px }</style>',
+    "shrinks it. Keep": _CSS
+    + '<body>{% resized_img "a.jpg" alt="A sunrise" priority=True %}<div class="row">{% resized_img "b.jpg" alt="A card" width=200 %}'
+    "<p>A long text, beside which the picture becomes narrow.</p></div>"
+    '<style nonce="abc">.row { display: flex; width: 300px } .row picture { flex-shrink: 1 }</style>',
+    "shrinks it. Write columns": _CSS
+    + '<body>{% resized_img "a.jpg" alt="A sunrise" priority=True %}<div class="row">{% resized_img "b.jpg" alt="A card" width=800 %}'
+    "<p>A long text, beside which the picture becomes narrow.</p></div>"
+    '<style nonce="abc">.row { display: flex; width: 400px }</style>',
     "wider than its place": _CSS
     + '<body>{% resized_img "a.jpg" alt="A sunrise" priority=True %}<div class="narrow">{% resized_img "b.jpg" alt="A card" width=600 %}</div>'
     '<style nonce="abc">.narrow img { max-width: none; width: 600px }</style>',
@@ -115,6 +126,7 @@ def test_each_mistake_has_its_warning(live_server: LiveServer, settings: Setting
     for name in "abc":
         save(f"{name}.jpg", photograph((3200, 2400)))
     save("small.jpg", photograph((400, 300)))
+    save("noise.jpg", encode(Image.effect_noise((640, 480), 128)))
 
     def visits() -> dict[str, Visit]:
         with open_browser() as browser:
@@ -136,5 +148,8 @@ def test_each_mistake_has_its_warning(live_server: LiveServer, settings: Setting
     facts = found[""].text
     assert "1080 px of 320–2560 · needs 1,000 px · avif · " in facts
     assert "KB · miss (read " in facts
+    # Above 100 KB too.
+    sizes = [float(size) for size in re.findall(r"([^ ]+) KB", facts)]
+    assert max(sizes) > 102.4
     assert "48 px of 48–96 · needs 48 px · avif · " in facts
     assert "\ndoes not load\n" in found["It does not load"].text

@@ -76,12 +76,20 @@
 
   function timesOf(entry) {
     if (!entry) return ["from the browser’s memory"];
-    const size = entry.encodedBodySize ? [`${round(entry.encodedBodySize / 102.4) / 10} KB`] : [];
+    const kilobytes = (entry.encodedBodySize / 1024).toLocaleString("en", {maximumFractionDigits: 1});
+    const size = entry.encodedBodySize ? [`${kilobytes} KB`] : [];
     if (!entry.transferSize && entry.encodedBodySize) return [...size, "from the browser’s cache"];
     const told = entry.serverTiming ?? [], ours = told.find(one => one.name === "resizer");
     const steps = told.filter(one => one.duration && one !== ours).map(one => `${one.name} ${round(one.duration)}`);
     const state = ours ? ours.description + (steps.length ? ` (${steps.join(", ")} ms)` : "") : "";
     return [...size, ...(state ? [state] : []), `${round(entry.duration)} ms`];
+  }
+
+  /* Whether a flex container makes it narrower than its `width`. With a smaller `width`, it would be narrower again. */
+  function isSqueezed(image, shown) {
+    const item = image.closest("picture") ?? image, row = getComputedStyle(item.parentElement);
+    return row.display.endsWith("flex") && row.flexDirection.startsWith("row")
+      && getComputedStyle(item).flexShrink !== "0" && image.getAttribute("width") > shown + 1;
   }
 
   function* warningsOf({image, widths, isFluid, sizes, needed, chosen, isAuto, url}) {
@@ -100,7 +108,10 @@
     }
     if (!isFluid) { yield* tooLarge(image, chosen, needed); return; }
     const sufficient = enough(widths, needed), stated = statedWidth(sizes);
-    const width = Math.round(needed / devicePixelRatio), advice = `Write width=${width}, columns=… or sizes="…".`;
+    const width = Math.round(needed / devicePixelRatio);
+    const advice = isSqueezed(image, width)
+      ? 'Its flex container shrinks it. Write columns=… or sizes="…", or keep its width with flex-shrink: 0.'
+      : `Write width=${width}, columns=… or sizes="…".`;
     const loads = enough(widths, stated * devicePixelRatio);
     const says = `sizes says ${round(stated)} px, and it is ${width} CSS px wide`;
     if (isAuto) {
@@ -112,7 +123,8 @@
   /* Fluid pictures are judged by their `sizes`, never by the chosen candidate: Chromium keeps a larger one that it has in memory. */
   function* tooLarge(image, chosen, needed) {
     const shown = needed / devicePixelRatio, asked = Number(image.getAttribute("width"));
-    if (chosen && asked >= 1.5 * shown) yield `It is far too large: made for ${asked} CSS px, and shown ${round(shown)} CSS px wide. Write width=${round(shown)}.`;
+    const advice = isSqueezed(image, shown) ? "Its flex container shrinks it. Keep its width with flex-shrink: 0." : `Write width=${round(shown)}.`;
+    if (chosen && asked >= 1.5 * shown) yield `It is far too large: made for ${asked} CSS px, and shown ${round(shown)} CSS px wide. ${advice}`;
     const isDrawing = /\.svg$/i.test(image.src.split(/[?#]/)[0]);
     if (!chosen && !isDrawing && image.naturalWidth >= 2 * needed) {
       yield `It is far too large: an original of ${image.naturalWidth} px, as it is. The log of the server says why it is not resized.`;
