@@ -100,7 +100,7 @@ _USUAL_SOURCES = {
 
 
 def mistaken_option(name: str, options: Collection[str]) -> str:
-    """What to write instead of a name that is no option; empty for a name that can be meant as an attribute."""
+    """What to write instead of a name that is no option. Empty if it may be meant as an attribute."""
     lower = name.lower()
     if lower in _ADVICE:
         return _ADVICE[lower]

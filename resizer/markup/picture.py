@@ -290,7 +290,8 @@ def _is_of_another_format(file: File, error: ResizerError) -> bool:
 
 
 def _stem(description: Description, recipe: Recipe) -> str:
-    """The address up to its width; the width and format of the variant that carries it do not matter."""
+    """The URL of a variant up to its width. All widths and formats share it."""
+    # Any width and format: neither is signed.
     variant = description.variant(recipe, 1, description.header.format)
     return url_for(write_stem(variant, sign(variant)))
 

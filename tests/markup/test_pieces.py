@@ -117,9 +117,7 @@ def test_background_of_a_style_attribute() -> None:
 
 
 def test_background_of_an_icon() -> None:
-    html = short(
-        render('resized_background "a.jpg" width=24 format=absent'.replace(" format=absent", ""))
-    )
+    html = short(render('resized_background "a.jpg" width=24'))
     assert "url(24.avif) 1x" in html
     assert "url(48.avif) 2x" in html
 
