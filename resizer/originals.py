@@ -56,7 +56,7 @@ from resizer.errors import (
 )
 from resizer.keys.variant import DEFAULT_SOURCE, escape_name
 from resizer.models import Original
-from resizer.records import cache, index
+from resizer.records import cache, index, tables
 from resizer.records.descriptions import (
     NO_WORDS,
     Description,
@@ -342,7 +342,7 @@ def note_broken(description: Description) -> None:
 
 def lacks_sketch(description: Description) -> bool:
     """Whether to look at the pixels of an original while it is decoded. True once in `FRESH_SECONDS` until it is known."""
-    if description.sketch is not None or description.is_broken or not index.is_configured():
+    if description.sketch is not None or description.is_broken or not tables.is_configured():
         return False
     key = cache.key_of("sketch", "\n".join((*description.reference, description.fingerprint)))
     return cache.claim(key, get_settings().FRESH_SECONDS)

@@ -22,7 +22,7 @@ from resizer.engines.isolation import children
 from resizer.engines.pillow import PillowEngine
 from resizer.markup import mistakes
 from resizer.markup import picture as pictures
-from resizer.records import cache, index, tallies
+from resizer.records import cache, tables, tallies
 from resizer.sources import absence
 from tests import firefox, nginx, projects, servers, tiers, webkit
 from tests.pictures import photograph
@@ -110,7 +110,7 @@ def places(tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) 
     caches["default"].clear()
     # Tests look into the cache themselves, and change it as other processes do.
     monkeypatch.setattr(cache, "NEAR_SECONDS", 0)
-    for breaker in (cache._breaker, index._breaker):
+    for breaker in (cache._breaker, tables._breaker):
         breaker.close()
     originals._breakers.clear()
     store._storing.close()
@@ -176,7 +176,7 @@ def moto_url() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database of SQLite with all tables."""
     directory = tmp_path_factory.mktemp("tables")
     servers.manage(servers.ROOT, projects.environment(directory), "migrate")
@@ -184,11 +184,11 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def project(tables: Path, tmp_path: Path) -> Project:
+def project(migrated: Path, tmp_path: Path) -> Project:
     """One that is not served yet."""
     directory = tmp_path / "data"
     directory.mkdir()
-    shutil.copy(tables, directory)
+    shutil.copy(migrated, directory)
     return projects.Project(directory, projects.environment(directory))
 
 

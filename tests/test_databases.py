@@ -30,7 +30,7 @@ from resizer import databases, originals, store
 from resizer.keys.digests import digest_of
 from resizer.markup import picture
 from resizer.models import CachedVariant, Original, Tally
-from resizer.records import index
+from resizer.records import index, tables
 from resizer.records.descriptions import Reference
 from tests.conftest import save
 from tests.pictures import decode, photograph
@@ -243,7 +243,7 @@ def test_mariadb_that_has_a_row_locked_is_waited_for_once(
         assert "Lock wait timeout exceeded" in told
     # MariaDB's own limit is 50 seconds.
     assert time.monotonic() - started_at < 40
-    index._breaker.close()
+    tables._breaker.close()
     originals.look_up(REFERENCE, originals.Freshness.NOW)
     assert Original.objects.get().width == 800
 
@@ -261,7 +261,7 @@ def test_mariadb_that_has_a_table_locked_is_waited_for_once(
             assert client.get(address(width)).status_code == 200
         (told,) = messages(caplog)
         assert "Lock wait timeout exceeded" in told
-    index._breaker.close()
+    tables._breaker.close()
     store.forget(REFERENCE)
     assert_repaired(client, url)
 

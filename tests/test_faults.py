@@ -43,7 +43,7 @@ from resizer.engines import get_engine
 from resizer.engines.isolation.children import children
 from resizer.markup import picture
 from resizer.models import CachedVariant, Original, Tally
-from resizer.records import cache, index
+from resizer.records import cache, index, tables
 from resizer.records.descriptions import Reference
 from resizer.storages import publishing
 from resizer.storages.protocol import FOREVER
@@ -651,13 +651,13 @@ def test_row_that_could_not_be_written_is_tried_again(
 ) -> None:
     save("a.jpg")
     url = address()
-    index._breaker.open()
+    tables._breaker.open()
     assert_shown(client.get(url), is_kept=True)
     caches["default"].delete(store._cache_key(key_of(url)))
     # Nor can it while the database is left alone.
     assert_shown(client.get(url), is_kept=True)
     assert not CachedVariant.objects.exists()
-    clock.tick(timedelta(seconds=index.DOWN_SECONDS + 1))
+    clock.tick(timedelta(seconds=tables.DOWN_SECONDS + 1))
     client.get(url)
     assert not CachedVariant.objects.exists()
     clock.tick(timedelta(seconds=301))
@@ -835,7 +835,7 @@ def assert_without_rows(client: Client, url: str) -> None:
 
 
 def messages(caplog: pytest.LogCaptureFixture) -> list[str]:
-    return [one.getMessage() for one in caplog.records if one.name == "resizer.records.index"]
+    return [one.getMessage() for one in caplog.records if one.name == "resizer.records.tables"]
 
 
 def test_database_that_is_lost(client: Client, database: Path) -> None:
@@ -860,7 +860,7 @@ def test_database_that_is_damaged(client: Client, database: Path) -> None:
     assert_without_rows(client, url)
     connections["default"].close()
     database.write_bytes(whole)
-    index._breaker.close()
+    tables._breaker.close()
     caches["default"].clear()
     assert_repaired(client, url)
 
@@ -890,7 +890,7 @@ def test_database_that_is_locked_is_waited_for_once(
             assert client.get(url).status_code == 200
         (told,) = messages(caplog)
         assert "not recorded: OperationalError('database is locked')" in told
-    index._breaker.close()
+    tables._breaker.close()
     caches["default"].clear()
     for url in urls:
         assert client.get(url)["Server-Timing"] == 'resizer;desc="hit"'
@@ -946,7 +946,7 @@ def test_postgresql_that_hangs(
         hang()
         assert_without_rows(client, url)
         assert len(messages(caplog)) == 1
-    index._breaker.close()
+    tables._breaker.close()
     caches["default"].clear()
     assert_repaired(client, url)
 
@@ -971,7 +971,7 @@ def test_postgresql_that_hangs_while_an_original_is_fetched(
         assert_shown(client.get(url), is_kept=True)
         (told,) = messages(caplog)
         assert "is not recorded" in told
-    index._breaker.close()
+    tables._breaker.close()
     caches["default"].clear()
     assert_repaired(client, url)
 
@@ -1007,7 +1007,7 @@ def test_postgresql_that_is_locked_is_waited_for_once(
         # Of a project's own queries nothing is asked.
         cursor.execute("SHOW lock_timeout")
         assert cursor.fetchone() == ("0",)
-    index._breaker.close()
+    tables._breaker.close()
     caches["default"].clear()
     for url in urls:
         assert client.get(url)["Server-Timing"] == 'resizer;desc="hit"'
@@ -1027,7 +1027,7 @@ def test_page_waits_a_moment_for_what_is_locked_and_keeps_its_own_limit(
             assert address().startswith("/img/")
             assert "canceling statement due to lock timeout" in "".join(messages(caplog))
             locking.execute("COMMIT")
-        index._breaker.close()
+        tables._breaker.close()
         assert index.find(REFERENCE) is None
         cursor.execute("SHOW lock_timeout")
         assert cursor.fetchone() == ("7s",)
@@ -1205,7 +1205,7 @@ def test_log_has_a_line_for_each_message(
     assert_one_line_each(
         caplog,
         "records.cache",
-        "records.index",
+        "records.tables",
         "concurrency.locks",
         "originals",
         "markup.picture",

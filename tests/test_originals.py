@@ -570,7 +570,7 @@ def test_page_shows_a_broken_original_as_it_is_though_the_cache_is_lost(client: 
 def test_page_shows_a_broken_original_as_it_is_without_a_database(
     client: Client, clock: FrozenDateTimeFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("resizer.records.index.is_configured", lambda: False)
+    monkeypatch.setattr("resizer.records.tables.is_configured", lambda: False)
     fail(client)
     for seconds in (0, 301, 24 * 3600):
         clock.tick(timedelta(seconds=seconds))
@@ -650,7 +650,7 @@ def test_broken_original_is_tried_again_after_a_week_without_a_database(
     client: Client, clock: FrozenDateTimeFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However many pages ask meanwhile: each has it looked at again."""
-    monkeypatch.setattr("resizer.records.index.is_configured", lambda: False)
+    monkeypatch.setattr("resizer.records.tables.is_configured", lambda: False)
     fail(client)
     for _ in range(6):
         clock.tick(timedelta(days=1))

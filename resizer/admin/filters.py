@@ -23,7 +23,7 @@ from resizer.errors import InvalidOption
 from resizer.formats import BY_NAME
 from resizer.keys.variant import parse_recipe, write_recipe
 from resizer.models import CachedVariant, Original
-from resizer.records import index
+from resizer.records import tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -52,7 +52,7 @@ class Age(NamedTuple):
 
     @property
     def begin(self) -> datetime:
-        return index._moment(time.time() - self.days * 86_400)
+        return tables.moment(time.time() - self.days * 86_400)
 
 
 AGES = {

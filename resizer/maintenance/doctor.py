@@ -43,7 +43,7 @@ from resizer.links.addresses import host, path_for, sign, url_for
 from resizer.maintenance import presence
 from resizer.maintenance.pixel import one_pixel
 from resizer.models import CachedVariant, Original
-from resizer.records import index, rows
+from resizer.records import index, rows, tables
 from resizer.sources import get_sources
 from resizer.storages import publishing
 from resizer.storages.kinds import kind_of
@@ -331,7 +331,7 @@ def _temporary_directory() -> Finding:
 
 def _database() -> Finding:
     part = "database"
-    if not index.is_configured():
+    if not tables.is_configured():
         text = "there is none. Pictures work without it, the admin's lists do not."
         return Finding(Mark.FINE, part, text)
     alias = router.db_for_write(Original)
@@ -340,14 +340,14 @@ def _database() -> Finding:
         executor = MigrationExecutor(connection)
         targets = [node for node in executor.loader.graph.leaf_nodes() if node[0] == "resizer"]
         missing = executor.migration_plan(targets)
-        tables = set(connection.introspection.table_names())
+        present = set(connection.introspection.table_names())
     except (DatabaseProblem, ImproperlyConfigured) as problem:
         said = " ".join(str(problem).split())
         text = (
             f"it does not respond: {said}. Pictures work without it. Start it, or check DATABASES."
         )
         return Finding(Mark.BROKEN, part, text)
-    if missing or not {Original._meta.db_table, CachedVariant._meta.db_table} <= tables:
+    if missing or not {Original._meta.db_table, CachedVariant._meta.db_table} <= present:
         option = "" if alias == DEFAULT_DB_ALIAS else f" --database {alias}"
         text = f"the app's tables are missing or old. Run manage.py migrate{option}."
         if django_settings.DATABASE_ROUTERS:

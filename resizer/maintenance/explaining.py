@@ -26,7 +26,7 @@ from resizer.keys.variant import CENTRE, Fit, Recipe, parse_key, write_key
 from resizer.links.addresses import mount_path, sign, url_for, verify
 from resizer.links.short import parse_short
 from resizer.originals import Freshness
-from resizer.records import index, rows
+from resizer.records import rows, tables
 from resizer.records.descriptions import Reference
 from resizer.sources import StorageSource, find_by_url, get_sources
 from resizer.storages import publishing
@@ -196,7 +196,7 @@ def _tell_file(found: Explanation, key: str) -> bool:
     """Whether the variant's file exists. Raises StoreFailed."""
     fetched = publishing.fetch(store.variants_storage(), key)
     found.facts["file"] = f"{len(fetched[0]):,} bytes" if fetched else "none"
-    known = rows.recorded([key]) if index.is_configured() else set()
+    known = rows.recorded([key]) if tables.is_configured() else set()
     found.facts["row"] = "unknown, the database failed" if known is None else _yes(key in known)
     return fetched is not None
 

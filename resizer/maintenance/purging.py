@@ -17,14 +17,14 @@ from itertools import takewhile
 from typing import TYPE_CHECKING, NamedTuple, TypeVar, cast
 
 from resizer import store
+from resizer.batched import batched
 from resizer.concurrency.waiting import Deadline
 from resizer.errors import InvalidOption, ResizerError, SourceFailed
 from resizer.keys.variant import DEFAULT_SOURCE, parse_key
 from resizer.maintenance import aging, bookmarks, presence
 from resizer.maintenance.aging import Aged, Excess
-from resizer.maintenance.batches import batches
 from resizer.maintenance.bookmarks import Bookmark
-from resizer.records import index
+from resizer.records import index, tables
 from resizer.records.descriptions import Reference, version_of
 from resizer.records.index import OriginalRow
 from resizer.storages import publishing
@@ -144,7 +144,7 @@ class Purge:
         self._advance = advance
         self._storage = store.variants_storage()
         self._is_indexed = index.is_available()
-        self._note_rows(self._is_indexed or not index.is_configured())
+        self._note_rows(self._is_indexed or not tables.is_configured())
         # Listing local files is cheap. A bucket takes a request for each thousand files, so read the database instead if
         # there is one. It does not know files without a row, or rows without a file.
         is_local = kind_of(self._storage).is_local
@@ -175,7 +175,7 @@ class Purge:
     def _sweep_files(self, after: Sequence[str]) -> bool:
         """Whether the sweep came to its end. `_sweep_rows` returns the same."""
         files = publishing.walk(self._storage, _directory(self._choice.source), *after)
-        for some in batches(files, BATCH):
+        for some in batched(files, BATCH):
             self._advance(len(some))
             candidates = list(self._candidates(self._aged(some)))
             answers = self._ask(one.reference for one in candidates)
@@ -193,7 +193,7 @@ class Purge:
     def _sweep_rows(self, after: Sequence[str | int]) -> bool:
         last = OriginalRow(*after) if after else None  # type: ignore[arg-type]  # as it was written
         while page := self._read(index.list_originals(self._choice.source, last)):
-            for rows in batches(page, index.BATCH):
+            for rows in batched(page, tables.BATCH):
                 done = self._take_originals(rows)
                 last = done[-1] if done else last
                 if len(done) < len(rows) or self._is_over:
@@ -222,13 +222,13 @@ class Purge:
     def _all(self) -> Iterator[Aged]:
         source = self._choice.source
         if self._is_listed:
-            for files in batches(publishing.walk(self._storage, _directory(source)), BATCH):
+            for files in batched(publishing.walk(self._storage, _directory(source)), BATCH):
                 yield from self._aged(files)
             return
         last = None
         while page := self._read(index.list_originals(source, last)):
             last = page[-1]
-            for originals in batches(page, index.BATCH):
+            for originals in batched(page, tables.BATCH):
                 yield from aging.of_rows(self._read(index.list_variants(originals)))
 
     def _aged(self, files: Sequence[Stored]) -> list[Aged]:
@@ -255,7 +255,7 @@ class Purge:
         """Remove the chosen candidates, as far as `answers` has their originals."""
         self._note_unclear(candidates, answers)
         chosen = [one for one in candidates if self._is_chosen(one, answers)]
-        for some in batches(chosen, BATCH):
+        for some in batched(chosen, BATCH):
             self._delete([one.key for one in some])
             self.report.variants += len(some)
             self.report.bytes += sum(one.bytes for one in some)

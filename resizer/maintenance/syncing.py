@@ -11,12 +11,12 @@ from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
 from resizer import originals, store
+from resizer.batched import batched
 from resizer.engines import get_engine
 from resizer.errors import InvalidOption, OriginalNotFound, ResizerError, StoreFailed
 from resizer.keys.geometry import plan
 from resizer.keys.variant import parse_key
 from resizer.maintenance import crew
-from resizer.maintenance.batches import batches
 from resizer.originals import Freshness
 from resizer.records import index, rows
 from resizer.records.descriptions import Reference
@@ -119,7 +119,7 @@ class Sync:
     def _groups(self) -> Iterator[_Group]:
         """Files without a row, by their original."""
         files = filter(None, map(_variant_of, publishing.walk(self._storage)))
-        for some in batches(files, BATCH):
+        for some in batched(files, BATCH):
             self.report.variants += len(some)
             self.report.bytes += sum(one.stored.bytes for one in some)
             self._advance(len(some))

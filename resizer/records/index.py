@@ -1,64 +1,38 @@
-"""The index: the tables of originals and cached variants. Variants are made without it too.
+"""The index: the tables of originals and cached variants, one original or variant at a time, or in lists.
 
-A project may have no database, a failing one, or no tables yet. Then a function returns the result named in its
-docstring, and logs a warning. Every query of a request goes through here.
+If the database fails, a function returns the result named in its docstring. See `tables.py`.
 """
 
 from __future__ import annotations
 
-import logging
-import time
 from contextlib import suppress
-from datetime import UTC, datetime
 from functools import partial
-from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from django.conf import settings
-from django.core.exceptions import ImproperlyConfigured, SynchronousOnlyOperation
-from django.db import Error as DatabaseProblem
-from django.db import IntegrityError, connections, router
+from django.db import IntegrityError
 from django.db.models import Q, Subquery
 
-from resizer.breaker import CircuitBreaker
-from resizer.concurrency.at_once import raise_if_at_once
-from resizer.databases import is_undone_by_deadlocks, lock_timeout, write_row
+from resizer.batched import batched
+from resizer.databases import is_undone_by_deadlocks, write_row
 from resizer.keys.digests import digest_of
 from resizer.keys.geometry import plan
 from resizer.keys.variant import write_recipe
 from resizer.models import CachedVariant, Original
+from resizer.records import tables
 from resizer.records.descriptions import Description, Reference, from_row
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
     from django.db.models import QuerySet
 
     from resizer.engines.sketching import Sketch
     from resizer.keys.variant import Variant
 
-logger = logging.getLogger(__name__)
-
 Result = TypeVar("Result")
-Value = TypeVar("Value")
 
-#: After a failed connection or a long lock, the database is not asked for this time, seconds.
-DOWN_SECONDS = 30
-#: A failed query counts as slow after this time, seconds.
-SLOW_SECONDS = 1
-#: The most keys or rows in one query.
-BATCH = 500
 #: The most originals in one list.
 PAGE = 10_000
-
-
-_breaker = CircuitBreaker(DOWN_SECONDS)
-
-
-def is_configured() -> bool:
-    """Whether the project has a database for the tables."""
-    # Django uses this engine for DATABASES = {}.
-    return bool(connections[_alias()].settings_dict["ENGINE"] != "django.db.backends.dummy")
 
 
 def find(reference: Reference) -> Description | None:
@@ -86,22 +60,39 @@ def record(description: Description, former: Description | None = None) -> None:
     if former is not None and former.checked_at and _facts(former) == _facts(description):
         return
     what = f"{description.reference} is not recorded"
-    _upsert(what, lambda: _record(description), None)
+    _upsert(what, lambda: write_original(description), None)
+
+
+def write_original(description: Description) -> None:
+    """Write the row of an original, inside a query of `tables`."""
+    header = description.header
+    row = Original(
+        source=description.reference.source,
+        name=description.reference.name,
+        fingerprint=description.fingerprint,
+        checked_at=tables.moment(description.checked_at),
+        **{**header._asdict(), "format": header.format.name},
+        **_columns(description.sketch),
+    )
+    write_row(row, unique="digest", alias=tables.alias(), kept=Original.OF_EDITORS)
 
 
 def record_sketch(description: Description, sketch: Sketch) -> bool:
     """Write what was seen of an original to its row. False without a row, or if that is of another file by now."""
-    rows = _rows(description.reference).using(_alias()).filter(fingerprint=description.fingerprint)
+    rows = (
+        _rows(description.reference)
+        .using(tables.alias())
+        .filter(fingerprint=description.fingerprint)
+    )
     what = f"What was seen of {description.reference} is not recorded"
     return bool(_upsert(what, lambda: rows.update(**_columns(sketch)), 0))
 
 
 def has_variant(key: str) -> bool | None:
     """Whether a cached variant has a row. None if the database fails. True without a database: no row is missing."""
-    if not is_configured():
+    if not tables.is_configured():
         return True
-    rows = CachedVariant.objects.filter(digest=digest_of(key))
-    return _read("A variant is not looked up", rows.exists, None)
+    return tables.read("A variant is not looked up", _variants([key]).exists, None)
 
 
 def record_variant(
@@ -116,10 +107,10 @@ def record_variant(
 
     `length` is in bytes, `made_at` in POSIX seconds. Without `render_seconds`, the row keeps what it has.
     """
-    if not is_configured():
+    if not tables.is_configured():
         return True
     width, height = plan(description.size, variant.recipe, variant.width).size
-    originals = _rows(description.reference).using(_alias())
+    originals = _rows(description.reference).using(tables.alias())
     row = CachedVariant(
         # Looked up by the same statement.
         original_id=Subquery(originals.values("pk")[:1]),
@@ -129,14 +120,14 @@ def record_variant(
         height=height,
         format=variant.format.name,
         bytes=length,
-        created_at=_moment(made_at),
+        created_at=tables.moment(made_at),
         render_ms=None if render_seconds is None else round(render_seconds * 1000),
     )
     kept = {"used_at"} if row.render_ms is not None else {"used_at", "render_ms"}
 
     def write() -> bool:
         try:
-            write_row(row, unique="digest", alias=_alias(), kept=kept)
+            write_row(row, unique="digest", alias=tables.alias(), kept=kept)
         except IntegrityError as error:
             raise _OriginalMissing from error
         return True
@@ -145,7 +136,7 @@ def record_variant(
     try:
         return _upsert(what, write, False)
     except _OriginalMissing:
-        _upsert(what, lambda: _record(description), None)
+        _upsert(what, lambda: write_original(description), None)
     with suppress(_OriginalMissing):
         return _upsert(what, write, False)
     # Somebody has deleted it again.
@@ -158,32 +149,27 @@ class _OriginalMissing(Exception):
 
 def forget(reference: Reference) -> None:
     """Record that the file of an original may have changed."""
-    rows = _rows(reference).using(_alias()).filter(checked_at__isnull=False)
+    rows = _rows(reference).using(tables.alias()).filter(checked_at__isnull=False)
 
     what = f"{reference} is not forgotten"
     # Ask first: names tried by strangers must write nothing.
-    if _try(_alias(), what, rows.exists, False):
-        _write(what, lambda: rows.update(checked_at=None), 0)
+    if tables.attempt(tables.alias(), what, rows.exists, False):
+        tables.write(what, lambda: rows.update(checked_at=None))
 
 
 def forget_variants_of(reference: Reference) -> None:
     """Delete the rows of all cached variants of an original."""
     rows = CachedVariant.objects.filter(original__digest=digest_of(*reference))
-    _write(f"The variants of {reference} are not forgotten", rows.delete, None)
+    tables.write(f"The variants of {reference} are not forgotten", rows.delete)
 
 
 def forget_variants(keys: Iterable[str]) -> bool:
     """Delete the rows of cached variants. False if the database fails, so that some may be left."""
-    if not is_configured():
+    if not tables.is_configured():
         return True
-
-    def delete(some: list[str]) -> bool:
-        CachedVariant.objects.filter(digest__in=map(digest_of, some)).delete()
-        return True
-
     done = [
-        _write("Variants are not forgotten", partial(delete, some), False)
-        for some in _batches(keys)
+        tables.write("Variants are not forgotten", _variants(some).delete)
+        for some in batched(keys, tables.BATCH)
     ]
     return all(done)
 
@@ -224,11 +210,11 @@ def list_originals(source: str | None, after: OriginalRow | None) -> list[Origin
     def ask() -> list[OriginalRow]:
         return [OriginalRow(*row) for row in rows.values_list("pk", "source", "name")[:PAGE]]
 
-    return _read("The index is not read", ask, None)
+    return tables.read("The index is not read", ask, None)
 
 
 def list_variants(originals: Iterable[OriginalRow]) -> list[VariantRow] | None:
-    """The cached variants of at most `BATCH` originals. None if the database fails."""
+    """The cached variants of at most `tables.BATCH` originals. None if the database fails."""
     rows = CachedVariant.objects.order_by().filter(original__in=[one.pk for one in originals])
 
     def ask() -> list[VariantRow]:
@@ -238,7 +224,7 @@ def list_variants(originals: Iterable[OriginalRow]) -> list[VariantRow] | None:
             for row in found
         ]
 
-    return _read("The index is not read", ask, None)
+    return tables.read("The index is not read", ask, None)
 
 
 def sample_originals(source: str, number: int) -> list[str]:
@@ -258,70 +244,37 @@ def _names(source: str, order: str, number: int) -> list[str]:
         # "press" and "Press" are equal in some collations.
         return [name for one, name in rows[:number] if one == source]
 
-    return _read("The index is not read", ask, [])
+    return tables.read("The index is not read", ask, [])
 
 
 def forget_originals(originals: Iterable[OriginalRow]) -> bool:
     """Delete the rows of originals without a cached variant. False if the database fails."""
     pks = [one.pk for one in originals]
-
-    def delete() -> bool:
-        Original.objects.filter(pk__in=pks, cached_variants__isnull=True).delete()
-        return True
-
-    return _write("Originals are not forgotten", delete, False)
+    rows = Original.objects.filter(pk__in=pks, cached_variants__isnull=True)
+    return tables.write("Originals are not forgotten", rows.delete)
 
 
 def is_available() -> bool:
     """Whether the tables can be read now."""
-    return _read("The index is not read", lambda: CachedVariant.objects.exists() or True, False)
-
-
-def _read(what: str, ask: Callable[[], Result], otherwise: Result) -> Result:
-    return _try(router.db_for_read(Original), what, ask, otherwise)
-
-
-def _write(what: str, ask: Callable[[], Result], otherwise: Result) -> Result:
-    return _try(_alias(), what, ask, otherwise, writes=True)
+    return tables.read(
+        "The index is not read", lambda: CachedVariant.objects.exists() or True, False
+    )
 
 
 def _upsert(what: str, ask: Callable[[], Result], otherwise: Result) -> Result:
-    """`_write` for a row that can wait. The next request without the row writes it."""
-    return otherwise if is_undone_by_deadlocks(_alias()) else _write(what, ask, otherwise)
-
-
-def _try(
-    alias: str, what: str, ask: Callable[[], Result], otherwise: Result, *, writes: bool = False
-) -> Result:
-    if not is_configured():
+    """Write a row that can wait. The next request without the row writes it."""
+    alias = tables.alias()
+    if is_undone_by_deadlocks(alias):
         return otherwise
-    raise_if_at_once()
-    if not _breaker.allows_call():
-        return otherwise
-    asked_at = time.monotonic()
-    try:
-        with lock_timeout(alias, writes=writes):
-            result = ask()
-    except SynchronousOnlyOperation as problem:
-        # An async view may render a template itself. Django allows queries in sync code only.
-        logger.warning("%.1500s: %.500r", what, problem)
-        return otherwise
-    except (DatabaseProblem, ImproperlyConfigured) as problem:
-        logger.warning("%.1500s: %.500r", what, problem)
-        is_slow = time.monotonic() - asked_at >= SLOW_SECONDS
-        if is_slow or connections[alias].connection is None:
-            _breaker.open()
-        return otherwise
-    _breaker.close()
-    return result
-
-
-def _alias() -> str:
-    return router.db_for_write(Original)
+    return tables.attempt(alias, what, ask, otherwise, writes=True)
 
 
 def _rows(*references: Reference) -> QuerySet[Original]:
     return Original.objects.filter(digest__in=[digest_of(*one) for one in references])
+
+
+def _variants(keys: Iterable[str]) -> QuerySet[CachedVariant]:
+    return CachedVariant.objects.filter(digest__in=[digest_of(one) for one in keys])
 
 
 def _find(references: Iterable[Reference], condition: Q) -> list[Description]:
@@ -332,25 +285,10 @@ def _find(references: Iterable[Reference], condition: Q) -> list[Description]:
 
     what = "Originals are not looked up"
     nothing: list[Description] = []
-    found = [_read(what, partial(ask, some), nothing) for some in _batches(references)]
+    found = [
+        tables.read(what, partial(ask, some), nothing) for some in batched(references, tables.BATCH)
+    ]
     return [one for some in found for one in some]
-
-
-def _primary_key(reference: Reference) -> int | None:
-    return _rows(reference).using(_alias()).values_list("pk", flat=True).first()
-
-
-def _record(description: Description) -> None:
-    header = description.header
-    row = Original(
-        source=description.reference.source,
-        name=description.reference.name,
-        fingerprint=description.fingerprint,
-        checked_at=_moment(description.checked_at),
-        **{**header._asdict(), "format": header.format.name},
-        **_columns(description.sketch),
-    )
-    write_row(row, unique="digest", alias=_alias(), kept=Original.OF_EDITORS)
 
 
 def _columns(sketch: Sketch | None) -> dict[str, Any]:
@@ -367,14 +305,3 @@ def _columns(sketch: Sketch | None) -> dict[str, Any]:
 
 def _facts(description: Description) -> tuple[object, ...]:
     return description.fingerprint, description.header
-
-
-def _batches(values: Iterable[Value]) -> Iterator[list[Value]]:
-    iterator = iter(values)
-    while some := list(islice(iterator, BATCH)):
-        yield some
-
-
-def _moment(seconds: float) -> datetime:
-    """A time of the project. With USE_TZ False, it is local and has no zone."""
-    return datetime.fromtimestamp(seconds, UTC if settings.USE_TZ else None)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, cast
 
+from resizer.batched import batched
 from resizer.databases import insert_missing
 from resizer.keys.digests import digest_of
 from resizer.keys.variant import write_recipe
-from resizer.models import CachedVariant
-from resizer.records import index
+from resizer.models import CachedVariant, Original
+from resizer.records import index, tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -39,10 +40,10 @@ class Row(NamedTuple):
 def recorded(keys: Iterable[str]) -> set[str] | None:
     """Those of the keys that have a row, by one query for each 500 of them."""
     found: set[str] = set()
-    for some in index._batches(keys):
+    for some in batched(keys, tables.BATCH):
         # Somebody may have changed a row's key without its digest.
         rows = CachedVariant.objects.filter(digest__in=map(digest_of, some)).order_by()
-        known = index._read(
+        known = tables.read(
             "The index is not read", partial(_keys_of, rows.values_list("key", flat=True)), None
         )
         if known is None:
@@ -54,22 +55,22 @@ def recorded(keys: Iterable[str]) -> set[str] | None:
 def uses(keys: Iterable[str]) -> dict[str, float]:
     """When variants were last used, POSIX seconds, as far as rows tell it."""
     found: dict[str, float] = {}
-    for some in index._batches(keys):
+    for some in batched(keys, tables.BATCH):
         rows = CachedVariant.objects.filter(digest__in=map(digest_of, some), used_at__isnull=False)
         used = rows.order_by().values_list("key", "used_at")
         nothing: dict[str, float] = {}
-        found |= index._read("The index is not read", partial(_uses_of, used), nothing)
+        found |= tables.read("The index is not read", partial(_uses_of, used), nothing)
     return found
 
 
 def record(description: Description, found: Sequence[Found]) -> bool:
     """Write the rows of variants of one original, and the original's own if there is none."""
 
-    def write() -> bool:
-        original = index._primary_key(description.reference)
+    def write() -> None:
+        original = _primary_key(description.reference)
         if original is None:
-            index._record(description)
-            original = index._primary_key(description.reference)
+            index.write_original(description)
+            original = _primary_key(description.reference)
         rows = [
             CachedVariant(
                 original_id=cast("int", original),
@@ -79,14 +80,13 @@ def record(description: Description, found: Sequence[Found]) -> bool:
                 height=one.size[1],
                 format=one.variant.format.name,
                 bytes=one.bytes,
-                created_at=index._moment(one.made_at),
+                created_at=tables.moment(one.made_at),
             )
             for one in found
         ]
-        insert_missing(rows, alias=index._alias(), batch_size=index.BATCH)
-        return True
+        insert_missing(rows, alias=tables.alias(), batch_size=tables.BATCH)
 
-    return index._write(f"Variants of {description.reference} are not recorded", write, False)
+    return tables.write(f"Variants of {description.reference} are not recorded", write)
 
 
 def count(reference: Reference | None = None) -> int | None:
@@ -94,17 +94,22 @@ def count(reference: Reference | None = None) -> int | None:
     rows = CachedVariant.objects.all()
     if reference is not None:
         rows = rows.filter(original__digest=digest_of(*reference))
-    return index._read("The index is not read", rows.count, None)
+    return tables.read("The index is not read", rows.count, None)
 
 
 def page(after: int) -> list[Row] | None:
     """The next 500 cached variants above a primary key, in its order."""
-    rows = CachedVariant.objects.filter(pk__gt=after).order_by("pk")[: index.BATCH]
+    rows = CachedVariant.objects.filter(pk__gt=after).order_by("pk")[: tables.BATCH]
 
     def ask() -> list[Row]:
         return [Row(*one) for one in rows.values_list("pk", "key", "bytes")]
 
-    return index._read("The index is not read", ask, None)
+    return tables.read("The index is not read", ask, None)
+
+
+def _primary_key(reference: Reference) -> int | None:
+    rows = Original.objects.using(tables.alias()).filter(digest=digest_of(*reference))
+    return rows.values_list("pk", flat=True).first()
 
 
 def _keys_of(keys: Iterable[str]) -> set[str]:

@@ -20,13 +20,14 @@ from typing import TYPE_CHECKING
 from django.db import connections, models
 from django.db.models import Case, F, Q, Value, When
 
+from resizer.batched import batched
 from resizer.databases import insert_missing
 from resizer.keys.digests import digest_of
 from resizer.models import CachedVariant, Tally
-from resizer.records import index
+from resizer.records import tables
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
 #: A variant came from the storage, or was unchanged.
 HIT = "hit"
@@ -95,7 +96,7 @@ class _Tallies:
             if today != self._day:
                 self._day = today
                 self._noted.clear()
-        if not index.is_configured():
+        if not tables.is_configured():
             return
         if not self._write(counts):
             with self._lock:
@@ -107,10 +108,10 @@ class _Tallies:
     def _write(self, counts: Mapping[tuple[int, str], int]) -> bool:
         new = [one for one in counts if one not in self._known]
         if new:
-            if not _write("Tallies are not begun", partial(_begin, new)):
+            if not tables.write("Tallies are not begun", partial(_begin, new)):
                 return False
             self._known.update(new)
-        return _write("Tallies are not written", partial(_add, counts))
+        return tables.write("Tallies are not written", partial(_add, counts))
 
     def _start_timer(self) -> None:
         timer = self._timer = threading.Timer(FLUSH_SECONDS, _flush_in_thread)
@@ -148,14 +149,14 @@ def flush() -> None:
 
 def recent(seconds: int) -> dict[str, int] | None:
     """The sums of the tallies since some seconds ago, by name. None if the database failed."""
-    since = index._moment(time.time() - seconds)
+    since = tables.moment(time.time() - seconds)
     sums = (
         Tally.objects.filter(hour__gte=since)
         .order_by()
         .values_list("name")
         .annotate(models.Sum("count"))
     )
-    found = index._read("Tallies are not read", lambda: dict(sums), None)
+    found = tables.read("Tallies are not read", lambda: dict(sums), None)
     return None if found is None else dict.fromkeys(NAMES, 0) | found
 
 
@@ -173,14 +174,10 @@ def _flush_in_thread() -> None:
         connections.close_all()
 
 
-def _write(what: str, ask: Callable[[], object]) -> bool:
-    return index._write(what, lambda: (ask(), True)[1], False)
-
-
 def _begin(tallies: Iterable[tuple[int, str]]) -> None:
     """Insert rows with a count of 0, and delete those of long ago."""
-    rows = [Tally(hour=index._moment(hour), name=name, count=0) for hour, name in tallies]
-    insert_missing(rows, alias=index._alias())
+    rows = [Tally(hour=tables.moment(hour), name=name, count=0) for hour, name in tallies]
+    insert_missing(rows, alias=tables.alias())
     long_ago = max(row.hour for row in rows) - timedelta(days=KEPT_DAYS)
     Tally.objects.filter(hour__lt=long_ago).delete()
 
@@ -188,7 +185,7 @@ def _begin(tallies: Iterable[tuple[int, str]]) -> None:
 def _add(counts: Mapping[tuple[int, str], int]) -> None:
     """Add to all rows with one statement. Each waits for no other: processes add to the same rows."""
     conditions = {
-        Q(hour=index._moment(hour), name=name): number for (hour, name), number in counts.items()
+        Q(hour=tables.moment(hour), name=name): number for (hour, name), number in counts.items()
     }
     whens = [When(condition, then=Value(number)) for condition, number in conditions.items()]
     added = Case(*whens, default=Value(0))
@@ -196,11 +193,11 @@ def _add(counts: Mapping[tuple[int, str], int]) -> None:
 
 
 def _note_uses(keys: list[str]) -> bool:
-    now = index._moment(time.time())
-    before = index._moment(time.time() // DAY * DAY)
+    now = tables.moment(time.time())
+    before = tables.moment(time.time() // DAY * DAY)
     return all(
-        _write("Uses of variants are not noted", partial(_use, some, now, before))
-        for some in index._batches(keys)
+        tables.write("Uses of variants are not noted", partial(_use, some, now, before))
+        for some in batched(keys, tables.BATCH)
     )
 
 

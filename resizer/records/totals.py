@@ -9,7 +9,7 @@ from django.db.models import Count, F, Max, Q, Sum
 from django.db.models.functions import Coalesce
 
 from resizer.models import CachedVariant, Original
-from resizer.records import index
+from resizer.records import tables
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -50,7 +50,7 @@ class Totals(NamedTuple):
 
 def totals(unused_seconds: int) -> Totals | None:
     """Everything that is stored. `unused` counts variants without a use for some seconds. None if the database failed."""
-    return index._read("The index is not read", lambda: _ask(unused_seconds), None)
+    return tables.read("The index is not read", lambda: _ask(unused_seconds), None)
 
 
 def unused_since(moment: Any) -> Q:
@@ -65,7 +65,7 @@ def _ask(unused_seconds: int) -> Totals:
         bytes=Coalesce(Sum("bytes"), 0),
         original_bytes=Coalesce(Sum("original__bytes"), 0),
     )
-    long_ago = index._moment(time.time() - unused_seconds)
+    long_ago = tables.moment(time.time() - unused_seconds)
     unused = rows.filter(unused_since(long_ago))
     slow = rows.filter(render_ms__isnull=False).order_by("-render_ms")[:MOST_LISTED]
     return Totals(

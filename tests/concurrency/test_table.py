@@ -12,7 +12,7 @@ from resizer import concurrency, databases, errors, originals, store
 from resizer.concurrency import afterwards, batches, single_flight
 from resizer.conf import Settings
 from resizer.engines.isolation import children
-from resizer.records import cache, index
+from resizer.records import cache, tables
 from resizer.sources import HttpSource, bulkhead
 from resizer.storages import publishing
 from tests.servers import ROOT
@@ -108,8 +108,8 @@ def test_table_names_statuses_of_errors_that_waiting_raises() -> None:
                 f" {databases.LOCKED_AGAIN_MILLISECONDS / 1000:g} s"
             ),
         ),
-        ("…", "a database", f"after {index.SLOW_SECONDS} s or more"),
-        ("…", "a database", f"for {index.DOWN_SECONDS} s"),
+        ("…", "a database", f"after {tables.SLOW_SECONDS} s or more"),
+        ("…", "a database", f"for {tables.DOWN_SECONDS} s"),
     ],
 )
 def test_table_has_the_numbers_of_the_code(waiting: str, what: str, cell: str) -> None:

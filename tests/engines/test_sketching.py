@@ -177,7 +177,7 @@ def test_nothing_is_looked_at_without_a_database(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It would be lost with the cache, and with it the URLs of pictures."""
-    monkeypatch.setattr("resizer.records.index.is_configured", lambda: False)
+    monkeypatch.setattr("resizer.records.tables.is_configured", lambda: False)
     save("a.jpg")
     assert client.get(picture.url("a.jpg", width=320)).status_code == 200
     assert originals.look_up(REFERENCE).sketch is None

@@ -29,7 +29,7 @@ from resizer.keys.digests import digest_of
 from resizer.maintenance import presence, purging
 from resizer.markup import picture
 from resizer.models import CachedVariant, Original
-from resizer.records import cache, index
+from resizer.records import cache, index, tables
 from resizer.records import rows as rows_module
 from resizer.sources import StorageSource
 from resizer.storages import directories, publishing
@@ -719,7 +719,7 @@ def test_purge_goes_on_where_it_was_stopped(
     batch: int,
 ) -> None:
     monkeypatch.setattr(purging, "BATCH", batch)
-    monkeypatch.setattr(index, "BATCH", batch)
+    monkeypatch.setattr(tables, "BATCH", batch)
     names = ["A.jpg", "a.jpg", "a/b.jpg", "a-b.jpg", "é.jpg", "z/y/x.jpg"]
     stays = []
     for name in names:
@@ -777,7 +777,7 @@ def test_each_age_has_its_own_bookmark(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(purging, "BATCH", 1)
-    monkeypatch.setattr(index, "BATCH", 1)
+    monkeypatch.setattr(tables, "BATCH", 1)
     for name in ("a.jpg", "b.jpg", "c.jpg"):
         save(name)
         make(name)
@@ -848,7 +848,7 @@ def test_time_that_is_none_is_told(seconds: str) -> None:
 def peak(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], tuple[int, int]]]:
     """Call it to have everything purged: how many variants, and what that took of memory at most, bytes."""
     for module, name in (
-        *((purging, "BATCH"), (index, "BATCH")),
+        *((purging, "BATCH"), (tables, "BATCH")),
         *((index, "PAGE"), (directories, "PAGE")),
     ):
         monkeypatch.setattr(module, name, 20)

@@ -18,7 +18,7 @@ from resizer import store
 from resizer.maintenance import purging
 from resizer.markup import picture
 from resizer.models import CachedVariant
-from resizer.records import index, rows, tallies
+from resizer.records import rows, tables, tallies
 from resizer.storages import publishing
 from resizer.storages.kinds import kind_of
 from tests.conftest import save
@@ -145,7 +145,7 @@ def test_without_a_database_the_storage_tells_the_age(
     three: list[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(index, "is_configured", lambda: False)
+    monkeypatch.setattr(tables, "is_configured", lambda: False)
     assert purge(capsys, "--unused-for", "90d").startswith("Removed 2 ")
     assert kept() == [three[2]]
 
@@ -178,7 +178,7 @@ def test_eviction_in_many_batches(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(purging, "BATCH", 2)
-    monkeypatch.setattr(index, "BATCH", 2)
+    monkeypatch.setattr(tables, "BATCH", 2)
     for number in range(5):
         save(f"{number}.jpg")
         age(make(f"{number}.jpg"), LONG_AGO + number * DAY)

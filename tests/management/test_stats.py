@@ -127,6 +127,6 @@ def test_storage_that_fails_is_one_sentence(
 ) -> None:
     failing = {"BACKEND": "tests.test_store.FailingStorage"}
     settings.STORAGES = {**settings.STORAGES, "resizer": failing}
-    monkeypatch.setattr("resizer.records.index.is_configured", lambda: False)
+    monkeypatch.setattr("resizer.records.tables.is_configured", lambda: False)
     with pytest.raises(CommandError, match=r"^The variants storage failed: .*gone for lunch"):
         stats(capsys)

@@ -20,7 +20,7 @@ from config.gallery.models import Photo
 from resizer import originals, store
 from resizer.markup import picture
 from resizer.models import CachedVariant, Original
-from resizer.records import index
+from resizer.records import index, tables
 from resizer.records.descriptions import Reference
 from tests.conftest import CountingEngine, files, save
 from tests.pictures import photograph
@@ -118,7 +118,7 @@ def test_database_that_is_down_is_asked_now_and_then(
             assert index.find(REFERENCE) is None
             originals.forget(REFERENCE)
         assert Unreachable.attempts == attempts * expected
-        clock.tick(index.DOWN_SECONDS + 1)
+        clock.tick(tables.DOWN_SECONDS + 1)
     assert len(caplog.records) == (0 if database == "none" else 3)
 
 
@@ -128,13 +128,13 @@ def test_one_asks_after_an_outage_and_all_follow_when_it_is_over(
 ) -> None:
     save("a.jpg")
     originals.look_up("a.jpg")
-    index._breaker.open()
+    tables._breaker.open()
     assert index.find(REFERENCE) is None
-    clock.tick(index.DOWN_SECONDS + 1)
+    clock.tick(tables.DOWN_SECONDS + 1)
     # Another thread asks at this moment.
-    assert index._breaker.allows_call()
+    assert tables._breaker.allows_call()
     assert index.find(REFERENCE) is None
-    clock.tick(index.DOWN_SECONDS + 1)
+    clock.tick(tables.DOWN_SECONDS + 1)
     assert index.find(REFERENCE) is not None
     assert index.find(REFERENCE) is not None
 
@@ -189,7 +189,7 @@ def test_replica_that_is_down_keeps_nobody_from_writing(
     try:
         save("a.jpg")
         description = originals.look_up("a.jpg")
-        index._breaker.close()
+        tables._breaker.close()
         index.record(description)
         assert client.get(picture.url("a.jpg", width=320)).status_code == 200
         assert index.find(REFERENCE) is None
@@ -216,7 +216,7 @@ def test_query_that_fails_is_no_outage(
 
 @pytest.mark.django_db
 def test_rows_are_deleted_by_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(index, "BATCH", 2)
+    monkeypatch.setattr(tables, "BATCH", 2)
     save("a.jpg")
     originals.look_up("a.jpg")
     keys = [f"{number}" for number in range(5)]
@@ -287,7 +287,7 @@ def test_what_has_changed_is_written_once(client: Client, clock: FrozenDateTimeF
 def test_many_pictures_are_looked_up_by_the_batch(
     monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
-    monkeypatch.setattr(index, "BATCH", 2)
+    monkeypatch.setattr(tables, "BATCH", 2)
     names = [save(f"{number}.jpg") for number in range(5)]
     references = [originals.look_up(name).reference for name in names]
     with django_assert_num_queries(3):
@@ -430,6 +430,6 @@ def test_variant_whose_original_gets_no_row_has_none(
     url = picture.url("a.jpg", width=320)
     Original.objects.all().delete()
     # As somebody who deletes it again at once.
-    monkeypatch.setattr(index, "_record", lambda _: None)
+    monkeypatch.setattr(index, "write_original", lambda _: None)
     assert client.get(url).status_code == 200
     assert not CachedVariant.objects.exists()

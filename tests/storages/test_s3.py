@@ -39,7 +39,7 @@ from resizer.maintenance import purging
 from resizer.maintenance.doctor import examine
 from resizer.markup import picture
 from resizer.models import CachedVariant, Original
-from resizer.records import index
+from resizer.records import tables
 from resizer.records.descriptions import Reference
 from resizer.scratch import SPOOL_BYTES
 from resizer.sources import StorageSource
@@ -461,7 +461,7 @@ def test_calls_of_a_hit_where_nothing_is_known(server: str, client: Client) -> N
     assert sent == ["Head original", "Get variant", "Head original", "Get original"]
     assert CachedVariant.objects.get().key == url.removeprefix("/img/")
     caches["default"].clear()
-    index._breaker.open()
+    tables._breaker.open()
     with calls() as sent:
         assert client.get(url).content == made.content
     assert sent == ["Head original", "Get variant"]
@@ -1068,7 +1068,7 @@ def test_purge_of_a_bucket_goes_on_where_it_was_stopped(
     arguments: list[str],
 ) -> None:
     monkeypatch.setattr(purging, "BATCH", 2)
-    monkeypatch.setattr(index, "BATCH", 2)
+    monkeypatch.setattr(tables, "BATCH", 2)
     names = ["a.jpg", "b/c.jpg", "b-c.jpg", "é.jpg"]
     for name in names:
         save(name)

@@ -10,7 +10,7 @@ from resizer import store
 from resizer.errors import InvalidOption, StoreFailed
 from resizer.keys.variant import parse_key
 from resizer.management.console import STATUSES, ResizerCommand, age, count, told_bytes
-from resizer.records import index, tallies
+from resizer.records import tables, tallies
 from resizer.records.totals import Share, totals
 from resizer.storages import publishing
 
@@ -43,7 +43,7 @@ class Command(ResizerCommand):
         )
 
     def work(self, options: Mapping[str, Any]) -> None:
-        if not index.is_configured():
+        if not tables.is_configured():
             self._tell_listing()
             return
         found = totals(options["unused_for"])

@@ -17,7 +17,7 @@ from resizer.management.console import (
     jobs,
     told_bytes,
 )
-from resizer.records import index
+from resizer.records import index, tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -55,7 +55,7 @@ class Command(ResizerCommand):
         )
 
     def work(self, options: Mapping[str, Any]) -> None:
-        if not index.is_configured():
+        if not tables.is_configured():
             raise CommandError("This project has no database, so there is no index to rebuild.")
         if not index.is_available():
             raise CommandError(

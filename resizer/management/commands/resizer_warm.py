@@ -14,10 +14,10 @@ from django.core.management.base import CommandError
 from django.db.models import FileField, ImageField
 from django.urls import NoReverseMatch
 
+from resizer.batched import batched
 from resizer.concurrency import machine
 from resizer.errors import StoreFailed
 from resizer.links.addresses import mount_path
-from resizer.maintenance.batches import batches
 from resizer.maintenance.warming import Warm, count_of, files_of, primary_keys_of
 from resizer.management.console import (
     STATUSES,
@@ -140,7 +140,7 @@ class Command(ResizerCommand):
             ) from error
         tasks = rows = 0
         for field in fields:
-            for some in batches(primary_keys_of(field), FILES_PER_TASK):
+            for some in batched(primary_keys_of(field), FILES_PER_TASK):
                 if not options["dry_run"]:
                     enqueue_warming(field, some, tags)
                 tasks, rows = tasks + 1, rows + len(some)

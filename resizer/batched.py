@@ -1,4 +1,4 @@
-"""Many items by the batch, in constant memory."""
+"""`itertools.batched` of Python 3.12, for Python 3.11 too."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 Item = TypeVar("Item")
 
 
-def batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+def batched(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """Lists of at most `size` items, in constant memory."""
     rest = iter(items)
     while some := list(islice(rest, size)):
         yield some
