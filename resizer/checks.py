@@ -1,17 +1,6 @@
 """System checks for mistakes in the configuration. Each message says what is wrong, and each hint what to do.
 
-E001 unknown key · E002 wrong value · E003 no storage for variants · E004 URLs not included · E005 a class cannot be loaded ·
-E006 no encoder or decoder for a format · E007 variants among the originals · E008 no signing key, or an empty one ·
-E009 a mistake in a preset or in the defaults ·
-W001 variants kept in the media directory or in memory (only with --deploy) · W002 middleware before ours changes pictures ·
-W003 redirects to a bucket with unsigned URLs ·
-W004 no lock between hosts or processes (only with --deploy) ·
-W005 a signing key can be guessed (only with --deploy) ·
-W007 a storage of a model field cannot be loaded ·
-W008 originals of a closed source inside an open one ·
-W009 a host of pictures that Django refuses ·
-W010 the directory of the variants cannot be written (only with --deploy) ·
-E010 WARM_ON_SAVE lacks tasks or a preset · W011 WARM_ON_SAVE without workers
+docs/reference.md lists them by their ids.
 """
 
 from __future__ import annotations
@@ -34,7 +23,7 @@ from django.utils.encoding import force_str
 
 from resizer.concurrency import lockfiles
 from resizer.concurrency.locks import locking_cache
-from resizer.conf import get_settings, read_settings
+from resizer.conf import OUR_MIDDLEWARE, get_settings, read_project
 from resizer.engines import load_engine
 from resizer.links.addresses import host, mount_path, signing_keys
 from resizer.markup import picture
@@ -52,7 +41,6 @@ if TYPE_CHECKING:
     from django.core.files.storage import Storage
 
 _LOADING = (ImportError, AttributeError, TypeError, ValueError)
-OURS = "resizer.middleware.ResizerMiddleware"
 #: They add `Vary` or `Content-Encoding` to every response.
 CHANGING = (
     "django.middleware.cache.UpdateCacheMiddleware",
@@ -66,7 +54,7 @@ LEAST_KEY_CHARACTERS = 32
 
 @register("resizer")
 def check_settings(**_: Any) -> list[CheckMessage]:
-    _settings, problems = read_settings(getattr(django_settings, "RESIZER", {}))
+    _settings, problems = read_project()
     if problems:
         return [Error(one.message, hint=one.hint, id=one.id) for one in problems]
     return [
@@ -375,14 +363,16 @@ def _check_host() -> Iterator[CheckMessage]:
         return
     yield Warning(
         f"Pages print the host {host()!r} before pictures, but ALLOWED_HOSTS lacks {name!r}. Django refuses its requests.",
-        hint=f"Put {OURS!r} first in MIDDLEWARE, or add {name!r} to ALLOWED_HOSTS. If a CDN there sends the name of the"
-        " site, silence this check.",
+        hint=f"Put {OUR_MIDDLEWARE!r} first in MIDDLEWARE, or add {name!r} to ALLOWED_HOSTS."
+        " If a CDN there sends the name of the site, silence this check.",
         id="resizer.W009",
     )
 
 
 def _before_ours(middleware: list[str]) -> list[str]:
-    return middleware[: middleware.index(OURS)] if OURS in middleware else middleware
+    if OUR_MIDDLEWARE not in middleware:
+        return middleware
+    return middleware[: middleware.index(OUR_MIDDLEWARE)]
 
 
 def _check_middleware() -> Iterator[CheckMessage]:
@@ -394,6 +384,6 @@ def _check_middleware() -> Iterator[CheckMessage]:
     if changing:
         yield Warning(
             f"{changing[0]} adds headers to pictures. A shared cache then cannot keep one copy for all visitors.",
-            hint=f"Put {OURS!r} first in MIDDLEWARE.",
+            hint=f"Put {OUR_MIDDLEWARE!r} first in MIDDLEWARE.",
             id="resizer.W002",
         )

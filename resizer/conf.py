@@ -37,6 +37,8 @@ class SourceSettings:
 MAX_FRAMES = 5000
 #: The alias of the variants storage, unless `STORAGE` names another. Only this one may be missing in `STORAGES`.
 VARIANTS_ALIAS = "resizer"
+#: The entry in `MIDDLEWARE`.
+OUR_MIDDLEWARE = "resizer.middleware.ResizerMiddleware"
 
 
 class Problem(NamedTuple):
@@ -452,15 +454,21 @@ def read_settings(raw: object) -> tuple[Settings, list[Problem]]:
     return Settings(**values), problems
 
 
+def read_project() -> tuple[Settings, list[Problem]]:
+    """Read the project's `RESIZER`. For code that runs despite problems; all other code uses `get_settings`."""
+    from django.conf import settings
+
+    return read_settings(getattr(settings, "RESIZER", {}))
+
+
 @functools.cache
 def get_settings() -> Settings:
     """The current settings. Raises ImproperlyConfigured, with the message and hint of the system check."""
     if _adopted:
         return _adopted[0]
-    from django.conf import settings
     from django.core.exceptions import ImproperlyConfigured
 
-    values, problems = read_settings(getattr(settings, "RESIZER", {}))
+    values, problems = read_project()
     if problems:
         raise ImproperlyConfigured(f"{problems[0].message} {problems[0].hint}")
     return values
@@ -468,9 +476,7 @@ def get_settings() -> Settings:
 
 def wants_admin() -> bool:
     """Whether to register the admin. Wrong settings are no reason against it: a system check reports them."""
-    from django.conf import settings
-
-    values, _problems = read_settings(getattr(settings, "RESIZER", {}))
+    values, _problems = read_project()
     return values.ADMIN
 
 

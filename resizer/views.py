@@ -16,7 +16,7 @@ from django.utils.translation import get_language
 
 from resizer import store
 from resizer.concurrency.at_once import NotAtOnce, at_once
-from resizer.conf import get_settings
+from resizer.conf import OUR_MIDDLEWARE, get_settings
 from resizer.errors import InvalidSignature, MethodNotAllowed, ResizerError
 from resizer.keys.variant import ParsedKey
 from resizer.links.addresses import mount_path, read_key
@@ -39,8 +39,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: The entry in MIDDLEWARE.
-OURS = "resizer.middleware.ResizerMiddleware"
 SAFE_METHODS = ("GET", "HEAD")
 #: Preconditions for writers, against overwriting a version they have not seen (RFC 9110 §13.1). A GET would get 412.
 CONDITIONS_OF_WRITERS = ("HTTP_IF_MATCH", "HTTP_IF_UNMODIFIED_SINCE")
@@ -123,11 +121,11 @@ def path_before_django(path_info: str) -> str | None:
 @functools.lru_cache(maxsize=1)
 def _may_precede_django(values: Settings) -> bool:
     middleware = list(settings.MIDDLEWARE)
-    if OURS in middleware and middleware[0] != OURS:
+    if OUR_MIDDLEWARE in middleware and middleware[0] != OUR_MIDDLEWARE:
         logger.warning(
             "Pictures are not answered before Django, because %s stands before %s in MIDDLEWARE.",
             middleware[0],
-            OURS,
+            OUR_MIDDLEWARE,
         )
         return False
     return not isinstance(caches[values.CACHE], BaseDatabaseCache)
