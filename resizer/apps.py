@@ -40,8 +40,8 @@ class ResizerConfig(AppConfig):
         from resizer import checks  # noqa: F401  # registers the system checks
         from resizer.concurrency import afterwards
         from resizer.contrib import (
+            aws_lambda,  # noqa: F401  # registers checks for AWS Lambda
             opentelemetry,
-            zappa,  # noqa: F401  # registers the checks for AWS Lambda
         )
 
         opentelemetry.connect()

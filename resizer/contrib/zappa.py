@@ -1,59 +1,15 @@
-"""For projects deployed to AWS Lambda with Zappa: a deployment callback and a system check.
-
-W006 variants too large for a Lambda response
-W030 variants to be stored after the response
-"""
+"""For projects deployed to AWS Lambda with Zappa: a deployment callback."""
 
 from __future__ import annotations
 
 import json
-import os
 import sys
 from typing import TYPE_CHECKING, Any
-
-from django.conf import settings as django_settings
-from django.core.checks import CheckMessage, Warning, register
-
-from resizer.conf import read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 INVOKE = "lambda:InvokeFunction"
-#: A Lambda response has at most 6,291,556 bytes of JSON. Base64 turns three bytes into four, and headers need the rest.
-LARGEST_ANSWER = 4_700_000  # bytes
-
-
-@register("resizer")
-def check_answers(**_: Any) -> list[CheckMessage]:
-    settings, _problems = read_settings(getattr(django_settings, "RESIZER", {}))
-    is_on_lambda = "AWS_LAMBDA_FUNCTION_NAME" in os.environ
-    # The Lambda Web Adapter streams responses of any size.
-    is_streaming = os.environ.get("AWS_LWA_INVOKE_MODE", "").lower() == "response_stream"
-    limit = settings.MAX_ANSWER_BYTES
-    if not is_on_lambda or is_streaming or (limit is not None and limit <= LARGEST_ANSWER):
-        return []
-    return [
-        Warning(
-            f"AWS Lambda responds with 502 to each variant of more than {LARGEST_ANSWER:,} bytes.",
-            hint="Set RESIZER['MAX_ANSWER_BYTES'] to 4_500_000. Visitors are then redirected to the storage for larger variants.",
-            id="resizer.W006",
-        )
-    ]
-
-
-@register("resizer")
-def check_order(**_: Any) -> list[CheckMessage]:
-    settings, _problems = read_settings(getattr(django_settings, "RESIZER", {}))
-    if "AWS_LAMBDA_FUNCTION_NAME" not in os.environ or not settings.RESPOND_FIRST:
-        return []
-    return [
-        Warning(
-            "AWS Lambda stops a function after its response. New variants may be stored late or not at all.",
-            hint="Set RESIZER['RESPOND_FIRST'] to False. Variants are then stored before the response.",
-            id="resizer.W030",
-        )
-    ]
 
 
 def lock(zappa: Any) -> None:

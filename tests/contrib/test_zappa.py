@@ -1,10 +1,9 @@
-"""What projects of others use on AWS Lambda: the lock of a function, and a system check."""
+"""What projects of others use with Zappa: the lock of a function."""
 
 from __future__ import annotations
 
 import io
 import json
-import re
 import zipfile
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -12,19 +11,17 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 from botocore.exceptions import ClientError
-from django.core.checks import run_checks
 from zappa.cli import ZappaCLI
 
-from resizer.contrib.zappa import check_answers, lock
+from resizer.contrib.zappa import lock
 from tests.aws.deployment import CREDENTIALS, stranger
 from tests.aws.runtime import ACCOUNT, REGION
-from tests.servers import ROOT, moto_server
+from tests.servers import moto_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from pytest_django import Settings
 
 #: As Zappa 0.63 writes it for a Function URL that is open to everybody.
 OPEN = {"StatementId": "FunctionURLAllowPublicAccessInvoke", "Action": "lambda:InvokeFunction"}
@@ -158,65 +155,3 @@ def test_function_without_permissions_is_left_alone(function: SimpleNamespace) -
     lock(function)
     with pytest.raises(ClientError, match="ResourceNotFound"):
         policy(function)
-
-
-@pytest.fixture
-def on_lambda(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "shop-production")
-
-
-def found() -> list[str | None]:
-    return [one.id for one in run_checks(tags=["resizer"]) if one.id == "resizer.W006"]
-
-
-@pytest.mark.parametrize("limit", [None, 4_950_000, 6_291_556])
-def test_answers_that_lambda_does_not_let_through_are_warned_of(
-    on_lambda: None, settings: Settings, limit: int | None
-) -> None:
-    settings.RESIZER = {"MAX_ANSWER_BYTES": limit}
-    assert found() == ["resizer.W006"]
-    (warning,) = check_answers()
-    assert "4_500_000" in str(warning.hint)
-
-
-def test_limit_that_the_hint_names_is_fine(on_lambda: None, settings: Settings) -> None:
-    settings.RESIZER = {"MAX_ANSWER_BYTES": 4_500_000}
-    assert found() == []
-
-
-def test_platforms_without_that_limit_are_not_warned(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert found() == []
-    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "shop-production")
-    monkeypatch.setenv("AWS_LWA_INVOKE_MODE", "RESPONSE_STREAM")
-    assert found() == []
-
-
-def test_setting_that_is_wrong_is_an_error_of_its_own(on_lambda: None, settings: Settings) -> None:
-    settings.RESIZER = {"MAX_ANSWER_BYTES": "4.5 MB"}
-    assert found() == ["resizer.W006"]
-
-
-@pytest.mark.parametrize("is_first", [True, False])
-def test_function_that_is_stopped_after_its_response_stores_variants_before(
-    on_lambda: None, settings: Settings, is_first: bool
-) -> None:
-    settings.RESIZER = {"RESPOND_FIRST": is_first}
-    warnings = [one for one in run_checks(tags=["resizer"]) if one.id == "resizer.W030"]
-    assert len(warnings) == is_first
-    assert all("RESPOND_FIRST" in str(one.hint) for one in warnings)
-
-
-def test_server_may_store_variants_after_its_response() -> None:
-    assert not any(one.id == "resizer.W030" for one in run_checks(tags=["resizer"]))
-
-
-def test_nothing_else_of_the_app_knows_lambda() -> None:
-    knowing = {
-        path.relative_to(ROOT / "resizer").parts[0]
-        for path in (ROOT / "resizer").rglob("*.py")
-        if re.search(r"AWS_LAMBDA|AWS_LWA|zappa", path.read_text(encoding="utf-8"))
-    }
-    # It registers the check.
-    assert knowing == {"contrib", "apps.py"}
