@@ -311,7 +311,15 @@ def test_waiting_ends_in_busy(settings: Settings, monkeypatch: pytest.MonkeyPatc
         may_end.wait(10)
 
     with ThreadPoolExecutor(1) as pool:
-        pool.submit(single_flight.share, key, occupy, look=lambda **_: None, deadline=Deadline(10))
+        pool.submit(
+            single_flight.share,
+            key,
+            occupy,
+            look=lambda **_: None,
+            deadline=Deadline(10),
+            finish=lambda result: result,
+            defer=lambda _finish, _result: False,
+        )
         begun.wait(10)
         try:
             with pytest.raises(Busy):

@@ -83,22 +83,14 @@ class _Job(NamedTuple, Generic[Result]):
     defer: Callable[[Callable[[], object], Result], bool]
 
 
-def _as_it_is(result: Result) -> Result:
-    return result
-
-
-def _not_later(_work: Callable[[], object], _result: object) -> bool:
-    return False
-
-
 def share(
     key: str,
     work: Callable[[], Result],
     *,
     look: Look[Result],
     deadline: Deadline,
-    finish: Callable[[Result], Result] = _as_it_is,
-    defer: Callable[[Callable[[], object], Result], bool] = _not_later,
+    finish: Callable[[Result], Result],
+    defer: Callable[[Callable[[], object], Result], bool],
 ) -> Result:
     """Do the work, or wait for another thread with the same key. Both get the result, or the error.
 
@@ -109,12 +101,12 @@ def share(
     result before, and `result_of` returns it meanwhile.
     """
     with ExitStack() as held:
-        thread = threads.acquire()
-        if thread is not None:
-            held.callback(thread)
+        release = threads.acquire()
+        if release is not None:
+            held.callback(release)
         with _guard:
             flight = _flights.get(key)
-            mine = _Flight() if flight is None and thread is not None else None
+            mine = _Flight() if flight is None and release is not None else None
             if mine is not None:
                 _flights[key] = mine
         if mine is not None:
@@ -123,7 +115,7 @@ def share(
         if flight is None:
             raise Busy(f"no more threads of this process make {key!r}")
         release_connections()
-        shared: Result = flight.wait_briefly(key) if thread is None else flight.wait(key, deadline)
+        shared: Result = flight.wait_briefly(key) if release is None else flight.wait(key, deadline)
         return shared
 
 

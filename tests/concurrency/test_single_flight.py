@@ -20,7 +20,14 @@ if TYPE_CHECKING:
 
 
 def ask(key: str, work: Callable[[], str], *, seconds: float = 10) -> str:
-    return share(key, work, look=lambda **_: None, deadline=Deadline(seconds))
+    return share(
+        key,
+        work,
+        look=lambda **_: None,
+        deadline=Deadline(seconds),
+        finish=lambda result: result,
+        defer=lambda _finish, _result: False,
+    )
 
 
 class Work:
