@@ -104,7 +104,7 @@ def refuse(description: Description, variant: Variant) -> None:
     _refuse_too_large(description, variant)
 
 
-def look(description: Description) -> None:
+def add_sketch(description: Description) -> None:
     """Find the colour, the blur and the focal point of an original, also if all its variants exist already.
 
     Otherwise they come with its next variant.
@@ -170,7 +170,7 @@ def _render(
             if variant is not variants[-1] and not deadline.seconds_left:
                 raise Busy("no time is left for the rest of the batch")
         if deadline.seconds_left:
-            seen = _look(description, rendering)
+            seen = _sketch_from(description, rendering)
     if seen is not None:
         # Without the core, and without the visitor: a database may hang.
         note = partial(originals.note_sketch, description, seen)
@@ -189,7 +189,7 @@ def _start(
     return engine.render(original.file, header, wanted)
 
 
-def _look(description: Description, rendering: Iterator[Rendered]) -> Sketch | None:
+def _sketch_from(description: Description, rendering: Iterator[Rendered]) -> Sketch | None:
     """The sketch from the views that are left to render. Nobody waits for it, so its errors are logged alone."""
     try:
         contents = [one.content for one in rendering]

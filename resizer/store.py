@@ -13,10 +13,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, cast
 
-from django.core.files.storage import (
-    InvalidStorageError,
-    storages,
-)
+from django.core.files.storage import InvalidStorageError, storages
 
 from resizer import originals
 from resizer.breaker import CircuitBreaker

@@ -26,7 +26,7 @@ from resizer.records.descriptions import Reference, is_current
 from resizer.serving import outcomes, responses
 from resizer.serving.messages import Request, Response
 from resizer.serving.misses import serve_unknown
-from resizer.serving.responses import FOR_NOBODY, is_respelled, redirect, refuse
+from resizer.serving.responses import FOR_NOBODY, is_respelled, redirect, respond_error
 from resizer.serving.short import serve_short
 
 if TYPE_CHECKING:
@@ -77,23 +77,23 @@ def serve(request: HttpRequest, path: str) -> HttpResponse:
 def respond(request: Request) -> Response:
     """Decide every response. All entry points call this function: the view, the middleware, WSGI and ASGI."""
     if request.method not in SAFE_METHODS:
-        refused = refuse(request.path, MethodNotAllowed(request.method))
+        refused = respond_error(request.path, MethodNotAllowed(request.method))
         return refused._replace(headers={**refused.headers, "Allow": ", ".join(SAFE_METHODS)})
     try:
         parsed = _parse(request.path)
     except InvalidSignature as error:
-        return refuse(request.path, error)
+        return respond_error(request.path, error)
     except ResizerError as error:
-        return refuse(request.path, error, FOR_NOBODY)
+        return respond_error(request.path, error, FOR_NOBODY)
     if isinstance(parsed, ParsedKey):
         try:
             return _serve_key(request, parsed)
         except ResizerError as error:
-            return refuse(request.path, error)
+            return respond_error(request.path, error)
     try:
         response = serve_short(request, parsed)
     except ResizerError as error:
-        response = refuse(request.path, error)
+        response = respond_error(request.path, error)
     # On redirects and errors too: with another `Accept` header, the response might differ.
     return response._replace(headers={**response.headers, "Vary": "Accept"})
 

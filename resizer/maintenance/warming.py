@@ -136,7 +136,7 @@ class Warm:
             if description.is_broken:
                 return UndecodableOriginal(f"{reference} is broken")
             if not self._is_dry:
-                rendering.look(description)
+                rendering.add_sketch(description)
             keys = self._keys(file)
             missing = self._missing(keys)
         except ResizerError as error:

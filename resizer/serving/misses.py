@@ -48,19 +48,19 @@ def serve_unknown(request: Request, variant: Variant, key: str, recalled: Recall
             known = originals.look_up(reference, Freshness.RECENT, state=known)
     except (SourceFailed, SourceTimedOut, Busy):
         # A cached variant can be shown without its original.
-        response = find(request, variant, key, recalled.answer or store.load(key))
+        response = show_cached(request, variant, key, recalled.answer or store.load(key))
         if response is None:
             raise
         return response
     if version_of(known.fingerprint, recipe) == version:
-        response = find(request, variant, key, recalled.answer or store.load(key))
+        response = show_cached(request, variant, key, recalled.answer or store.load(key))
         if response is not None:
             return response
     description = originals.look_up(reference, Freshness.FRESH, state=known)
-    return make(request, description, variant, key)
+    return show_new(request, description, variant, key)
 
 
-def find(
+def show_cached(
     request: Request,
     variant: Variant,
     key: str,
@@ -77,13 +77,14 @@ def find(
     return response
 
 
-def make(
+def show_new(
     request: Request,
     description: Description,
     variant: Variant,
     key: str,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
+    """The response with a new variant, or with its replacement. Raises any ResizerError but InvalidSignature and MethodNotAllowed."""
     offered = description.offered(variant)
     if offered != variant:
         return _show_instead(request, description, variant, offered)
@@ -137,7 +138,7 @@ def _show_instead(
     if is_same_version and offered.width >= least and not is_second:
         return redirect(key, FOR_A_MOMENT)
     headers = {"Cache-Control": FOR_A_MOMENT, "Content-Location": path_for(key)}
-    response = find(request, offered, key, store.find(key), headers)
+    response = show_cached(request, offered, key, store.find(key), headers)
     if response is not None:
         return response
     try:

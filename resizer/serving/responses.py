@@ -130,7 +130,7 @@ def redirect(path: str, cache_control: str) -> Response:
     return _redirect(path_for(path), cache_control)
 
 
-def refuse(path: str, error: ResizerError, cache_control: str | None = None) -> Response:
+def respond_error(path: str, error: ResizerError, cache_control: str | None = None) -> Response:
     """Turn an error into a response. No other function chooses a status. `cache_control` replaces the error's own."""
     level = logging.WARNING if error.status >= 500 else logging.INFO
     logger.log(

@@ -14,7 +14,7 @@ from resizer.links.addresses import path_for, sign
 from resizer.links.short import write_short
 from resizer.originals import Freshness
 from resizer.records.descriptions import Reference
-from resizer.serving.misses import find, make
+from resizer.serving.misses import show_cached, show_new
 from resizer.serving.responses import FOR_A_MOMENT, FOR_NOBODY, is_respelled, redirect
 from resizer.sources.deadline import one_request
 
@@ -55,8 +55,8 @@ def serve_short(request: Request, address: ShortAddress) -> Response:
         "Cache-Control": f"public, max-age={settings.FRESH_SECONDS}",
         "Content-Location": path_for(key),
     }
-    response = find(request, variant, key, store.find(key), headers)
-    return response or make(request, description, variant, key, headers)
+    response = show_cached(request, variant, key, store.find(key), headers)
+    return response or show_new(request, description, variant, key, headers)
 
 
 def _negotiate(request: Request, side: int, standby: Format) -> Format:

@@ -255,7 +255,7 @@ def test_original_of_any_shape_is_shown(
     assert bool(Original.objects.get().placeholder_color) == has_sketch
     # Nor does a command fail that looks at all of them, long after.
     caches["default"].clear()
-    rendering.look(originals.look_up(REFERENCE._replace(name="a.png")))
+    rendering.add_sketch(originals.look_up(REFERENCE._replace(name="a.png")))
 
 
 # --- of views

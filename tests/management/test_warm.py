@@ -153,7 +153,7 @@ def test_original_that_cannot_be_looked_at_is_no_failure(
     description = originals.look_up(photo.image)
     storages["default"].delete(description.reference.name)
     with caplog.at_level("INFO", "resizer.rendering"):
-        rendering.look(description)
+        rendering.add_sketch(description)
     assert "has no sketch: OriginalNotFound" in caplog.text
 
 
