@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import threading
 import time
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
 from django.core.cache.backends.db import BaseDatabaseCache
@@ -18,6 +18,7 @@ from django.db import connections, router, transaction
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Sequence
+    from contextlib import AbstractContextManager
 
     from django.core.cache import BaseCache
     from django.db.models import Model, QuerySet
@@ -50,14 +51,17 @@ def lock_timeout(alias: str, *, writes: bool = False) -> Iterator[None]:
         yield
 
 
-@contextmanager
-def lock_timeout_of_cache(cache: BaseCache) -> Iterator[None]:
+def lock_timeout_of_cache(cache: BaseCache) -> AbstractContextManager[None]:
     """Limit how long calls of a cache wait for locks, if the cache is a database table."""
+    return _lock_timeout_of_table(cache) if isinstance(cache, BaseDatabaseCache) else nullcontext()
+
+
+@contextmanager
+def _lock_timeout_of_table(cache: BaseDatabaseCache) -> Iterator[None]:
+    model = cache.cache_model_class
     with ExitStack() as stack:
-        if isinstance(cache, BaseDatabaseCache):
-            model = cache.cache_model_class
-            for alias in sorted({router.db_for_read(model), router.db_for_write(model)}):
-                stack.enter_context(lock_timeout(alias))
+        for alias in sorted({router.db_for_read(model), router.db_for_write(model)}):
+            stack.enter_context(lock_timeout(alias))
         yield
 
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
-from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from django.core.cache import caches
-from django.core.cache.backends.db import BaseDatabaseCache
 
 from resizer.breaker import CircuitBreaker
 from resizer.conf import get_settings
@@ -133,9 +131,7 @@ def _try(ask: Callable[[BaseCache], Result], otherwise: Result) -> Result:
     asked_at = time.monotonic()
     try:
         cache = caches[get_settings().CACHE]
-        with (
-            lock_timeout_of_cache(cache) if isinstance(cache, BaseDatabaseCache) else nullcontext()
-        ):
+        with lock_timeout_of_cache(cache):
             result = ask(cache)
     except Exception as error:
         # A cache's library raises unknown classes of its own.
