@@ -235,6 +235,21 @@ def test_memory_of_what_is_not_stored_yet_is_bounded(
     assert files(variants) == sorted([key_of(url), key_of(other)])
 
 
+def test_file_comes_before_the_response_if_no_thread_can_be_started(
+    url: str, variants: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Timer, "start", refuse)
+    with visit(url) as reply:
+        assert reply.status == "200 OK"
+        assert files(variants) == [key_of(url)]
+        assert not semaphores._held
+    with lock_machine(key_of(url), Deadline(0)):
+        pass
+
+
 @pytest.mark.parametrize(
     "settings_of", [{"RESPOND_FIRST": False}, {"MAX_ANSWER_BYTES": 100}], ids=str
 )

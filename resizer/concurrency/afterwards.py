@@ -77,8 +77,8 @@ class _Task:
 def defer(work: Callable[[], object], size: int) -> bool:
     """Do work after this thread's response. Its result has so many bytes in memory.
 
-    False without `RESPOND_FIRST`, if nothing will tell the end of the response, or if too many bytes wait already. Then do
-    the work now.
+    False without `RESPOND_FIRST`, if nothing will tell the end of the response, if too many bytes wait already, or if no
+    thread can be started. Then do the work now.
     """
     if _this.tasks is None or not get_settings().RESPOND_FIRST:
         return False
@@ -86,7 +86,12 @@ def defer(work: Callable[[], object], size: int) -> bool:
     release = semaphores.acquire_in_process("after", sys.maxsize, megabytes, MOST_MEGABYTES)
     if release is None:
         return False
-    _this.tasks.append(_Task(work, release))
+    try:
+        _this.tasks.append(_Task(work, release))
+    except RuntimeError:
+        # Its timer is a thread.
+        release()
+        return False
     return True
 
 
