@@ -114,11 +114,12 @@ class _Tallies:
         return tables.write("Tallies are not written", partial(_add, counts))
 
     def _start_timer(self) -> None:
-        timer = self._timer = threading.Timer(FLUSH_SECONDS, _flush_in_thread)
+        timer = threading.Timer(FLUSH_SECONDS, _flush_in_thread)
         timer.daemon = True
         # At the end of a process no thread can be started. `atexit` writes the rest.
         with suppress(RuntimeError):
             timer.start()
+            self._timer = timer
 
     def stop(self) -> None:
         if self._timer is not None:

@@ -225,6 +225,13 @@ def test_counts_that_cannot_be_added_are_kept(monkeypatch: pytest.MonkeyPatch) -
     assert counts() == {HIT: 1}
 
 
+def join_flushes() -> None:
+    threads = [one for one in threading.enumerate() if isinstance(one, threading.Timer)]
+    for one in threads:
+        if one.function is tallies._flush_in_thread:
+            one.join()
+
+
 @pytest.mark.django_db(transaction=True)
 def test_counts_are_written_by_a_thread_of_their_own(
     client: Client, url: str, monkeypatch: pytest.MonkeyPatch
@@ -232,10 +239,23 @@ def test_counts_are_written_by_a_thread_of_their_own(
     monkeypatch.setattr(tallies, "FLUSH_SECONDS", 0.01)
     client.get(url)
     wait_until(lambda: counts() == {MISS: 1})
-    threads = [one for one in threading.enumerate() if isinstance(one, threading.Timer)]
-    for one in threads:
-        if one.function is tallies._flush_in_thread:
-            one.join()
+    join_flushes()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_counts_are_written_once_a_thread_can_be_started_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(tallies, "FLUSH_SECONDS", 0.01)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Timer, "start", refuse)
+        tallies.count(HIT)
+    tallies.count(HIT)
+    wait_until(lambda: counts() == {HIT: 2})
+    join_flushes()
 
 
 def test_process_that_ends_counts_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
