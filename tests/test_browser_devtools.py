@@ -92,11 +92,21 @@ class Visit(NamedTuple):
     distances: list[str]
 
 
-def read(page: Page) -> str:
-    page.wait_for_load_state("networkidle")
-    page.wait_for_timeout(300)
+#: Until all pictures are there, and the browser has told all observers of the page of the largest.
+PAINTED = """async () => {
+    const after = (wait) => new Promise(wait);
+    while (![...document.images].every(image => image.complete)) await after(done => setTimeout(done, 20));
+    await after(done => new PerformanceObserver(done).observe({type: "largest-contentful-paint", buffered: true}));
+}"""
+
+
+def read(page: Page, expected: str) -> str:
+    page.evaluate(PAINTED)
     page.locator("resizer-devtools .button").click()
-    return page.locator("resizer-devtools .panel").inner_text()
+    panel = page.locator("resizer-devtools .panel")
+    if expected:
+        panel.get_by_text(expected).first.wait_for()
+    return panel.inner_text()
 
 
 def visit(browser: Browser, url: str, name: str) -> Visit:
@@ -105,7 +115,7 @@ def visit(browser: Browser, url: str, name: str) -> Visit:
     told: list[str] = []
     tab.on("console", lambda message: told.append(message.text))
     tab.goto(f"{url}/?name={name}")
-    text = read(tab)
+    text = read(tab, name)
     distances: list[str] = tab.evaluate(
         """() => {
             const root = document.querySelector("resizer-devtools").shadowRoot;
