@@ -45,6 +45,8 @@ class Tag:
     needless: frozenset[str] = frozenset()
     #: Attributes set by the tag itself.
     own: frozenset[str] = frozenset()
+    #: What to do instead of names that are no options of this tag.
+    advice: Mapping[str, str] = field(default_factory=dict)
 
     def check_names(self, names: Collection[str]) -> None:
         """Raises ValueError for an unknown and a misspelt name."""
@@ -55,7 +57,7 @@ class Tag:
                 self._check_other(name)
 
     def _check_other(self, name: str) -> None:
-        advice = mistaken_option(name, self.options)
+        advice = self.advice.get(name) or mistaken_option(name, self.options)
         if not advice and name in self.needless:
             advice = "Leave it out."
         if not advice and not self.takes_attributes:
