@@ -12,24 +12,36 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
+from resizer import originals
+from resizer.engines.containers import gif, jpeg
+from resizer.engines.guards import parts
+from resizer.jinja2 import ResizerExtension
+from resizer.templatetags.resizer import register
 from tests.cloudfront import TEMPLATE, Loader
 from tests.servers import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+CONTRIBUTING = (ROOT / "docs" / "contributing.md").read_text(encoding="utf-8")
+REFERENCE = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
 LAMBDA = (ROOT / "docs" / "lambda.md").read_text(encoding="utf-8")
 STAGES = json.loads((ROOT / "zappa_settings.json").read_text(encoding="utf-8"))
 #: Of a laptop or a machine of one's own; not for the function.
 ELSEWHERE = {"DJANGO_DEBUG", "RESIZER_DATA_DIR"}
 
 
-def first_column(heading: str) -> set[str]:
+def first_cells(page: str, heading: str) -> list[str]:
+    """Of the first table below a heading, without its head."""
+    section = page.split(f"{heading}\n", 1)[1].split("\n#", 1)[0]
+    table = section[section.index("\n|") + 1 :].split("\n\n", 1)[0]
+    return [line.split("|")[1].strip() for line in table.splitlines()[2:]]
+
+
+def first_column(heading: str, page: str = LAMBDA) -> set[str]:
     """The names in the first column of the table below a heading."""
-    section = LAMBDA.split(f"{heading}\n", 1)[1].split("\n#", 1)[0]
-    rows = [line.split("|")[1] for line in section.splitlines() if line.startswith("|")]
-    return {name for row in rows for name in re.findall(r"`([^`]+)`", row)}
+    return {name for cell in first_cells(page, heading) for name in re.findall(r"`([^`]+)`", cell)}
 
 
 def test_lambda_page_has_the_environment_variables_of_the_settings() -> None:
@@ -113,12 +125,11 @@ def test_contributing_page_draws_the_layers_of_the_contract() -> None:
         for one in contracts["tool"]["importlinter"]["contracts"]
         if one["type"] == "layers"
     )
-    page = (ROOT / "docs" / "contributing.md").read_text(encoding="utf-8")
-    assert page.split("```text\n")[1].split("```")[0].splitlines() == layers
+    assert CONTRIBUTING.split("```text\n")[1].split("```")[0].splitlines() == layers
 
 
 def test_contributing_page_names_every_room() -> None:
-    page = (ROOT / "docs" / "contributing.md").read_text(encoding="utf-8")
+    page = CONTRIBUTING
     rooms = [path.parent for path in ROOT.glob("resizer/**/__init__.py")]
     modules = [path for path in ROOT.glob("resizer/*.py") if path.name != "__init__.py"]
     missing = [
@@ -129,3 +140,83 @@ def test_contributing_page_names_every_room() -> None:
     assert [
         name for name in missing if name.split("/")[1] not in {"management", "migrations"}
     ] == []
+
+
+def test_contributing_page_names_the_files_of_pins() -> None:
+    (row,) = re.findall(r"^\| `requirements/` \| pinned: (.*) \|$", CONTRIBUTING, re.MULTILINE)
+    assert set(re.findall("`([a-z]+)`", row)) == {
+        path.stem for path in (ROOT / "requirements").glob("*.txt")
+    }
+
+
+def test_files_that_the_contributing_page_names_are_there() -> None:
+    advice = CONTRIBUTING.split("## How to add …")[1]
+    paths = re.findall(r"`([\w./]+/[\w.]+\.(?:py|js|yaml))`", advice)
+    assert len(paths) > 10
+    for path in paths:
+        assert (ROOT / path).exists() or (ROOT / "resizer" / path).exists(), path
+
+
+def test_help_of_make_names_every_target() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    (phony,) = re.findall(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
+    targets = set(re.findall(r"^([a-z-]+):(?! export)", makefile, re.MULTILINE))
+    assert set(phony.split()) == targets
+    command = ["make", "--no-print-directory", "help"]
+    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    heads = [line.split("  ")[0] for line in told.splitlines() if not line.startswith(" ")]
+    named = re.findall(r"[a-z]+(?:-[a-z]+)*", " ".join(heads).replace("STAGE=dev", ""))
+    # Tests call `services`.
+    assert {*named, "help", "services"} - {"make"} == targets
+
+
+def test_benchmarks_page_names_every_benchmark() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^(bench-[a-z-]+):", makefile, re.MULTILINE))
+    assert set(re.findall(r"\bbench-[a-z-]+\b", page.split("## ")[0])) == targets
+
+
+def test_reference_has_the_system_checks_and_each_has_a_test() -> None:
+    written, tested = (
+        set(re.findall(r"resizer\.[EW]\d{3}", "".join(map(_read, directory.rglob("*.py")))))
+        for directory in (ROOT / "resizer", ROOT / "tests")
+    )
+    assert first_column("## System checks", REFERENCE) == written
+    assert written - tested == set()
+
+
+def test_reference_has_the_tags_and_filters() -> None:
+    documented = first_column("## Tags and filters", REFERENCE)
+    assert documented == {*register.tags, *register.filters, "endresized_picture"}
+    assert ResizerExtension.tags == set(register.tags)
+
+
+def test_reference_has_the_numbers_of_the_limits() -> None:
+    few, many = jpeg.USUAL_SCANS, jpeg.MAX_SCANNED_PIXELS // 1_000_000
+    scans = (
+        f"a JPEG with more than {jpeg.MAX_SCANS} scans. Or with more than {few}, if scans times megapixels is more"
+        f" than {many:,}; real files have at most {few} scans"
+    )
+    assert jpeg.MAX_SEGMENTS == parts.MAX_CHUNKS
+    assert first_cells(REFERENCE, "## Limits") == [
+        "more than `MAX_BYTES`",
+        f"more than `MAX_PIXELS`, or a side of more than {originals.MAX_SIDE:,} px",
+        "decoding takes more than `MAX_DECODED_MEGABYTES`",
+        scans,
+        f"{parts.MAX_CHUNKS:,} segments of a JPEG, chunks of a PNG or WebP, or boxes of an AVIF or HEIC",
+        f"a GIF with {gif.MAX_BLOCKS:,} blocks before its first frame",
+        f"an AVIF or HEIC with more than {parts.MAX_ITEM_BYTES >> 10} KB of boxes that name its items",
+        f"a TIFF with more than {parts.MAX_NUMBERS:,} numbers in one tag, such as offsets of strips",
+        f"more than {jpeg.MAX_EXIF_BYTES // 1_000_000} MB of EXIF",
+    ]
+    limits = {name for module in (gif, jpeg, parts) for name in vars(module) if name[:4] == "MAX_"}
+    # A limit in these modules that is new here lacks its row.
+    assert limits == {
+        *("MAX_BLOCKS", "MAX_CHUNKS", "MAX_EXIF_BYTES", "MAX_ITEM_BYTES", "MAX_NUMBERS"),
+        *("MAX_SCANNED_PIXELS", "MAX_SCANS", "MAX_SEGMENTS"),
+    }
+
+
+def _read(path: Path) -> str:
+    return path.read_text(encoding="utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ from resizer.markup import picture
 from resizer.signals import variant_rendered
 from tests.conftest import CountingEngine, save
 from tests.pictures import photograph
+from tests.servers import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -77,6 +79,15 @@ def test_metrics_count_requests_errors_and_steps(client: Client) -> None:
     for step in ("read", "decode", "encode", "store"):
         name = f'resizer_request_span_duration_seconds_count{{span="{step}"}}'
         assert risen[name] == 1
+
+
+def test_reference_has_every_metric(client: Client) -> None:
+    page = (ROOT / "docs/reference.md").read_text(encoding="utf-8")
+    table = page.split("| metric | counts |\n", 1)[1].split("\n\n", 1)[0]
+    documented = re.findall(r"^\| `(\w+?)(?:_total)?(?:\{\w+\})?` \|", table, re.MULTILINE)
+    told = client.get("/metrics").content.decode()
+    families = re.findall(r"^# TYPE (resizer_\w+?)(?:_total|_created)? \w+$", told, re.MULTILINE)
+    assert set(documented) == set(families)
 
 
 def test_metrics_of_several_processes_are_added(

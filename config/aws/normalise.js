@@ -48,7 +48,7 @@ function reduce(accept) {
     return wanted.sort((one, other) => qualities[other] - qualities[one]).join(",") + ";q=0.5";
 }
 
-// Media types and their quality values (RFC 9110 §12.5.1), as views.py reads them.
+// Media types and their quality values (RFC 9110 §12.5.1), as serving/short.py reads them.
 function read(accept) {
     const qualities = Object.create(null);
     accept.slice(0, 1000).toLowerCase().split(",").forEach((part) => {
