@@ -16,7 +16,7 @@ import zipfile
 from pathlib import Path
 
 from config.aws.package import build, describe, find_python
-from tests.servers import ROOT, moto_server
+from tests.servers import ROOT, moto_server, s3_with
 
 RUNS = 7
 PHOTOGRAPH = ROOT / "config" / "gallery" / "photographs" / "bridge.jpg"
@@ -76,17 +76,7 @@ def main() -> None:
 
 def fill(endpoint: str) -> None:
     """Two buckets, and an original."""
-    import boto3
-
-    s3 = boto3.client(
-        "s3",
-        endpoint_url=endpoint,
-        region_name="us-east-1",
-        aws_access_key_id="measuring",
-        aws_secret_access_key="measuring",
-    )
-    for bucket in ("originals", "variants"):
-        s3.create_bucket(Bucket=bucket)
+    s3 = s3_with(endpoint, "originals", "variants")
     s3.upload_file(str(PHOTOGRAPH), "originals", PHOTOGRAPH.name)
 
 

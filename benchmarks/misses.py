@@ -1,9 +1,8 @@
 """What a visitor waits for a new variant: `make bench-misses`.
 
 Milliseconds on the clock, the median: from the request to the last byte, and outside of decoding and encoding. Once
-with the response before the variant is stored, and once after it, in turns. On the local disk, and in a bucket of moto's
-server. gunicorn with two processes of four threads, SQLite as
-database, an idle machine.
+with the response before the variant is stored, and once after it, in turns. On the local disk, and in a bucket of
+moto's server. gunicorn with two processes of four threads, SQLite as database, an idle machine.
 """
 
 from __future__ import annotations
@@ -18,10 +17,8 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-import boto3
-
 from tests.pictures import photograph
-from tests.servers import ROOT, gunicorn_server, manage, moto_server
+from tests.servers import ROOT, gunicorn_server, manage, moto_server, s3_with
 
 ROUNDS = 60
 WIDTH = 640
@@ -31,7 +28,6 @@ BUCKET = {
     "AWS_ACCESS_KEY_ID": "benchmarks",
     "AWS_SECRET_ACCESS_KEY": "benchmarks",
     "AWS_DEFAULT_REGION": "us-east-1",
-    "RESIZER_VARIANTS_BUCKET": "variants",
 }
 
 
@@ -47,26 +43,18 @@ def main() -> None:
     content = photograph(SIZE)
     with ExitStack() as stack:
         moto = stack.enter_context(moto_server())
-        client = boto3.client(
-            "s3",
-            endpoint_url=moto,
-            aws_access_key_id="benchmarks",
-            aws_secret_access_key="benchmarks",
-            region_name="us-east-1",
-        )
+        s3_with(moto, *(f"variants-{mode}" for mode in MODES))
         print(f"{SIZE[0]} x {SIZE[1]} px to {WIDTH} px in JPEG, {ROUNDS} rounds in turns")
-        for place, variables in (
-            ("local disk", {}),
-            ("bucket", {**BUCKET, "AWS_ENDPOINT_URL": moto}),
-        ):
+        for place in ("local disk", "bucket"):
             with ExitStack() as servers:
                 addresses = {}
                 for mode in MODES:
                     directory = Path(servers.enter_context(tempfile.TemporaryDirectory()))
-                    if variables:
-                        variables["RESIZER_VARIANTS_BUCKET"] = f"variants-{mode}"
-                        client.create_bucket(Bucket=f"variants-{mode}")
-                    environment = fill(directory, content, {**variables, "BENCH_RESPOND": mode})
+                    variables = {"BENCH_RESPOND": mode}
+                    if place == "bucket":
+                        bucket = {"RESIZER_VARIANTS_BUCKET": f"variants-{mode}"}
+                        variables |= {**BUCKET, **bucket, "AWS_ENDPOINT_URL": moto}
+                    environment = fill(directory, content, variables)
                     addresses[mode], _ = servers.enter_context(
                         gunicorn_server(environment, processes=2, threads=4)
                     )

@@ -15,7 +15,6 @@ import os
 import selectors
 import socket
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -25,7 +24,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from benchmarks.originals import PHOTOGRAPHS
-from tests.servers import ROOT, free_port, manage, redis_server
+from tests.processes import processor_seconds
+from tests.servers import ROOT, free_port, manage, redis_server, running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 CONNECTIONS = 16
 REQUESTS = 2000
 ROUNDS = 4
-TICKS = os.sysconf("SC_CLK_TCK")
 
 GUNICORN = (
     "gunicorn",
@@ -46,17 +45,10 @@ GUNICORN = (
 )
 GRANIAN = ("granian", "{app}", "--port", "{port}", "--workers", "2", "--no-ws", "--interface")
 UVICORN = (
-    "uvicorn",
-    "{app}",
-    "--port",
-    "{port}",
-    "--workers",
-    "2",
-    "--no-access-log",
-    "--log-level",
-    "error",
+    *("uvicorn", "{app}", "--port", "{port}", "--workers", "2", "--no-access-log"),
+    *("--log-level", "error"),
 )
-#: Name, command, interface, environment.
+#: The command and the interface of each.
 SERVERS = {
     "gunicorn": ((*GUNICORN, "--threads", "4"), "wsgi"),
     "gunicorn 2x12": ((*GUNICORN, "--threads", "12"), "wsgi"),
@@ -91,11 +83,11 @@ def main() -> None:
             if name in {"gunicorn", "granian"}:
                 path = f"benchmarks.served_apps:wrapped_{interface}"
                 servers.append((f"{name} wrapped, Redis", command, path, with_redis))
-        running = [
+        started = [
             (name, *stack.enter_context(serving(command, app, environment | more)))
             for name, command, app, more in servers
         ]
-        measure(running, loads)
+        measure(started, loads)
 
 
 def fill(directory: Path) -> dict[str, str]:
@@ -162,58 +154,35 @@ def serving(
     """Port and process of a server."""
     port = free_port()
     filled = [part.format(app=app, port=port) for part in command]
-    process = subprocess.Popen(
-        [sys.executable, "-m", *filled],
-        cwd=ROOT,
-        env=os.environ | dict(environment),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        for _ in range(600):
-            with socket.socket() as connection:
-                if not connection.connect_ex(("127.0.0.1", port)):
-                    break
-            time.sleep(0.1)
+    options = {"cwd": ROOT, "env": os.environ | dict(environment)}
+
+    def knock() -> None:
+        socket.create_connection(("127.0.0.1", port), 5).close()
+
+    with running([sys.executable, "-m", *filled], knock, seconds=30, **options) as process:
         yield port, process.pid
-    finally:
-        process.terminate()
-        process.wait(30)
 
 
-def measure(running: list[tuple[str, int, int]], loads: Mapping[str, Load]) -> None:
+def measure(started: list[tuple[str, int, int]], loads: Mapping[str, Load]) -> None:
     costs: dict[tuple[str, str], list[tuple[float, float]]] = {}
     with get_context("spawn").Pool(1) as client:
         for _ in range(ROUNDS):
-            for name, port, pid in running:
+            for name, port, pid in started:
                 for what, load in loads.items():
                     if what != "hit" and name not in STRANGERS:
                         continue
                     # Each process asks source and engine again after a while.
                     client.apply(ask, (port, load, 300))
-                    before, begun = cpu_seconds(pid), time.perf_counter()
+                    before, begun = processor_seconds(pid), time.perf_counter()
                     client.apply(ask, (port, load, REQUESTS))
                     seconds = time.perf_counter() - begun
-                    cost = (cpu_seconds(pid) - before) / REQUESTS * 1000
+                    cost = (processor_seconds(pid) - before) / REQUESTS * 1000
                     costs.setdefault((name, what), []).append((cost, REQUESTS / seconds))
     print(f"{'':24}{'':18} CPU ms  of a hit  requests/s")
     for (name, what), figures in costs.items():
         cost, rate = (statistics.median(one) for one in zip(*figures, strict=True))
         hit = statistics.median(one for one, _ in costs[name, "hit"])
         print(f"{name:24}{what:18} {cost:6.3f}  {cost / hit:8.2f}  {rate:10.0f}")
-
-
-def cpu_seconds(parent: int) -> float:
-    """User and system time of a process and its children, until now."""
-    total = 0
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = path.read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        if int(path.parent.name) == parent or int(fields[1]) == parent:
-            total += int(fields[11]) + int(fields[12])
-    return total / TICKS
 
 
 def ask(port: int, load: Load, requests: int) -> None:

@@ -109,6 +109,18 @@ def moto_server(module: str = "tests.aws.storage", *arguments: str) -> Iterator[
         yield address
 
 
+def s3_with(address: str, *buckets: str) -> Any:
+    """boto3's client of a local AWS, with these new buckets."""
+    # Most tests need no S3, and start sooner without its client.
+    import boto3
+
+    keys = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
+    client = boto3.client("s3", endpoint_url=address, region_name="us-east-1", **keys)
+    for bucket in buckets:
+        client.create_bucket(Bucket=bucket)
+    return client
+
+
 @contextmanager
 def rclone_server(directory: Path) -> Iterator[str]:
     """An S3 server of another make, which keeps a folder of `directory` for each bucket; gives its address.

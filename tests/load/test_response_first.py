@@ -8,6 +8,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.conftest import wait_until
 from tests.nginx import ask
 from tests.pictures import photograph
@@ -20,12 +22,18 @@ if TYPE_CHECKING:
     from tests.projects import Project
 
 
-def test_visitors_do_not_wait_for_a_storage_that_hangs(project: Project, tmp_path: Path) -> None:
+@pytest.fixture
+def hold(project: Project, tmp_path: Path) -> Path:
+    """While this file exists, the variants storage hangs. The project has one original."""
     project.save("a.jpg", photograph((400, 300)))
     hold = tmp_path / "hold" / "resizer" / "save"
     hold.parent.mkdir(parents=True)
     hold.touch()
     project.environment.update(TESTS_SLOW=str(tmp_path / "hold"), TESTS_RESPOND_FIRST="1")
+    return hold
+
+
+def test_visitors_do_not_wait_for_a_storage_that_hangs(project: Project, hold: Path) -> None:
     with gunicorn_server(project.environment, processes=1) as (address, _process):
         url = f"{address}/img/320/a.jpg"
         first = ask(url)
@@ -40,13 +48,8 @@ def test_visitors_do_not_wait_for_a_storage_that_hangs(project: Project, tmp_pat
 
 
 def test_process_that_is_killed_between_response_and_file_costs_a_render(
-    project: Project, tmp_path: Path
+    project: Project, hold: Path
 ) -> None:
-    project.save("a.jpg", photograph((400, 300)))
-    hold = tmp_path / "hold" / "resizer" / "save"
-    hold.parent.mkdir(parents=True)
-    hold.touch()
-    project.environment.update(TESTS_SLOW=str(tmp_path / "hold"), TESTS_RESPOND_FIRST="1")
     with gunicorn_server(project.environment, processes=2) as (address, _process):
         url = f"{address}/img/320/a.jpg"
         first = ask(url)

@@ -23,6 +23,7 @@ from tests.servers import (
     moto_server,
     postgresql_server,
     redis_server,
+    s3_with,
 )
 
 if TYPE_CHECKING:
@@ -88,18 +89,9 @@ def test_hosts_that_share_a_postgresql_make_a_variant_once(project: Project) -> 
 
 
 def test_hosts_that_share_only_a_bucket_keep_one_variant(project: Project) -> None:
-    import boto3
-
     with moto_server() as moto:
         project.environment.update(S3, AWS_ENDPOINT_URL=moto, TESTS_HOSTS="1")
-        client = boto3.client(
-            "s3",
-            endpoint_url=moto,
-            aws_access_key_id="testing",
-            aws_secret_access_key="testing",
-            region_name="us-east-1",
-        )
-        client.create_bucket(Bucket="variants")
+        client = s3_with(moto, "variants")
         # One for each host.
         _ask_for_one(project, renders=4)
         (stored,) = client.list_objects_v2(Bucket="variants")["Contents"]
