@@ -39,8 +39,6 @@ SLOW = (
 #: and of whole servers, whose parts have tests of their own.
 ONCE = (
     "aws/",
-    "admin/test_accents.py",
-    "admin/test_admin_browser.py",
     "engines/test_ancillary.py",
     "engines/test_as_browsers.py",
     "engines/test_determinism.py",
@@ -53,7 +51,7 @@ ONCE = (
     "test_layouts.py",
     "storages/test_s3.py",
 )
-#: Tests that need one of these programs run once as well.
+#: Tests that need one of these programs run once as well, but for those of the admin: its pages are Django's.
 PROGRAMS = {"chromium", "firefox", "nginx", "nginx-javascript", "node", "webkit"}
 #: Tests of one deployment, which takes a quarter of a minute to make: for the same worker.
 DEPLOYED = ("aws/test_lambda.py", "aws/test_package.py", "aws/test_policy.py", "aws/test_zappa.py")
@@ -74,7 +72,7 @@ def mark(items: list[pytest.Item]) -> None:
         if path.startswith(SLOW) or is_repeated:
             item.add_marker(pytest.mark.slow)
         services = {marker.args[0] for marker in item.iter_markers("service")}
-        is_once = path.startswith(ONCE) or services & PROGRAMS
+        is_once = path.startswith(ONCE) or (services & PROGRAMS and not path.startswith("admin/"))
         if is_once or (is_repeated and path != PROCESSES):
             item.add_marker(pytest.mark.once)
         seen.add(test)
