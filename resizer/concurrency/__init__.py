@@ -8,7 +8,7 @@ are in `sources`, children in `engines/isolation`, the last rows in `storages`, 
 | a request for a new variant, or for the header of a new original | one of the threads that may make variants or wait for them | process | until 0.2 s after another thread began the same variant; else not at all | 503 | `MAX_WAITING_PER_PROCESS` |
 | … with such a thread | the thread that makes the same variant | process | the rest of `LOCK_SECONDS`; beyond 2 s at most 4 threads for one variant | 503 | `LOCK_SECONDS` |
 | the thread that makes a variant | another process that makes the same variant | machine | the rest of `LOCK_SECONDS` | 503; without a lock directory it goes on | `LOCK_SECONDS`, `LOCK_DIRECTORY` |
-| … one process of each machine | another host that makes the same variant | hosts | the rest of `LOCK_SECONDS` | 503; without a cache for locks it goes on | `LOCK_SECONDS`, `CACHE` |
+| … one process of each machine | another host that makes the same variant | hosts | the rest of `LOCK_SECONDS`; for a host that has died at most 10 s | 503; without a cache for locks it goes on | `LOCK_SECONDS`, `CACHE` |
 | … | its batch: up to 8 variants of the same original and recipe | process | the rest of `LOCK_SECONDS`; the batch begins no variant after the deadline of its first request | 503 | `LOCK_SECONDS` |
 | a batch | a core, and memory | machine | the rest of `LOCK_SECONDS`; not at all while `MAX_WAITING` batches wait | 503 | `LOCK_SECONDS`, `MAX_RENDERS`, `MAX_RENDER_MEGABYTES`, `MAX_WAITING` |
 | a fetch for a variant | one of the fetches from the same host or remote storage | process | 1 s, for 2 fetches of a process; not at all for others | 503 | `MAX_FETCHES` |

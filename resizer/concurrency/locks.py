@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import secrets
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,9 +15,9 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from django.core.cache import caches
 
 from resizer.concurrency import lockfiles
+from resizer.concurrency.leases import Lease
 from resizer.concurrency.waiting import Pauses
 from resizer.conf import get_settings
-from resizer.databases import lock_timeout_of_cache
 from resizer.errors import BY_NAME, ResizerError
 from resizer.keys.digests import digest_of
 
@@ -142,20 +141,17 @@ def lock_hosts(
 
     Raises Busy at the deadline, and the errors of `look`.
     """
-    cache = locking_cache()
-    if cache is None:
+    if locking_cache() is None:
         yield look(has_waited=lock.has_waited)
         return
-    lease = _Lease(cache, lock.key, lock.machine)
+    lease = Lease(get_settings().CACHE, lock.key, lock.machine)
     try:
         yield _wait(lease, look, deadline, lock)
     finally:
         lease.release()
 
 
-def _wait(
-    lease: _Lease, look: Look[Result], deadline: Deadline, lock: MachineLock
-) -> Result | None:
+def _wait(lease: Lease, look: Look[Result], deadline: Deadline, lock: MachineLock) -> Result | None:
     pauses = Pauses(f"{lock.key!r}, which a host makes", deadline, longest=HOST_PAUSE)
     has_waited = lock.has_waited
     while not lease.acquire():
@@ -165,63 +161,3 @@ def _wait(
         pauses.pause()
         has_waited = True
     return look(has_waited=has_waited)
-
-
-class _Lease:
-    """A cache entry with the name of the key's holder. It expires by itself, in case the holder dies."""
-
-    def __init__(self, cache: BaseCache, key: str, machine: str | None) -> None:
-        self._cache = cache
-        self._name = f"resizer:lease:{digest_of(key)}"
-        self._machine = machine
-        self._token = f"{machine} {secrets.token_hex(8)}"
-        self._is_ours = False
-
-    def acquire(self) -> bool:
-        """Whether to go on: with the lease, or because the cache does not respond."""
-        try:
-            holder = self._acquire()
-            if holder is None:
-                # The entry may have expired between two calls.
-                holder = self._acquire()
-        except Exception as error:
-            # Each cache library has its own error classes. Without the cache, hosts may do the same work twice.
-            logger.warning(
-                "Hosts do not lock each other out: %s: %.500r", type(error).__name__, str(error)
-            )
-            return True
-        if holder is None:
-            # For example, the table is locked. Django does not report it.
-            logger.warning("Hosts do not lock each other out: the cache keeps nothing.")
-            return True
-        return self._is_ours
-
-    def _acquire(self) -> str | None:
-        """The present holder. None if there is none, and we cannot get the lease either."""
-        seconds = get_settings().LOCK_SECONDS
-        with lock_timeout_of_cache(self._cache):
-            self._is_ours = self._cache.add(self._name, self._token, seconds)
-            if self._is_ours:
-                return self._token
-            holder = self._cache.get(self._name)
-            if self._is_left(holder):
-                self._cache.set(self._name, self._token, seconds)
-                self._is_ours = True
-            return None if holder is None else str(holder)
-
-    def _is_left(self, holder: object) -> bool:
-        """Whether the holder was a process of this machine. We hold the key on this machine now, so it has died."""
-        return self._machine is not None and str(holder).startswith(f"{self._machine} ")
-
-    def release(self) -> None:
-        if not self._is_ours:
-            return
-        try:
-            with lock_timeout_of_cache(self._cache):
-                # The lease may have expired, and belong to another host.
-                if self._cache.get(self._name) == self._token:
-                    self._cache.delete(self._name)
-        except Exception as error:
-            logger.warning(
-                "A lease is left to end by itself: %s: %.500r", type(error).__name__, str(error)
-            )

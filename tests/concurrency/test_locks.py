@@ -259,8 +259,7 @@ def test_lease_of_a_process_of_this_machine_that_has_died_is_taken_over(cache: B
     assert cache.get(name) is None
 
 
-def test_lease_ends_by_itself(cache: BaseCache, settings: Settings) -> None:
-    settings.RESIZER = {**settings.RESIZER, "LOCK_SECONDS": 1}
+def test_lease_ends_by_itself(cache: BaseCache) -> None:
     cache.set(f"resizer:lease:{digest_of(KEY)}", "one 0123456789abcdef", 1)
     with lock_hosts(nothing, Deadline(10), host("two")) as found:
         assert found is None

@@ -9,7 +9,7 @@ import re
 import pytest
 
 from resizer import concurrency, databases, errors, originals, store
-from resizer.concurrency import afterwards, batches, single_flight
+from resizer.concurrency import afterwards, batches, leases, single_flight
 from resizer.conf import Settings
 from resizer.engines.isolation import children
 from resizer.records import cache, tables
@@ -83,6 +83,7 @@ def test_table_names_statuses_of_errors_that_waiting_raises() -> None:
         ("a page", "too slow", f"for {originals.SLOW_SECONDS} s"),
         ("a header", "an idle child", f"{children.BORROW_SECONDS} s for each"),
         ("a header", "an idle child", f"{children.START_SECONDS} s for each"),
+        ("… one process", "another host", f"has died at most {leases.LEASE_SECONDS} s"),
         ("…", "its child", f"or {children.PATIENCE} times that"),
         ("…", "up to", f"up to {batches.MAX_TOGETHER} variants"),
         (
