@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 ADDRESS ?= 127.0.0.1:8000
 
-.PHONY: help run check test-unit test test-again services bench-engines bench-srcset bench-encoders bench-quality bench-isolation bench-together bench-tag bench-peers bench-hits bench-misses bench-served bench-cold-start bench-load bench-lighthouse package deploy clean
+.PHONY: help run check test-unit test test-again services bench-engines bench-srcset bench-encoders bench-quality bench-isolation bench-together bench-tag bench-peers bench-hits bench-misses bench-served bench-cold-start bench-load bench-lighthouse docs package deploy clean
 
 help:
 	@echo "make run    set up and serve the gallery on http://$(ADDRESS)/"
@@ -14,10 +14,11 @@ help:
 	@echo "            set up and run the quick tests; or all that CI runs. One test: ARGS=tests/test_views.py"
 	@echo "make test-again"
 	@echo "            what another Python or Django may change: PYTHON=python3.11 VENV=.venv-3.11"
+	@echo "make docs   build the documentation site in var/site"
 	@echo "make package"
 	@echo "            build what AWS Lambda runs: ARCHITECTURE=arm64 ENGINES=pillow POSTGRESQL=no"
 	@echo "make deploy STAGE=dev"
-	@echo "            put it on AWS, or renew it there: zappa_settings.json, docs/lambda.md"
+	@echo "            put it on AWS, or renew it there: zappa_settings.json, docs/production/lambda.md"
 	@echo "make bench-engines, bench-srcset, bench-encoders, bench-quality, bench-isolation, bench-together,"
 	@echo "bench-tag, bench-peers, bench-hits, bench-misses, bench-served, bench-cold-start, bench-load, bench-lighthouse"
 	@echo "            measure CPU, memory, bytes and waiting, side by side"
@@ -62,11 +63,16 @@ services:
 	@sh .ci/install-services
 
 # The marker is renewed when the pins change, so that a pull is followed by an install.
-$(VENV)/.%: requirements/%.txt requirements/base.txt requirements/test.txt
+$(VENV)/.%: requirements/%.txt requirements/base.txt requirements/docs.txt requirements/test.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.x …")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement $<
 	@touch $@
+
+# Every warning is an error.
+docs: $(VENV)/.test
+	@$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going -d var/doctrees docs var/site
+	@echo "var/site/index.html"
 
 # What AWS Lambda runs, as var/lambda/resizer-x86_64.zip or -arm64.zip.
 package: ARCHITECTURE ?= x86_64

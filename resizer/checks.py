@@ -1,6 +1,6 @@
 """System checks for mistakes in the configuration. Each message says what is wrong, and each hint what to do.
 
-docs/reference.md lists them by their ids.
+docs/reference/checks.md lists them by their ids.
 """
 
 from __future__ import annotations

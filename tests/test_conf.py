@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,6 +9,7 @@ from django.core.exceptions import ImproperlyConfigured
 from resizer import conf
 from resizer.conf import SourceSettings, get_settings, read_settings
 from resizer.formats import AVIF, WEBP
+from tests.documents import read
 
 if TYPE_CHECKING:
     from pytest_django import Settings
@@ -103,11 +103,10 @@ def test_a_level_of_quality_is_completed_from_the_default() -> None:
     assert values.QUALITIES["high"] == {"avif": 72, "webp": 88, "jpeg": 90}
 
 
-def test_readme_has_every_setting_with_its_default() -> None:
-    readme = (Path(__file__).parent.parent / "README.md").read_text()
+def test_reference_has_every_setting_with_its_default() -> None:
     rows = {
         line.split("|")[1].strip(): line.split("|")[2].strip()
-        for line in readme.splitlines()
+        for line in read("reference/settings").splitlines()
         if line.startswith("| `")
     }
     for field in dataclasses.fields(conf.Settings):

@@ -6,6 +6,7 @@ import json
 import pkgutil
 import re
 import subprocess
+import sys
 import tomllib
 from typing import TYPE_CHECKING
 
@@ -18,15 +19,14 @@ from resizer.engines.guards import parts
 from resizer.jinja2 import ResizerExtension
 from resizer.templatetags.resizer import register
 from tests.cloudfront import TEMPLATE, Loader
+from tests.documents import PAGES, name_of, read
 from tests.servers import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
-CONTRIBUTING = (ROOT / "docs" / "contributing.md").read_text(encoding="utf-8")
-REFERENCE = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
-LAMBDA = (ROOT / "docs" / "lambda.md").read_text(encoding="utf-8")
+CONTRIBUTING = read("contributing")
+LAMBDA = read("production/lambda")
 STAGES = json.loads((ROOT / "zappa_settings.json").read_text(encoding="utf-8"))
 #: Of a laptop or a machine of one's own; not for the function.
 ELSEWHERE = {"DJANGO_DEBUG", "RESIZER_DATA_DIR"}
@@ -68,7 +68,7 @@ def test_lambda_page_has_the_parameters_of_the_stack() -> None:
 
 
 def test_shell_and_systemd_read_the_same_from_the_environment_file(tmp_path: Path) -> None:
-    page = (ROOT / "docs" / "nginx.md").read_text(encoding="utf-8")
+    page = read("production/nginx")
     blocks = re.findall(r"```sh\n(.+?)```", page, re.DOTALL)
     (content,) = (one for one in blocks if "RESIZER_SIGNING_KEY=" in one)
     # As systemd does for lines without quotes and backslashes (systemd.exec(5), EnvironmentFile=).
@@ -79,12 +79,12 @@ def test_shell_and_systemd_read_the_same_from_the_environment_file(tmp_path: Pat
     file.write_text(content, encoding="utf-8")
     command = ["env", "-i", "sh", "-c", 'set -a; . "$0"; env', str(file)]
     told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    read = dict(line.split("=", 1) for line in told.splitlines())
-    assert {name: read.get(name) for name in expected} == expected
+    found = dict(line.split("=", 1) for line in told.splitlines())
+    assert {name: found.get(name) for name in expected} == expected
 
 
 def test_packages_that_the_nginx_page_installs_have_a_release_that_is_tested() -> None:
-    page = (ROOT / "docs" / "nginx.md").read_text(encoding="utf-8")
+    page = read("production/nginx")
     pinned = (ROOT / "requirements" / "test.txt").read_text(encoding="utf-8")
     extras = {"django-storages": {"boto3"}, "psycopg": {"psycopg-binary"}}
     named = set(re.findall(r"pip install \"([a-z-]+)\[", page))
@@ -93,7 +93,20 @@ def test_packages_that_the_nginx_page_installs_have_a_release_that_is_tested() -
         assert f"\n{name}==" in pinned
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_site_is_built_without_a_warning(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "sphinx", "--quiet", "--fail-on-warning", "--keep-going"]
+    done = subprocess.run(
+        [*command, "-d", tmp_path / "doctrees", "docs", tmp_path / "site"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.stderr, done.returncode) == ("", 0)
+    assert (tmp_path / "site" / "index.html").is_file()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_links_lead_to_files_and_headings(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     for target in re.findall(r"\]\(([^)\s]+)\)", text):
@@ -108,7 +121,7 @@ def test_links_lead_to_files_and_headings(page: Path) -> None:
             assert anchor in slugs, target
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_names_of_the_app_that_a_page_has_can_be_imported(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     for names in re.findall(r"^ *from resizer import (.+)$", text, re.MULTILINE):
@@ -172,7 +185,7 @@ def test_help_of_make_names_every_target() -> None:
 
 def test_benchmarks_page_names_every_benchmark() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    page = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+    page = read("explanation/benchmarks")
     targets = set(re.findall(r"^(bench-[a-z-]+):", makefile, re.MULTILINE))
     assert set(re.findall(r"\bbench-[a-z-]+\b", page.split("## ")[0])) == targets
 
@@ -182,12 +195,12 @@ def test_reference_has_the_system_checks_and_each_has_a_test() -> None:
         set(re.findall(r"resizer\.[EW]\d{3}", "".join(map(_read, directory.rglob("*.py")))))
         for directory in (ROOT / "resizer", ROOT / "tests")
     )
-    assert first_column("## System checks", REFERENCE) == written
+    assert first_column("# System checks", read("reference/checks")) == written
     assert written - tested == set()
 
 
 def test_reference_has_the_tags_and_filters() -> None:
-    documented = first_column("## Tags and filters", REFERENCE)
+    documented = first_column("# Tags and filters", read("reference/tags"))
     assert documented == {*register.tags, *register.filters, "endresized_picture"}
     assert ResizerExtension.tags == set(register.tags)
 
@@ -199,7 +212,7 @@ def test_reference_has_the_numbers_of_the_limits() -> None:
         f" than {many:,}; real files have at most {few} scans"
     )
     assert jpeg.MAX_SEGMENTS == parts.MAX_CHUNKS
-    assert first_cells(REFERENCE, "## Limits") == [
+    assert first_cells(read("reference/limits"), "# Limits") == [
         "more than `MAX_BYTES`",
         f"more than `MAX_PIXELS`, or a side of more than {originals.MAX_SIDE:,} px",
         "decoding takes more than `MAX_DECODED_MEGABYTES`",

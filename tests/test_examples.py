@@ -6,7 +6,7 @@ import json
 import re
 import subprocess
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import markdown
 import ninja
@@ -23,25 +23,28 @@ from resizer import originals
 from resizer.conf import read_settings
 from resizer.contrib.ninja import Candidate, ResizedImage, Source
 from tests.conftest import HTML_VALIDATE, save
+from tests.documents import PAGES, Example, all_examples, examples, name_of, read
 from tests.pictures import draw, encode, photograph
-from tests.servers import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from pytest_django import Settings
 
 pytestmark = pytest.mark.django_db
 
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 DJANGO = ("django", "htmldjango")
 #: What a tag has beside it in a list of tags.
 REMARK = re.compile(r"(?<=[%}]\}) {2,}.*$", re.MULTILINE)
 HEAD = re.compile(r"<style.*?</style>|<(?:link|meta)\b[^>]*>", re.DOTALL)
-#: The sections whose examples in Python are run.
-SECTIONS = ("Rich text", "Without Django's templates", "Absolute URLs", "A host for pictures")
-
+#: The pages whose examples in Python are run.
+RUN = (
+    "pictures/absolute-urls",
+    "pictures/front-ends",
+    "pictures/python",
+    "pictures/rich-text",
+    "production/host",
+)
 
 #: Pictures that no example shows.
 AWKWARD = """{% resized_img "drawing.svg" alt="" %}
@@ -53,21 +56,6 @@ AWKWARD = """{% resized_img "drawing.svg" alt="" %}
 {% resized_img photo.image alt='"A" & b' quality="lossless" title='"A" & b' hidden=True %}
 {% resized_img photo.image alt="" width=16 loading="eager" crossorigin="anonymous" %}
 {{ html|resized_html }}"""
-
-
-class Example(NamedTuple):
-    page: str
-    language: str
-    text: str
-
-
-def examples(text: str, page: str) -> Iterator[Example]:
-    for language, block in re.findall(r"^```(\w+)\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
-        yield Example(page, language, block)
-
-
-def all_examples() -> list[Example]:
-    return [one for page in PAGES for one in examples(page.read_text(encoding="utf-8"), page.name)]
 
 
 class Thing:
@@ -90,10 +78,13 @@ class Thing:
 @pytest.fixture(autouse=True)
 def _documented_presets(settings: Settings) -> None:
     """The settings that the examples share."""
-    (shared,) = [one for one in all_examples() if '"PRESETS": {' in one.text]
+    (shared,) = [
+        one for one in examples(read("pictures/presets")) if one.text.startswith("RESIZER = ")
+    ]
     namespace: dict[str, Any] = {}
     exec(shared.text, namespace)
-    settings.RESIZER = namespace["RESIZER"]
+    static = {"BACKEND": "resizer.sources.StaticSource"}
+    settings.RESIZER = {"SOURCES": {"static": static}, **namespace["RESIZER"]}
     settings.ALLOWED_HOSTS = ["www.example.com"]
 
 
@@ -133,14 +124,16 @@ def test_output_of_every_template_is_valid_html(
     for one in [*all_examples(), Example("awkward", "django", AWKWARD)]:
         text = REMARK.sub("", one.text)
         if one.language in DJANGO:
-            output: str = Template("{% load resizer %}" + text).render(Context(context))
+            output: str = Template("{% load resizer %}" + text).render(Context(dict(context)))
         elif one.language == "jinja":
-            output = jinja.from_string(text).render(context)
+            output = jinja.from_string(text).render(dict(context))
         else:
             continue
         assert "/img/photographs/" in output, one
         count += 1
-        (tmp_path / f"{one.page}-{count}.html").write_text(document(output), encoding="utf-8")
+        (tmp_path / f"{count}-{one.page.replace('/', '-')}.html").write_text(
+            document(output), encoding="utf-8"
+        )
     assert count > 10
     configuration = tmp_path / ".htmlvalidate.json"
     rules = {"extends": ["html-validate:standard"], "rules": {"no-inline-style": "off"}}
@@ -159,11 +152,11 @@ def test_output_of_every_template_is_valid_html(
 def test_output_in_the_documentation_is_that_of_its_template(context: dict[str, Any]) -> None:
     count = 0
     for page in PAGES:
-        found = list(examples(page.read_text(encoding="utf-8"), page.name))
+        found = examples(page.read_text(encoding="utf-8"), name_of(page))
         for template, output in pairwise(found):
             if template.language not in DJANGO or output.language != "html":
                 continue
-            made = Template("{% load resizer %}" + template.text).render(Context(context))
+            made = Template("{% load resizer %}" + template.text).render(Context(dict(context)))
             parts = [re.escape(" ".join(part.split())) for part in output.text.strip().split("…")]
             pattern = ".*?".join(part.replace("\\ ", " ?") for part in parts)
             assert re.fullmatch(pattern, " ".join(made.split())), (pattern, made)
@@ -182,7 +175,6 @@ def test_settings_of_every_example_are_right() -> None:
 
 def test_python_of_the_examples_runs(context: dict[str, Any], photo: Photo) -> None:
     Photo(title="Second").image.save("b.jpg", ContentFile(photograph()))
-    page = (ROOT / "docs" / "guide.md").read_text(encoding="utf-8")
     names = {
         **context,
         "Schema": ninja.Schema,
@@ -192,16 +184,14 @@ def test_python_of_the_examples_runs(context: dict[str, Any], photo: Photo) -> N
         "serializers": serializers,
         "text": f"![A cat]({photo.image.url})",
     }
-    for section in SECTIONS:
-        text = page.split(f"## {section}\n", 1)[1].split("\n## ", 1)[0]
-        for one in examples(text, "guide.md"):
+    for page in RUN:
+        for one in examples(read(page)):
             if one.language == "python":
                 exec(one.text, dict(names))
 
 
 def test_type_of_a_picture_in_json_is_that_of_the_schema() -> None:
-    page = (ROOT / "docs" / "guide.md").read_text(encoding="utf-8")
-    (block,) = [one.text for one in examples(page, "guide.md") if one.language == "ts"]
+    (block,) = [one.text for one in examples(read("pictures/front-ends")) if one.language == "ts"]
     candidates = re.findall(r"(\w+): ", block.partition("candidates: {")[2].partition("}")[0])
     assert candidates == list(Candidate.model_fields)
     outer, inner = (

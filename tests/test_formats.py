@@ -30,6 +30,7 @@ from resizer.formats import (
 )
 from resizer.keys.variant import LOSSLESS, Recipe
 from resizer.storages.endings import STRUCTURES, has_end
+from tests.documents import read
 from tests.engines.rendering import render, variant
 from tests.pictures import draw, encode
 from tests.servers import ROOT
@@ -161,7 +162,7 @@ def test_every_written_format_is_modern_or_a_fallback() -> None:
     assert TIFF not in MODERN
 
 
-@pytest.mark.parametrize("page", ["config/edge/nginx.conf", "docs/nginx.md"])
+@pytest.mark.parametrize("page", ["config/edge/nginx.conf", "docs/production/nginx.md"])
 def test_nginx_looks_for_the_written_formats(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
     (extensions,) = re.findall(r"location ~ .*\\\.\(\?:([a-z0-9|]+)\)\)\$\"", text)
@@ -192,7 +193,7 @@ def test_offered_formats_hold_what_jpeg_cannot() -> None:
 
 
 def test_reference_has_the_bytes_a_pixel_of_every_format() -> None:
-    text = (ROOT / "docs/reference.md").read_text(encoding="utf-8")
+    text = read("reference/limits")
     table = text.split("Decoding takes, in bytes a pixel")[1].split("\n\n")[1].splitlines()
     heads, _, numbers, megapixels = (
         [cell.strip() for cell in row.split("|")[2:-1]] for row in table
@@ -209,7 +210,7 @@ def test_reference_has_the_bytes_a_pixel_of_every_format() -> None:
 
 
 def test_reference_names_the_formats_of_originals() -> None:
-    text = (ROOT / "docs/reference.md").read_text(encoding="utf-8")
+    text = read("reference/http")
     (names,) = re.findall(
         r"^\| 415 \| the original is not a ([^.|]*?)(?:\. .*)? \|$", text, re.MULTILINE
     )
@@ -218,8 +219,8 @@ def test_reference_names_the_formats_of_originals() -> None:
     }
 
 
-def test_readme_names_the_formats() -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+def test_settings_name_the_formats() -> None:
+    text = read("reference/settings")
     (modern,) = re.findall(r"^\| `FORMATS` \| .*?best first: (.*?);", text, re.MULTILINE)
     assert re.findall("`([a-z]+)`", modern) == [row.name for row in MODERN]
     (usual, extra) = re.findall(
@@ -231,8 +232,8 @@ def test_readme_names_the_formats() -> None:
     assert re.findall("`([a-z]+)`", extra) == [row.name for row in FORMATS if row.is_extra]
 
 
-def test_readme_names_the_formats_that_hold_what_jpeg_cannot() -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+def test_options_name_the_formats_that_hold_what_jpeg_cannot() -> None:
+    text = read("reference/tags")
     (lossless,) = re.findall("`lossless`, in ([^;]*);", text)
     (moving,) = re.findall("what moves keeps moving, in ([^;]*);", text)
     for names, recipe in ((lossless, Recipe(quality=LOSSLESS)), (moving, Recipe(animated=True))):

@@ -10,6 +10,7 @@ import django
 import pytest
 
 from tests.chromium import open_browser
+from tests.documents import read
 from tests.pictures import draw, encode, photograph
 from tests.servers import ROOT, django_server, manage
 
@@ -202,8 +203,7 @@ def test_usual_telephone_loads_the_candidate_of_720_px(browser: Browser, server:
 def test_script_of_the_guide_sets_sizes_in_browsers_without_auto(
     browser: Browser, server: str
 ) -> None:
-    guide = (ROOT / "docs" / "guide.md").read_text(encoding="utf-8")
-    script = guide.split("```js\n", 1)[1].split("```", 1)[0]
+    script = read("pictures/responsive").split("```js\n", 1)[1].split("```", 1)[0]
     hidden = "getComputedStyle = () => ({contain: 'none'});"
     for before, sizes in (("", {"auto, (min-width: 400px) 400px, 100vw"}), (hidden, {"390px"})):
         with visit(browser, "phone") as page:

@@ -21,8 +21,8 @@ from resizer.errors import Busy
 from resizer.markup import picture
 from resizer.signals import variant_rendered
 from tests.conftest import CountingEngine, save
+from tests.documents import read
 from tests.pictures import photograph
-from tests.servers import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -82,7 +82,7 @@ def test_metrics_count_requests_errors_and_steps(client: Client) -> None:
 
 
 def test_reference_has_every_metric(client: Client) -> None:
-    page = (ROOT / "docs/reference.md").read_text(encoding="utf-8")
+    page = read("reference/signals")
     table = page.split("| metric | counts |\n", 1)[1].split("\n\n", 1)[0]
     documented = re.findall(r"^\| `(\w+?)(?:_total)?(?:\{\w+\})?` \|", table, re.MULTILINE)
     told = client.get("/metrics").content.decode()

@@ -15,6 +15,7 @@ import pytest
 from resizer.formats import BY_EXTENSION
 from tests.cloudfront import local_s3
 from tests.conftest import wait_until
+from tests.documents import read
 from tests.nginx import Reply, ask, nginx
 from tests.pictures import draw, encode, photograph
 from tests.servers import ROOT, django_server, free_port, manage
@@ -115,8 +116,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 
 def test_host_of_pictures_answers_nothing_else(site: Site, tmp_path: Path) -> None:
-    page = (ROOT / "docs" / "guide.md").read_text(encoding="utf-8")
-    (block,) = re.findall(r"```nginx\n(.*?)```", page, re.DOTALL)
+    (block,) = re.findall(r"```nginx\n(.*?)```", read("production/host"), re.DOTALL)
     port = free_port()
     # As the only server it answers whatever the request calls it.
     http = block.replace("server_name", f"listen 127.0.0.1:{port}; server_name").replace(
@@ -135,9 +135,8 @@ def test_host_of_pictures_answers_nothing_else(site: Site, tmp_path: Path) -> No
 
 
 def put_bucket_first(configuration: str) -> str:
-    """The shipped file with the `location` that docs/nginx.md has for buckets in the place of the first."""
-    page = (ROOT / "docs" / "nginx.md").read_text(encoding="utf-8")
-    location = page.split("```nginx\n")[1].split("```")[0]
+    """The shipped file with the `location` that docs/production/nginx.md has for buckets in the place of the first."""
+    location = read("production/nginx").split("```nginx\n")[1].split("```")[0]
     changed, count = re.subn(
         r"    location ~ .*?\n    }\n", lambda _: location, configuration, count=1, flags=re.DOTALL
     )

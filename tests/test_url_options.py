@@ -18,9 +18,9 @@ from resizer.keys import variant as keys
 from resizer.keys.variant import OPS, Fit, Recipe, parse_key, parse_recipe, write_recipe
 from resizer.maintenance.explaining import tell_recipe
 from tests.conftest import save
+from tests.documents import read
 from tests.engines.rendering import render, variant
 from tests.pictures import draw, encode
-from tests.servers import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -100,11 +100,12 @@ def test_tag_takes_the_option(name: str) -> None:
 
 
 def test_documentation_has_every_option() -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert set(OPTIONS) <= set(re.findall(r"^\| `(\w+)` \|", readme, re.MULTILINE))
+    tags = read("reference/tags")
+    assert set(OPTIONS) <= set(re.findall(r"^\| `(\w+)` \|", tags, re.MULTILINE))
     (names,) = re.findall(r"^op +=(.*)$", str(keys.__doc__), re.MULTILINE)
     assert [name.strip() for name in names.split("|")] == list(OPTIONS)
-    reference = (ROOT / "docs/reference.md").read_text(encoding="utf-8")
-    (grammar,) = re.findall(r"^recipe +=(.*?)^width", reference, re.MULTILINE | re.DOTALL)
+    (grammar,) = re.findall(
+        r"^recipe +=(.*?)^width", read("reference/urls"), re.MULTILINE | re.DOTALL
+    )
     for op, example in zip(OPS, re.findall('"([a-z0-9-]+)"', grammar), strict=True):
         assert re.fullmatch(op.pattern, example)

@@ -5,7 +5,7 @@ of a load balancer twice, sends cookies twice, decodes text in other encodings t
 HEAD with a body, and believes any X-Forwarded-For. So this module reads path, query and address from the event again.
 
 Security: Zappa also runs any code and any function named in an event. So only HTTP requests and the functions in
-`SCHEDULED` pass. Commands pass only by the alias `commands`; the operator makes and removes it (docs/lambda.md).
+`SCHEDULED` pass. Commands pass only by the alias `commands`; the operator makes and removes it (docs/production/lambda.md).
 """
 
 from __future__ import annotations

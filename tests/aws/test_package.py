@@ -57,7 +57,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             "config/__pycache__/a.cpython-312.pyc",
         ),
         *("config/aws/cloudfront.yaml", "config/aws/policies/execution.json", "resizer/photo.jpg"),
-        *("tests/test_a.py", "docs/guide.md", "var/originals/photo.jpg", ".git/config", ".env"),
+        *("tests/test_a.py", "docs/index.md", "var/originals/photo.jpg", ".git/config", ".env"),
     ):
         path = project / name
         path.parent.mkdir(parents=True, exist_ok=True)

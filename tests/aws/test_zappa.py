@@ -27,7 +27,7 @@ LION = "l%C3%B6we%201.jpg"
 
 @contextmanager
 def commands_open(deployment: Deployment) -> Iterator[None]:
-    """As docs/lambda.md says: the alias is made, and removed again."""
+    """As docs/production/lambda.md says: the alias is made, and removed again."""
     aws = deployment.client("lambda")
     aws.create_alias(FunctionName=NAME, Name="commands", FunctionVersion="$LATEST")
     yield

@@ -15,7 +15,7 @@ from resizer.engines.isolation import children
 from resizer.records import cache, tables
 from resizer.sources import HttpSource, bulkhead
 from resizer.storages import publishing
-from tests.servers import ROOT
+from tests.documents import read
 
 
 def rows_of(text: str) -> list[list[str]]:
@@ -25,8 +25,7 @@ def rows_of(text: str) -> list[list[str]]:
 
 
 def documented() -> list[list[str]]:
-    page = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
-    return rows_of(page.split("\n## Waiting\n")[1].split("\n## ")[0])
+    return rows_of(read("production/capacity").split("\n## Waiting\n")[1].split("\n## ")[0])
 
 
 ROWS = documented()[1:]
