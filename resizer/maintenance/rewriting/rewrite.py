@@ -1,0 +1,306 @@
+"""Rewrites a template: pictures of other packages become ours. What is unclear stays, with a reason."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from django.core.exceptions import ImproperlyConfigured
+from django.template import Engine, TemplateSyntaxError
+from django.template.library import InvalidTemplateLibrary
+
+from resizer.maintenance.rewriting import responsive, thumbnails
+from resizer.maintenance.rewriting.elements import write_image
+from resizer.maintenance.rewriting.images import find_images
+from resizer.maintenance.rewriting.loads import LIBRARIES, Edit, edit_loads, loaded, without
+from resizer.maintenance.rewriting.pieces import Unclear, read_template
+from resizer.maintenance.rewriting.spelling import Asked, tag
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Sequence
+
+    from resizer.maintenance.rewriting.images import Image
+    from resizer.maintenance.rewriting.pieces import Piece, Template
+
+
+class Note(NamedTuple):
+    """A place in a template, and what a person should know of it."""
+
+    line: int
+    #: The tag as the template has it.
+    text: str
+    reason: str
+
+
+class Rewritten(NamedTuple):
+    text: str
+    #: How many pictures are ours now.
+    pictures: int
+    #: What stays as it is.
+    left: list[Note]
+    #: What was rewritten, but should be looked at.
+    remarks: list[Note]
+
+
+class _Row(NamedTuple):
+    """A tag of another package."""
+
+    read: Callable[[list[str]], Asked]
+    #: Whether it prints an `img`. Else it prints a URL.
+    is_image: bool = False
+
+
+#: By the library and the tag.
+_TAGS = {
+    ("imagekit", "generateimage"): _Row(thumbnails.read_generated, is_image=True),
+    ("imagekit", "thumbnail"): _Row(thumbnails.read_imagekit, is_image=True),
+    ("pictures", "img_url"): _Row(responsive.read_picture_url),
+    ("pictures", "picture"): _Row(responsive.read_picture, is_image=True),
+    ("wagtailimages_tags", "image"): _Row(responsive.read_wagtail, is_image=True),
+    ("wagtailimages_tags", "image_url"): _Row(responsive.read_wagtail_url),
+    ("wagtailimages_tags", "picture"): _Row(responsive.read_wagtail, is_image=True),
+    ("wagtailimages_tags", "srcset_image"): _Row(responsive.read_wagtail, is_image=True),
+}
+_SORL, _EASY = _Row(thumbnails.read_sorl), _Row(thumbnails.read_easy)
+_THUMBNAILS = {"easy_thumbnails_tags", "sorl_thumbnail", "thumbnail"}
+#: What a variable of such a tag can have.
+_URL = re.compile(r"(\w+)\.(?:url|src|attrs)")
+_IMG = re.compile(r"(\w+)\.(tag|img_tag)")
+#: The alternative text of an `<img>` that a variable prints. That of Wagtail is stored.
+_ALTS = {"tag": {"alt": '""'}, "img_tag": {}}
+#: A field's own file: `photo.image.url`.
+_PLAIN = re.compile(r"([\w.]+?)(\.url)?")
+
+
+def rewrite(text: str, fields: Collection[str]) -> Rewritten:
+    """Rewrite one template. `fields` are the names of all fields for files of the project's models. Raises Unclear."""
+    template = read_template(text)
+    return _Rewriter(template, find_images(template), fields).run()
+
+
+class _Rewriter:
+    def __init__(
+        self, template: Template, images: Sequence[Image], fields: Collection[str]
+    ) -> None:
+        self._template = template
+        self._images = images
+        self._fields = fields
+        self._libraries = loaded(template)
+        self._edits: list[Edit] = []
+        self._done: set[Piece] = set()
+        self._left: list[Note] = []
+        self._remarks: list[Note] = []
+        self._pictures = 0
+
+    def run(self) -> Rewritten:
+        for piece in self._template.pieces:
+            if piece in self._done:
+                continue
+            remarks = len(self._remarks)
+            try:
+                edits = self._rewrite(piece)
+            except Unclear as problem:
+                del self._remarks[remarks:]
+                self._left.append(self._note(piece, str(problem)))
+                continue
+            self._edits += edits
+            self._pictures += any("{% resized_" in one.text for one in edits)
+        if not self._edits:
+            return Rewritten(self._template.text, 0, self._left, self._remarks)
+        loads = edit_loads(self._template, self._edits, is_builtin=_is_builtin())
+        text = _applied(self._template.text, [*self._edits, *loads])
+        return Rewritten(text, self._pictures, self._left, self._remarks)
+
+    def _note(self, piece: Piece, reason: str) -> Note:
+        return Note(piece.line, self._template.text[piece.start : piece.end], reason)
+
+    def _rewrite(self, piece: Piece) -> list[Edit]:
+        if not piece.is_tag:
+            return self._variable(piece)
+        row = self._row(piece)
+        if row is None:
+            return []
+        bits = piece.bits[1:]
+        if not bits:
+            raise Unclear("it has no original")
+        name = bits[-1] if len(bits) > 2 and bits[-2] == "as" else ""
+        if name:
+            self._done.update(self._mentions(piece, name))
+            asked = row.read(bits[:-2])
+            if row is _SORL:
+                return self._block(piece, asked, name)
+            return self._assigned(piece, asked, name)
+        asked = row.read(bits)
+        return [self._element(piece, asked) if row.is_image else self._url(piece, asked)]
+
+    def _row(self, piece: Piece) -> _Row | None:
+        """How to read a tag. None for tags that are none of pictures."""
+        for library in sorted(self._libraries & LIBRARIES.keys()):
+            if (library, piece.name) in _TAGS:
+                return _TAGS[library, piece.name]
+        if piece.name != "thumbnail" or not self._libraries & _THUMBNAILS:
+            return None
+        if any(one.name == "endthumbnail" for one in self._template.pieces):
+            return _SORL if "as" in piece.bits else _INLINE
+        return _EASY if "as" in piece.bits else _INLINE
+
+    def _mentions(self, piece: Piece, name: str) -> list[Piece]:
+        """The variables that a tag has set, whether they can be rewritten or not."""
+        return [one for one in self._template.after(piece) if not one.is_tag and one.mentions(name)]
+
+    def _variable(self, piece: Piece) -> list[Edit]:
+        asked = thumbnails.read_aliased(piece.contents) or thumbnails.read_versatile(piece.contents)
+        if asked is not None:
+            return [self._url(piece, asked)]
+        image = self._image_of(piece)
+        match = _PLAIN.fullmatch(piece.contents)
+        if image is None or match is None or not (match[2] or image.has_media_prefix):
+            return []
+        owner, _, field = match[1].rpartition(".")
+        if not owner or field not in self._fields:
+            raise Unclear(
+                f"no model has a field for files named {field}"
+                if owner
+                else "it may be no file of a model"
+            )
+        return [self._img(piece, image, Asked(match[1]))]
+
+    def _image_of(self, piece: Piece) -> Image | None:
+        """The `<img>` whose `src` is a piece."""
+        return next((one for one in self._images if one.source is piece), None)
+
+    def _img(self, piece: Piece, image: Image, asked: Asked, variable: str = "") -> Edit:
+        """An `<img>` of a URL becomes a picture."""
+        written, is_alt_missing = write_image(image, asked, variable)
+        _check(written, self._libraries)
+        if is_alt_missing:
+            self._remarks.append(
+                self._note(piece, 'it has no alt, so alt="" says that it is decoration')
+            )
+        self._done.update(image.pieces())
+        return Edit(image.start, image.end, written)
+
+    def _url(self, piece: Piece, asked: Asked, variable: str = "") -> Edit:
+        """A URL: that of an `<img>`, or any other."""
+        image = self._image_of(piece)
+        if image is not None:
+            return self._img(piece, image, asked, variable)
+        if any(one.start < piece.start < one.end for one in self._images):
+            raise Unclear("it stands in another attribute of an img than src")
+        written = tag("resized_url", Asked(asked.original, asked.options))
+        _check(written, self._libraries)
+        return Edit(piece.start, piece.end, written)
+
+    def _element(self, piece: Piece, asked: Asked) -> Edit:
+        """A tag that prints an `<img>`."""
+        if any(one.start < piece.start < one.end for one in self._images):
+            raise Unclear("it stands in an img")
+        written = tag("resized_img", asked)
+        _check(written, self._libraries)
+        return Edit(piece.start, piece.end, written)
+
+    def _block(self, piece: Piece, asked: Asked, name: str) -> list[Edit]:
+        """`{% thumbnail … as name %} … {% empty %} … {% endthumbnail %}`."""
+        end = self._template.end_of(piece)
+        if end is None:
+            raise Unclear("its endthumbnail is missing")
+        middle = self._template.middle_of(piece, "empty")
+        stop = middle or end
+        edits = self._uses(self._template.between(piece.end, stop.start), asked, name)
+        text = self._template.text
+        shown, other = text[piece.end : stop.start], text[middle.end : end.start] if middle else ""
+        if len(edits) == 1 and _is_all(edits[0], piece.end, shown) and not other.strip():
+            return [Edit(piece.start, end.end, edits[0].text)]
+        edits.append(Edit(piece.start, piece.end, f"{{% if {asked.original} %}}"))
+        edits.append(Edit(end.start, end.end, "{% endif %}"))
+        if middle is not None:
+            edits.append(Edit(middle.start, middle.end, "{% else %}"))
+        return edits
+
+    def _assigned(self, piece: Piece, asked: Asked, name: str) -> list[Edit]:
+        """`{% tag … as name %}`, and its uses up to the end of the block around it."""
+        template = self._template
+        again = next(
+            (one.start for one in template.after(piece) if one.bits[-2:] == ["as", name]),
+            len(template.text),
+        )
+        end = min(again, template.scope_of(piece))
+        if any(one.mentions(name) for one in template.between(end, again)):
+            raise Unclear(f"{name} is used outside of its block, too")
+        edits = self._uses(template.between(piece.end, end), asked, name)
+        return [*edits, without(template, piece)]
+
+    def _uses(self, pieces: Sequence[Piece], asked: Asked, name: str) -> list[Edit]:
+        """The changes for all uses of a variable. Raises Unclear for a use without a counterpart."""
+        edits = []
+        seen: set[Piece] = set()
+        for piece in pieces:
+            if piece.name == "include" and "only" not in piece.bits:
+                raise Unclear(f"an included template may use {name}")
+        for piece in pieces:
+            if not piece.mentions(name) or piece in seen:
+                continue
+            if piece.contents == f"if {name}":
+                edits.append(Edit(piece.start, piece.end, f"{{% if {asked.original} %}}"))
+                continue
+            image = next((one for one in self._images if one.start < piece.start < one.end), None)
+            if image is not None and image.source is not None and image.source.mentions(name):
+                edits.append(self._img(image.source, image, asked, name))
+                seen.update(image.pieces())
+            elif (match := _URL.fullmatch(piece.contents)) and match[1] == name:
+                edits.append(self._url(piece, asked, name))
+            elif (match := _IMG.fullmatch(piece.contents)) and match[1] == name:
+                edits.append(self._element(piece, asked._replace(attributes=_ALTS[match[2]])))
+            else:
+                raise Unclear(f"{name} is used in {self._template.text[piece.start : piece.end]}")
+        if not edits:
+            raise Unclear(f"nothing here uses {name}")
+        return edits
+
+
+def _is_all(edit: Edit, start: int, shown: str) -> bool:
+    """Whether a change covers all of a text but for spaces."""
+    before, after = shown[: edit.start - start], shown[edit.end - start :]
+    return not before.strip() and not after.strip()
+
+
+def _read_inline(bits: list[str]) -> Asked:
+    """A tag of sorl-thumbnail or of easy-thumbnails, which look alike without `as`."""
+    try:
+        return thumbnails.read_sorl(bits)
+    except Unclear:
+        return thumbnails.read_easy(bits)
+
+
+_INLINE = _Row(_read_inline)
+
+
+def _applied(text: str, edits: Sequence[Edit]) -> str:
+    parts, end = [], 0
+    for edit in sorted(edits):
+        parts += [text[end : edit.start], edit.text]
+        end = edit.end
+    return "".join([*parts, text[end:]])
+
+
+def _engine() -> Engine:
+    """That of the project, if it has one of Django's."""
+    try:
+        return Engine.get_default()
+    except ImproperlyConfigured:
+        return Engine(libraries={"resizer": "resizer.templatetags.resizer"})
+
+
+def _is_builtin() -> bool:
+    return "resizer.templatetags.resizer" in _engine().builtins
+
+
+def _check(written: str, libraries: set[str]) -> None:
+    """Raises Unclear for tags that our own parser refuses."""
+    engine = _engine()
+    # Those of other packages may be gone already.
+    names = sorted((libraries & engine.libraries.keys()) - LIBRARIES.keys())
+    try:
+        engine.from_string(f"{{% load {' '.join([*names, 'resizer'])} %}}{written}")
+    except (InvalidTemplateLibrary, TemplateSyntaxError) as error:
+        raise Unclear(str(error)) from error
