@@ -27,6 +27,7 @@ SLOW = (
     "test_matrix.py",
     "test_package.py",
     "test_settings.py",
+    "test_site.py",
     "test_strangers.py",
     "admin/test_accents.py",
     "admin/test_admin_browser.py",
@@ -49,6 +50,7 @@ ONCE = (
     "test_docs.py",
     "test_hostile_files.py",
     "test_layouts.py",
+    "test_site.py",
     "storages/test_s3.py",
 )
 #: Tests that need one of these programs run once as well, but for those of the admin: its pages are Django's.
