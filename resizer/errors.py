@@ -15,6 +15,7 @@ ResizerError
 ├── SourceFailed         502  the source could not deliver the original
 ├── SourceTimedOut       504  the source did not deliver the original in time
 └── Busy                 503  the server cannot do it at the moment; try again shortly
+    ├── EngineAbsent     503  the engine cannot be loaded in a child process; the log has the cause
     ├── OriginalChanged  503  the original was replaced after it was described
     ├── RenderKilled     503  memory ran out, or the system killed the rendering process
     └── StoreFailed      503  the variants storage could not be read or written
@@ -151,6 +152,10 @@ class Busy(ResizerError):
     public_message = "The image is not ready yet. Try again shortly."
     cache_seconds = 0
     retry_seconds = 1
+
+
+class EngineAbsent(Busy):
+    """The engine cannot be loaded in a child process. Perhaps the server is being updated."""
 
 
 class OriginalChanged(Busy):

@@ -580,6 +580,11 @@ def busy(settings: Settings, url: str) -> str:
     return url
 
 
+def absent(settings: Settings, url: str) -> str:
+    configure(settings, ENGINE="tests.engines.misbehaving.Absent")
+    return url
+
+
 def changing(settings: Settings, url: str) -> str:
     flickering = {"BACKEND": "tests.test_strangers.FlickeringSource"}
     configure(settings, SOURCES={"flickering": flickering})
@@ -618,6 +623,7 @@ PROVOCATIONS = [
     Provocation(errors.SourceFailed, host_down),
     Provocation(errors.SourceTimedOut, storage_slow),
     Provocation(errors.Busy, busy),
+    Provocation(errors.EngineAbsent, absent),
     Provocation(errors.OriginalChanged, changing),
     Provocation(errors.RenderKilled, killed),
     Provocation(errors.StoreFailed, variants_down),

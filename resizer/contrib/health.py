@@ -19,7 +19,7 @@ from django.urls import path
 from django.views.decorators.http import require_safe
 
 from resizer.engines import get_engine
-from resizer.errors import Busy
+from resizer.errors import Busy, EngineAbsent
 from resizer.formats import JPEG
 from resizer.keys.variant import Variant
 from resizer.maintenance.pixel import one_pixel
@@ -73,9 +73,9 @@ def _renders() -> bool:
         engine = get_engine()
         file = io.BytesIO(one_pixel())
         next(engine.render(file, engine.read_header(file), [variant]))
-    except Busy:
-        # It works for visitors.
-        return True
+    except Busy as error:
+        # It works for visitors, unless it never loads.
+        return not isinstance(error, EngineAbsent)
     # Whatever it is, strangers must not cause it again and again.
     except Exception as error:
         logger.exception("The engine fails: %s: %.500r", type(error).__name__, str(error))

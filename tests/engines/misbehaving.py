@@ -184,6 +184,14 @@ class Late(Misbehaving):
         time.sleep(1.5)
 
 
+class Absent(PillowEngine):
+    """As an engine whose library only the server finds."""
+
+    def __init__(self) -> None:
+        if not django_settings.configured:
+            raise OSError("no library")
+
+
 class KilledAtTheHeader(PillowEngine):
     def read_header(self, file: BinaryIO) -> Header:
         os.kill(os.getpid(), signal.SIGKILL)

@@ -33,6 +33,7 @@ from resizer.engines.isolation.engine import IsolatedEngine
 from resizer.engines.isolation.messages import Message, receive, send
 from resizer.errors import (
     Busy,
+    EngineAbsent,
     EngineFailed,
     RenderKilled,
     ResizerError,
@@ -448,7 +449,7 @@ def test_engine_that_returns_no_header_has_failed(caplog: pytest.LogCaptureFixtu
 def test_engine_that_is_not_there_is_no_fault_of_the_picture(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    with pytest.raises(Busy, match="NoSuchEngine"):
+    with pytest.raises(EngineAbsent, match="NoSuchEngine"):
         render("NoSuchEngine")
     assert "cannot be loaded" in caplog.text
 

@@ -25,7 +25,7 @@ from resizer.engines.isolation.children import END_SECONDS, children
 from resizer.engines.memory import estimate_together
 from resizer.engines.protocol import Header, Rendered
 from resizer.engines.sharing import plan_resizing
-from resizer.errors import Busy, EngineFailed, ResizerError, UndecodableOriginal
+from resizer.errors import EngineAbsent, EngineFailed, ResizerError, UndecodableOriginal
 from resizer.formats import BY_NAME, HEAD_BYTES, SNIFF_BYTES, sniff
 from resizer.scratch import open_scratch
 from resizer.storages.endings import has_end
@@ -96,7 +96,7 @@ class _Expected(NamedTuple, Generic[Result]):
 def _ask(task: Task, descriptor: int, wanted: Sequence[_Expected[Result]]) -> Generator[Result]:
     """Give a task to a child, and read its answers.
 
-    Raises Busy, TooMuchWork, RenderKilled, EngineFailed, UndecodableOriginal for invalid answers, and the error that
+    Raises Busy, EngineAbsent, TooMuchWork, RenderKilled, EngineFailed, UndecodableOriginal for invalid answers, and the error that
     an engine raises in the child (`engines/protocol.py`).
     """
     child = children.borrow()
@@ -197,7 +197,7 @@ def _raise_error(words: Mapping[str, Any]) -> None:
     if "failure" in words:
         # A system check reports it too, unless only the child fails to load the engine.
         logger.error("The engine cannot be loaded: %s", text)
-        raise Busy(f"the engine cannot be loaded: {text}")
+        raise EngineAbsent(f"the engine cannot be loaded: {text}")
     if "fault" in words:
         logger.error("The engine has failed: %s", text)
         raise EngineFailed(text)
