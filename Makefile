@@ -63,7 +63,7 @@ services:
 	@sh .ci/install-services
 
 # The marker is renewed when the pins change, so that a pull is followed by an install.
-$(VENV)/.%: requirements/%.txt requirements/base.txt requirements/docs.txt requirements/test.txt
+$(VENV)/.%: requirements/%.txt requirements/base.txt requirements/server.txt requirements/docs.txt requirements/test.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.x …")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement $<

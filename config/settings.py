@@ -8,8 +8,16 @@ Environment variables configure it. With DJANGO_DEBUG=1 alone it runs on SQLite 
     DJANGO_SCRIPT_NAME            path of the project as visitors see it, if the server sees another one. / for none, such as
                                   behind a CDN that adds the stage of an API Gateway
     DJANGO_LOG_LEVEL              least level of log messages. Default: WARNING
-    DATABASE_URL                  such as postgres://user:password@host/name. Default: SQLite; on AWS Lambda no database. Only
-                                  the gallery and the admin need one
+    DJANGO_HTTPS                  1 if visitors come by HTTPS to a proxy. It has to set X-Forwarded-Proto itself, and to
+                                  overwrite what a visitor sends. Cookies then need HTTPS
+    DJANGO_SERVE_STATIC           1 to serve style sheets and scripts of gallery and admin from the code, without
+                                  collectstatic and a server for files. Default: 1 on AWS Lambda
+    DATABASE_URL                  such as postgres://user:password@host/name; none for no database. Default: SQLite; on AWS
+                                  Lambda none. Only the gallery and the admin need a database
+    REDIS_URL                     such as redis://host:6379/0, a cache for all processes and hosts. Default: each process has
+                                  its own
+    RESIZER_HEALTH_URL            path of a health check, such as /health/. It responds to every host name. Default: none
+    RESIZER_WORKERS               1 if workers do tasks: manage.py db_worker. They then make the variants of every upload
     RESIZER_SIGNING_KEY           signs URLs. Default: the secret key. Set it, so that URLs survive a new secret key
     RESIZER_FORMATS               modern formats of variants, the best first. Default: avif. For more: avif,webp
     RESIZER_DATA_DIR              directory of database, uploads and variants. Default: var/
@@ -59,10 +67,17 @@ if os.environ.get("DJANGO_SCRIPT_NAME"):
 if ON_LAMBDA:
     # On AWS, every request to the function has come by HTTPS.
     SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
+if os.environ.get("DJANGO_HTTPS") == "1":
+    # Without it, Django refuses forms: their origin has another scheme than the request from the proxy.
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
+SERVE_STATIC = os.environ.get("DJANGO_SERVE_STATIC", "1" if ON_LAMBDA else "") == "1"
 
 
 def _databases() -> dict[str, dict[str, Any]]:
-    url = os.environ.get("DATABASE_URL")
+    url = os.environ.get("DATABASE_URL") or ("none" if ON_LAMBDA else "")
+    if url == "none":
+        return {}
     if url:
         import dj_database_url
 
@@ -75,8 +90,6 @@ def _databases() -> dict[str, dict[str, Any]]:
             # Seconds. Variants need no database, but each connection to a hanging server costs this time.
             database.setdefault("OPTIONS", {}).setdefault("connect_timeout", 3)
         return {"default": database}
-    if ON_LAMBDA:
-        return {}
     return {
         "default": {
             "ENGINE": "django.db.backends.sqlite3",
@@ -134,6 +147,19 @@ TEMPLATES: list[dict[str, Any]] = [
     },
 ]
 
+#: Answered before any other middleware asks for the host name: probes send an IP address.
+HEALTH_URL = os.environ.get("RESIZER_HEALTH_URL") or None
+if HEALTH_URL:
+    HEALTH_URL = f"/{HEALTH_URL.lstrip('/')}"
+    MIDDLEWARE.insert(1, "config.health.HealthURL")
+
+HAS_WORKERS = os.environ.get("RESIZER_WORKERS") == "1"
+if HAS_WORKERS:
+    if not DATABASES:
+        raise ImproperlyConfigured("RESIZER_WORKERS needs DATABASE_URL: tasks are rows of a table.")
+    INSTALLED_APPS.append("django_tasks_db")
+    TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend"}}
+
 if not DATABASES:
     # Without a database, load no apps with users and sessions.
     INSTALLED_APPS = ["resizer"]
@@ -141,13 +167,20 @@ if not DATABASES:
     MIDDLEWARE = [name for name in MIDDLEWARE if not name.startswith(ours)]
     TEMPLATES = []
 
-CACHES = {
+CACHES: dict[str, dict[str, Any]] = {
     "default": {
         "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
         # Django's 300 entries are fewer than the variants of one page.
         "OPTIONS": {"MAX_ENTRIES": 20_000},
     },
 }
+if os.environ.get("REDIS_URL"):
+    CACHES["default"] = {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": os.environ["REDIS_URL"],
+        # Seconds. While Redis is down, each process waits so long, once in ten seconds.
+        "OPTIONS": {"socket_connect_timeout": 0.5, "socket_timeout": 0.5},
+    }
 
 
 def _files(directory: str, **options: Any) -> dict[str, Any]:
@@ -209,6 +242,7 @@ RESIZER: dict[str, Any] = {
     "ALLOW_ORIGIN": os.environ.get("RESIZER_ALLOW_ORIGIN") or None,
     "SOURCES": {"default": {}},
     "PRESETS": {"prose": {"width": 680}},
+    "WARM_ON_SAVE": HAS_WORKERS,
 }
 if os.environ.get("RESIZER_WEB_URL"):
     RESIZER["SOURCES"]["web"] = {

@@ -18,8 +18,8 @@ if apps.is_installed("django.contrib.admin"):
         path("admin/", admin.site.urls),
         *static("/originals/", document_root=settings.DATA_DIR / "originals"),
     ]
-    if settings.ON_LAMBDA:
-        # The admin's style sheets and scripts come from the package: few people load them, and this needs no bucket.
+    if settings.SERVE_STATIC:
+        # `insecure` only means slow: few people load the admin's style sheets and scripts.
         urlpatterns.append(path("static/<path:path>", serve, {"insecure": True}))
 else:
     from config.bare import admin_needs_database, home

@@ -29,7 +29,7 @@ SHOW = """
 import json
 from config import settings
 names = ("DATABASES", "INSTALLED_APPS", "MIDDLEWARE", "STORAGES", "FORCE_SCRIPT_NAME",
-         "CSRF_COOKIE_SECURE", "RESIZER")
+         "CSRF_COOKIE_SECURE", "RESIZER", "TASKS", "CACHES")
 print(json.dumps({name: getattr(settings, name, None) for name in names}, default=str))
 """
 ASK = """
@@ -95,6 +95,88 @@ def test_function_without_a_database_says_what_it_is_and_what_the_admin_needs() 
         admin,
         admin,
     ]
+
+
+CONTAINER = {
+    "DJANGO_SECRET_KEY": "for tests only",
+    "DJANGO_ALLOWED_HOSTS": "pictures.example.com",
+    "DATABASE_URL": "none",
+    "RESIZER_HEALTH_URL": "health/",
+}
+
+
+def test_container_needs_no_database_and_no_buckets() -> None:
+    script = """
+import django
+django.setup()
+from django.test import Client
+for path in ("/", "/admin/", "/static/admin/css/base.css"):
+    response = Client().get(path, headers={"Host": "pictures.example.com"})
+    print(response.status_code)
+"""
+    assert run(script, CONTAINER).stdout.split() == ["200", "404", "404"]
+
+
+def test_health_url_responds_to_every_host_name_and_tells_of_a_broken_engine() -> None:
+    script = """
+import django
+django.setup()
+from django.test import Client
+for path in ("/health/", "/"):
+    response = Client().get(path, headers={"Host": "10.1.2.3:8000"})
+    print(response.status_code)
+"""
+    assert run(script, CONTAINER).stdout.split() == ["200", "400"]
+    broken = CONTAINER | {"DJANGO_SETTINGS_MODULE": "tests.broken_engine_settings"}
+    assert run(script, broken).stdout.split() == ["503", "400"]
+
+
+def test_static_files_are_served_from_the_code_if_asked() -> None:
+    script = """
+import django
+django.setup()
+from django.test import Client
+print(Client().get("/static/admin/css/base.css", headers={"Host": "pictures.example.com"}).status_code)
+"""
+    database = CONTAINER | {"DATABASE_URL": "sqlite://:memory:"}
+    assert run(script, database).stdout.split() == ["404"]
+    assert run(script, database | {"DJANGO_SERVE_STATIC": "1"}).stdout.split() == ["200"]
+
+
+def test_forms_are_accepted_behind_a_proxy_with_https() -> None:
+    script = """
+import django
+django.setup()
+from django.conf import settings
+from django.test import Client
+client = Client(enforce_csrf_checks=True, headers={"Host": "pictures.example.com"})
+proxied = {"X-Forwarded-Proto": "https", "Origin": "https://pictures.example.com"}
+token = "a" * 32
+client.cookies[settings.CSRF_COOKIE_NAME] = token
+data = {"csrfmiddlewaretoken": token}
+print(client.post("/cold/delete/", data, headers=proxied).content.decode().count("CSRF"))
+print(settings.SESSION_COOKIE_SECURE, settings.CSRF_COOKIE_SECURE)
+"""
+    database = CONTAINER | {"DATABASE_URL": "sqlite://:memory:"}
+    assert run(script, database).stdout.split()[0] != "0"
+    assert run(script, database | {"DJANGO_HTTPS": "1"}).stdout.split() == ["0", "True", "True"]
+
+
+def test_redis_of_the_environment_is_the_cache_and_waited_for_a_moment_only() -> None:
+    cache = read(REDIS_URL="redis://:p@cache.example.com:6379/1")["CACHES"]["default"]
+    assert cache["BACKEND"] == "django.core.cache.backends.redis.RedisCache"
+    assert cache["LOCATION"] == "redis://:p@cache.example.com:6379/1"
+    assert max(cache["OPTIONS"].values()) < 1
+
+
+def test_workers_make_the_variants_of_uploads() -> None:
+    shown = read(RESIZER_WORKERS="1", DATABASE_URL="sqlite://:memory:")
+    assert shown["RESIZER"]["WARM_ON_SAVE"] is True
+    assert "django_tasks_db" in shown["INSTALLED_APPS"]
+    assert shown["TASKS"]["default"]["BACKEND"] == "django_tasks_db.DatabaseBackend"
+    assert read()["RESIZER"]["WARM_ON_SAVE"] is False
+    message = "RESIZER_WORKERS needs DATABASE_URL: tasks are rows of a table."
+    assert refusal(RESIZER_WORKERS="1") == message
 
 
 def test_database_of_the_environment_is_used_and_waited_for_a_moment_only() -> None:

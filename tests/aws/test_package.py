@@ -216,7 +216,7 @@ def pins(name: str) -> dict[str, str]:
 
 
 def test_package_pins_what_the_tests_run_with() -> None:
-    packaged, tested = pins("lambda"), pins("base") | pins("test")
+    packaged, tested = pins("lambda"), pins("base") | pins("server") | pins("test")
     assert {name for name in pins("base") if name not in packaged} == set()
     for name, version in packaged.items():
         assert tested.get(name, version) == version
