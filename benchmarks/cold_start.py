@@ -15,7 +15,9 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from config.aws.package import build, describe, find_python
+from config.aws.package import PYTHON, SETTINGS, choose
+from resizer.contrib.zappa import packer
+from resizer.contrib.zappa.wheels import find_python
 from tests.servers import ROOT, moto_server, s3_with
 
 RUNS = 7
@@ -59,10 +61,11 @@ ENVIRONMENT = {
 
 
 def main() -> None:
-    python = find_python()
+    python = find_python(PYTHON)
     with tempfile.TemporaryDirectory() as place, moto_server() as endpoint:
-        package = Path(sys.argv[1]) if sys.argv[1:] else build(Path(place) / "package.zip")
-        print(describe(package).splitlines()[0])
+        package = Path(sys.argv[1] if sys.argv[1:] else f"{place}/package.zip")
+        if not sys.argv[1:]:
+            packer.report(package, packer.build(package, choose(), SETTINGS))
         directory = Path(place) / "task"
         with zipfile.ZipFile(package) as archive:
             archive.extractall(directory)

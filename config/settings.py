@@ -33,6 +33,8 @@ Environment variables configure it. With DJANGO_DEBUG=1 alone it runs on SQLite 
     RESIZER_CDN_DOMAIN            host name of a CDN in front of the variants bucket; pages print it before pictures
     RESIZER_HOST                  another host before pictures, such as https://img.example.com
     RESIZER_ALLOW_ORIGIN          the origin whose scripts may read pictures, or *
+    RESIZER_PARAMETERS            path of parameters in AWS Systems Manager, such as /resizer/production/. Those below it are
+                                  read like variables of their names, so that secrets are in no file
 
 boto3 reads region, credentials and endpoint of S3: AWS_DEFAULT_REGION, AWS_ACCESS_KEY_ID, AWS_ENDPOINT_URL, ….
 """
@@ -44,6 +46,11 @@ from pathlib import Path
 from typing import Any, cast
 
 from django.core.exceptions import ImproperlyConfigured
+
+if os.environ.get("RESIZER_PARAMETERS"):
+    from resizer.contrib.aws_parameters import read_parameters
+
+    os.environ.update(read_parameters(os.environ["RESIZER_PARAMETERS"]) | os.environ)
 
 
 def _list(name: str, *default: str) -> list[str]:

@@ -43,6 +43,7 @@ class ResizerConfig(AppConfig):
             aws_lambda,  # noqa: F401  # registers checks for AWS Lambda
             opentelemetry,
         )
+        from resizer.contrib.zappa import checks as _  # noqa: F401  # registers checks of zappa_settings.json
 
         opentelemetry.connect()
         setting_changed.connect(forget_settings, dispatch_uid="resizer.forget_settings")

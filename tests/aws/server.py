@@ -36,6 +36,7 @@ from moto.moto_server.werkzeug_app import (
     MotoRequestHandler,
     create_backend_app,
 )
+from moto.ssm.responses import SimpleSystemManagerResponse
 from werkzeug.serving import run_simple
 from werkzeug.wrappers import Request as HTTPRequest
 from werkzeug.wrappers import Response as HTTPResponse
@@ -156,6 +157,10 @@ def extend(functions: Functions) -> None:
         group, stream = (self._get_param(f"log{one}Name", "") for one in ("Group", "Stream"))
         return f"arn:aws:logs:{REGION}:{DEFAULT_ACCOUNT_ID}:log-group:{group}:log-stream:{stream}"
 
+    def parameters(self: SimpleSystemManagerResponse) -> str:
+        names = (self._get_param("Path") or self._get_param("Name") or "").strip("/")
+        return f"arn:aws:ssm:{REGION}:{DEFAULT_ACCOUNT_ID}:parameter/{names}"
+
     def update_url(self: FunctionUrlConfig, config: dict[str, Any]) -> None:
         update_known(self, config)
         # An empty one takes away what was there.
@@ -176,6 +181,7 @@ def extend(functions: Functions) -> None:
         (LambdaResponse, "list_function_url_configs", list_function_url_configs),
         (LambdaResponse, "add_permission", created_permission),
         (LogsResponse, "_determine_resource", log_group),
+        (SimpleSystemManagerResponse, "_determine_resource", parameters),
     ):
         setattr(owner, name, replacement)
 

@@ -17,9 +17,9 @@ from django.core.files.storage import storages
 from django.http import FileResponse, HttpResponse, StreamingHttpResponse
 from django.urls import clear_script_prefix, path
 
-from config.aws import schedule
-from config.aws.package import ZAPPA_SETTINGS
+from config.aws.package import SETTINGS
 from config.urls import urlpatterns as project_urls
+from resizer.contrib.zappa import schedule
 from resizer.keys.variant import parse_key
 from resizer.maintenance import purging
 from tests.aws.events import ADDRESS, STAGE, Request, write_event
@@ -63,10 +63,10 @@ NAMES = (
 def handler(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """The module, as the runtime of Lambda imports it."""
     directory = tmp_path_factory.mktemp("zappa")
-    (directory / "zappa_settings.py").write_text(ZAPPA_SETTINGS)
+    (directory / "zappa_settings.py").write_text(SETTINGS)
     environment, level = dict(os.environ), logging.getLogger().level
     sys.path.insert(0, str(directory))
-    yield importlib.import_module("config.aws.handler")
+    yield importlib.import_module("resizer.contrib.zappa.handler")
     sys.path.remove(str(directory))
     logging.getLogger().setLevel(level)
     os.environ.clear()
@@ -294,7 +294,7 @@ OTHERS: dict[str, Any] = {
     "WebSocket schedule": {
         "requestContext": {"eventType": "MESSAGE"},
         "detail-type": "Scheduled Event",
-        "resources": ["rule/resizer-dev-config.aws.schedule.purge"],
+        "resources": ["rule/resizer-dev-resizer.contrib.zappa.schedule.purge"],
     },
     "empty": {},
     "list": [],
@@ -340,10 +340,37 @@ def scheduled(function: str) -> dict[str, Any]:
 def test_what_the_settings_schedule_is_allowed_and_nothing_else(handler: Any) -> None:
     stages = json.loads((ROOT / "zappa_settings.json").read_text())
     named = {one["function"] for stage in stages.values() for one in stage.get("events", ())}
-    assert named | {"handler.keep_warm_callback"} == handler.SCHEDULED
-    for function in ("os.getcwd", "config.aws.schedule.other", "shutil.rmtree"):
+    assert named == {schedule.PURGE}
+    for function in ("os.getcwd", "resizer.contrib.zappa.schedule.other", "shutil.rmtree"):
         with pytest.raises(handler.EventRefused, match="does not run by the clock"):
             handler.lambda_handler(scheduled(function), context())
+
+
+#: As AWS sends records to functions that `events` names, and to others.
+RECORDS: dict[str, dict[str, Any]] = {
+    "S3": {"s3": {"configurationId": "shop-dev:FUNCTION"}},
+    "SNS command": {"Sns": {"Message": '{"command": "FUNCTION"}', "TopicArn": "arn:sns"}},
+    "SNS": {"Sns": {"Message": "{}", "TopicArn": "arn:sns"}},
+    "SQS": {"eventSource": "aws:sqs", "eventSourceARN": "arn:sqs"},
+}
+
+
+@pytest.mark.parametrize("kind", RECORDS)
+def test_records_reach_functions_that_the_settings_name_and_no_others(
+    handler: Any, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    def event(function: str) -> dict[str, Any]:
+        mapping = {arn: [function] for arn in ("arn:sns", "arn:sqs")}
+        monkeypatch.setattr(handler._zappa.settings, "AWS_EVENT_MAPPING", mapping)
+        return {"Records": [json.loads(json.dumps(RECORDS[kind]).replace("FUNCTION", function))]}
+
+    monkeypatch.setattr(handler._zappa.settings, "EVENT_FUNCTIONS", ["builtins.len"])
+    with pytest.raises(handler.EventRefused):
+        handler.lambda_handler(event("os.getcwd"), context())
+    with pytest.raises(handler.EventRefused):
+        handler.lambda_handler({"Records": []}, context())
+    # It has one key.
+    assert handler.lambda_handler(event("builtins.len"), context()) == 1
 
 
 def test_call_that_keeps_the_function_warm_does_nothing(handler: Any) -> None:
@@ -371,7 +398,7 @@ def test_schedule_removes_variants_that_no_address_leads_to(
         save(name, photograph((64, 48)))
         assert call("url", f"/img/64/{name}")["status"] == 200
     storages["default"].delete("gone.jpg")
-    handler.lambda_handler(scheduled("config.aws.schedule.purge"), Context(seconds=60))
+    handler.lambda_handler(scheduled("resizer.contrib.zappa.schedule.purge"), Context(seconds=60))
     (kept,) = files(variants)
     assert kept.startswith("stays.jpg/")
 

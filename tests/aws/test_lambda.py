@@ -94,7 +94,7 @@ def function(
     with Function(
         package=package,
         directory=tmp_path_factory.mktemp("function"),
-        handler="config.aws.handler.lambda_handler",
+        handler="resizer.contrib.zappa.handler.lambda_handler",
         variables={
             "AWS_ENDPOINT_URL": aws,
             "DJANGO_SECRET_KEY": "for tests only",

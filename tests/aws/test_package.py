@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +18,9 @@ import pytest
 
 from config.aws import package
 from config.aws.deployment import PLACEHOLDER
-from config.aws.package import ARCHITECTURES, PackageError, build, find_python
+from config.aws.package import PYTHON, SETTINGS, choose
+from resizer.contrib.zappa import packer
+from resizer.contrib.zappa.wheels import ARCHITECTURES, PackageError, find_python
 from tests.servers import ROOT
 
 if TYPE_CHECKING:
@@ -37,7 +41,7 @@ X86_64, ARM64 = elf(62), elf(183)
 @pytest.fixture
 def python() -> str:
     try:
-        return find_python()
+        return find_python(PYTHON)
     except PackageError as error:
         if os.environ.get("RESIZER_REQUIRE_SERVICES") == "1":
             pytest.fail(str(error))
@@ -66,14 +70,19 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return project
 
 
-def wheel(directory: Path, files: dict[str, bytes]) -> Path:
+def wheel(
+    directory: Path, files: dict[str, bytes], name: str = "sample", *, requires: str = ""
+) -> Path:
     """A wheel with files of these names and contents."""
-    path = directory / "sample-1-py3-none-any.whl"
+    path = directory / f"{name}-1-py3-none-any.whl"
+    place = f"{name}-1.dist-info"
+    metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: 1\n"
+    metadata += f"Requires-Dist: {requires}\n" if requires else ""
     info = {
-        "sample-1.dist-info/METADATA": b"Metadata-Version: 2.1\nName: sample\nVersion: 1\n",
-        "sample-1.dist-info/WHEEL": b"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-        "sample-1.dist-info/RECORD": b"",
-        "sample-1.dist-info/licenses/LICENSE": b"",
+        f"{place}/METADATA": metadata.encode(),
+        f"{place}/WHEEL": b"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{place}/RECORD": b"",
+        f"{place}/licenses/LICENSE": b"",
     }
     with zipfile.ZipFile(path, "w") as archive:
         for name, data in (info | files).items():
@@ -81,10 +90,51 @@ def wheel(directory: Path, files: dict[str, bytes]) -> Path:
     return path
 
 
+#: Builds a wheel with a module, and with these tags.
+BACKEND = """
+import zipfile
+
+def build_wheel(directory, *_):
+    name = "{name}-1-{tags}.whl"
+    with zipfile.ZipFile(f"{{directory}}/{{name}}", "w") as archive:
+        archive.writestr("{name}.py", "")
+        archive.writestr("{name}-1.dist-info/METADATA", "Metadata-Version: 2.1\\nName: {name}\\nVersion: 1\\n")
+        archive.writestr("{name}-1.dist-info/WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: {tags}\\n")
+        archive.writestr("{name}-1.dist-info/RECORD", "")
+    return name
+"""
+PROJECT = """
+[build-system]
+requires = []
+build-backend = "backend"
+backend-path = ["."]
+"""
+
+
+def source(directory: Path, name: str, tags: str) -> Path:
+    """A source distribution, as of a package without wheels."""
+    path = directory / f"{name}-1.tar.gz"
+    files = {
+        "PKG-INFO": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1\n",
+        "pyproject.toml": PROJECT,
+        "backend.py": BACKEND.format(name=name, tags=tags),
+    }
+    with tarfile.open(path, "w:gz") as archive:
+        for file, text in files.items():
+            entry = tarfile.TarInfo(f"{name}-1/{file}")
+            entry.size = len(text)
+            archive.addfile(entry, io.BytesIO(text.encode()))
+    return path
+
+
 def build_with(tmp_path: Path, *requirements: object, name: str = "a.zip", **options: Any) -> Path:
     listed = tmp_path / "requirements.txt"
-    listed.write_text("# What it holds.\n" + "".join(f"{one}\n" for one in requirements))
-    return build(tmp_path / name, requirements=listed, **options)
+    zappa = wheel(tmp_path, {}, "zappa")
+    lines = ("# What it holds.", *requirements, zappa)
+    listed.write_text("".join(f"{one}\n" for one in lines))
+    output = tmp_path / name
+    packer.build(output, choose(requirements=listed, **options), SETTINGS)
+    return output
 
 
 def names(package: Path) -> set[str]:
@@ -109,6 +159,7 @@ def test_package_holds_what_runs_and_nothing_else(
         "resizer/templates/page.html",
         "sample-1.dist-info/METADATA",
         "sample/a.py",
+        "zappa-1.dist-info/METADATA",
         "zappa_settings.py",
     }
 
@@ -149,24 +200,29 @@ def test_package_without_a_wheel_is_named(
         build_with(tmp_path, "nosuch==1", architecture="arm64")
 
 
+def test_package_that_is_on_pypi_as_source_only_is_built(
+    tmp_path: Path, project: Path, python: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source(tmp_path, "sample", "py3-none-any")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
+    assert "sample.py" in names(build_with(tmp_path, "sample==1"))
+
+
 def test_wheel_that_was_compiled_here_fails_the_build(
     tmp_path: Path, project: Path, python: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def compile_here(*arguments: str, **_: str) -> None:
-        if arguments[0] == "wheel":
-            wheels = Path(arguments[arguments.index("--wheel-dir") + 1])
-            wheels.mkdir()
-            (wheels / "pyvips-3.2.0-cp313-cp313-linux_x86_64.whl").touch()
-
-    monkeypatch.setattr(package, "_pip", compile_here)
-    with pytest.raises(PackageError, match=r"^pyvips-3\.2\.0-cp313-\S+ was once compiled "):
-        build_with(tmp_path, "pyvips==3.2.0")
+    source(tmp_path, "sample", "cp313-cp313-linux_x86_64")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
+    with pytest.raises(PackageError, match=r"^sample-1-cp313-\S+ was once compiled for this"):
+        build_with(tmp_path, "sample==1")
 
 
 def test_package_beyond_what_lambda_takes_is_refused(
     tmp_path: Path, project: Path, python: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(package, "MAX_BYTES", 2_000_000)
+    monkeypatch.setattr(packer, "MAX_BYTES", 2_000_000)
     sample = wheel(tmp_path, {"sample.bin": bytes(2_500_000)})
     with pytest.raises(
         PackageError, match=r"^The package has 2\.5 MB unpacked, Lambda takes 2\.0 MB: "
@@ -179,10 +235,9 @@ def test_module_that_does_not_compile_is_named(tmp_path: Path, project: Path, py
         build_with(tmp_path, wheel(tmp_path, {"sample.py": b"def"}))
 
 
-def test_missing_python_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(package, "PYTHON", "3.99")
+def test_missing_python_is_named() -> None:
     with pytest.raises(PackageError, match=r"^Python 3\.99 is missing"):
-        build_with(tmp_path)
+        find_python("3.99")
 
 
 @pytest.mark.parametrize(
@@ -273,13 +328,15 @@ def test_zappa_typed_by_hand_builds_our_package_for_the_stage(tmp_path: Path, py
         (project / name).write_text((ROOT / name).read_text().replace(PLACEHOLDER, "my"))
     sample = wheel(tmp_path, {"sample/fast.so": ARM64})
     (project / "requirements").mkdir()
-    (project / "requirements" / "lambda.txt").write_text(f"{sample}\n")
+    (project / "requirements" / "lambda.txt").write_text(
+        f"{sample}\n{wheel(tmp_path, {}, 'zappa')}\n"
+    )
     (project / "notes.txt").touch()
     done = run("-m", "zappa.cli", "package", "arm", "-o", "resizer.zip", cwd=project)
     assert done.returncode == 0, done.stderr
     assert re.search(r"resizer\.zip: [\d.]+ MB zipped, [\d.]+ MB unpacked, \d+ files", done.stdout)
     found = names(project / "resizer.zip")
-    assert {"config/aws/handler.py", "resizer/views.py", "sample/fast.so"} <= found
+    assert {"config/settings.py", "resizer/views.py", "sample/fast.so"} <= found
     # Neither what Zappa puts there nor anything of the environment that it runs in.
     assert not {name for name in found if name.startswith(("handler", "zappa/", "django", "notes"))}
     with zipfile.ZipFile(project / "resizer.zip") as archive:
@@ -297,7 +354,7 @@ def test_zappa_typed_by_hand_builds_our_package_for_the_stage(tmp_path: Path, py
 
 def test_package_without_a_stage_has_all_settings_that_the_handler_reads() -> None:
     ours: dict[str, Any] = {}
-    exec(package.ZAPPA_SETTINGS, ours)
+    exec(SETTINGS, ours)
     read = re.findall(r"\bsettings\.([A-Z_]+)", (Path(find("zappa")) / "handler.py").read_text())
     optional = {"APP_MODULE", "APP_FUNCTION", "AUTHORIZER_FUNCTION"}
     assert set(read) - optional <= set(ours)
@@ -335,12 +392,12 @@ def test_real_package_holds_nothing_of_development(
     built: str, request: pytest.FixtureRequest
 ) -> None:
     found = names(request.getfixturevalue(built))
-    assert {"config/aws/handler.py", "config/aws/schedule.py", "resizer/views.py"} <= found
+    assert {"config/settings.py", "resizer/contrib/zappa/handler.py"} <= found
     assert "resizer/migrations/0001_initial.py" in found
     assert "django/contrib/admin/static/admin/css/base.css" in found
     unwanted = re.compile(
         r"(^|/)(tests?|docs?|\.git.*|\.env.*|photographs|pip|setuptools|pytest|mypy)/|\.(po|pyi|jpg|sqlite3|zip)$"
-        r"|^zappa/(cli|core)\.py$|aws/(package|deployment)\.py"
+        r"|^zappa/(cli|core)\.py$|aws/(package|deployment)\.py|contrib/zappa/(packer|wheels|__main__)\.py"
     )
     allowed = ("botocore/docs/", "boto3/docs/")
     assert [n for n in found if unwanted.search(n) and not n.startswith(allowed)] == []
@@ -351,7 +408,7 @@ def test_package_carries_what_it_imports(package: Path, tmp_path: Path) -> None:
     with zipfile.ZipFile(package) as archive:
         archive.extractall(tmp_path)
     script = (
-        "import config.aws.handler, storages.backends.s3, boto3, PIL.Image, pyvips, psycopg, sys\n"
+        "import resizer.contrib.zappa.handler, storages.backends.s3, boto3, PIL.Image, pyvips, psycopg, sys\n"
         "boto3.client('s3'), boto3.resource('s3'), boto3.client('sts')\n"
         "print(sorted({m.__file__ for m in (boto3, PIL, pyvips, psycopg)}))"
     )

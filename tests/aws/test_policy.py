@@ -37,6 +37,7 @@ ALLOWED: list[Call] = [
     ("s3", "put_object", {"Bucket": VARIANTS, "Key": KEY, "Body": b"made"}),
     ("s3", "get_object", {"Bucket": VARIANTS, "Key": "img/kept"}),
     ("s3", "delete_object", {"Bucket": VARIANTS, "Key": KEY}),
+    ("ssm", "get_parameters_by_path", {"Path": "/resizer/production"}),
     ("logs", "create_log_group", {"logGroupName": "/aws/lambda/resizer-new"}),
     ("logs", "create_log_stream", {**LOGS, "logStreamName": "new"}),
     ("logs", "put_log_events", {**STREAM, "logEvents": [EVENT]}),
@@ -55,6 +56,8 @@ DENIED: list[Call] = [
     ("logs", "create_log_group", {"logGroupName": "/aws/lambda/other"}),
     ("logs", "put_log_events", {**STREAM, "logGroupName": "/others", "logEvents": [EVENT]}),
     ("logs", "describe_log_groups", {}),
+    ("ssm", "get_parameters_by_path", {"Path": "/others"}),
+    ("ssm", "put_parameter", {"Name": "/resizer/production/A", "Value": "b", "Type": "String"}),
     ("iam", "list_users", {}),
     ("iam", "create_access_key", {"UserName": "deployer"}),
     ("dynamodb", "list_tables", {}),
@@ -158,7 +161,7 @@ def test_what_the_function_does_not_need_is_denied(aws: AWS, call: Call) -> None
     assert is_denied(aws, "all", call)
 
 
-def test_no_right_goes_beyond_named_actions_on_named_buckets_and_logs() -> None:
+def test_no_right_goes_beyond_named_actions_on_named_buckets_logs_and_parameters() -> None:
     for statement in POLICY["Statement"]:
         actions, resources = (
             [one] if isinstance(one, str) else one
@@ -166,9 +169,12 @@ def test_no_right_goes_beyond_named_actions_on_named_buckets_and_logs() -> None:
         )
         assert statement["Effect"] == "Allow"
         for action in actions:
-            assert re.fullmatch(r"(logs|s3):[A-Za-z]+", action)
+            assert re.fullmatch(r"(logs|s3|ssm):[A-Za-z]+", action)
         for resource in resources:
-            assert re.match(r"arn:aws:(s3:::change-me-|logs:.*:/aws/lambda/resizer-)", resource)
+            assert re.match(
+                r"arn:aws:(s3:::change-me-|logs:.*:/aws/lambda/resizer-|ssm:.*:parameter/resizer/)",
+                resource,
+            )
 
 
 @pytest.mark.parametrize("missing", [statement["Sid"] for statement in POLICY["Statement"]])
@@ -187,7 +193,7 @@ def test_function_works_with_these_rights_alone(aws: AWS, package: Path, tmp_pat
         "RESIZER_ORIGINALS_BUCKET": ORIGINALS,
         "RESIZER_VARIANTS_BUCKET": VARIANTS,
     }
-    handler = "config.aws.handler.lambda_handler"
+    handler = "resizer.contrib.zappa.handler.lambda_handler"
     with Function(
         package=package, directory=tmp_path, handler=handler, variables=variables
     ) as function:

@@ -63,8 +63,8 @@ def test_status_tells_what_is_deployed(deployment: Deployment) -> None:
     status = deployment.zappa("status")
     assert deployment.address() in status
     assert "python3.13" in status
-    assert "config.aws.handler.lambda_handler" in status
-    assert "config.aws.schedule.purge" in status
+    assert "resizer.contrib.zappa.handler.lambda_handler" in status
+    assert "resizer.contrib.zappa.schedule.purge" in status
 
 
 def test_function_url_lets_no_script_of_another_site_read_it(deployment: Deployment) -> None:

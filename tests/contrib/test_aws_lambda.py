@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from typing import TYPE_CHECKING
 
@@ -65,11 +66,32 @@ def test_server_may_store_variants_after_its_response() -> None:
     assert hints("resizer.W030") == []
 
 
+@pytest.mark.parametrize("is_isolated", [True, False])
+def test_child_processes_in_a_function_are_warned_of(
+    on_lambda: None, settings: Settings, is_isolated: bool
+) -> None:
+    settings.RESIZER = {"ISOLATION": is_isolated}
+    assert len(hints("resizer.W040")) == is_isolated
+
+
+@pytest.mark.parametrize("level", [logging.DEBUG, logging.INFO])
+def test_log_with_secrets_of_aws_is_warned_of(on_lambda: None, level: int) -> None:
+    logger = logging.getLogger("botocore")
+    before = logger.level
+    logger.setLevel(level)
+    try:
+        assert len(hints("resizer.W041")) == (level == logging.DEBUG)
+    finally:
+        logger.setLevel(before)
+
+
 def test_nothing_else_of_the_app_knows_lambda() -> None:
     knowing = {
         path.relative_to(ROOT / "resizer").parts[0]
         for path in (ROOT / "resizer").rglob("*.py")
-        if re.search(r"AWS_LAMBDA|AWS_LWA|aws_lambda|zappa", path.read_text(encoding="utf-8"))
+        if re.search(
+            r"AWS_LAMBDA|AWS_LWA|aws_lambda|aws_parameters|zappa", path.read_text(encoding="utf-8")
+        )
     }
     # It registers the checks.
     assert knowing == {"contrib", "apps.py"}

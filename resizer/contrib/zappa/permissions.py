@@ -1,4 +1,9 @@
-"""For projects deployed to AWS Lambda with Zappa: a deployment callback."""
+"""Who may call a function with an open Function URL.
+
+Zappa 0.63 permits everybody to invoke such a function directly. Its handler then runs the code in `{"raw_command": …}`. AWS
+needs the permission only for calls through the Function URL.
+https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html
+"""
 
 from __future__ import annotations
 
@@ -12,16 +17,8 @@ if TYPE_CHECKING:
 INVOKE = "lambda:InvokeFunction"
 
 
-def lock(zappa: Any) -> None:
-    """Zappa's `post` callback: let the public call the function through its Function URL only, never directly.
-
-    With an open Function URL, Zappa 0.63 permits everybody to invoke the function directly. Its handler then runs the
-    code in `{"raw_command": …}`. AWS needs the permission only for calls through the Function URL.
-    https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html
-
-    Ends the deployment with SystemExit if boto3 is too old to limit the permission.
-    """
-    client, name = zappa.zappa.lambda_client, zappa.lambda_name
+def lock(client: Any, name: str) -> None:
+    """Limit permissions of everybody to the Function URL. Ends with SystemExit if boto3 is too old for that."""
     statements = list(_open_statements(client, name))
     if statements and not _knows_function_urls(client):
         # Check before removing anything: without the permission the Function URL responds with 403.

@@ -4,8 +4,8 @@ Zappa 0.63 decodes the path of an HTTP API twice, takes `/devices` for the stage
 of a load balancer twice, sends cookies twice, decodes text in other encodings than UTF-8, needs a Content-Type, answers
 HEAD with a body, and believes any X-Forwarded-For. So this module reads path, query and address from the event again.
 
-Security: Zappa also runs any code and any function named in an event. So only HTTP requests and the functions in
-`SCHEDULED` pass. Commands pass only by the alias `commands`; the operator makes and removes it (docs/production/lambda.md).
+Security: Zappa also runs any code and any function named in an event. So only HTTP requests pass, and the functions named
+in `events` of zappa_settings.json. Commands pass only by the alias `commands`; the operator makes and removes it.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 BODILESS = {HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED}
 #: Stands for no type. Otherwise Zappa's werkzeug would invent one.
 NO_TYPE = "application/x-none"
-#: Scheduled functions: `events` in zappa_settings.json, and the one of Zappa's `keep_warm`.
-SCHEDULED = {"config.aws.schedule.purge", "handler.keep_warm_callback"}
+#: The function of Zappa's `keep_warm`.
+KEEP_WARM = "handler.keep_warm_callback"
 #: The events of `zappa invoke`, `zappa invoke --raw` and `zappa manage`.
 COMMANDS = ("command", "raw_command", "manage")
 #: Commands must name this alias. A permission to invoke the function does not cover its aliases.
@@ -71,8 +71,12 @@ def refuse(event: Any, invoked_arn: str) -> None:
     if event.get("detail-type") == "Scheduled Event":
         # The rule's name is PROJECT-STAGE-FUNCTION.
         function = event["resources"][0].rpartition("/")[2].rpartition("-")[2]
-        if function not in SCHEDULED:
-            raise EventRefused(f"{function} does not run by the clock: SCHEDULED does not name it.")
+        if function not in (KEEP_WARM, *_event_functions()):
+            raise EventRefused(
+                f"{function} does not run by the clock: events in zappa_settings.json does not name it."
+            )
+        return
+    if _is_known(event):
         return
     if not any(map(event.get, COMMANDS)):
         raise EventRefused("This function answers HTTP requests only.")
@@ -81,6 +85,21 @@ def refuse(event: Any, invoked_arn: str) -> None:
         raise EventRefused(
             f"Commands come through the alias {ALIAS!r}: make it, then add --qualifier {ALIAS}."
         )
+
+
+def _is_known(event: dict[str, Any]) -> bool:
+    """Whether the event has records of SNS, SQS, S3 or a stream, for functions named in `events`."""
+    if list(event) != ["Records"] or not event["Records"]:
+        return False
+    # An S3 event or a message of SNS can name any function.
+    functions = _zappa.get_function_for_aws_event(event["Records"][0])
+    return bool(functions) and set(functions) <= set(_event_functions())
+
+
+def _event_functions() -> list[str]:
+    """The packer writes them into the module of Zappa's settings."""
+    functions: list[str] = getattr(_zappa.settings, "EVENT_FUNCTIONS", [])
+    return functions
 
 
 def read_path(event: dict[str, Any]) -> tuple[str, str]:

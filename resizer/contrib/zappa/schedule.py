@@ -6,6 +6,8 @@ from typing import Any
 
 from django.core.management import call_command
 
+#: The name of `purge` in `events`.
+PURGE = f"{__name__}.purge"
 #: The purge stops this long before the function's time-out. A last request to a source, or a last batch, needs the rest.
 RESERVE_SECONDS = 10
 
