@@ -33,7 +33,7 @@ SECONDS = 6
 #: One is asked for after the other, so that time and memory are those of one.
 PROCESSES, THREADS = 2, 1
 #: What a child process takes beside the pixels that it decodes: image libraries, files and variants, megabytes.
-BESIDE = 224
+BESIDE = 192
 #: What a process of the server takes to hand a file to its child, and a variant to its visitor, megabytes.
 SERVING = 64
 #: What other programs would be started for: PostScript, and whatever ImageMagick and its like hand on.

@@ -199,6 +199,9 @@ def _decode(
     if profile:
         image = image.copy()
         image.set_type(pyvips.GValue.blob_type, "icc-profile-data", profile)
+    if image.format != "uchar":
+        # Before the copy, because 16 bits take twice the memory.
+        image = image.colourspace("b-w" if image.interpretation in _GREYS else "srgb")
     # A sequential image can be read once; several variants need it in memory.
     return image.copy_memory() if is_shared else image
 
@@ -226,8 +229,6 @@ def _resize(image: pyvips.Image, wanted: Resizing, orientation: int) -> pyvips.I
     plan, scale, is_linear = wanted
     image = _crop(image, plan, scale)
     is_grey = image.interpretation in _GREYS
-    if image.format != "uchar":
-        image = image.colourspace("b-w" if is_grey else "srgb")
     if is_linear:
         image = _to_srgb(image, is_grey=is_grey).colourspace("scrgb")
     width, height = plan.size
