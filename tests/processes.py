@@ -19,13 +19,23 @@ _ENDED = (FileNotFoundError, ProcessLookupError)
 
 def tree(pid: int) -> set[int]:
     """A process and all below it, as far as they are still there."""
-    children: set[str] = set()
-    with suppress(*_ENDED):
+    while threads := _threads(pid):
+        children: set[str] = set()
         # Each thread has the children that it has started.
-        for task in Path(f"/proc/{pid}/task").glob("*/children"):
-            children.update(task.read_text().split())
-        return {pid}.union(*(tree(int(child)) for child in children))
+        for thread in threads:
+            with suppress(*_ENDED):
+                children.update(Path(f"/proc/{pid}/task/{thread}/children").read_text().split())
+        # The children of a thread that has ended are another's, which may have been read before.
+        if _threads(pid) >= threads:
+            return {pid}.union(*(tree(int(child)) for child in children))
     return set()
+
+
+def _threads(pid: int) -> set[str]:
+    try:
+        return set(os.listdir(f"/proc/{pid}/task"))
+    except _ENDED:
+        return set()
 
 
 def peak(pid: int) -> int:
@@ -68,10 +78,17 @@ def watched(pid: int) -> Iterator[Watched]:
 
 def processor_seconds(pid: int) -> float:
     """What a process and all below it have taken until now, those included that have ended."""
+    present: set[int] = set()
     ticks = 0
-    for one in tree(pid):
-        with suppress(*_ENDED):
-            # Behind the name, which may hold anything: utime, stime, cutime and cstime.
-            fields = Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
-            ticks += sum(map(int, fields[11:15]))
+    # Once more if one has ended meanwhile: it would be missing, or be counted for its parent too.
+    while present != (present := tree(pid)):
+        ticks = sum(map(_ticks, present))
     return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def _ticks(pid: int) -> int:
+    with suppress(*_ENDED):
+        # Behind the name, which may hold anything: utime, stime, cutime and cstime.
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return sum(map(int, fields[11:15]))
+    return 0
