@@ -50,6 +50,7 @@ ONCE = (
     "test_docs.py",
     "test_hostile_files.py",
     "test_layouts.py",
+    "test_migration.py",
     "test_site.py",
     "storages/test_s3.py",
 )

@@ -153,7 +153,7 @@ def test_imagekit_becomes_a_picture(before: str) -> None:
 
 
 PICTURES = {
-    '{% picture profile.photo img_alt="Spiderman" img_loading="lazy" m=6 l=4 %}': '{% resized_img profile.photo columns=3 alt="Spiderman" loading="lazy" %}',
+    '{% picture profile.photo img_alt="Spiderman" img_loading="lazy" m=6 l=4 %}': '{% resized_img profile.photo columns=3 alt="Spiderman" %}',
     '{% picture p.photo ratio="16/9" container=900 img_class=css %}': '{% resized_img p.photo ratio="16/9" container=900 class=css %}',
     "{% picture p.photo l=12 %}": "{% resized_img p.photo %}",
     "<a href=\"{% img_url p.photo 'WEBP' 800 ratio='3/2' %}\">": '<a href="{% resized_url p.photo width=800 format="webp" ratio=\'3/2\' %}">',
@@ -248,7 +248,7 @@ LEFT = [
     ("pictures", "{% img_url p.photo 'webp' w %}", "its width or its format is a variable"),
     ("pictures", "{% img_url p.photo 'jpeg' 800 fit='x' %}", "fit has no counterpart"),
     ("wagtailimages_tags", "{% image page.hero min-300x200 %}", "min-300x200 has no counterpart"),
-    ("wagtailimages_tags", "{% image page.hero fill-300x200-c100 %}", "fill-300x200-c100 has no counterpart"),
+    ("wagtailimages_tags", "{% picture page.hero fill-{8x6,19x9} %}", "fill-{8x6,19x9} has several boxes; write resized_picture with a resized_source for each"),
     ("wagtailimages_tags", "{% image_url page.hero spec %}", "its size is a variable, or it has a view of its own"),
 ]  # fmt: skip
 
@@ -294,6 +294,16 @@ def test_image_without_alt_is_told() -> None:
     assert [(one.line, one.reason) for one in made.remarks] == [
         (2, 'it has no alt, so alt="" says that it is decoration')
     ]
+
+
+def test_crop_that_was_closer_is_told() -> None:
+    load = "{% load wagtailimages_tags %}\n"
+    made = rewrite(load + '{% picture page.hero fill-50x40-c75 loading="lazy" %}', FIELDS)
+    assert made.text.endswith("\n{% resized_img page.hero width=50 height=40 %}")
+    assert [(one.line, one.reason) for one in made.remarks] == [
+        (2, "c75 is gone: a crop keeps the focal point in view, but goes no closer")
+    ]
+    assert rewrite(load + "<img alt='{% image page.hero fill-50x40-c75 %}'>", FIELDS).remarks == []
 
 
 def test_other_images_stay() -> None:

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from resizer.maintenance.rewriting.pieces import Piece, Unclear
-from resizer.maintenance.rewriting.spelling import Asked, Text, spell, tag
+from resizer.maintenance.rewriting.spelling import Asked, Text, literal, spell, tag
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,7 +17,7 @@ _PIXELS = re.compile(r"([1-9][0-9]{0,4})(?:px)?")
 #: Of the variable of a tag: the size of its file.
 _SIDES = re.compile(r"\w+\.(?:width|height|x|y)")
 #: What the tag prints anyway.
-_USUAL = {"loading": ("lazy",), "decoding": ("async",)}
+_USUAL = {"loading": "lazy", "decoding": "async"}
 
 
 def write_image(image: Image, asked: Asked, variable: str) -> tuple[str, bool]:
@@ -32,7 +32,7 @@ def write_image(image: Image, asked: Asked, variable: str) -> tuple[str, bool]:
     attributes: dict[str, str] = {}
     variables: dict[str, str] = {}
     for name, value in image.attributes.items():
-        if name in ("src", "width", "height") or (value and value == _USUAL.get(name)):
+        if name in ("src", "width", "height") or value == (_USUAL.get(name),):
             continue
         if name == "alt" and _variable(value) == f"{variable}.alt":
             # The stored text, which our tag prints as well.
@@ -45,6 +45,16 @@ def write_image(image: Image, asked: Asked, variable: str) -> tuple[str, bool]:
     if not has_alt:
         options["alt"] = '""'
     return tag("resized_img", Asked(asked.original, options, attributes), variables), not has_alt
+
+
+def without_usual(asked: Asked) -> Asked:
+    """The same without attributes of the `img` that the tag prints anyway."""
+    attributes = {
+        name: value
+        for name, value in asked.attributes.items()
+        if name not in _USUAL or literal(value) != _USUAL[name]
+    }
+    return asked._replace(attributes=attributes)
 
 
 def _spelled(name: str, value: Value | None, variable: str) -> Text:

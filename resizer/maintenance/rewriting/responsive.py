@@ -11,7 +11,7 @@ from resizer.maintenance.rewriting.thumbnails import CONTAIN
 #: A size of Wagtail. Several widths are in braces.
 _WIDTHS = re.compile(r"width-(?:([0-9]+)|\{([0-9,]+)\})")
 _HEIGHT = re.compile(r"height-([0-9]+)")
-_BOX = re.compile(r"(fill|max)-([0-9]+)x([0-9]+)(?:-c0)?")
+_BOX = re.compile(r"(fill|max)-([0-9]+)x([0-9]+)(-c[0-9]+)?")
 #: What the app does in any case, or with its own settings.
 _NEEDLESS = re.compile(r"original|preserve-svg|format-[\w,{}-]+|(?:jpeg|webp|avif)quality-[0-9]+")
 _GRID = 12
@@ -24,6 +24,7 @@ def read_wagtail(bits: list[str]) -> Asked:
     original, *words = bits
     options: dict[str, str] = {}
     attributes: dict[str, str] = {}
+    remark = ""
     for word in words:
         name, equals, value = word.partition("=")
         if equals and name == "sizes":
@@ -32,7 +33,15 @@ def read_wagtail(bits: list[str]) -> Asked:
             attributes[name] = value
         elif not _NEEDLESS.fullmatch(word):
             options |= _size(word)
-    return Asked(original, options, attributes)
+            remark = remark or _closeness(word)
+    return Asked(original, options, attributes, remark)
+
+
+def _closeness(spec: str) -> str:
+    match = _BOX.fullmatch(spec)
+    if match is None or match[4] in (None, "-c0"):
+        return ""
+    return f"{match[4][1:]} is gone: a crop keeps the focal point in view, but goes no closer"
 
 
 def read_wagtail_url(bits: list[str]) -> Asked:
@@ -50,6 +59,10 @@ def _size(spec: str) -> dict[str, str]:
         return {"height": match[1]}
     if match := _BOX.fullmatch(spec):
         return box(match[2], match[3], **({"fit": CONTAIN} if match[1] == "max" else {}))
+    if "{" in spec:
+        raise Unclear(
+            f"{spec} has several boxes; write resized_picture with a resized_source for each"
+        )
     raise Unclear(f"{spec} has no counterpart")
 
 

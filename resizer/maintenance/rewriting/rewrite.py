@@ -10,7 +10,7 @@ from django.template import Engine, TemplateSyntaxError
 from django.template.library import InvalidTemplateLibrary
 
 from resizer.maintenance.rewriting import responsive, thumbnails
-from resizer.maintenance.rewriting.elements import write_image
+from resizer.maintenance.rewriting.elements import without_usual, write_image
 from resizer.maintenance.rewriting.images import find_images
 from resizer.maintenance.rewriting.loads import LIBRARIES, Edit, edit_loads, loaded, without
 from resizer.maintenance.rewriting.pieces import Unclear, read_template
@@ -126,12 +126,18 @@ class _Rewriter:
         name = bits[-1] if len(bits) > 2 and bits[-2] == "as" else ""
         if name:
             self._done.update(self._mentions(piece, name))
-            asked = row.read(bits[:-2])
+            asked = self._read(row, piece, bits[:-2])
             if row is _SORL:
                 return self._block(piece, asked, name)
             return self._assigned(piece, asked, name)
-        asked = row.read(bits)
+        asked = self._read(row, piece, bits)
         return [self._element(piece, asked) if row.is_image else self._url(piece, asked)]
+
+    def _read(self, row: _Row, piece: Piece, bits: list[str]) -> Asked:
+        asked = row.read(bits)
+        if asked.remark:
+            self._remarks.append(self._note(piece, asked.remark))
+        return asked
 
     def _row(self, piece: Piece) -> _Row | None:
         """How to read a tag. None for tags that are none of pictures."""
@@ -195,7 +201,7 @@ class _Rewriter:
         """A tag that prints an `<img>`."""
         if any(one.start < piece.start < one.end for one in self._images):
             raise Unclear("it stands in an img")
-        written = tag("resized_img", asked)
+        written = tag("resized_img", without_usual(asked))
         _check(written, self._libraries)
         return Edit(piece.start, piece.end, written)
 

@@ -26,6 +26,8 @@ class Asked(NamedTuple):
     options: Mapping[str, str] = {}
     #: Attributes of the `img`, likewise.
     attributes: Mapping[str, str] = {}
+    #: What differs a little; empty if nothing does.
+    remark: str = ""
 
 
 class Text(NamedTuple):
