@@ -2,6 +2,9 @@
 
 Ordered names can begin after any name. Order is by segments: "a/b" comes before "a-b". Memory is bounded by a page and
 the depth. A storage without pages needs memory for the names of a whole directory.
+
+Paths are plain strings: `pathlib` interns each part, which grows a table of the interpreter. Python 3.12 keeps the
+parts for ever too.
 """
 
 from __future__ import annotations
@@ -10,7 +13,6 @@ import heapq
 import os
 from functools import partial
 from operator import attrgetter
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -27,7 +29,7 @@ PAGE = 50_000
 
 def walk(root: str | os.PathLike[str], directory: str = "", after: str = "") -> Iterator[str]:
     """Names below a local directory, in order. Empty if it is missing. Follows no links. Raises OSError."""
-    return _walk(partial(_entries, Path(root)), directory, _segments(after))
+    return _walk(partial(_entries, root), directory, _segments(after))
 
 
 def walk_linked(root: str | os.PathLike[str]) -> Iterator[str]:
@@ -35,7 +37,7 @@ def walk_linked(root: str | os.PathLike[str]) -> Iterator[str]:
 
     Skips unreadable directories below the root. Raises OSError.
     """
-    return _wander(Path(root), "", frozenset())
+    return _wander(root, "", frozenset())
 
 
 def walk_storage(storage: Storage, directory: str = "", after: str = "") -> Iterator[str]:
@@ -58,10 +60,12 @@ def _walk(entries: Entries, directory: str, after: Sequence[str]) -> Iterator[st
             yield path
 
 
-def _entries(root: Path, directory: str, first: str) -> Iterator[tuple[str, bool]]:
+def _entries(
+    root: str | os.PathLike[str], directory: str, first: str
+) -> Iterator[tuple[str, bool]]:
     while True:
         try:
-            with os.scandir(root / directory) as scanned:
+            with os.scandir(os.path.join(root, directory)) as scanned:
                 found = (one for one in scanned if one.name >= first)
                 page = heapq.nsmallest(PAGE, found, key=attrgetter("name"))
         except FileNotFoundError:
@@ -75,8 +79,8 @@ def _entries(root: Path, directory: str, first: str) -> Iterator[tuple[str, bool
         first = page[-1].name + "\0"
 
 
-def _wander(root: Path, directory: str, above: frozenset[str]) -> Iterator[str]:
-    path = root / directory
+def _wander(root: str | os.PathLike[str], directory: str, above: frozenset[str]) -> Iterator[str]:
+    path = os.path.join(root, directory)
     real = os.path.realpath(path)
     # A link to a parent directory would lead in a circle.
     if real in above:

@@ -108,11 +108,11 @@ class Files:
     def walk(self, directory: str = "", after: str = "") -> Iterator[Stored]:
         # Raises for names that the storage refuses.
         self._storage.path(directory)
-        root = self._storage.location
+        root = str(self._storage.location)
         for name in directories.walk(root, directory, directories.below(directory, after)):
             # Another process may delete it meanwhile.
             with contextlib.suppress(FileNotFoundError):
-                status = Path(root, name).lstat()
+                status = os.lstat(os.path.join(root, name))
                 yield Stored(name, status.st_size, status.st_mtime, read_at=status.st_atime)
 
     def remove(self, keys: Iterable[str]) -> None:
@@ -160,12 +160,13 @@ class Files:
         return missing
 
     def _remove_empty_directories(self, key: str) -> None:
-        directory = Path(self._storage.path(key)).parent
+        root = str(self._storage.location)
+        directory = os.path.dirname(self._storage.path(key))
         with contextlib.suppress(OSError):
             # Stops with OSError at the first directory that is not empty.
-            while directory != Path(self._storage.location):
-                directory.rmdir()
-                directory = directory.parent
+            while directory != root:
+                os.rmdir(directory)
+                directory = os.path.dirname(directory)
 
 
 @functools.lru_cache(maxsize=16)

@@ -8,7 +8,6 @@ import hashlib
 import os
 import stat
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from resizer.storages.protocol import Stat
@@ -82,10 +81,14 @@ def open_file(path: str, below: str | None = None) -> io.BufferedReader:
 def _resolve(path: str, below: str) -> tuple[str, ...]:
     """The path from a directory to a file, with all links resolved. Raises OSError."""
     root = os.path.realpath(below)
-    found = Path(os.path.realpath(path, strict=True))
-    if not found.is_relative_to(root):
+    found = os.path.realpath(path, strict=True)
+    if found == root:
+        return (".",)
+    # The root of the file system ends with a slash already.
+    base = os.path.join(root, "")
+    if not found.startswith(base):
         raise FileNotFoundError(errno.ENOENT, "a link leads out of the storage")
-    return found.relative_to(root).parts or (".",)
+    return tuple(found.removeprefix(base).split(os.sep))
 
 
 def _open_below(below: str, path: str, flags: int) -> int:
