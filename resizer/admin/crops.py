@@ -14,7 +14,7 @@ from resizer.keys.variant import CENTRE, Fit, Recipe, parse_recipe
 from resizer.markup.options import Options
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from django.utils.safestring import SafeString
 
@@ -54,8 +54,8 @@ def crops_in_use(recipes: Iterable[str]) -> list[Crop]:
     return [Crop(*one) for one in list(found.items())[:MOST]] or [Crop(one, []) for one in USUAL]
 
 
-def _ratio_of(preset: object) -> tuple[int, int] | None:
-    given = {name: preset.get(name) for name in ("width", "height", "ratio")}  # type: ignore[attr-defined]
+def _ratio_of(preset: Mapping[str, object]) -> tuple[int, int] | None:
+    given = {name: preset.get(name) for name in ("width", "height", "ratio")}
     try:
         options = Options.read(**given)
     except ValueError:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter, defaultdict
 from dataclasses import replace
+from datetime import timedelta
 from itertools import chain, pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,7 +12,7 @@ from django.contrib.admin import SimpleListFilter
 from django.db import connections
 from django.db.models import BooleanField, Count, Max, Min
 from django.db.models.expressions import RawSQL
-from django.utils import formats
+from django.utils import formats, timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -23,7 +23,6 @@ from resizer.errors import InvalidOption
 from resizer.formats import BY_NAME
 from resizer.keys.variant import parse_recipe, write_recipe
 from resizer.models import CachedVariant, Original
-from resizer.records import tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -39,8 +38,6 @@ if TYPE_CHECKING:
 MOST_RECIPES = 15
 #: The limits of the width bands, px: of a phone, a column, a page, a large screen.
 BANDS = (0, 320, 640, 1080, 1920, 100_000)
-
-
 #: In the URL, for the recipe without a text.
 WHOLE = "whole"
 
@@ -52,7 +49,7 @@ class Age(NamedTuple):
 
     @property
     def begin(self) -> datetime:
-        return tables.moment(time.time() - self.days * 86_400)
+        return timezone.now() - timedelta(days=self.days)
 
 
 AGES = {

@@ -6,10 +6,12 @@ A request makes variants for some seconds. The rest is made when visitors reques
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from itertools import chain
 from typing import TYPE_CHECKING, Any, cast
 
 from django.contrib import messages
+from django.db.models import Max
 from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -18,8 +20,9 @@ from resizer import originals, store
 from resizer.concurrency.waiting import Deadline
 from resizer.conf import get_settings
 from resizer.errors import InvalidOption, ResizerError
-from resizer.keys.variant import parse_key, parse_recipe, write_key
+from resizer.keys.variant import Recipe, parse_key, parse_recipe, write_key
 from resizer.links.addresses import sign
+from resizer.maintenance.pages import pages
 from resizer.maintenance.warming import Warm
 from resizer.originals import Freshness, locate
 from resizer.records import index
@@ -29,9 +32,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from django.contrib.admin import ModelAdmin
+    from django.db.models import QuerySet
     from django.http import HttpRequest
 
-    from resizer.keys.variant import ParsedKey, Recipe
+    from resizer.keys.variant import ParsedKey
     from resizer.models import CachedVariant, Original
     from resizer.originals import File
 
@@ -39,7 +43,11 @@ logger = logging.getLogger(__name__)
 
 #: A request makes variants for this time at most, seconds. Platforms such as AWS Lambda end it after 30.
 MAKE_SECONDS = 15
+#: How many rows are read at a time.
+BATCH = 100
 PERMISSION = "resizer.add_cachedvariant"
+#: The recipe of the whole picture.
+WHOLE = Recipe()
 
 
 @dataclass(slots=True)
@@ -59,11 +67,13 @@ def may_make(request: HttpRequest) -> bool:
     return request.user.has_perm(PERMISSION)
 
 
-def make_again(variants: Iterable[CachedVariant]) -> Made:
+def make_again(variants: QuerySet[CachedVariant]) -> Made:
     """Remove variants, and make what pages print now in their place. A variant without an original stays."""
     made = Made()
     deadline = Deadline(MAKE_SECONDS)
-    for one in variants:
+    # What is made here has rows too, with larger primary keys.
+    newest = variants.aggregate(pk=Max("pk"))["pk"] or 0
+    for one in chain.from_iterable(pages(variants.filter(pk__lte=newest), BATCH)):
         if not deadline.seconds_left:
             made.is_over = True
             break
@@ -126,15 +136,13 @@ def options_of(recipes: Iterable[str]) -> list[dict[str, Any]]:
 
 
 def _options(recipe: Recipe) -> dict[str, Any]:
+    """The options that differ from those of the whole picture. A tag calls them as the recipe does."""
+    found = {one.name: getattr(recipe, one.name) for one in fields(Recipe)}
+    found = {name: value for name, value in found.items() if value != getattr(WHOLE, name)}
     # The focal point in a recipe may be a former one. The tag knows the present one.
-    found: dict[str, Any] = {}
+    found.pop("focal", None)
     if recipe.ratio is not None:
         found["ratio"] = "{}/{}".format(*recipe.ratio)
-        if recipe.fit != "cover":
-            found["fit"] = str(recipe.fit)
-    for name in ("quality", "linear", "animated"):
-        if value := getattr(recipe, name):
-            found[name] = value
     return found
 
 

@@ -13,12 +13,13 @@ from resizer.admin import previews
 from resizer.admin.lists import MAX_READ
 from resizer.admin.previews import CARD_WIDTH, Preview
 from resizer.admin.states import State, tell
-from resizer.errors import OriginalNotFound
+from resizer.errors import OriginalNotFound, ResizerError
 from resizer.keys.digests import digest_of
 from resizer.links.addresses import url_for
 from resizer.models import CachedVariant, Original
 from resizer.originals import locate
 from resizer.records.descriptions import Reference, from_row
+from resizer.sources.files import storage_errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -105,9 +106,9 @@ def reference_of(file: FieldFile) -> Reference:
 
 
 def plain_url(file: FieldFile) -> str:
-    """The URL of the file itself. Empty if there is none."""
+    """The URL of the file itself. Empty if its storage has none, or fails."""
     try:
-        return str(file.url)
-    except Exception:
-        # A storage without URLs raises NotImplementedError or ValueError, one elsewhere whatever its library has.
+        with storage_errors(str(file)):
+            return str(file.url)
+    except ResizerError:
         return ""

@@ -16,6 +16,7 @@ from django.utils.translation import ngettext
 from resizer import store
 from resizer.concurrency.waiting import Deadline
 from resizer.errors import StoreFailed
+from resizer.maintenance.pages import pages
 from resizer.records import index
 
 if TYPE_CHECKING:
@@ -59,18 +60,15 @@ def sum_of(variants: QuerySet[CachedVariant]) -> Total:
 def remove(variants: QuerySet[CachedVariant]) -> Total:
     """Remove files and rows, until the time is over. Raises StoreFailed."""
     deadline = Deadline(REMOVE_SECONDS)
-    number = length = after = 0
-    while deadline.seconds_left:
-        page = variants.order_by("pk").filter(pk__gt=after).values_list("pk", "key", "bytes")
-        rows = list(page[:BATCH])
-        if not rows:
+    number = length = 0
+    for page in pages(variants.select_related(None).only("key", "bytes"), BATCH):
+        if not deadline.seconds_left:
             break
-        after = rows[-1][0]
-        keys = [key for _pk, key, _bytes in rows]
+        keys = [one.key for one in page]
         store.delete_files(keys)
         index.forget_variants(keys)
-        number += len(rows)
-        length += sum(one for _pk, _key, one in rows)
+        number += len(page)
+        length += sum(one.bytes for one in page)
     return Total(number, length)
 
 
@@ -82,7 +80,6 @@ def confirm(
     question: object,
     total: Total,
     selected: Sequence[object],
-    note: str = "",
     button: object = "",
 ) -> HttpResponse:
     """The page of a question. Its form sends the action again, with `post`."""
@@ -93,7 +90,6 @@ def confirm(
         "media": model_admin.media,
         "question": question,
         "total": str(total),
-        "note": note,
         "button": button or _("Remove"),
         "action": action,
         "action_checkbox_name": ACTION_CHECKBOX_NAME,

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from resizer.admin import crops, files, overview, previews, states, visitors, words
 from resizer.admin.pictures import suggestion_of
-from resizer.admin.removing import Total
+from resizer.admin.removing import sum_of
 from resizer.admin.uses import find_uses
 from resizer.models import CachedVariant
 from resizer.originals import locate
@@ -73,14 +73,13 @@ def context_of(
     gone = states.find_gone([original])
     has_pages = model_admin.admin_site.is_registered(CachedVariant)
     shown = rows[:MOST_VARIANTS]
-    total = Total(len(rows), sum(row.bytes for row in rows))
     return {
         "editor": _editor(model_admin, request, original, rows),
         "is_gone": original.pk in gone,
         "facts": _facts(original),
         "variants": [_row(one, gone, site, has_pages=has_pages) for one in shown],
         "has_more": len(rows) > MOST_VARIANTS,
-        "total": total,
+        "total": sum_of(original.cached_variants.all()),
         "visitors": [] if original.pk in gone else _visitors(original, uses),
         "original_size": filesizeformat(original.bytes),
         "uses": uses,

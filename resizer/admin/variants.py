@@ -268,7 +268,7 @@ class CachedVariantMixin(WrittenByTheApp, Base):
         self, request: HttpRequest, queryset: QuerySet[CachedVariant]
     ) -> HttpResponse | None:
         if "post" in request.POST:
-            making.tell(self, request, making.make_again(queryset.iterator(chunk_size=100)))
+            making.tell(self, request, making.make_again(queryset))
             return None
         question = _("Make these variants again? Stale ones are made from the present original.")
         return removing.confirm(

@@ -22,6 +22,7 @@ from resizer.errors import (
 from resizer.keys.variant import parse_key
 from resizer.links.addresses import url_for
 from resizer.maintenance import crew
+from resizer.maintenance.pages import pages
 from resizer.markup import picture
 from resizer.markup.stored import fields_beside
 from resizer.originals import Freshness
@@ -196,12 +197,13 @@ class Warm:
 def files_of(one: FileField, primary_keys: Iterable[object] | None = None) -> Iterator[FieldFile]:
     """The files of a model field, of all rows or of some, in the order of primary keys."""
     rows = _rows(one) if primary_keys is None else _rows(one).filter(pk__in=primary_keys)
-    yield from filter(None, (getattr(row, one.name) for row in _pages(rows)))
+    for page in pages(rows, PAGE):
+        yield from filter(None, (getattr(row, one.name) for row in page))
 
 
 def primary_keys_of(one: FileField) -> Iterator[object]:
     """The rows with a file."""
-    return (row.pk for row in _pages(_rows(one)))
+    return (row.pk for page in pages(_rows(one), PAGE) for row in page)
 
 
 def count_of(one: FileField) -> int:
@@ -216,14 +218,6 @@ def _rows(one: FileField) -> QuerySet[Model]:
         .exclude(**{one.name: None})
         .only("pk", one.name, *fields_beside(one.model, one.name))
     )
-
-
-def _pages(rows: QuerySet[Model]) -> Iterator[Model]:
-    # Not one long query: SQLite would let nobody write meanwhile.
-    rows, after = rows.order_by("pk"), None
-    while page := list((rows if after is None else rows.filter(pk__gt=after))[:PAGE]):
-        after = page[-1].pk
-        yield from page
 
 
 def _urls(printed: Picture) -> Iterator[str]:

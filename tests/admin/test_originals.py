@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from config.gallery.models import Photo
 from resizer import originals
-from resizer.admin import making
+from resizer.admin import making, sheet
 from resizer.markup import picture
 from resizer.models import CachedVariant, Original
 from tests.conftest import files
@@ -126,6 +126,18 @@ def test_page_of_an_original_tells_all_about_it(
     assert 'viewBox="200 0 1200 1200"' in html
     assert "No object that you may view has this file." in html
     assert 'data-across="id_focal_x"' in html
+
+
+def test_page_with_some_of_many_variants_has_the_total_of_all(
+    admin_client: Client, cat: Original, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert admin_client.get(picture.url("cat.jpg", width=480)).status_code == 200
+    monkeypatch.setattr(sheet, "MOST_VARIANTS", 1)
+    html = admin_client.get(page_of(cat)).content.decode()
+    assert "Cached variants: 3 files, " in html
+    assert html.count('class="resizer-state ') == 1
+    list_url = reverse("admin:resizer_cachedvariant_changelist")
+    assert f'<a href="{list_url}?q=cat.jpg">All variants</a>' in html
 
 
 def test_page_shows_what_devices_load(admin_client: Client, cat: Original) -> None:

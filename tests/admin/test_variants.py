@@ -1,16 +1,20 @@
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from django.db import connections
 from django.urls import reverse
 
-from resizer import originals
+from resizer import originals, store
 from resizer.admin import making, removing
 from resizer.markup import picture
 from resizer.models import CachedVariant, Original
 from tests.conftest import files, save
 from tests.pictures import photograph
+from tests.test_faults import database  # noqa: F401  # a fixture
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -330,3 +334,28 @@ def test_making_again_needs_both_permissions(
     for codenames in (["add_cachedvariant"], ["delete_cachedvariant"]):
         client = client_with("view_cachedvariant", *codenames)
         assert "make_again" not in client.get(LIST).content.decode()
+
+
+def test_others_write_while_variants_are_made_again(
+    client: Client,
+    database: Path,  # noqa: F811  # the fixture
+    variants: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    save("cat.jpg")
+    for width in (320, 480):
+        assert client.get(picture.url("cat.jpg", width=width)).status_code == 200
+    with connections["default"].cursor() as cursor:
+        # SQLite's default. Here a reader makes writers wait.
+        cursor.execute("PRAGMA journal_mode=DELETE")
+    real = store.make
+
+    def make(*arguments: Any) -> Any:
+        with closing(sqlite3.connect(database, timeout=0, isolation_level=None)) as other:
+            other.execute("BEGIN EXCLUSIVE")
+        return real(*arguments)
+
+    monkeypatch.setattr(making, "BATCH", 1)
+    monkeypatch.setattr(store, "make", make)
+    assert making.make_again(CachedVariant.objects.all()).variants == 2
+    assert CachedVariant.objects.count() == 2
