@@ -135,7 +135,7 @@ def _extra_formats(value: object) -> tuple[Format, ...]:
 def _qualities(value: object) -> Mapping[str, Mapping[str, int]]:
     expected = ValueError(
         'a dict such as {"high": {"avif": 72}}. A level has 1 to 16 lowercase letters,'
-        " a format is avif, webp or jpeg, and a number is from 1 to 100"
+        f" a format is one of {', '.join(DEFAULT_QUALITIES['medium'])}, and a number is from 1 to 100"
     )
     if not isinstance(value, Mapping):
         raise expected

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import re
 import secrets
 import shutil
 import signal
@@ -37,7 +36,7 @@ from resizer.concurrency.locks import locking_cache
 from resizer.conf import get_settings
 from resizer.engines import get_engine, load_engine
 from resizer.errors import OriginalNotFound, ResizerError, StoreFailed
-from resizer.formats import FALLBACKS, PNG
+from resizer.formats import FALLBACKS, FORMATS, PNG
 from resizer.keys.variant import Variant, write_key
 from resizer.links.addresses import host, path_for, sign, url_for
 from resizer.maintenance import presence
@@ -71,7 +70,8 @@ SCRATCH_BYTES = 1_000_000
 TRIES = 5
 #: … and how many listed names are searched for them.
 LISTED = 1000
-PICTURE = re.compile(r"\.(?:avif|gif|heic|jpe?g|png|tiff?|webp)$", re.IGNORECASE)
+#: A format's own name is the long form of its extension, such as ".jpeg".
+ENDINGS = tuple(f".{one}" for row in FORMATS for one in (row.extension, row.name))
 SOURCE_ADVICE = "Check its OPTIONS, its network and its permissions."
 
 
@@ -292,14 +292,16 @@ def _cache() -> Finding:
 def _locks() -> Finding:
     part = "locks"
     cache = locking_cache()
-    hosts = f"hosts by {type(cache).__name__}" if cache else "hosts do not"
+    shared = type(cache).__name__ if cache else ""
     try:
         lockfiles.identity()
     except OSError as error:
-        text = f"the lock directory does not work: {error}. Set RESIZER['LOCK_DIRECTORY']. Until then, processes do not wait for each other by files, {hosts}."
+        wait = f"wait for each other by {shared} only" if shared else "do not wait for each other"
+        text = f"the lock directory does not work: {error}. Set RESIZER['LOCK_DIRECTORY']. Until then, processes {wait}."
         return Finding(Mark.ADVICE, part, text)
+    hosts = f"hosts by {shared}" if shared else "hosts do not"
     text = f"processes wait for each other by files in {lockfiles.place()}, {hosts}."
-    if cache or kind_of(store.variants_storage()).is_local:
+    if shared or kind_of(store.variants_storage()).is_local:
         return Finding(Mark.FINE, part, text)
     text += " Hosts may render the same variant at once, which costs only time. To prevent it, use Redis, Memcached or the database as cache."
     return Finding(Mark.ADVICE, part, text)
@@ -378,7 +380,7 @@ def _try_source(alias: str, source: Source) -> tuple[Mark, str]:
         pass
     except ResizerError as error:
         refusal = error
-    pictures = [name for name in names or () if PICTURE.search(name)]
+    pictures = [name for name in names or () if name.lower().endswith(ENDINGS)]
     if names == []:
         if known:
             text = f"it is empty or missing, but it had {known[0]!r}. Is the disk mounted? Is it the right bucket?"

@@ -63,6 +63,8 @@ class Explanation:
 def explain(text: str) -> Explanation:
     """Explain a URL, a path, a key, the name of an original ("web:a.jpg"), or a path of a local file."""
     found = Explanation()
+    if not _is_legible(text):
+        return found.end(400, "No URL can be written like this.")
     of_url = None if _is_mounted(text) else _original_of_url(text)
     place = _path_of(of_url) if of_url else _local_path(text)
     key = _key_at(place) or _key_in(text)
@@ -77,6 +79,15 @@ def explain(text: str) -> Explanation:
     if original is None and _is_mounted(text):
         return _explain_short(found, key)
     return _explain_original(found, original or text)
+
+
+def _is_legible(text: str) -> bool:
+    """False for a URL such as "http://[": Python refuses to split it, as browsers do."""
+    try:
+        urlsplit(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _key_in(text: str) -> str:

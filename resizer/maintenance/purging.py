@@ -19,11 +19,12 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar, cast
 from resizer import store
 from resizer.batched import batched
 from resizer.concurrency.waiting import Deadline
-from resizer.errors import InvalidOption, ResizerError, SourceFailed
-from resizer.keys.variant import DEFAULT_SOURCE, parse_key
+from resizer.errors import ResizerError, SourceFailed
+from resizer.keys.variant import DEFAULT_SOURCE
 from resizer.maintenance import aging, bookmarks, presence
 from resizer.maintenance.aging import Aged, Excess
 from resizer.maintenance.bookmarks import Bookmark
+from resizer.maintenance.listing import variant_of
 from resizer.records import index, tables
 from resizer.records.descriptions import Reference, version_of
 from resizer.records.index import OriginalRow
@@ -237,7 +238,7 @@ class Purge:
 
     def _matched(self, one: Aged) -> Variant | None:
         """The variant, if it is of the chosen source, and old enough."""
-        variant = _parse(one.key)
+        variant = variant_of(one.key)
         if variant is None or self._choice.source not in {None, variant.source}:
             return None
         is_old = one.made_at < self._made_before and one.used_at < self._used_before
@@ -420,7 +421,7 @@ class Purge:
         deadline = self._share()
         last = None
         files = publishing.walk(self._storage, _directory(self._choice.source))
-        for variant in filter(None, (_parse(file.name) for file in files)):
+        for variant in filter(None, (variant_of(file.name) for file in files)):
             alias, name = reference = Reference(variant.source, variant.name)
             if reference == last:
                 continue
@@ -448,16 +449,8 @@ def _is_unfinished(file: Stored, choice: Choice) -> bool:
     match = _UNFINISHED.fullmatch(file.name)
     if match is None or age < UNFINISHED_SECONDS:
         return False
-    variant = _parse(match["directory"] + match["name"])
+    variant = variant_of(match["directory"] + match["name"])
     return variant is not None and choice.source in {None, variant.source}
-
-
-def _parse(name: str) -> Variant | None:
-    try:
-        parsed = parse_key(name)
-    except InvalidOption:
-        return None
-    return None if parsed is None else parsed.variant
 
 
 def holds(source: str) -> bool:

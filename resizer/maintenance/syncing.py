@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from resizer import originals, store
 from resizer.batched import batched
 from resizer.engines import get_engine
-from resizer.errors import InvalidOption, OriginalNotFound, ResizerError, StoreFailed
+from resizer.errors import OriginalNotFound, ResizerError, StoreFailed
 from resizer.keys.geometry import plan
-from resizer.keys.variant import parse_key
 from resizer.maintenance import crew
+from resizer.maintenance.listing import variant_of
 from resizer.originals import Freshness
 from resizer.records import index, rows
 from resizer.records.descriptions import Reference
@@ -118,7 +118,7 @@ class Sync:
 
     def _groups(self) -> Iterator[_Group]:
         """Files without a row, by their original."""
-        files = filter(None, map(_variant_of, publishing.walk(self._storage)))
+        files = filter(None, map(_file, publishing.walk(self._storage)))
         for some in batched(files, BATCH):
             self.report.variants += len(some)
             self.report.bytes += sum(one.stored.bytes for one in some)
@@ -202,9 +202,6 @@ class Sync:
             self._tell(key)
 
 
-def _variant_of(stored: Stored) -> _File | None:
-    try:
-        parsed = parse_key(stored.name)
-    except InvalidOption:
-        return None
-    return None if parsed is None else _File(stored, parsed.variant)
+def _file(stored: Stored) -> _File | None:
+    variant = variant_of(stored.name)
+    return None if variant is None else _File(stored, variant)

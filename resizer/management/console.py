@@ -14,21 +14,17 @@ from typing import TYPE_CHECKING, Any
 from django.core.management.base import BaseCommand, CommandError
 from django.template.defaultfilters import filesizeformat
 
-from resizer.management.ending import told_end
+from resizer.errors import StoreFailed
+from resizer.management.ending import INTERRUPTED, TERMINATED, UNREAD, told_end
 from resizer.sources import bulkhead
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from django.core.management.base import CommandParser
 
 #: How often a command without a terminal tells its progress, seconds.
 TELL_SECONDS = 30
-#: Every command ends like this.
-STATUSES = (
-    "Exit status: 0 if all went well; 1 if something failed, and a line says what; 2 for wrong arguments;"
-    " 130 after Ctrl-C; 141 if a pipe was closed; 143 after SIGTERM."
-)
 
 _UNITS = {"h": 3600, "d": 86_400, "w": 604_800}  # seconds
 _SIZES = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}  # bytes
@@ -75,8 +71,20 @@ def jobs(text: str) -> int:
 class WrongArguments(CommandError):
     """Ends a command as argparse does for wrong arguments."""
 
+    STATUS = 2
+
     def __init__(self, problem: str) -> None:
-        super().__init__(problem, returncode=2)
+        super().__init__(problem, returncode=self.STATUS)
+
+
+def statuses(
+    well: str = "all went well", failed: str = "something failed, and a line says what"
+) -> str:
+    """The exit statuses, for the help of a command. `well` and `failed` say what 0 and 1 mean."""
+    return (
+        f"Exit status: 0 if {well}; 1 if {failed}; {WrongArguments.STATUS} for wrong arguments;"
+        f" {INTERRUPTED} after Ctrl-C; {UNREAD} if a pipe was closed; {TERMINATED} after SIGTERM."
+    )
 
 
 def count(number: int, one: str, many: str) -> str:
@@ -151,11 +159,24 @@ class ResizerCommand(BaseCommand):
         if answer.strip().lower() != "yes":
             raise CommandError("Nothing was done.")
 
-    @contextmanager
-    def progress(self, unit: str, total: int | None = None) -> Iterator[Progress]:
+    def progress(self, unit: str, total: int | None = None) -> Progress:
         """Show how far the work is: a bar on a terminal, a line now and then elsewhere."""
-        with Progress(self, unit, total) as progress:
-            yield progress
+        return Progress(self, unit, total)
+
+    @contextmanager
+    def told(self, tell: Callable[[], None]) -> Iterator[None]:
+        """Tell what was done, also if the work is interrupted or the storage fails. Raises CommandError then."""
+        try:
+            yield
+        except StoreFailed as error:
+            tell()
+            raise CommandError(
+                f"The variants storage failed: {error}. Run the command again for the rest."
+            ) from error
+        except KeyboardInterrupt:
+            tell()
+            raise
+        tell()
 
 
 class Progress:
@@ -168,15 +189,17 @@ class Progress:
         self._done = 0
         self._told_at = time.monotonic()
         self._bar: Any = None
+
+    def __enter__(self) -> Progress:
+        command = self._command
         if command.verbosity == 1 and command.stderr.isatty():  # pragma: no cover  # as above
             # Only here: a project without commands has no use for it.
             from tqdm import tqdm
 
+            unit = f" {self._unit}"
             self._bar = tqdm(
-                total=total, unit=f" {unit}", file=sys.stderr, leave=False, dynamic_ncols=True
+                total=self._total, unit=unit, file=sys.stderr, leave=False, dynamic_ncols=True
             )
-
-    def __enter__(self) -> Progress:
         return self
 
     def __exit__(self, *_: object) -> None:

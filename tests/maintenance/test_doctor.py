@@ -442,14 +442,20 @@ def test_locks_are_told(settings: Settings, tmp_path: Path) -> None:
     settings.RESIZER = {"LOCK_DIRECTORY": str(tmp_path / "file")}
     mark, text = finding("locks")
     assert (mark, "Set RESIZER['LOCK_DIRECTORY']" in text) == (Mark.ADVICE, True)
+    assert text.endswith("processes do not wait for each other.")
 
 
-def test_locks_of_hosts_are_told(settings: Settings) -> None:
+def test_locks_of_hosts_are_told(settings: Settings, tmp_path: Path) -> None:
     table = {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "nowhere"}
     settings.CACHES = {**settings.CACHES, "shared": table}
     settings.RESIZER = {"CACHE": "shared"}
     mark, text = finding("locks")
     assert (mark, "hosts by DatabaseCache" in text) == (Mark.FINE, True)
+    (tmp_path / "file").touch()
+    settings.RESIZER = {"CACHE": "shared", "LOCK_DIRECTORY": str(tmp_path / "file")}
+    mark, text = finding("locks")
+    assert mark is Mark.ADVICE
+    assert text.endswith("processes wait for each other by DatabaseCache only.")
 
 
 class _Bucket(BaseHTTPRequestHandler):

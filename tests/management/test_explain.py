@@ -203,6 +203,8 @@ def test_variants_storage_that_fails_is_named(
         ("a b.jpg/00000000-aaaaaaaaaaaaaa/0320.jpg", "A visitor gets 400."),
         ("a b.jpg", "200: The tag prints resized pictures of it."),
         ("none.jpg", "A visitor gets 404."),
+        ("http://[", "A visitor gets 400."),
+        ("//[/img/a b.jpg", "A visitor gets 400."),
     ],
 )
 def test_other_texts_are_explained(

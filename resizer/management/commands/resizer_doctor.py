@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from django.core.management.base import CommandError
 
 from resizer.maintenance.doctor import Mark, examine
-from resizer.management.console import ResizerCommand
+from resizer.management.console import ResizerCommand, statuses
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,8 +21,7 @@ class Command(ResizerCommand):
         " encoders, cache, locks, database, sources (opens an original of each) and signing key."
         " Each line begins with ✓ (works), ! (good to know) or ✗ (broken), and says what to do."
         " Works without a database."
-        " Exit status: 0 if nothing is broken; 1 if something is broken or the output cannot be written;"
-        " 2 for wrong arguments; 130 after Ctrl-C; 141 if a pipe was closed; 143 after SIGTERM."
+        " " + statuses("nothing is broken", "something is broken or the output cannot be written")
     )
     # The command runs the app's checks itself and reports their findings. Django would stop at the first error.
     requires_system_checks = ()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from django.core.management.base import CommandError
 
 from resizer.maintenance.explaining import explain
-from resizer.management.console import ResizerCommand
+from resizer.management.console import ResizerCommand, statuses
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,8 +19,7 @@ class Command(ResizerCommand):
     help = (
         "Explains a picture's URL: its source, original, recipe and signature, whether its file and its row exist, and"
         " what a visitor gets, and why. It asks the source, and changes no file."
-        " Exit status: 0 if a visitor gets a picture; 1 if not; 2 for wrong arguments; 130 after Ctrl-C; 141 if a pipe"
-        " was closed; 143 after SIGTERM."
+        " " + statuses("a visitor gets a picture", "not")
     )
 
     def add_arguments(self, parser: CommandParser) -> None:

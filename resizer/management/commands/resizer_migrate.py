@@ -12,7 +12,7 @@ from django.db.models import FileField
 from resizer.maintenance.rewriting.files import diff, find_templates, read, write
 from resizer.maintenance.rewriting.pieces import Unclear
 from resizer.maintenance.rewriting.rewrite import Note, rewrite
-from resizer.management.console import STATUSES, ResizerCommand, WrongArguments, count
+from resizer.management.console import ResizerCommand, WrongArguments, count, statuses
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,7 +26,7 @@ class Command(ResizerCommand):
         " django-versatileimagefield and Wagtail, and plain images of models, become resized_img and resized_url."
         " Prints the changes as a diff, and with --write makes them. What it does not understand stays as it is: a line"
         " names the file, the line and the reason."
-        f" {STATUSES}"
+        f" {statuses()}"
     )
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -16,6 +16,7 @@ from resizer.management.console import (
     count,
     seconds,
     size,
+    statuses,
     told_bytes,
 )
 from resizer.sources import find_source
@@ -39,9 +40,11 @@ class Command(ResizerCommand):
         " its variants stay unless you give --force or --all."
         " Before it removes variants that pages may still show, the command asks. Without a terminal, add --yes."
         " The command deletes while it looks. If it is stopped or killed, run it again for the rest."
-        " Exit status: 0 if all went well, also at the end of --for; 1 if a storage or the database failed,"
-        " a source could not tell, or the output cannot be written; 2 for wrong arguments; 130 after Ctrl-C; 141 if a"
-        " pipe was closed; 143 after SIGTERM."
+        " "
+        + statuses(
+            "all went well, also at the end of --for",
+            "a storage or the database failed, a source could not tell, or the output cannot be written",
+        )
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -106,27 +109,18 @@ class Command(ResizerCommand):
         _check_source(choice)
         if _is_shown(choice) or options["force"]:
             self.confirm(f"This removes {_tell(choice)}.", options)
-        with self.progress("files and originals checked") as progress:
-            purge = Purge(
-                choice,
-                from_storage=options["from_storage"],
-                is_dry=options["dry_run"],
-                is_forced=options["force"],
-                seconds=options["seconds"],
-                tell=self.name,
-                advance=progress.advance,
-            )
-            try:
-                purge.run()
-            except StoreFailed as error:
-                self._tell(purge.report, options)
-                raise CommandError(
-                    f"The variants storage failed: {error}. Run the command again for the rest."
-                ) from error
-            except KeyboardInterrupt:
-                self._tell(purge.report, options)
-                raise
-        self._tell(purge.report, options)
+        progress = self.progress("files and originals checked")
+        purge = Purge(
+            choice,
+            from_storage=options["from_storage"],
+            is_dry=options["dry_run"],
+            is_forced=options["force"],
+            seconds=options["seconds"],
+            tell=self.name,
+            advance=progress.advance,
+        )
+        with self.told(lambda: self._tell(purge.report, options)), progress:
+            purge.run()
         if problems := list(_problems(purge.report, is_dry=options["dry_run"])):
             raise CommandError("\n".join(problems))
 
@@ -166,15 +160,16 @@ def _choice(options: Mapping[str, Any]) -> Choice:
 
 
 def _check_source(choice: Choice) -> None:
-    """Raises WrongArguments for an unknown source, unless there are variants or rows of it."""
+    """Raises CommandError for an unknown source, unless there are variants or rows of it."""
     alias = choice.source
     if alias is None or find_source(alias) is not None:
         return
     try:
         is_known = holds(alias)
-    except StoreFailed:
-        # The purge says so.
-        return
+    except StoreFailed as error:
+        raise CommandError(
+            f"There is no source {alias!r}, and the variants storage does not tell whether it has variants of it: {error}."
+        ) from error
     if not is_known:
         raise WrongArguments(
             f"There is no source {alias!r}, and no variant of it. Use an alias in SOURCES."

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 from django.core.management.base import CommandError
 
 from resizer import store
-from resizer.errors import InvalidOption, StoreFailed
-from resizer.keys.variant import parse_key
-from resizer.management.console import STATUSES, ResizerCommand, age, count, told_bytes
+from resizer.errors import StoreFailed
+from resizer.maintenance.listing import variant_of
+from resizer.management.console import ResizerCommand, age, count, statuses, told_bytes
 from resizer.records import tables, tallies
 from resizer.records.totals import Share, totals
 from resizer.storages import publishing
@@ -29,7 +29,7 @@ class Command(ResizerCommand):
         "Prints totals: cached variants and bytes by format and source, bytes saved, the largest originals, the slowest"
         " renders, variants that nobody uses, and the hits, misses and failures of the last day."
         " It reads the database. Without one, it lists the variants storage, and knows less."
-        f" {STATUSES}"
+        f" {statuses()}"
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -76,12 +76,9 @@ class Command(ResizerCommand):
 def _listed() -> Iterator[tuple[str, str, int]]:
     """Format, source and bytes of each cached variant. Raises StoreFailed."""
     for file in publishing.walk(store.variants_storage()):
-        try:
-            parsed = parse_key(file.name)
-        except InvalidOption:
-            continue
-        if parsed is not None:
-            yield parsed.variant.format.name, parsed.variant.source, file.bytes
+        variant = variant_of(file.name)
+        if variant is not None:
+            yield variant.format.name, variant.source, file.bytes
 
 
 def _facts(found: Totals, requests: Mapping[str, int]) -> dict[str, object]:

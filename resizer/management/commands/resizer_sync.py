@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 from django.core.management.base import CommandError
 
 from resizer.concurrency import machine
-from resizer.errors import StoreFailed
 from resizer.maintenance.syncing import Sync
 from resizer.management.console import (
-    STATUSES,
     ResizerCommand,
     count,
     jobs,
+    statuses,
     told_bytes,
 )
 from resizer.records import index, tables
@@ -33,7 +32,7 @@ class Command(ResizerCommand):
         " rows without a file. Files are never touched. Use it after the database was lost, restored or emptied, and"
         " after files were copied or deleted by hand."
         " If it is stopped or killed, run it again for the rest."
-        f" {STATUSES}"
+        f" {statuses()}"
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -61,25 +60,16 @@ class Command(ResizerCommand):
             raise CommandError(
                 "The database does not respond, or lacks the tables. Run resizer_doctor."
             )
-        with self.progress("files") as progress:
-            sync = Sync(
-                is_dry=options["dry_run"],
-                is_forced=options["force"],
-                jobs=options["jobs"],
-                tell=self.name,
-                advance=progress.advance,
-            )
-            try:
-                sync.run()
-            except StoreFailed as error:
-                self._tell(sync.report, options)
-                raise CommandError(
-                    f"The variants storage failed: {error}. Run the command again for the rest."
-                ) from error
-            except KeyboardInterrupt:
-                self._tell(sync.report, options)
-                raise
-        self._tell(sync.report, options)
+        progress = self.progress("files")
+        sync = Sync(
+            is_dry=options["dry_run"],
+            is_forced=options["force"],
+            jobs=options["jobs"],
+            tell=self.name,
+            advance=progress.advance,
+        )
+        with self.told(lambda: self._tell(sync.report, options)), progress:
+            sync.run()
         if problems := list(_problems(sync.report)):
             raise CommandError("\n".join(problems))
 

@@ -16,15 +16,14 @@ from django.urls import NoReverseMatch
 
 from resizer.batched import batched
 from resizer.concurrency import machine
-from resizer.errors import StoreFailed
 from resizer.links.addresses import mount_path
 from resizer.maintenance.warming import Warm, count_of, files_of, primary_keys_of
 from resizer.management.console import (
-    STATUSES,
     ResizerCommand,
     WrongArguments,
     count,
     jobs,
+    statuses,
     told_bytes,
 )
 from resizer.markup import picture
@@ -55,7 +54,7 @@ class Command(ResizerCommand):
         "Makes variants before anybody asks for them: those that {% resized_img %} prints for the files of model"
         " fields. Variants that exist are left alone, so you can stop the command and run it again for the rest."
         " While many visitors wait for new variants, it waits too."
-        f" {STATUSES}"
+        f" {statuses()}"
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -105,25 +104,16 @@ class Command(ResizerCommand):
         if options["enqueue"]:
             self._enqueue(fields, tags, options)
             return
-        with self.progress("originals", sum(map(count_of, fields))) as progress:
-            warm = Warm(
-                tags,
-                is_dry=options["dry_run"],
-                jobs=options["jobs"],
-                tell=self.name,
-                advance=progress.advance,
-            )
-            try:
-                warm.run(chain.from_iterable(map(files_of, fields)))
-            except StoreFailed as error:
-                self._tell(warm.report, options)
-                raise CommandError(
-                    f"The variants storage failed: {error}. Run the command again for the rest."
-                ) from error
-            except KeyboardInterrupt:
-                self._tell(warm.report, options)
-                raise
-        self._tell(warm.report, options)
+        progress = self.progress("originals", sum(map(count_of, fields)))
+        warm = Warm(
+            tags,
+            is_dry=options["dry_run"],
+            jobs=options["jobs"],
+            tell=self.name,
+            advance=progress.advance,
+        )
+        with self.told(lambda: self._tell(warm.report, options)), progress:
+            warm.run(chain.from_iterable(map(files_of, fields)))
         if warm.report.failed:
             failures = count(warm.report.failed, "failure", "failures")
             some = "\n".join(warm.report.examples)
