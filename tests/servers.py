@@ -99,6 +99,19 @@ def manage(project: Path, environment: Mapping[str, str], *arguments: str) -> st
     return done.stdout
 
 
+def load_gallery(data: Path, **more: str) -> dict[str, str]:
+    """Fill the gallery of a directory. Returns the environment of its processes."""
+    environment = {
+        "DJANGO_SETTINGS_MODULE": "config.settings",
+        "DJANGO_DEBUG": "1",
+        "RESIZER_DATA_DIR": str(data),
+        **more,
+    }
+    manage(ROOT, environment, "migrate", "--verbosity", "0")
+    manage(ROOT, environment, "load_gallery")
+    return environment
+
+
 @contextmanager
 def moto_server(module: str = "tests.aws.storage", *arguments: str) -> Iterator[str]:
     """A local AWS, which keeps everything in memory; gives its address, without a slash at its end."""

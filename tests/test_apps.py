@@ -15,7 +15,7 @@ from resizer.apps import look_at_files
 from resizer.errors import UnsupportedFormat
 from resizer.models import Original
 from tests.pictures import photograph
-from tests.servers import ROOT, manage
+from tests.servers import ROOT, load_gallery
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -167,12 +167,7 @@ print(sorted(name for name in sys.modules if name in {{"PIL.Image", "pyvips", "r
 
 
 def test_warm_page_and_hit_import_no_image_library(tmp_path: Path) -> None:
-    environment = {
-        "DJANGO_SETTINGS_MODULE": "config.settings",
-        "DJANGO_DEBUG": "1",
-        "DJANGO_ALLOWED_HOSTS": "testserver",
-        "RESIZER_DATA_DIR": str(tmp_path),
-    }
+    environment = load_gallery(tmp_path, DJANGO_ALLOWED_HOSTS="testserver")
 
     def run(script: str) -> str:
         command = [sys.executable, "-c", PAGE_AND_HIT.format(script)]
@@ -181,8 +176,6 @@ def test_warm_page_and_hit_import_no_image_library(tmp_path: Path) -> None:
         )
         return done.stdout.strip()
 
-    manage(ROOT, environment, "migrate", "--verbosity", "0")
-    manage(ROOT, environment, "load_gallery")
     ask = 'url = re.search(r"src=\\"(/img/[^\\"]+)", html)[1]; assert client.get(url).status_code == 200'
     assert "PIL.Image" in run(ask)
     # Another process, whose cache is empty, finds the rows and the file.

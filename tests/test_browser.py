@@ -14,7 +14,7 @@ from resizer.conf import get_settings
 from tests.chromium import open_browser
 from tests.conftest import files
 from tests.pictures import difference
-from tests.servers import ROOT, django_server, manage
+from tests.servers import ROOT, django_server, load_gallery
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,14 +41,7 @@ class Server(NamedTuple):
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """The gallery with its photographs, and no variant yet."""
     data = tmp_path_factory.mktemp("gallery")
-    environment = {
-        "RESIZER_DATA_DIR": str(data),
-        "DJANGO_DEBUG": "1",
-        "DJANGO_SETTINGS_MODULE": "config.settings",
-    }
-    manage(ROOT, environment, "migrate", "--verbosity", "0")
-    manage(ROOT, environment, "load_gallery")
-    with django_server(ROOT, environment) as url:
+    with django_server(ROOT, load_gallery(data)) as url:
         yield Server(url, data / "variants")
 
 

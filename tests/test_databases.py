@@ -38,6 +38,7 @@ from tests.servers import (
     ROOT,
     django_server,
     gunicorn_server,
+    load_gallery,
     manage,
     mariadb_server,
     postgresql_server,
@@ -98,14 +99,9 @@ def test_admin_lists_what_pages_have_had_made(
     tmp_path: Path, server: Callable[[], AbstractContextManager[str]], name: str
 ) -> None:
     with server() as address:
-        environment = {
-            "DATABASE_URL": address,
-            "RESIZER_DATA_DIR": str(tmp_path),
-            "DJANGO_DEBUG": "1",
-            "DJANGO_SETTINGS_MODULE": "tests.mysql_settings",
-        }
-        manage(ROOT, environment, "migrate", "--verbosity", "0")
-        manage(ROOT, environment, "load_gallery")
+        environment = load_gallery(
+            tmp_path, DATABASE_URL=address, DJANGO_SETTINGS_MODULE="tests.mysql_settings"
+        )
         assert f"{name} has the app's tables" in manage(ROOT, environment, "resizer_doctor")
         with django_server(ROOT, environment) as url, requests.Session() as visitor:
             page = visitor.get(f"{url}/").text

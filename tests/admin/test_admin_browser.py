@@ -8,7 +8,7 @@ import pytest
 
 from tests.chromium import open_browser
 from tests.conftest import files, wait_until
-from tests.servers import ROOT, django_server, manage
+from tests.servers import ROOT, django_server, load_gallery, manage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,13 +36,7 @@ class Server(NamedTuple):
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     data = tmp_path_factory.mktemp("gallery")
-    environment = {
-        "RESIZER_DATA_DIR": str(data),
-        "DJANGO_DEBUG": "1",
-        "DJANGO_SETTINGS_MODULE": "tests.admin.strict_settings",
-    }
-    manage(ROOT, environment, "migrate", "--verbosity", "0")
-    manage(ROOT, environment, "load_gallery")
+    environment = load_gallery(data, DJANGO_SETTINGS_MODULE="tests.admin.strict_settings")
     manage(ROOT, environment, "shell", "-v0", "-c", VIEWER)
     with django_server(ROOT, environment) as url:
         yield Server(url, data)
