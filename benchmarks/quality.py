@@ -1,8 +1,8 @@
 """Automatic against fixed quality, by SSIMULACRA2: `make bench-quality`.
 
-Each photograph of the gallery is rendered at several fixed qualities and with quality="auto". Of the fixed ones, the
-quality is taken that has the mean score of the automatic ones, and the one whose worst picture is as good, each between
-the two nearest that were measured.
+Each photograph of the gallery is cut to 4:3, and rendered at several fixed qualities and with quality="auto". Of the
+fixed ones, the quality is taken that has the mean score of the automatic ones, and the one whose worst picture is as
+good, each between the two nearest that were measured.
 """
 
 from __future__ import annotations
@@ -67,7 +67,8 @@ class Photograph:
             version="0" * 8,
             width=self.width,
             format=target,
-            recipe=Recipe(quality=quality),
+            # Higher than the least side of the scorer.
+            recipe=Recipe(quality=quality, ratio=(4, 3)),
         )
         (rendered,) = self.engine.render(io.BytesIO(self.content), self.header, [variant])
         return rendered.content, rendered.encode_seconds

@@ -90,7 +90,7 @@ AVIF = Format(
     pillow="AVIF",
     # No loader: libheif decodes AVIF with libaom, at 2.4 times the cost of Pillow's dav1d.
     libvips_saver="heifsave",
-    levels=Levels(low=47, medium=53, high=72),
+    levels=Levels(low=47, medium=53, high=68),
     fixed_bytes=270,
     can_move=True,
 )

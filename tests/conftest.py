@@ -96,7 +96,7 @@ def places(tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) 
     # No two keys of a test wait for each other by chance.
     monkeypatch.setattr(lockfiles, "SLOTS", 2**64)
     # Children that render are nicer than all others at work on the machine, and wait for a core.
-    monkeypatch.setattr(children, "PATIENCE", 12)
+    monkeypatch.setattr(children, "PATIENCE", 60)
     monkeypatch.setattr(children, "STOPPED", 0)
     backend = "django.core.files.storage.FileSystemStorage"
     # An absent directory cannot tell what it lacks.

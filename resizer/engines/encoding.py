@@ -3,31 +3,53 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from resizer.conf import get_settings
 from resizer.engines.protocol import TINY_PIXELS
-from resizer.formats import JPEG
+from resizer.formats import AVIF, JPEG
 from resizer.keys.variant import AUTO
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from resizer.engines.protocol import Header
+    from resizer.formats import Format
     from resizer.keys.variant import Variant
 
 #: A variant keeps at least this part of its quality.
 LEAST_QUALITY = 0.3
-#: For wider AVIF files, the faster setting is better.
+#: Up to this width in px, a slower AVIF and a JPEG of one scan take fewer bytes.
 SMALL_WIDTH = 320
 
 
-def is_worth_effort(header: Header, width: int, *, has_alpha: bool) -> bool:
-    """Whether to encode an AVIF with libaom's speed 8 instead of 9.
+class Effort(NamedTuple):
+    """What to spend bytes and CPU time on, for one variant."""
 
-    Speed 9 takes less time than WebP and makes smaller files, but not for small variants, graphics and transparency.
-    """
-    return header.is_graphic or header.has_palette or has_alpha or width <= SMALL_WIDTH
+    #: AVIF in libaom's speed 8 instead of 9. Speed 9 takes less time than WebP and makes smaller files, but not for small
+    #: variants, graphics and transparency.
+    is_slow: bool
+    #: Colours in full resolution (4:4:4).
+    has_full_colour: bool
+    #: JPEG in several scans. For small variants, their headers take more bytes than they save.
+    is_progressive: bool
+    #: Few bytes are at stake, so the quality is kept.
+    is_tiny: bool
+
+
+def choose_effort(
+    header: Header, target: Format, size: tuple[int, int], *, has_alpha: bool
+) -> Effort:
+    """Choose for a variant of (width, height) px. Measured: docs/benchmarks.md, "Encoders"."""
+    is_graphic = header.is_graphic or header.has_palette
+    is_small = size[0] <= SMALL_WIDTH
+    return Effort(
+        is_slow=is_graphic or has_alpha or is_small,
+        # Thin coloured lines turn grey in half the resolution. In JPEG, full colour costs more than it gains.
+        has_full_colour=is_tiny(size) or (is_graphic and target is AVIF),
+        is_progressive=not is_small,
+        is_tiny=is_tiny(size),
+    )
 
 
 def is_tiny(size: tuple[int, int]) -> bool:

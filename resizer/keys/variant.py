@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 #: Part of every version. Raise it if a change makes the same recipe give other pixels.
-RECIPE_VERSION = 2
+RECIPE_VERSION = 3
 
 DEFAULT_SOURCE = "default"
 #: Limit of S3.
