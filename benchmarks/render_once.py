@@ -78,10 +78,13 @@ def libvips_floor(path: str, width: int, target: str) -> int:
     """The same in libvips, whose encoder of JPEG takes its time for smaller files."""
     import pyvips
 
-    from resizer.engines.libvips import MOZJPEG
+    from resizer.engines.encoding import Effort
+    from resizer.engines.libvips import SAVER_OPTIONS
+    from resizer.formats import JPEG
 
+    usual = Effort(is_slow=False, has_full_colour=False, is_progressive=True, is_tiny=False)
     savers: dict[str, tuple[str, dict[str, Any]]] = {
-        "jpeg": ("jpegsave", {"Q": 69, **MOZJPEG}),
+        "jpeg": ("jpegsave", {"Q": 69, **SAVER_OPTIONS[JPEG](usual)}),
         "webp": ("webpsave", {"Q": 75, "effort": 4}),
         "avif": ("heifsave", {"Q": 53, "compression": "av1", "effort": 0, "bitdepth": 8}),
     }

@@ -53,7 +53,7 @@ _GREYS = {"b-w", "grey16"}
 #: Default resolution, pixels/mm: 72 dpi (EXIF 3.0 §4.6.4).
 UNKNOWN_RESOLUTION = 72 / 25.4
 #: Features of mozjpeg beyond libjpeg: 10 to 15 % fewer bytes at the same SSIMULACRA2.
-MOZJPEG = {"trellis_quant": True, "overshoot_deringing": True, "quant_table": 3}
+_MOZJPEG = {"trellis_quant": True, "overshoot_deringing": True, "quant_table": 3}
 #: For each format with levels of quality, the saver's options beside the quality.
 SAVER_OPTIONS: dict[Format, Callable[[Effort], dict[str, Any]]] = {
     AVIF: lambda effort: {
@@ -64,7 +64,7 @@ SAVER_OPTIONS: dict[Format, Callable[[Effort], dict[str, Any]]] = {
         "bitdepth": 8,
     },
     JPEG: lambda effort: {
-        **MOZJPEG,
+        **_MOZJPEG,
         "interlace": effort.is_progressive,
         "optimize_coding": True,
         "subsample_mode": _subsample_mode(effort),
