@@ -47,10 +47,12 @@ hypothesis.settings.load_profile("shared machine")
 
 #: `make services` installs it.
 HTML_VALIDATE = str(ROOT / "var/html-validate/node_modules/.bin/html-validate")
+FRONT_ENDS = ROOT / "var/front-ends/node_modules"
 #: What a test marked `service("chromium")` starts, by name or by path.
 SERVICES = {
     "chromium": ("chromium", "chromium-browser"),
     "firefox": firefox.PROGRAMS,
+    "front-ends": (str(FRONT_ENDS / ".bin/esbuild"),),
     "html-validate": (HTML_VALIDATE,),
     "mariadb": servers.MARIADB,
     "nginx": nginx.PROGRAMS,

@@ -3,31 +3,46 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shlex
 import subprocess
+import sys
+import types
+from html.parser import HTMLParser
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import markdown
 import ninja
 import pytest
+from django.contrib import admin
 from django.core.files.base import ContentFile
+from django.core.files.storage import FileSystemStorage
+from django.core.management import load_command_class
+from django.core.paginator import Paginator
 from django.db import models
 from django.template import Context, Template
 from django.test import RequestFactory
+from django.test.utils import isolate_apps
+from django.urls import include, path
 from jinja2 import Environment
 from rest_framework import serializers
 
+import resizer
 from config.gallery.models import Photo
 from resizer import originals
 from resizer.conf import read_settings
 from resizer.contrib.ninja import Candidate, ResizedImage, Source
-from tests.conftest import HTML_VALIDATE, save
+from resizer.signals import variant_rendered
+from tests.conftest import FRONT_ENDS, HTML_VALIDATE, save
 from tests.documents import PAGES, Example, all_examples, examples, name_of, read
 from tests.pictures import draw, encode, photograph
+from tests.servers import ROOT
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
     from pytest_django import Settings
 
@@ -37,14 +52,7 @@ DJANGO = ("django", "htmldjango")
 #: What a tag has beside it in a list of tags.
 REMARK = re.compile(r"(?<=[%}]\}) {2,}.*$", re.MULTILINE)
 HEAD = re.compile(r"<style.*?</style>|<(?:link|meta)\b[^>]*>", re.DOTALL)
-#: The pages whose examples in Python are run.
-RUN = (
-    "pictures/absolute-urls",
-    "pictures/front-ends",
-    "pictures/python",
-    "pictures/rich-text",
-    "production/host",
-)
+SHELL = [one for one in all_examples() if one.language in ("console", "sh")]
 
 LOGO = b'<svg xmlns="http://www.w3.org/2000/svg" width="120" height="40"/>'
 #: Pictures that no example shows.
@@ -188,21 +196,131 @@ def test_settings_of_every_example_are_right() -> None:
         assert read_settings(namespace["RESIZER"])[1] == [], one
 
 
-def test_python_of_the_examples_runs(context: dict[str, Any], photo: Photo) -> None:
+def test_python_of_the_examples_runs(names: dict[str, Any]) -> None:
+    found = [one for one in all_examples() if one.language == "python"]
+    assert len(found) > 30
+    for one in found:
+        with isolate_apps("config.gallery"):
+            exec(compile(one.text, one.page, "exec"), dict(names))
+
+
+@pytest.fixture
+def names(
+    context: dict[str, Any], photo: Photo, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[dict[str, Any]]:
+    """What stands around an example in a project."""
+    unfold = types.ModuleType("unfold.admin")
+    unfold.ModelAdmin = admin.ModelAdmin  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "unfold.admin", unfold)
+    monkeypatch.setattr(admin.sites, "site", admin.AdminSite())
+    monkeypatch.setenv("RESIZER_SIGNING_KEY", "k" * 32)
+    receivers = variant_rendered.receivers[:]
     Photo(title="Second").image.save("b.jpg", ContentFile(photograph()))
-    names = {
+    yield {
         **context,
+        "__name__": "config.gallery.models",
+        # Without rows: an example names fields of its own.
+        "Article": types.SimpleNamespace(objects=Photo.objects.none()),
+        "BASE_DIR": Path("/srv/shop"),
+        "INSTALLED_APPS": [],
+        "MIDDLEWARE": [],
+        "Paginator": Paginator,
+        "Photo": Photo,
+        "PrivateMedia": FileSystemStorage,
         "Schema": ninja.Schema,
+        "include": include,
         "markdown": markdown,
         "models": models,
+        "number": 1,
+        "os": os,
+        "path": path,
         "photo": photo,
+        "photos": Photo.objects.none(),
         "serializers": serializers,
         "text": f"![A cat]({photo.image.url})",
+        "urlpatterns": [],
     }
-    for page in RUN:
-        for one in examples(read(page)):
-            if one.language == "python":
-                exec(one.text, dict(names))
+    variant_rendered.receivers = receivers
+    variant_rendered.sender_receivers_cache.clear()
+
+
+def test_shell_reads_the_commands_of_the_examples() -> None:
+    for one in SHELL:
+        is_session = one.language == "console"
+        lines = re.findall(r"^\$ (.*)$", one.text, re.MULTILINE) if is_session else [one.text]
+        command = ["sh", "-n", "-c", "\n".join(lines)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert (done.stderr, done.returncode) == ("", 0), one
+
+
+def test_commands_have_the_options_that_pages_name() -> None:
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        for name, arguments in re.findall(r"\b(resizer_[a-z]+)((?: [^\s`\"…]+)+)", text):
+            # An option of `zappa manage` may follow.
+            named = set(re.findall(r"--[a-z-]+", arguments)) - {"--qualifier"}
+            if named:
+                parser = load_command_class("resizer", name).create_parser("manage.py", name)
+                assert named <= set(parser._option_string_actions), (page, name, arguments)
+
+
+def test_commands_in_examples_take_their_arguments() -> None:
+    pattern = re.compile(r"\bmanage\.py (resizer_.*)$", re.MULTILINE)
+    lines = [line for one in SHELL for line in pattern.findall(one.text)]
+    assert len(lines) > 5
+    for line in lines:
+        name, *arguments = shlex.split(line, comments=True)
+        load_command_class("resizer", name).create_parser("manage.py", name).parse_args(arguments)
+
+
+@pytest.mark.service("node")
+@pytest.mark.service("front-ends")
+@pytest.mark.parametrize("language", ["tsx", "vue"])
+def test_front_end_prints_the_picture_that_the_tag_prints(
+    language: str, context: dict[str, Any], tmp_path: Path
+) -> None:
+    (example,) = [one for one in examples(read("pictures/front-ends")) if one.language == language]
+    source, data = tmp_path / f"picture.{language}", tmp_path / "image.json"
+    source.write_text(example.text, encoding="utf-8")
+    for file in (context["photo"].image, context["photo"].logo):
+        picture = resizer.picture(file, alt='"A" & b', width=600, ratio="3/2")
+        data.write_text(json.dumps(picture.as_dict()), encoding="utf-8")
+        command = [
+            "node",
+            str(ROOT / "tests/front_ends.mjs"),
+            *map(str, (FRONT_ENDS, source, data)),
+        ]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert elements(done.stdout) == elements(picture.html)
+
+
+class Elements(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+
+
+def elements(html: str) -> list[tuple[str, dict[str, str | None]]]:
+    """The sources and the image, without attributes that only one of both has."""
+    parser = Elements()
+    parser.feed(html)
+    for tag, attributes in parser.found:
+        # For our style sheet; for WebKit's preload scanner, which does not see elements of scripts; and the image's own.
+        needless = {"data-resizer"} if tag == "img" else {"type", "width", "height"}
+        for name in needless & attributes.keys():
+            del attributes[name]
+    return [one for one in parser.found if one[0] != "picture"]
+
+
+def test_languages_of_all_examples_are_known() -> None:
+    """A test runs each of them, or compares it with output. `text` is neither code nor HTML."""
+    here = {*DJANGO, "console", "html", "jinja", "python", "sh", "ts", "tsx", "vue"}
+    in_other_files = {"js", "nginx"}
+    assert {one.language for one in all_examples()} <= {*here, *in_other_files, "text"}
 
 
 def test_type_of_a_picture_in_json_is_that_of_the_schema() -> None:
