@@ -11,7 +11,7 @@ import subprocess
 import sys
 import urllib.request
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -23,7 +23,7 @@ from tests.aws.runtime import ACCOUNT, REGION
 from tests.servers import ROOT, moto_server
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 ZAPPA = Path(sys.executable).with_name("zappa")
 #: Of the function, and the beginning of its role's name.
@@ -39,9 +39,13 @@ class Deployment:
     endpoint: str
     #: Of the settings and of the policy, with names in the place of placeholders.
     directory: Path
+    name: str = NAME
+    #: Where commands run.
+    project: Path = ROOT
+    variables: Mapping[str, str] = field(default_factory=dict)
 
     def zappa(self, command: str, *arguments: str) -> str:
-        """What a command for the stage `dev` prints."""
+        """What a command for the stage prints."""
         done = self.run(command, *arguments)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
@@ -56,9 +60,10 @@ class Deployment:
 
     def _run(self, command: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         settings = str(self.directory / "zappa_settings.json")
+        stage = self.name.rpartition("-")[2]
         return subprocess.run(
-            [str(ZAPPA), command, "dev", *arguments, "--settings_file", settings],
-            cwd=ROOT,
+            [str(ZAPPA), command, stage, *arguments, "--settings_file", settings],
+            cwd=self.project,
             env={
                 # A developer's own account stays out of it.
                 **{name: value for name, value in os.environ.items() if name[:4] != "AWS_"},
@@ -68,6 +73,7 @@ class Deployment:
                 "AWS_ENDPOINT_URL": self.endpoint,
                 "AWS_DEFAULT_REGION": REGION,
                 **{name.upper(): value for name, value in CREDENTIALS.items()},
+                **self.variables,
             },
             capture_output=True,
             text=True,
@@ -79,16 +85,16 @@ class Deployment:
 
     @property
     def arn(self) -> str:
-        return f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{NAME}"
+        return f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{self.name}"
 
     def policy(self) -> dict[str, Any]:
         """The statements on who may call the function, by their names."""
-        policy = self.client("lambda").get_policy(FunctionName=NAME)["Policy"]
+        policy = self.client("lambda").get_policy(FunctionName=self.name)["Policy"]
         return {one["Sid"]: one for one in json.loads(policy)["Statement"]}
 
     def address(self) -> str:
         """The Function URL, without a slash at its end."""
-        config = self.client("lambda").get_function_url_config(FunctionName=NAME)
+        config = self.client("lambda").get_function_url_config(FunctionName=self.name)
         return str(config["FunctionUrl"])
 
     def fetch(self, path: str) -> Response:
@@ -104,7 +110,7 @@ class Deployment:
 
     def save_package(self, path: Path) -> None:
         """What is deployed at present."""
-        code = self.client("lambda").get_function(FunctionName=NAME)["Code"]
+        code = self.client("lambda").get_function(FunctionName=self.name)["Code"]
         with urllib.request.urlopen(code["Location"]) as answer:
             path.write_bytes(answer.read())
 

@@ -37,6 +37,8 @@ SUFFIXES = {".py", ".html", ".css", ".js", ".svg", ".txt", ".xml", ".jinja", ".j
 DATA_DIRECTORIES = ("templates", "jinja2", "locale")
 #: In no package.
 UNWANTED = {"__pycache__", "node_modules", "tests"}
+#: Modules of the app that build packages.
+BUILDERS = tuple(f"resizer/contrib/zappa/{name}.py" for name in ("__main__", "packer", "wheels"))
 #: The function never runs this module.
 MANAGE = "manage.py"
 #: Keys of `package` in a stage of zappa_settings.json. Zappa ignores unknown keys, and so this one.
@@ -105,7 +107,7 @@ def build(output: Path, contents: Contents, settings: str) -> Counter[str]:
         )
         wheels.trim(directory)
         left_out = _copy(files, contents.root, directory)
-        wheels.remove(directory, contents.exclude)
+        wheels.remove(directory, (*BUILDERS, *contents.exclude))
         wheels.trim_services(directory, contents.aws_services)
         (directory / "zappa_settings.py").write_text(settings, encoding="utf-8")
         wheels.check(directory, contents.architecture)
