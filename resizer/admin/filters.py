@@ -178,11 +178,13 @@ class RecipeFilter(_Filter):
 
 
 class StateFilter(_Filter):
-    title = gettext_lazy("state")
+    title: Any = gettext_lazy("state")
     parameter_name = "state"
 
     def lookups(self, request: HttpRequest, model_admin: ModelAdmin[Any]) -> list[tuple[str, Any]]:
-        counts = overview.counts_of_states()
+        counts, newest = overview.counts_of_states(request)
+        if newest:
+            self.title = _("state of the newest {n}").format(n=formats.number_format(newest))
         return [
             (state.value, f"{state.label} ({formats.number_format(counts[state])})")
             for state in State
@@ -193,10 +195,12 @@ class StateFilter(_Filter):
         value = self.value()
         if value not in State.values:
             return None
-        found = states.scan()
+        found = states.scan_for(request)
         if value == State.CURRENT:
-            return queryset.exclude(_one_of(queryset, chain(*found.values())))
-        return queryset.filter(_one_of(queryset, found[State(value)]))
+            others = _one_of(queryset, chain(found.stale, found.orphaned))
+            return queryset.filter(pk__gte=found.first).exclude(others)
+        is_stale = value == State.STALE
+        return queryset.filter(_one_of(queryset, found.stale if is_stale else found.orphaned))
 
 
 def _group_of(recipe: str) -> str:

@@ -157,7 +157,7 @@ class OriginalMixin(WrittenByTheApp, Base):
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
         has_variants = self.admin_site.is_registered(CachedVariant)
-        cards = overview.cards(self.admin_site.name, has_variants=has_variants)
+        cards = overview.cards(request, self.admin_site.name, has_variants=has_variants)
         context = {"resizer_cards": cards, "title": _("Originals"), **(extra_context or {})}
         return super().changelist_view(request, context)
 

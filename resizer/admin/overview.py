@@ -22,6 +22,7 @@ from resizer.records import cache, tallies, totals
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from django.http import HttpRequest
 
 #: How long sums are remembered, seconds. A change of the index is seen before, up to LARGE variants.
 SECONDS = 60
@@ -41,7 +42,7 @@ class Card(NamedTuple):
     lines: list[SafeString | str]
 
 
-def cards(site: str, *, has_variants: bool = True) -> list[Card]:
+def cards(request: HttpRequest, site: str, *, has_variants: bool = True) -> list[Card]:
     """Empty while the database fails. `has_variants`: whether the site has a list of cached variants."""
     found = _remembered("totals", _sums)
     if found is None:
@@ -49,19 +50,26 @@ def cards(site: str, *, has_variants: bool = True) -> list[Card]:
     link = (
         reverse("admin:resizer_cachedvariant_changelist", current_app=site) if has_variants else ""
     )
-    made = [_variants(found, link), _bytes(found), _saving(found), _requests()]
+    made = [_variants(request, found, link), _bytes(found), _saving(found), _requests()]
     return [*made, *_slowest(found, site, has_variants=has_variants)]
 
 
-def counts_of_states() -> dict[State, int]:
-    counts = _remembered("states", _count_states)
-    return {state: counts[state.value] for state in State}
+class States(NamedTuple):
+    counts: dict[State, int]
+    #: How many variants were compared, if not all.
+    newest: int
 
 
-def _count_states() -> dict[str, int]:
-    found = {state.value: len(pks) for state, pks in states.scan().items()}
-    current = CachedVariant.objects.count() - sum(found.values())
-    return {State.CURRENT.value: current, **found}
+def counts_of_states(request: HttpRequest) -> States:
+    found = _remembered("scan", lambda: _count_states(request))
+    return States({state: found[state.value] for state in State}, found["newest"])
+
+
+def _count_states(request: HttpRequest) -> dict[str, int]:
+    """As plain values, like `_sums`."""
+    found = states.scan_for(request)
+    counts = {state.value: number for state, number in found.counts().items()}
+    return {**counts, "newest": found.variants if found.first else 0}
 
 
 def _sums() -> dict[str, Any] | None:
@@ -94,8 +102,8 @@ def _remembered(kind: str, ask: Any) -> Any:
     return found
 
 
-def _variants(found: Mapping[str, Any], link: str) -> Card:
-    counts = counts_of_states()
+def _variants(request: HttpRequest, found: Mapping[str, Any], link: str) -> Card:
+    counts, newest = counts_of_states(request)
     parts = [(f"resizer-bar-{state.value}", counts[state]) for state in State]
     lines: list[SafeString | str] = [
         _legend(
@@ -107,6 +115,8 @@ def _variants(found: Mapping[str, Any], link: str) -> Card:
         for state in State
         if counts[state]
     ]
+    if newest:
+        lines.append(_("States of the newest {n}.").format(n=_number(newest)))
     originals = ngettext("of {n} original", "of {n} originals", found["originals"])
     lines.append(originals.format(n=_number(found["originals"])))
     return Card(_("Variants"), _number(found["variants"]), bar(parts), lines)

@@ -1,14 +1,15 @@
 """Whether cached variants are current, stale or orphaned.
 
 Neither the storage nor the database tells: the version in a key is compared with that of the original. To find an orphan,
-the source is asked, if it is local or has lost the original before.
+the source is asked, if it is local or has lost the original before. This takes time, so only the newest variants are compared.
 """
 
 from __future__ import annotations
 
 import functools
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
+from weakref import WeakKeyDictionary
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -25,10 +26,14 @@ from resizer.storages.kinds import kind_of
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from django.http import HttpRequest
+
     from resizer.keys.variant import Recipe
 
 #: How many rows are read at a time.
 BATCH = 5000
+#: The most variants that are compared, the newest ones. A page of a list with as many takes up to 2 seconds.
+MOST = 100_000
 #: How long sources are asked for all originals together, seconds.
 ASK_SECONDS = 0.5
 
@@ -60,28 +65,55 @@ def version_in(key: str, recipe: str) -> str:
     return f"//{key}".split("/")[-3 if recipe else -2].partition("-")[0]
 
 
-def scan() -> dict[State, list[int]]:
-    """The primary keys of stale and of orphaned variants. All others are current. Reads all keys by one query."""
-    gone = find_gone(_all_originals(), ASK_SECONDS)
-    found: dict[State, list[int]] = {State.STALE: [], State.ORPHANED: []}
+class Scan(NamedTuple):
+    """The variants from one primary key on, and which of them are stale or orphaned. All others are current."""
+
+    #: 0 for all variants.
+    first: int
+    variants: int
+    stale: list[int]
+    orphaned: list[int]
+
+    def counts(self) -> dict[State, int]:
+        known = {State.STALE: len(self.stale), State.ORPHANED: len(self.orphaned)}
+        return {State.CURRENT: self.variants - sum(known.values()), **known}
+
+
+_scans: WeakKeyDictionary[HttpRequest, Scan] = WeakKeyDictionary()
+
+
+def scan_for(request: HttpRequest) -> Scan:
+    """One scan for everything that a page shows."""
+    if request not in _scans:
+        _scans[request] = scan()
+    return _scans[request]
+
+
+def scan() -> Scan:
+    """Compare the newest variants with their originals, by one query."""
+    gone = find_gone(_newest_originals(), ASK_SECONDS)
     columns = ("pk", "key", "recipe", "original_id", "original__fingerprint")
-    rows = CachedVariant.objects.order_by().values_list(*columns)
+    rows = CachedVariant.objects.order_by("-pk").values_list(*columns)[:MOST]
     versions: dict[tuple[str, str], str | None] = {}
+    first = number = 0
+    stale: list[int] = []
+    orphaned: list[int] = []
     for pk, key, recipe, original, fingerprint in rows.iterator(chunk_size=BATCH):
+        first, number = pk, number + 1
         if original in gone:
-            found[State.ORPHANED].append(pk)
+            orphaned.append(pk)
             continue
         of = fingerprint, recipe
         if of not in versions:
             versions[of] = _version(*of)
         if versions[of] != version_in(key, recipe):
-            found[State.STALE].append(pk)
-    return found
+            stale.append(pk)
+    return Scan(first if number == MOST else 0, number, stale, orphaned)
 
 
-def _all_originals() -> Iterable[Original]:
+def _newest_originals() -> Iterable[Original]:
     columns = ("pk", "source", "name", "checked_at")
-    return Original.objects.order_by().only(*columns).iterator(chunk_size=BATCH)
+    return Original.objects.order_by("-pk").only(*columns)[:MOST].iterator(chunk_size=BATCH)
 
 
 def _version(fingerprint: str, recipe: str) -> str | None:

@@ -190,7 +190,7 @@ class CachedVariantMixin(WrittenByTheApp, Base):
         return making.may_make(request) and removing.may_remove(request)
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
-        cards = overview.cards(self.admin_site.name)
+        cards = overview.cards(request, self.admin_site.name)
         context = {"resizer_cards": cards, "title": _("Cached variants"), **(extra_context or {})}
         return super().changelist_view(request, context)
 

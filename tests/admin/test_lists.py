@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.contrib import admin
+from django.core.cache import caches
 from django.urls import reverse
 from django.utils import timezone
 
@@ -111,6 +112,39 @@ def test_stale_and_orphaned_variants_are_filtered(
     assert listed(admin_client, f"{VARIANTS}?state=current") == set()
 
 
+def test_newest_of_many_variants_are_compared(
+    admin_client: Client,
+    cached: list[CachedVariant],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "originals/dog.jpg").unlink()
+    save("bird.jpg")
+    monkeypatch.setattr(states, "MOST", 2)
+    html = admin_client.get(VARIANTS).content.decode()
+    assert "By state of the newest 2" in html
+    assert "States of the newest 2." in html
+    assert listed(admin_client, f"{VARIANTS}?state=current") == pks(cached[1])
+    assert listed(admin_client, f"{VARIANTS}?state=orphaned") == pks(cached[2])
+    assert listed(admin_client, VARIANTS) == pks(*cached)
+
+
+def test_page_compares_variants_once(
+    admin_client: Client, cached: list[CachedVariant], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scans = []
+    real = states.scan
+
+    def scan() -> states.Scan:
+        scans.append(real())
+        return scans[-1]
+
+    monkeypatch.setattr(states, "scan", scan)
+    caches["default"].clear()
+    admin_client.get(f"{VARIANTS}?state=current")
+    assert len(scans) == 1
+
+
 def test_recipe_of_another_release_has_a_choice_of_its_own(
     admin_client: Client, cached: list[CachedVariant]
 ) -> None:
@@ -126,7 +160,7 @@ def test_sources_are_asked_for_a_limited_time(
         (tmp_path / "originals" / name).unlink()
     save("bird.jpg")
     monkeypatch.setattr(states, "ASK_SECONDS", 0)
-    assert len(states.scan()[states.State.ORPHANED]) < 3
+    assert len(states.scan().orphaned) < 3
 
 
 # --- search
