@@ -209,9 +209,20 @@ def names(
     context: dict[str, Any], photo: Photo, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[dict[str, Any]]:
     """What stands around an example in a project."""
-    unfold = types.ModuleType("unfold.admin")
-    unfold.ModelAdmin = admin.ModelAdmin  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "unfold.admin", unfold)
+    # Without rows: an example names fields of its own.
+    empty = types.SimpleNamespace(objects=Photo.objects.none())
+    modules: dict[str, dict[str, Any]] = {
+        "easy_thumbnails": {},
+        "easy_thumbnails.files": {"get_thumbnailer": None},
+        "gallery": {},
+        "gallery.models": {"Photo": empty},
+        "unfold": {},
+        "unfold.admin": {"ModelAdmin": admin.ModelAdmin},
+    }
+    for name, contents in modules.items():
+        module = types.ModuleType(name)
+        vars(module).update(contents)
+        monkeypatch.setitem(sys.modules, name, module)
     monkeypatch.setattr(admin.sites, "site", admin.AdminSite())
     monkeypatch.setenv("RESIZER_SIGNING_KEY", "k" * 32)
     receivers = variant_rendered.receivers[:]
@@ -219,8 +230,7 @@ def names(
     yield {
         **context,
         "__name__": "config.gallery.models",
-        # Without rows: an example names fields of its own.
-        "Article": types.SimpleNamespace(objects=Photo.objects.none()),
+        "Article": empty,
         "BASE_DIR": Path("/srv/shop"),
         "INSTALLED_APPS": [],
         "MIDDLEWARE": [],
