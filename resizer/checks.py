@@ -24,7 +24,7 @@ from django.utils.encoding import force_str
 from resizer.concurrency import lockfiles
 from resizer.concurrency.locks import locking_cache
 from resizer.conf import OUR_MIDDLEWARE, get_settings, read_project
-from resizer.engines import load_engine
+from resizer.engines import can_isolate, load_engine
 from resizer.links.addresses import host, mount_path, signing_keys
 from resizer.markup import picture
 from resizer.markup.mistakes import mistaken_option
@@ -61,6 +61,7 @@ def check_settings(**_: Any) -> list[CheckMessage]:
         *_check_storage(),
         *_check_mount(),
         *_check_classes(),
+        *_check_isolation(),
         *_check_fields(),
         *_check_open_sources(),
         *_check_middleware(),
@@ -204,6 +205,16 @@ def _check_mount() -> Iterator[CheckMessage]:
             "The root URLconf does not include resizer.urls.",
             hint='Add path("img/", include("resizer.urls")) to the root URLconf.',
             id="resizer.E004",
+        )
+
+
+def _check_isolation() -> Iterator[CheckMessage]:
+    if get_settings().ISOLATION and not can_isolate() and not django_settings.DEBUG:
+        yield Error(
+            "This system cannot isolate the engine, so no pictures are made.",
+            hint="Use Linux or macOS in production. To develop here, set DEBUG. If every original is your own, you can"
+            " set RESIZER['ISOLATION'] to False.",
+            id="resizer.E050",
         )
 
 

@@ -155,7 +155,7 @@ class Busy(ResizerError):
 
 
 class EngineAbsent(Busy):
-    """The engine cannot be loaded in a child process. Perhaps the server is being updated."""
+    """The engine cannot be loaded in a child process. Perhaps the server is being updated, or its system has no isolation."""
 
 
 class OriginalChanged(Busy):

@@ -1,23 +1,25 @@
 """Lock files for the processes of one machine. The kernel releases a lock when its process dies.
 
 Lock files are never deleted: another process could create a deleted file again, and lock it a second time. So their
-number is fixed, and keys share them. Without a usable directory, all functions raise OSError.
+number is fixed, and keys share them. Without a usable directory, and on Windows, all functions raise OSError.
 """
 
 from __future__ import annotations
 
-import fcntl
 import os
 import secrets
 import sys
 import tempfile
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from django.conf import settings as django_settings
 
 from resizer.conf import get_settings
 from resizer.keys.digests import digest_of
+
+if TYPE_CHECKING:
+    from types import ModuleType
 
 #: The number of files for all keys. Two keys with the same file wait for each other. With 32 renders at once, this
 #: happens to one in 128.
@@ -42,6 +44,7 @@ def slot(key: str) -> int:
 
 def lock(name: str, *, waits: bool = False) -> int | None:
     """Lock a file. Returns its descriptor for `unlock`, or None if another thread or process holds the lock."""
+    fcntl = _fcntl()
     descriptor = _open(name)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if waits else fcntl.LOCK_NB))
@@ -55,6 +58,7 @@ def lock(name: str, *, waits: bool = False) -> int | None:
 
 def unlock(descriptor: int) -> None:
     """Release the lock and close the file. Closing alone is not enough: a forked process may have it open as well."""
+    fcntl = _fcntl()
     fcntl.flock(descriptor, fcntl.LOCK_UN)
     os.close(descriptor)
 
@@ -89,6 +93,15 @@ def read_unlocked(name: str) -> str:
 def write(descriptor: int, text: str) -> None:
     """Replace the text in a lock file."""
     os.pwrite(descriptor, text.ljust(TEXT_BYTES).encode(), 0)
+
+
+def _fcntl() -> ModuleType:
+    """Imported here, because Windows has no such module, and the app works without locks."""
+    try:
+        import fcntl
+    except ImportError as error:
+        raise OSError("this system has no lock files") from error
+    return fcntl
 
 
 def _open(name: str) -> int:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 #: Control groups as Linux shows them (cgroup v2), and the group of this process.
 GROUPS = Path("/sys/fs/cgroup")
 OWN_GROUP = Path("/proc/self/cgroup")
+#: What a machine is taken to have if it does not tell, bytes.
+UNKNOWN_MEMORY = 4_000_000_000
 
 
 def cores() -> int:
@@ -29,9 +31,17 @@ def cores() -> int:
 
 def megabytes() -> int:
     """The memory for this process and its siblings."""
-    physical = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     limits = [int(text) for text in _limits("memory.max") if text != "max"]
-    return min([physical, *limits]) // 1_000_000
+    return min([_physical(), *limits]) // 1_000_000
+
+
+def _physical() -> int:
+    """The memory of the machine, bytes."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError):
+        # Windows does not tell it so.
+        return UNKNOWN_MEMORY
 
 
 def processor_seconds(pid: int) -> float | None:

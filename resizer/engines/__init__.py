@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import functools
+import logging
+import socket
 from typing import cast
 
 from resizer.conf import Settings, get_settings
 from resizer.engines.protocol import Engine, Header, Rendered
+from resizer.errors import EngineAbsent
 
-__all__ = ["Engine", "Header", "Rendered", "get_engine", "load_engine"]
+__all__ = ["Engine", "Header", "Rendered", "can_isolate", "get_engine", "load_engine"]
+
+logger = logging.getLogger(__name__)
 
 
 def get_engine() -> Engine:
     """Return the configured engine, in child processes unless `ISOLATION` is off.
 
-    An image library is imported at its first use, not here.
+    An image library is imported at its first use, not here. Raises EngineAbsent if the system cannot isolate.
     """
     return _build(get_settings())
 
@@ -38,9 +43,34 @@ def load_engine(path: str) -> Engine:
     return LibvipsEngine()
 
 
+def can_isolate() -> bool:
+    """Whether this system can limit a process, and pass open files to it. Windows cannot."""
+    try:
+        import resource  # noqa: F401
+    except ImportError:
+        return False
+    return hasattr(socket, "send_fds")
+
+
+def _does_without() -> bool:
+    """Whether a developer's system goes without isolation. Raises EngineAbsent without DEBUG."""
+    if can_isolate():
+        return False
+    from django.conf import settings as django_settings
+
+    if not django_settings.DEBUG:
+        # A system check says what to do.
+        raise EngineAbsent("this system cannot isolate the engine")
+    logger.warning(
+        "This system cannot isolate the engine. With DEBUG, it works in the server's own process. Use Linux in production."
+    )
+    return True
+
+
+# Once for all threads, so that its warning comes once.
 @functools.lru_cache(maxsize=1)
 def _build(settings: Settings) -> Engine:
-    if not settings.ISOLATION:
+    if not settings.ISOLATION or _does_without():
         from resizer.engines.guarded import GuardedEngine
 
         return GuardedEngine(load_engine(settings.ENGINE))

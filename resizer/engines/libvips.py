@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pyvips
@@ -78,6 +79,10 @@ def _subsample_mode(effort: Effort) -> str:
     return "off" if effort.has_full_colour else "on"
 
 
+#: Where Linux and macOS show the open files of a process.
+DESCRIPTORS = "/dev/fd"
+
+
 class _Fork:
     """Whether this process may use libvips.
 
@@ -92,7 +97,9 @@ class _Fork:
         cls.is_broken = cls.has_rendered
 
 
-os.register_at_fork(after_in_child=_Fork.begin_child)
+with suppress(AttributeError):
+    # Windows has no forks.
+    os.register_at_fork(after_in_child=_Fork.begin_child)
 
 
 class LibvipsEngine:
@@ -213,13 +220,23 @@ def _open(
     }
     if scale > 1:
         options |= _SHRINKING[found](scale)
-    try:
-        # libvips reads from a path step by step, without a copy of the file in memory.
-        path = f"/dev/fd/{file.fileno()}"
-    except OSError:
+    path = _path_of(file)
+    if path is None:
         file.seek(0)
         return getattr(pyvips.Image, f"{found.libvips_loader}_buffer")(file.read(), **options)
     return getattr(pyvips.Image, found.libvips_loader)(path, **options)
+
+
+def _path_of(file: BinaryIO) -> str | None:
+    """The path of an open file. libvips reads from it step by step, without a copy of the file in memory.
+
+    None for a file without a descriptor, and on Windows.
+    """
+    try:
+        path = f"{DESCRIPTORS}/{file.fileno()}"
+    except OSError:
+        return None
+    return path if os.path.exists(path) else None
 
 
 def _resize(image: pyvips.Image, wanted: Resizing, orientation: int) -> pyvips.Image:

@@ -34,7 +34,7 @@ from resizer import store
 from resizer.concurrency import lockfiles
 from resizer.concurrency.locks import locking_cache
 from resizer.conf import get_settings
-from resizer.engines import get_engine, load_engine
+from resizer.engines import can_isolate, get_engine, load_engine
 from resizer.errors import OriginalNotFound, ResizerError, StoreFailed
 from resizer.formats import FALLBACKS, FORMATS, PNG
 from resizer.keys.variant import Variant, write_key
@@ -246,7 +246,7 @@ def _large_variants() -> Iterator[Finding]:
 def _engine() -> Iterator[Finding]:
     engine = get_engine()
     name = type(load_engine(get_settings().ENGINE)).__name__
-    if get_settings().ISOLATION:
+    if get_settings().ISOLATION and can_isolate():
         name += ", in child processes,"
     formats = dict.fromkeys((*get_settings().FORMATS, *FALLBACKS))
     for target in formats:
@@ -434,8 +434,9 @@ class _TooSlow(BaseException):
 
 def _within(part: str, test: Callable[[], Finding]) -> Iterator[Finding]:
     """The finding of a test that may hang. botocore alone waits up to a minute, and tries five times."""
-    if threading.current_thread() is not threading.main_thread():
-        # Signals come to the main thread only.
+    is_main = threading.current_thread() is threading.main_thread()
+    if not is_main or not hasattr(signal, "setitimer"):
+        # Signals come to the main thread only, and Windows has no timer for them.
         yield test()
         return
 

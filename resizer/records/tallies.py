@@ -210,4 +210,6 @@ def _use(keys: list[str], now: object, before: object) -> None:
 
 atexit.register(flush)
 # The parent writes its own counts, and its lock may be held by a thread that the child does not have.
-os.register_at_fork(after_in_child=forget)
+with suppress(AttributeError):
+    # Windows has no forks.
+    os.register_at_fork(after_in_child=forget)

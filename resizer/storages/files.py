@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 #: Directory for variants among the originals, for projects without an entry for variants in STORAGES.
 VARIANTS_DIRECTORY = "_resized"
+#: Flags to read a file: not by other programs, and on Windows without a change of its line ends.
+_READ = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 
 class Files:
@@ -76,17 +78,15 @@ class Files:
                 os.link(temporary, path)
             except FileExistsError:
                 return None
-            except OSError:
-                # Some network shares have no hard links. Then the last writer wins, with the same picture.
+            except (AttributeError, OSError):
+                # Some systems and network shares have no hard links. Then the last writer wins, with the same picture.
                 temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
         _flush(path.parent)
         for directory in new:
-            # Flush the parent too, or a power cut could lose the new directory. The parent may belong to another user,
-            # and be unreadable.
-            with contextlib.suppress(PermissionError):
-                _flush(directory.parent)
+            # Flush the parent too, or a power cut could lose the new directory.
+            _flush(directory.parent)
         return _stored(key, len(content), modified_at)
 
     def etag_of(self, content: bytes, made_at: float) -> str | None:
@@ -183,7 +183,7 @@ def _path(storage: FileSystemStorage, location: str, name: str) -> str:
 
 def _read(path: str) -> tuple[bytes, os.stat_result]:
     """The content and the status of a file. Takes a third of the time of `open`, `read` and `fstat`."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    descriptor = os.open(path, _READ)
     try:
         status = os.fstat(descriptor)
         content = os.read(descriptor, status.st_size)
@@ -208,17 +208,20 @@ def _write(path: Path, content: bytes, mode: int | None, made_at: float | None) 
         file.write(content)
         file.flush()
         if mode is not None:
-            os.fchmod(descriptor, mode)
+            os.chmod(path, mode)
         if made_at is not None:
-            os.utime(descriptor, (made_at, made_at))
+            os.utime(path, (made_at, made_at))
         # Otherwise, a power cut can leave an empty file.
         os.fsync(descriptor)
         return os.fstat(descriptor).st_mtime
 
 
 def _flush(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    """Write a directory to disk, so that a new name in it survives a power cut."""
+    # It may belong to another user, and be unreadable. Windows opens no directory.
+    with contextlib.suppress(PermissionError):
+        descriptor = os.open(directory, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     import io
 
 #: Flags to pass through a directory. With O_PATH, it need not be readable.
-_PASS = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY
+_PASS = getattr(os, "O_PATH", os.O_RDONLY) | getattr(os, "O_DIRECTORY", 0)
+#: Windows has neither.
+_NO_LINK, _NO_WAIT = getattr(os, "O_NOFOLLOW", 0), getattr(os, "O_NONBLOCK", 0)
 #: The part of the beginning and of the end in a fingerprint, bytes.
 SAMPLE_BYTES = 16_384
 
@@ -94,20 +96,23 @@ def _resolve(path: str, below: str) -> tuple[str, ...]:
 def _open_below(below: str, path: str, flags: int) -> int:
     # Open each directory in turn: another process may replace one by a link meanwhile.
     *parents, name = _resolve(path, below)
+    if os.open not in os.supports_dir_fd:
+        # On Windows a link can come between. Use it for development only.
+        return _open_regular(os.path.join(below, *parents, name), flags)
     here = os.open(below, _PASS)
     try:
         for parent in parents:
             passed = here
-            here = os.open(parent, _PASS | os.O_NOFOLLOW, dir_fd=passed)
+            here = os.open(parent, _PASS | _NO_LINK, dir_fd=passed)
             os.close(passed)
-        return _open_regular(name, flags | os.O_NOFOLLOW, here)
+        return _open_regular(name, flags | _NO_LINK, here)
     finally:
         os.close(here)
 
 
 def _open_regular(path: str, flags: int, directory: int | None = None) -> int:
     # Without O_NONBLOCK, opening a pipe would wait for ever.
-    descriptor = os.open(path, flags | os.O_NONBLOCK, dir_fd=directory)
+    descriptor = os.open(path, flags | _NO_WAIT, dir_fd=directory)
     try:
         _refuse_irregular(os.fstat(descriptor))
     except OSError:
