@@ -5,6 +5,7 @@
 {% resized_img photo.image alt="A cat" width=600 class="card" data-id=photo.pk %}
 {% resized_img photo.image alt="A cat" as cat %} {{ cat.url }}
 {{ resized_img(photo.image, alt="A cat", width=600, class="card") }}
+{% resized_prefetch photos "image" %}
 {{ resized_picture(resized_img(hero, alt=""), resized_source(hero, media="(max-width: 600px)", ratio="4/5")) }}
 """
 
@@ -21,6 +22,7 @@ from resizer.markup.art_direction import PICTURE, combine, direct
 from resizer.markup.background import Background
 from resizer.markup.devtools import print_devtools
 from resizer.markup.html import Picture, with_nonce
+from resizer.markup.lists import PREFETCH, prefetch_for_template, prefetch_usage
 from resizer.markup.mistakes import tell_once, tell_undefined
 from resizer.markup.origin import with_request
 from resizer.markup.rich_text import filter_html, resize_html
@@ -48,7 +50,7 @@ _JOINTS = {"sub": "-", "colon": ":", "dot": "."}
 
 
 class ResizerExtension(Extension):
-    tags = {*_OF_PAGE, PICTURE, *_TAGS}
+    tags = {*_OF_PAGE, PICTURE, PREFETCH, *_TAGS}
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
@@ -56,6 +58,7 @@ class ResizerExtension(Extension):
             resized_css=_resized_css,
             resized_devtools=_resized_devtools,
             resized_picture=_resized_picture,
+            resized_prefetch=_resized_prefetch,
             resized_source=_resized_source,
         )
         environment.globals.update({name: _function(tag) for name, tag in TAGS.items()})
@@ -67,6 +70,8 @@ class ResizerExtension(Extension):
         token = next(parser.stream)
         if token.value == PICTURE:
             return self._parse_picture(parser, token.lineno)
+        if token.value == PREFETCH:
+            return self._parse_prefetch(parser, token.lineno)
         if token.value in _OF_PAGE:
             values = _read_values(parser, token.value)
             arguments = [nodes.Keyword(name, value) for name, value in values.items()]
@@ -132,6 +137,21 @@ class ResizerExtension(Extension):
             return [begin, *kept, nodes.Output([printed], lineno=lineno)]
         return [begin, *kept, nodes.Assign(target, made, lineno=lineno)]
 
+    def _parse_prefetch(self, parser: Parser, lineno: int) -> nodes.Node:
+        """Read `resized_prefetch photos "image" "author.avatar"`. Raises TemplateSyntaxError."""
+        values = []
+        while parser.stream.current.type not in {"block_end", "assign"}:
+            values.append(parser.parse_expression())
+        if len(values) < 2 or parser.stream.current.type == "assign":
+            parser.fail(prefetch_usage(), lineno)
+        place = nodes.Const(_place(parser, lineno))
+        objects, *fields = values
+        call = self.call_method("_prefetch", [objects, nodes.List(fields), place], lineno=lineno)
+        return nodes.ExprStmt(call, lineno=lineno)
+
+    def _prefetch(self, objects: Any, fields: list[Any], place: str) -> None:
+        prefetch_for_template(objects, fields, place)
+
     def _combine(self, parts: list[object]) -> Picture:
         return combine(parts)
 
@@ -159,7 +179,7 @@ class ResizerExtension(Extension):
             original,
             nodes.Dict(pairs),
             nodes.Const(tuple(name for name in values if name not in literals)),
-            nodes.Const(f" in {parser.name or 'a template'}, line {lineno},"),
+            nodes.Const(_place(parser, lineno)),
         ]
         return self.call_method("_run", arguments, lineno=lineno)
 
@@ -184,6 +204,10 @@ class _Parts:
         self.has_image = False
 
 
+def _place(parser: Parser, lineno: int) -> str:
+    return f" in {parser.name or 'a template'}, line {lineno},"
+
+
 def _parts_of(parser: Parser) -> list[_Parts]:
     """The block in which a parser is, or none."""
     parts: list[_Parts] = vars(parser).setdefault("_resizer_parts", [])
@@ -199,6 +223,11 @@ def _has_text(node: nodes.Node) -> bool:
 @pass_context
 def _resized_source(context: Context, original: Any, /, **values: Any) -> Any:
     return _call(RESIZED_SOURCE, context, original, values)
+
+
+def _resized_prefetch(objects: Any, /, *fields: str) -> str:
+    prefetch_for_template(objects, fields)
+    return ""
 
 
 def _resized_picture(image: Picture, *sources: Source) -> Picture:

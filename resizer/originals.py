@@ -26,7 +26,8 @@ from contextlib import ExitStack, nullcontext, suppress
 from dataclasses import replace
 from enum import Enum, auto
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
+from itertools import dropwhile, islice
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, overload
 
 from django.core.files.base import File as DjangoFile
 from django.db.models.fields.files import FieldFile
@@ -92,6 +93,10 @@ SLOW_SECONDS = 10
 _breakers: defaultdict[str, CircuitBreaker] = defaultdict(partial(CircuitBreaker, SLOW_SECONDS))
 #: A source is asked about one original at most once in this time, however many requests doubt its state, seconds.
 RECHECK_SECONDS = 5
+#: How long a model's file keeps what is known of its original: for one page, not for the life of an object, seconds.
+PAGE_SECONDS = 10
+#: The most originals that one tag looks up for the others of its list.
+MOST_TOGETHER = 500
 #: Failures of sources. They say nothing about the original.
 _OF_SOURCES = (SourceFailed.__name__, SourceTimedOut.__name__)
 
@@ -209,23 +214,88 @@ def _known(file: File, reference: Reference) -> Description:
     row = from_row(file) if isinstance(file, Original) else None
     if row is not None and row.checked_at:
         return row
-    known = getattr(file, "_resizer_description", None)
-    if not isinstance(known, Description) or known.reference != reference:
-        known = _last_known(reference, _recall(reference))
+    kept = _kept(file)
+    if isinstance(file, FieldFile) and (kept is None or kept.reference != reference):
+        kept = _keep_together(file, reference)
+    if kept is None:
+        return look_up_recalled(reference, _recall_or_read(reference))
+    try:
+        description = look_up_recalled(reference, kept.recalled)
+    except ResizerError as error:
+        _keep(file, kept._replace(recalled=Recalled(_failed(error))))
+        raise
+    if description is not kept.recalled.state:
+        _keep(file, kept._replace(recalled=Recalled(description)))
+    return description
+
+
+class Recalled(NamedTuple):
+    """What is known of an original without its source."""
+
+    state: State = None
+    #: Its row, if the file may have changed since.
+    former: Description | None = None
+
+
+class _Kept(NamedTuple):
+    """What a model's file keeps of its original."""
+
+    reference: Reference
+    recalled: Recalled
+    until: float  # of `time.monotonic`
+
+
+def _keep(file: File, kept: _Kept) -> None:
+    file._resizer_kept = kept  # type: ignore[union-attr]
+
+
+def _kept(file: File) -> _Kept | None:
+    """None if a file keeps nothing, or has kept it for too long."""
+    kept: _Kept | None = getattr(file, "_resizer_kept", None)
+    return kept if kept is not None and time.monotonic() < kept.until else None
+
+
+def _keep_together(file: FieldFile, reference: Reference) -> _Kept | None:
+    """Look up a file with those of the other rows of its query. None if Django does not know these.
+
+    It knows them since 6.1, with `fetch_mode(FETCH_PEERS)`.
+    """
+    own, field = file.instance, file.field
+    peers = [one() for one in getattr(own._state, "peers", ())]
+    if len(peers) < 2:
+        return None
+    # Those after this one, if they are very many.
+    ordered = peers if len(peers) <= MOST_TOGETHER else dropwhile(lambda one: one is not own, peers)
+    # A field that was left out of the query would cost one more.
+    rows = (one for one in ordered if one is not None and field.attname in one.__dict__)
+    files = (getattr(one, field.name) for one in islice(rows, MOST_TOGETHER))
+    prefetch([file, *(one for one in files if one is not file and _kept(one) is None)])
+    return _kept(file)
+
+
+def look_up_recalled(reference: Reference, recalled: Recalled) -> Description:
+    """The description of an original for a page that has recalled it. Asks the source of an unknown one.
+
+    Raises what `look_up` raises.
+    """
+    state = recalled.state
+    if isinstance(state, Failed):
+        raise _error(reference, state)
     # Browsers do not request variants of a broken original. So the page itself looks for a replacement.
-    if known is None or (known.is_broken and not known.is_fresh):
-        return _check_for_page(reference)
-    return known
+    if not isinstance(state, Description) or (state.is_broken and not state.is_fresh):
+        _refuse_impossible_name(reference)
+        return _check_for_page(reference, recalled)
+    return state
 
 
-def _check_for_page(reference: Reference) -> Description:
+def _check_for_page(reference: Reference, recalled: Recalled) -> Description:
     """`_check` for a page with perhaps many originals of a slow source. The page waits for one of them only."""
     breaker = _breakers[reference.source]
     if not breaker.allows_call():
         slow = SourceTimedOut(f"source {reference.source!r} was too slow a moment ago")
         raise _as_remembered(slow)
     try:
-        description = _check(reference)
+        description = _check(reference, recalled=recalled)
     except SourceTimedOut:
         breaker.open()
         raise
@@ -256,18 +326,40 @@ def _sighted(reference: Reference, state: State) -> Description | Sighted:
 
 def _recall(reference: Reference) -> State:
     """The state of an original in the cache. Raises OriginalNotFound for an impossible name."""
+    _refuse_impossible_name(reference)
+    return decode(reference, cache.read(cache_key(reference)))
+
+
+def _recall_or_read(reference: Reference) -> Recalled:
+    """What is known of one original: from the cache, else from its row. Raises OriginalNotFound for an impossible name."""
+    state = _recall(reference)
+    if isinstance(state, Description | Failed):
+        return Recalled(state)
+    row = index.find(reference)
+    if row is None or not row.checked_at:
+        return Recalled(former=row)
+    _remember(row)
+    return Recalled(row)
+
+
+def _refuse_impossible_name(reference: Reference) -> None:
     try:
         escape_name(reference.name)
     except InvalidOption as error:
         raise OriginalNotFound(str(error)) from error
-    return decode(reference, cache.read(cache_key(reference)))
 
 
-def _check(reference: Reference, stat: Sighted | None = None) -> Description:
-    """Ask the source, and describe the original as it is now. `stat` is its answer, if it was asked already."""
+def _check(
+    reference: Reference, stat: Sighted | None = None, *, recalled: Recalled | None = None
+) -> Description:
+    """Ask the source, and describe the original as it is now.
+
+    `stat` is its answer, if it was asked already. `recalled` is what cache and table hold, if they were asked already.
+    """
     raise_if_at_once()
+    row = _row_of(reference, recalled)
     try:
-        known = index.find(reference) or _known_as_broken(reference)
+        known = row or _known_as_broken(reference, recalled)
         with ExitStack() as taken:
             if is_in_request():
                 # Only in image requests. A page prints many pictures and must get them all, and may be in a query.
@@ -279,8 +371,8 @@ def _check(reference: Reference, stat: Sighted | None = None) -> Description:
             description = _inspect(reference, stat, known)
     except (SourceFailed, SourceTimedOut, Busy) as error:
         state = decode(reference, cache.read(cache_key(reference)))
-        last = state if isinstance(state, Description) else _find_row(reference)
-        if last is None:
+        last = state if isinstance(state, Description) else row
+        if last is None or not last.checked_at:
             _remember_failure(reference, error)
             raise
         logger.warning(
@@ -290,14 +382,18 @@ def _check(reference: Reference, stat: Sighted | None = None) -> Description:
         description = replace(last, checked_at=checked_at)
     except ResizerError as error:
         _remember_failure(reference, error, stat.fingerprint if stat else "")
-        index.forget(reference)
+        if row is not None:
+            index.forget(reference)
         raise
     _remember(description)
     return description
 
 
 def prefetch(files: Iterable[FieldFile]) -> None:
-    """Attach the known description to each file. Needs one cache call, and one query for files missing in the cache."""
+    """Let each file keep what is known of its original, for one page.
+
+    Needs one cache call, and one query for files missing in the cache.
+    """
     wanted: dict[Reference, list[FieldFile]] = {}
     for file in files:
         # The tag reports a file without a source when it prints it.
@@ -305,26 +401,29 @@ def prefetch(files: Iterable[FieldFile]) -> None:
             reference = locate(file)
             if reference.name:
                 wanted.setdefault(reference, []).append(file)
-    for reference, state in recall_many(wanted).items():
-        if isinstance(state, Description):
-            for file in wanted[reference]:
-                file._resizer_description = state  # type: ignore[attr-defined]
+    until = time.monotonic() + PAGE_SECONDS
+    for reference, recalled in recall_many(wanted).items():
+        for file in wanted[reference]:
+            _keep(file, _Kept(reference, recalled, until))
 
 
-def recall_many(references: Collection[Reference]) -> dict[Reference, State]:
-    """The states of many originals. Needs one cache call, and one query for those missing in the cache."""
+def recall_many(references: Collection[Reference]) -> dict[Reference, Recalled]:
+    """What is known of many originals. Needs one cache call, and one query for those missing in the cache."""
     if not references:
         return {}
     keys = {reference: cache_key(reference) for reference in references}
     remembered = cache.read_many(keys.values())
     states = {one: decode(one, remembered.get(key)) for one, key in keys.items()}
-    missing = index.find_many(
+    rows = index.find_many(
         one for one, state in states.items() if not isinstance(state, Description | Failed)
     )
-    if missing:
-        encoded = {cache_key(one.reference): one.encode() for one in missing}
+    encoded = {keys[one.reference]: one.encode() for one in rows if one.checked_at}
+    if encoded:
         cache.write_many(encoded, get_settings().FRESH_SECONDS)
-    return states | {description.reference: description for description in missing}
+    found = {
+        one.reference: Recalled(one) if one.checked_at else Recalled(former=one) for one in rows
+    }
+    return {one: Recalled(state) for one, state in states.items()} | found
 
 
 def note_broken(description: Description) -> None:
@@ -503,12 +602,20 @@ def _find_row(reference: Reference) -> Description | None:
     return known if known is not None and known.checked_at else None
 
 
-def _known_as_broken(reference: Reference) -> Description | None:
+def _row_of(reference: Reference, recalled: Recalled | None) -> Description | None:
+    """The row of an original. `checked_at` is 0 if its file may have changed since."""
+    # For an original in the cache, nobody has asked the table.
+    if recalled is None or isinstance(recalled.state, Description):
+        return index.find(reference)
+    return recalled.former
+
+
+def _known_as_broken(reference: Reference, recalled: Recalled | None) -> Description | None:
     """The cached description of a broken original, for projects without a database. None after a week.
 
     Each check renews `checked_at` and the entry. The separate mark of when it was found broken expires.
     """
-    known = decode(reference, cache.read(cache_key(reference)))
+    known = recalled.state if recalled else decode(reference, cache.read(cache_key(reference)))
     if not isinstance(known, Description) or not known.is_broken:
         return None
     return known if cache.read(_broken_key(reference)) else None
@@ -524,13 +631,16 @@ def _remember(description: Description) -> None:
 def _remember_failure(reference: Reference, error: ResizerError, fingerprint: str = "") -> None:
     if isinstance(error, Busy) and not isinstance(error, RenderKilled):
         return
-    failed = Failed(type(error).__name__, fingerprint)
     seconds = error.retry_seconds or FAILURE_SECONDS
     if isinstance(error, VectorOriginal):
         # Nothing has failed: that is all that is known of an SVG.
-        failed = failed._replace(size=error.size)
         seconds = get_settings().FRESH_SECONDS
-    cache.write(cache_key(reference), failed.encode(), seconds)
+    cache.write(cache_key(reference), _failed(error, fingerprint).encode(), seconds)
+
+
+def _failed(error: ResizerError, fingerprint: str = "") -> Failed:
+    size = error.size if isinstance(error, VectorOriginal) else None
+    return Failed(type(error).__name__, fingerprint, size)
 
 
 def _broken_key(reference: Reference) -> str:

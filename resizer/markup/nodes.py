@@ -12,6 +12,7 @@ from django.utils.safestring import SafeString
 from resizer.markup.background import Background
 from resizer.markup.devtools import print_devtools
 from resizer.markup.html import Picture, escape, with_nonce
+from resizer.markup.lists import prefetch_for_template, prefetch_usage
 from resizer.markup.mistakes import mistaken_word, tell_undefined
 from resizer.markup.origin import with_request
 from resizer.markup.stylesheet import print_css, reminder
@@ -132,6 +133,28 @@ class DevtoolsNode(template.Node):
 
     def render(self, context: Context) -> str:
         return print_devtools(context)
+
+
+class PrefetchNode(template.Node):
+    """Looks up the originals of a list. Prints nothing."""
+
+    def __init__(self, objects: FilterExpression, fields: list[FilterExpression]) -> None:
+        self.objects = objects
+        self.fields = fields
+
+    def render(self, context: Context) -> str:
+        fields = [one.resolve(context) for one in self.fields]
+        prefetch_for_template(self.objects.resolve(context), fields, place_of(self))
+        return ""
+
+
+def parse_prefetch(parser: Parser, token: Token) -> PrefetchNode:
+    """Read `{% resized_prefetch photos "image" "author.avatar" %}`. Raises TemplateSyntaxError."""
+    _tag, *bits = token.split_contents()
+    if len(bits) < 2 or any(_NAMED.fullmatch(bit) for bit in bits):
+        raise template.TemplateSyntaxError(prefetch_usage())
+    objects, *fields = map(parser.compile_filter, bits)
+    return PrefetchNode(objects, fields)
 
 
 def parse_devtools(token: Token) -> DevtoolsNode:

@@ -34,7 +34,7 @@ from resizer.sources import find_by_url
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from resizer.records.descriptions import State
+    from resizer.originals import Recalled
 
 logger = logging.getLogger(__name__)
 
@@ -262,21 +262,19 @@ def _describe_all(references: Collection[Reference]) -> dict[Reference, Descript
     """None, or nothing, for originals that stay as they are: also where the page has waited enough, until a later view."""
     described = {}
     lookups, until = 0, time.monotonic() + _MAX_SECONDS
-    for reference, state in originals.recall_many(references).items():
-        if not isinstance(state, (Description, Failed)):
+    for reference, recalled in originals.recall_many(references).items():
+        if not isinstance(recalled.state, (Description, Failed)):
             lookups += 1
             if lookups > _MAX_LOOKUPS or time.monotonic() > until:
                 continue
-        described[reference] = _describe(reference, state)
+        described[reference] = _describe(reference, recalled)
     return described
 
 
-def _describe(reference: Reference, state: State) -> Description | None:
+def _describe(reference: Reference, recalled: Recalled) -> Description | None:
     """None for an original that stays as it is."""
-    if isinstance(state, Failed):
-        return None
     try:
-        known = state if isinstance(state, Description) else originals.look_up(reference)
+        known = originals.look_up_recalled(reference, recalled)
     except ResizerError as error:
         if not error.is_remembered:
             logger.warning("%.1000r in HTML is shown as it is: %.500r", reference, error)

@@ -37,18 +37,18 @@ PAGE = 10_000
 
 def find(reference: Reference) -> Description | None:
     """The description in the row of an original, or None. `checked_at` is 0 if the file may have changed since."""
-    found = _find([reference], Q())
+    found = _find([reference])
     return found[0] if found else None
 
 
 def find_many(references: Iterable[Reference]) -> list[Description]:
-    """The descriptions of originals with a current row. One query for each 500 originals."""
-    return _find(references, Q(checked_at__isnull=False))
+    """The descriptions in the rows of originals, as `find` gives them. One query for each 500 originals."""
+    return _find(references)
 
 
 def fingerprints(source: str, names: Iterable[str]) -> dict[str, str]:
     """The fingerprints of originals of a source, by name. Originals without a row are left out."""
-    found = _find((Reference(source, name) for name in names), Q())
+    found = _find(Reference(source, name) for name in names)
     return {one.reference.name: one.fingerprint for one in found}
 
 
@@ -277,9 +277,9 @@ def _variants(keys: Iterable[str]) -> QuerySet[CachedVariant]:
     return CachedVariant.objects.filter(digest__in=[digest_of(one) for one in keys])
 
 
-def _find(references: Iterable[Reference], condition: Q) -> list[Description]:
+def _find(references: Iterable[Reference]) -> list[Description]:
     def ask(some: list[Reference]) -> list[Description]:
-        found = map(from_row, _rows(*some).filter(condition))
+        found = map(from_row, _rows(*some))
         # Somebody may have changed a row's name without its digest.
         return [one for one in found if one is not None and one.reference in some]
 

@@ -4,6 +4,7 @@
 {% resized_devtools %}
 {% resized_img photo.image alt="A cat" width=600 class="card" data-id=photo.pk %}
 {% resized_img photo.image alt="A cat" as cat %} {{ cat.url }} {{ cat.width }}
+{% resized_prefetch photos "image" %}
 {% resized_picture %}
   {% resized_source photo.image media="(max-width: 600px)" ratio="4/5" %}
   {% resized_img photo.image alt="A cat" ratio="21/9" %}
@@ -57,6 +58,12 @@ def resized_css(parser: Parser, token: Token) -> nodes.CssNode:
 def resized_devtools(parser: Parser, token: Token) -> nodes.DevtoolsNode:
     """Print a script that shows what each picture has loaded. Nothing without DEBUG. Raises TemplateSyntaxError for options."""
     return nodes.parse_devtools(token)
+
+
+@register.tag
+def resized_prefetch(parser: Parser, token: Token) -> nodes.PrefetchNode:
+    """Look up the originals of a list at once, before the list is shown. Raises TemplateSyntaxError without a field."""
+    return nodes.parse_prefetch(parser, token)
 
 
 @register.tag

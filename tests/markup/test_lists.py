@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
+from django import VERSION
 from django.core.cache import caches
 from django.core.paginator import Paginator
-from django.template import Context, Template
+from django.db import models
+from django.template import Context, Template, TemplateSyntaxError
+from jinja2 import Environment
+from jinja2 import TemplateSyntaxError as JinjaError
 
 import resizer
 from config.gallery.models import Photo
+from resizer import originals
 from resizer.markup import lists, picture
 from resizer.models import CachedVariant, Original
 from resizer.records import cache
 from tests.calls import recorded
 from tests.conftest import save
+from tests.costs import counted
 from tests.pictures import photograph
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import CodeType
 
+    from django.db.models import QuerySet
     from django.test import Client
-    from pytest_django import DjangoAssertNumQueries
+    from freezegun.api import FrozenDateTimeFactory
+    from pytest_django import DjangoAssertNumQueries, Settings
 
 pytestmark = pytest.mark.django_db
 
@@ -103,3 +113,186 @@ def test_field_without_files_is_an_error(photos: list[Photo]) -> None:
 def test_misspelt_field_is_an_error(photos: list[Photo]) -> None:
     with pytest.raises(AttributeError, match="imgae"):
         resizer.prefetch(photos, "imgae")
+
+
+LOOP = "{% for one in photos %}{% resized_img one.image alt='' %}{% resized_url one.image %}{% endfor %}"
+PREFETCH = '{% resized_prefetch photos "image" %}'
+
+
+def in_django(text: str, photos: Any) -> str:
+    return Template("{% load resizer %}" + text).render(Context({"photos": photos}))
+
+
+def in_jinja(text: str, photos: Any) -> str:
+    environment = Environment(extensions=["resizer.jinja2.ResizerExtension"])
+    return environment.from_string(text).render(photos=photos)
+
+
+Render: TypeAlias = "Callable[[str, Any], str]"
+languages = pytest.mark.parametrize("render", [in_django, in_jinja])
+peers = pytest.mark.skipif(VERSION < (6, 1), reason="Django knows no peers")
+
+
+def listed(**options: Any) -> QuerySet[Photo]:
+    """Evaluated, with an empty cache."""
+    rows = Photo.objects.order_by("pk")
+    for name, value in options.items():
+        rows = getattr(rows, name)(value)
+    assert len(rows) == 6
+    clear()
+    return rows
+
+
+def clear() -> None:
+    caches["default"].clear()
+    cache._near.clear()
+
+
+@languages
+def test_tag_looks_up_a_list_at_once(photos: list[Photo], render: Render) -> None:
+    rows = listed()
+    with counted() as costs:
+        assert render(PREFETCH + LOOP, rows).count("<picture>") == 6
+    # The first read fills the cache.
+    assert (costs.cache, costs.storage) == (["read_many", "write_many"], [])
+    assert len(costs.queries) == 1
+    with counted() as costs:
+        render(PREFETCH + LOOP, rows)
+    assert costs == (["read_many"], [], [])
+
+
+@peers
+@languages
+def test_first_tag_looks_up_the_other_rows_of_its_query(
+    photos: list[Photo], render: Render
+) -> None:
+    rows = listed(fetch_mode=models.FETCH_PEERS)
+    with counted() as costs:
+        assert render(LOOP, rows).count("<picture>") == 6
+    assert (costs.cache, costs.storage) == (["read_many", "write_many"], [])
+    assert len(costs.queries) == 1
+
+
+@peers
+def test_first_tag_of_a_very_long_list_looks_up_those_after_it(
+    photos: list[Photo], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(originals, "MOST_TOGETHER", 4)
+    rows = listed(fetch_mode=models.FETCH_PEERS)
+    with counted() as costs:
+        in_django(LOOP, rows[2:])
+    assert (len(costs.queries), costs.cache) == (1, ["read_many", "write_many"])
+    with counted() as costs:
+        in_django(LOOP, rows)
+    assert len(costs.queries) == 1
+
+
+@peers
+def test_field_that_is_not_loaded_is_not_fetched_for_other_rows(photos: list[Photo]) -> None:
+    rows = listed(fetch_mode=models.FETCH_PEERS)
+    del rows[3].__dict__["image"]
+    with counted() as costs:
+        in_django(LOOP, rows[:3])
+    assert len(costs.queries) == 1
+
+
+@languages
+def test_unknown_originals_of_a_list_are_read_by_one_query(
+    photos: list[Photo], render: Render
+) -> None:
+    Original.objects.all().delete()
+    rows = listed()
+    with counted() as costs:
+        assert render(PREFETCH + LOOP, rows).count("<picture>") == 6
+    assert costs.cache == ["read_many", *["write"] * 6]
+    verbs = Counter(one.partition(" ")[0] for one in costs.queries)
+    assert verbs == {"SELECT": 1, "SAVEPOINT": 6, "INSERT": 6, "RELEASE": 6}
+
+
+def test_missing_original_is_looked_for_once_on_a_page(photos: list[Photo]) -> None:
+    Original.objects.all().delete()
+    for one in photos:
+        one.image.storage.delete(str(one.image.name))
+    rows = listed()
+    with counted() as costs:
+        assert in_django(PREFETCH + LOOP, rows).count("data-resizer") == 6
+    assert (len(costs.queries), costs.cache) == (1, ["read_many", *["write"] * 6])
+    # Of the source, and of its storage.
+    assert costs.storage == ["stat", "stat"] * 6
+
+
+def test_list_is_looked_up_for_one_page_only(
+    photos: list[Photo], clock: FrozenDateTimeFactory
+) -> None:
+    rows = listed()
+    in_django(PREFETCH, rows)
+    with counted() as costs:
+        in_django(LOOP, rows)
+    assert costs == ([], [], [])
+    clock.tick(11)
+    with counted() as costs:
+        in_django(LOOP, rows)
+    assert set(costs.cache) == {"read"}
+
+
+def test_file_of_another_name_is_looked_up_again(photos: list[Photo]) -> None:
+    rows = listed()
+    in_django(PREFETCH, rows)
+    rows[0].image.name = "5.jpg"
+    assert in_django(LOOP, rows).count("/5.jpg/") == in_django(LOOP, rows).count("/4.jpg/") * 2
+
+
+@languages
+def test_list_that_is_not_there_is_passed_over(render: Render) -> None:
+    assert render(PREFETCH + "{% resized_prefetch absent 'image' %}", None) == ""
+
+
+def test_jinja_has_it_as_a_function(photos: list[Photo]) -> None:
+    rows = listed()
+    assert in_jinja('{{ resized_prefetch(photos, "image") }}', rows) == ""
+    with counted() as costs:
+        in_jinja(LOOP, rows)
+    assert costs == ([], [], [])
+
+
+MISTAKES = {
+    '{% resized_prefetch photos "imgae" %}': "has no attribute 'imgae'",
+    '{% resized_prefetch photos "title" %}': "'title' is no field for files",
+}
+
+
+@languages
+@pytest.mark.parametrize("text", MISTAKES)
+def test_mistake_in_the_tag_is_an_error_in_development_only(
+    photos: list[Photo],
+    settings: Settings,
+    caplog: pytest.LogCaptureFixture,
+    render: Render,
+    text: str,
+) -> None:
+    settings.DEBUG = False
+    assert "<picture>" in render(text + LOOP, photos)
+    assert MISTAKES[text] in caplog.text
+    settings.DEBUG = True
+    with pytest.raises(ValueError, match=r"^resized_prefetch") as error:
+        render(text, photos)
+    assert MISTAKES[text] in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("objects", "message"),
+    [
+        (iter([]), "list_iterator can be read only once. Make it a list before"),
+        (Photo(), "Photo is no list. Pass a list, a queryset or a page of a paginator."),
+    ],
+)
+def test_what_is_no_list_is_an_error(objects: Any, message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        resizer.prefetch(objects, "image")
+
+
+@languages
+@pytest.mark.parametrize("values", ["", "photos", 'photos image="image"', 'list=photos "image"'])
+def test_tag_without_a_list_or_a_field_says_what_to_write(render: Render, values: str) -> None:
+    with pytest.raises((TemplateSyntaxError, JinjaError), match='Write resized_prefetch photos "i'):
+        render(f"{{% resized_prefetch {values} %}}", [])
