@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 ADDRESS ?= 127.0.0.1:8000
 
-.PHONY: help run check test-unit test test-again services bench-engines bench-srcset bench-encoders bench-quality bench-isolation bench-together bench-tag bench-peers bench-hits bench-misses bench-served bench-cold-start bench-load bench-lighthouse docs package deploy clean
+.PHONY: help run check test-unit test test-again services bench-engines bench-srcset bench-encoders bench-quality bench-isolation bench-together bench-tag bench-peers bench-gallery bench-hits bench-misses bench-served bench-cold-start bench-load bench-lighthouse docs package deploy clean
 
 help:
 	@echo "make run    set up and serve the gallery on http://$(ADDRESS)/"
@@ -20,7 +20,7 @@ help:
 	@echo "make deploy STAGE=dev"
 	@echo "            put it on AWS, or renew it there: zappa_settings.json, docs/production/lambda.md"
 	@echo "make bench-engines, bench-srcset, bench-encoders, bench-quality, bench-isolation, bench-together,"
-	@echo "bench-tag, bench-peers, bench-hits, bench-misses, bench-served, bench-cold-start, bench-load, bench-lighthouse"
+	@echo "bench-tag, bench-peers, bench-gallery, bench-hits, bench-misses, bench-served, bench-cold-start, bench-load, bench-lighthouse"
 	@echo "            measure CPU, memory, bytes and waiting, side by side"
 	@echo "make clean  remove the virtual environment, the database, uploads and variants"
 
@@ -114,6 +114,10 @@ bench-tag: $(VENV)/.base
 bench-peers:
 	@$(MAKE) --no-print-directory VENV=.venv-peers .venv-peers/.peers
 	.venv-peers/bin/python -W ignore -m benchmarks.peers
+
+bench-gallery: export DJANGO_DEBUG = 1
+bench-gallery: $(VENV)/.test
+	$(BIN)/python -m benchmarks.gallery
 
 bench-hits: $(VENV)/.base
 	$(BIN)/python -m benchmarks.hits

@@ -254,6 +254,12 @@ def names(
     variant_rendered.sender_receivers_cache.clear()
 
 
+def test_json_of_the_examples_can_be_read() -> None:
+    for one in all_examples():
+        if one.language == "json":
+            json.loads(one.text)
+
+
 def test_shell_reads_the_commands_of_the_examples() -> None:
     for one in SHELL:
         is_session = one.language == "console"
@@ -328,7 +334,7 @@ def elements(html: str) -> list[tuple[str, dict[str, str | None]]]:
 
 def test_languages_of_all_examples_are_known() -> None:
     """A test runs each of them, or compares it with output. `text` is neither code nor HTML."""
-    here = {*DJANGO, "console", "html", "jinja", "python", "sh", "ts", "tsx", "vue"}
+    here = {*DJANGO, "console", "html", "jinja", "json", "python", "sh", "ts", "tsx", "vue"}
     in_other_files = {"js", "nginx"}
     assert {one.language for one in all_examples()} <= {*here, *in_other_files, "text"}
 
