@@ -1,6 +1,7 @@
 """Work for the background: `django.tasks`, or its backport `django-tasks` on Django 5.2.
 
-Any number of workers can take tasks at once: a variant is made once, whoever is first. Importing this module raises ImportError
+Any number of workers can take tasks at once: a variant is made once, whoever is first, and a part of a purge or a sync
+can be done twice. Importing this module raises ImportError
 without a framework of tasks.
 """
 
@@ -12,6 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
 
+from resizer.maintenance.parts import Part
+from resizer.maintenance.purging import Choice, Purge
+from resizer.maintenance.syncing import Sync
 from resizer.maintenance.warming import Warm, files_of
 
 try:
@@ -24,7 +28,16 @@ if TYPE_CHECKING:
 
     from django.db.models import FileField
 
-__all__ = ["enqueue_warming", "has_workers", "task_backends", "warm"]
+__all__ = [
+    "enqueue_purge",
+    "enqueue_sync",
+    "enqueue_warming",
+    "has_workers",
+    "purge",
+    "sync",
+    "task_backends",
+    "warm",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -48,6 +61,38 @@ def warm(
     for failure in run.report.examples:
         logger.warning("Not all variants could be made: %.1500s", failure)
     return asdict(run.report)
+
+
+@task()
+def purge(
+    choice: dict[str, Any], part: list[Any], from_storage: bool, is_forced: bool
+) -> dict[str, Any]:
+    """Remove the chosen variants of one part. Returns the numbers of `resizer_purge`. Raises StoreFailed."""
+    run = Purge(Choice(**choice), from_storage=from_storage, is_forced=is_forced)
+    run.run_part(Part(*part))
+    for problem in run.report.problems(is_dry=False):
+        logger.warning("A part of a purge is not done: %.1500s", problem)
+    return asdict(run.report)
+
+
+@task()
+def sync(part: list[Any], is_forced: bool) -> dict[str, Any]:
+    """Compare one part of the storage and of the index. Returns the numbers of `resizer_sync`. Raises StoreFailed."""
+    run = Sync(is_forced=is_forced)
+    run.run_part(Part(*part))
+    for problem in run.report.problems():
+        logger.warning("A part of a sync is not done: %.1500s", problem)
+    return asdict(run.report)
+
+
+def enqueue_purge(choice: Choice, part: Part, *, from_storage: bool, is_forced: bool) -> None:
+    """Have a worker purge a part."""
+    purge.enqueue(asdict(choice), list(part), from_storage, is_forced)
+
+
+def enqueue_sync(part: Part, *, is_forced: bool) -> None:
+    """Have a worker compare a part with the index."""
+    sync.enqueue(list(part), is_forced)
 
 
 def enqueue_warming(

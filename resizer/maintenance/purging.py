@@ -13,7 +13,7 @@ import time
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import takewhile
+from itertools import chain, takewhile
 from typing import TYPE_CHECKING, NamedTuple, TypeVar, cast
 
 from resizer import store
@@ -25,6 +25,7 @@ from resizer.maintenance import aging, bookmarks, presence
 from resizer.maintenance.aging import Aged, Excess
 from resizer.maintenance.bookmarks import Bookmark
 from resizer.maintenance.listing import variant_of
+from resizer.maintenance.parts import Part, cut, up_to
 from resizer.records import index, tables
 from resizer.records.descriptions import Reference, version_of
 from resizer.records.index import OriginalRow
@@ -103,6 +104,20 @@ class Report:
     is_stopped: bool = False
     is_complete: bool = False
 
+    def problems(self, *, is_dry: bool) -> Iterator[str]:
+        for alias, reason in self.doubts.items():
+            yield f"Source {alias!r} {reason}. So its variants stay. To remove them, use --force."
+        if self.unclear:
+            some = ", ".join(":".join(one) for one in self.examples)
+            yield f"{self.unclear} originals could not be checked, such as {some}. Their variants stay."
+        if self.has_left_rows:
+            left = (
+                "Not all rows were checked"
+                if is_dry
+                else "The files are removed, but some rows may remain"
+            )
+            yield f"{left}, because the database failed. Run the command again."
+
 
 class _Candidate(NamedTuple):
     """A cached variant, from its file or its row."""
@@ -155,6 +170,8 @@ class Purge:
         self._excess = None if choice.max_bytes is None else Excess(choice.max_bytes)
         kind = f"{choice} {from_storage}"
         self._bookmark = Bookmark(self._storage, kind)
+        # `_sweep_files` has already removed the chosen files.
+        self._has_swept = False
         self._judged: set[str] = set()
         self._unclear: set[Reference] = set()
 
@@ -165,17 +182,43 @@ class Purge:
         stage, *after = (self._bookmark.read() if self._seconds is not None else ()) or ("files",)
         if stage == "files" and self._is_listed and not self._sweep_files(cast("list[str]", after)):
             return
+        self._has_swept = self._is_listed
         if self._is_indexed and not self._sweep_rows(after if stage == "rows" else []):
             return
         self.report.is_complete = True
         if self._seconds is not None and not self._is_dry:
             self._bookmark.drop()
 
+    def parts(self) -> Iterator[Part]:
+        """The work in parts, for `run_part` of other processes. Raises StoreFailed."""
+        if self._is_listed:
+            yield from cut("files", self._files(), _name_of)
+        if self._is_indexed:
+            pages = self._originals(None)
+            yield from cut("rows", chain.from_iterable(pages), list)
+
+    def run_part(self, part: Part) -> None:
+        """Raises StoreFailed; then run it again."""
+        if part.stage == "files":
+            self._sweep_files([part.after or ""], part)
+        else:
+            self._sweep_rows(part.after or (), part)
+        self.report.is_complete = True
+
     # --- in which order
 
-    def _sweep_files(self, after: Sequence[str]) -> bool:
+    def _files(self, *after: str) -> Iterator[Stored]:
+        return publishing.walk(self._storage, _directory(self._choice.source), *after)
+
+    def _originals(self, last: OriginalRow | None) -> Iterator[Sequence[OriginalRow]]:
+        """The pages of rows after one."""
+        while page := self._read(index.list_originals(self._choice.source, last)):
+            yield page
+            last = page[-1]
+
+    def _sweep_files(self, after: Sequence[str], part: Part | None = None) -> bool:
         """Whether the sweep came to its end. `_sweep_rows` returns the same."""
-        files = publishing.walk(self._storage, _directory(self._choice.source), *after)
+        files = up_to(part, self._files(*after), _name_of)
         for some in batched(files, BATCH):
             self._advance(len(some))
             candidates = list(self._candidates(self._aged(some)))
@@ -191,14 +234,14 @@ class Purge:
                 return self._stop("files", *after)
         return True
 
-    def _sweep_rows(self, after: Sequence[str | int]) -> bool:
+    def _sweep_rows(self, after: Sequence[str | int] = (), part: Part | None = None) -> bool:
         last = OriginalRow(*after) if after else None  # type: ignore[arg-type]  # as it was written
-        while page := self._read(index.list_originals(self._choice.source, last)):
-            for rows in batched(page, tables.BATCH):
-                done = self._take_originals(rows)
-                last = done[-1] if done else last
-                if len(done) < len(rows) or self._is_over:
-                    return self._stop("rows", *(last or ()))
+        found = chain.from_iterable(self._originals(last))
+        for rows in batched(up_to(part, found, list), tables.BATCH):
+            done = self._take_originals(rows)
+            last = done[-1] if done else last
+            if len(done) < len(rows) or self._is_over:
+                return self._stop("rows", *(last or ()))
         return True
 
     def _stop(self, stage: str, *place: str | int) -> bool:
@@ -221,16 +264,12 @@ class Purge:
         excess.settle()
 
     def _all(self) -> Iterator[Aged]:
-        source = self._choice.source
         if self._is_listed:
-            for files in batched(publishing.walk(self._storage, _directory(source)), BATCH):
+            for files in batched(self._files(), BATCH):
                 yield from self._aged(files)
             return
-        last = None
-        while page := self._read(index.list_originals(source, last)):
-            last = page[-1]
-            for originals in batched(page, tables.BATCH):
-                yield from aging.of_rows(self._read(index.list_variants(originals)))
+        for originals in batched(chain.from_iterable(self._originals(None)), tables.BATCH):
+            yield from aging.of_rows(self._read(index.list_variants(originals)))
 
     def _aged(self, files: Sequence[Stored]) -> list[Aged]:
         needs_use = self._choice.unused_for is not None or self._excess is not None
@@ -300,8 +339,7 @@ class Purge:
             variants = self._forget_lost(variants)
         candidates = list(self._candidates(aging.of_rows(variants)))
         bare = self._bare(mine, variants, {one.key for one in candidates})
-        # `_sweep_files` has already checked the listed files.
-        taken = [] if self._is_listed else candidates
+        taken = [] if self._has_swept else candidates
         wanted = bare | {one.reference for one in taken}
         in_order = [row.reference for row in mine if row.reference in wanted]
         answers = self._ask([*in_order, *wanted])
@@ -322,8 +360,7 @@ class Purge:
         """Originals without variants after this run. If they are deleted, their rows go too."""
         if not self._choice.is_stale:
             return set()
-        # `_sweep_files` has already removed the chosen files.
-        are_removed = self._is_listed and not self._is_dry
+        are_removed = self._has_swept and not self._is_dry
         kept = {one.original for one in variants if are_removed or one.key not in candidates}
         return {row.reference for row in rows if row.pk not in kept}
 
@@ -420,8 +457,7 @@ class Purge:
         counts: Counter[str] = Counter()
         deadline = self._share()
         last = None
-        files = publishing.walk(self._storage, _directory(self._choice.source))
-        for variant in filter(None, (variant_of(file.name) for file in files)):
+        for variant in filter(None, (variant_of(file.name) for file in self._files())):
             alias, name = reference = Reference(variant.source, variant.name)
             if reference == last:
                 continue
@@ -457,6 +493,10 @@ def holds(source: str) -> bool:
     """Whether there are variants or rows of a source, which may be gone itself. Raises StoreFailed."""
     rows = index.list_originals(source, None) if index.is_available() else None
     return bool(rows) or any(publishing.walk(store.variants_storage(), _directory(source)))
+
+
+def _name_of(file: Stored) -> str:
+    return file.name
 
 
 def _directory(source: str | None) -> str:

@@ -17,10 +17,11 @@ from resizer.errors import OriginalNotFound, ResizerError, StoreFailed
 from resizer.keys.geometry import plan
 from resizer.maintenance import crew
 from resizer.maintenance.listing import variant_of
+from resizer.maintenance.parts import Part, cut, up_to
 from resizer.originals import Freshness
-from resizer.records import index, rows
+from resizer.records import index, rows, tables
 from resizer.records.descriptions import Reference
-from resizer.records.rows import Found
+from resizer.records.rows import Found, Row
 from resizer.storages import publishing
 from resizer.storages.kinds import kind_of
 
@@ -59,6 +60,19 @@ class Report:
     #: The database failed, so the index is not complete.
     has_failed: bool = False
     is_complete: bool = False
+
+    def problems(self) -> Iterator[str]:
+        if self.doubt:
+            yield (
+                f"The variants storage {self.doubt}, so the rows stay. Is the disk mounted? Is it the right bucket?"
+                " To remove the rows, use --force."
+            )
+        if self.unclear:
+            have = "variant has" if self.unclear == 1 else "variants have"
+            some = ", ".join(self.examples)
+            yield f"{self.unclear:,} {have} no row, because the source or the storage failed, such as of {some}. Run the command again."
+        if self.has_failed:
+            yield "The database failed, so some rows are missing. Run the command again."
 
 
 class _File(NamedTuple):
@@ -104,10 +118,24 @@ class Sync:
         self._remove_rows()
         self.report.is_complete = not self.report.has_failed
 
+    def parts(self) -> Iterator[Part]:
+        """The work in parts, for `run_part` of other processes. Raises StoreFailed."""
+        yield from cut("files", publishing.walk(self._storage), _name_of)
+        if not self._is_doubtful():
+            yield from cut("rows", self._rows(0), _pk_of)
+
+    def run_part(self, part: Part) -> None:
+        """Raises StoreFailed; then run it again."""
+        if part.stage == "files":
+            self._add_rows(part)
+        else:
+            self._remove_rows(part)
+        self.report.is_complete = not self.report.has_failed
+
     # --- files without a row
 
-    def _add_rows(self) -> None:
-        for group, outcome in crew.work(self._describe, self._groups(), self._jobs):
+    def _add_rows(self, part: Part | None = None) -> None:
+        for group, outcome in crew.work(self._describe, self._groups(part), self._jobs):
             reference, files = group
             if isinstance(outcome, OriginalNotFound):
                 self.report.orphaned += len(files)
@@ -116,9 +144,11 @@ class Sync:
             else:
                 self._record(*outcome)
 
-    def _groups(self) -> Iterator[_Group]:
+    def _groups(self, part: Part | None) -> Iterator[_Group]:
         """Files without a row, by their original."""
-        files = filter(None, map(_file, publishing.walk(self._storage)))
+        after = "" if part is None else part.after or ""
+        stored = up_to(part, publishing.walk(self._storage, after=after), _name_of)
+        files = filter(None, map(_file, stored))
         for some in batched(files, BATCH):
             self.report.variants += len(some)
             self.report.bytes += sum(one.stored.bytes for one in some)
@@ -181,15 +211,29 @@ class Sync:
 
     # --- rows without a file
 
-    def _remove_rows(self) -> None:
-        if not self.report.variants and not self._is_forced and rows.count():
-            is_absent = kind_of(self._storage).is_absent()
-            self.report.doubt = "is not there" if is_absent else "is empty"
+    def _remove_rows(self, part: Part | None = None) -> None:
+        if self._is_doubtful():
             return
-        after = 0
+        after = 0 if part is None else part.after or 0
+        found = up_to(part, self._rows(after), _pk_of)
+        for some in batched(found, tables.BATCH):
+            self._remove_lost([one.key for one in some])
+
+    def _is_doubtful(self) -> bool:
+        """Whether rows stay, because no variant at all is there."""
+        if self._is_forced or self._has_files() or not rows.count():
+            return False
+        is_absent = kind_of(self._storage).is_absent()
+        self.report.doubt = "is not there" if is_absent else "is empty"
+        return True
+
+    def _has_files(self) -> bool:
+        return self.report.variants > 0 or any(map(_file, publishing.walk(self._storage)))
+
+    def _rows(self, after: int) -> Iterator[Row]:
         while page := rows.page(after):
+            yield from page
             after = page[-1].pk
-            self._remove_lost([one.key for one in page])
         self.report.has_failed |= page is None
 
     def _remove_lost(self, keys: list[str]) -> None:
@@ -200,6 +244,14 @@ class Sync:
         self.report.removed += len(lost)
         for key in lost:
             self._tell(key)
+
+
+def _name_of(stored: Stored) -> str:
+    return stored.name
+
+
+def _pk_of(row: Row) -> int:
+    return row.pk
 
 
 def _file(stored: Stored) -> _File | None:

@@ -9,6 +9,7 @@ import re
 import sys
 import time
 from contextlib import contextmanager
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -20,6 +21,7 @@ from resizer.sources import bulkhead
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from types import ModuleType
 
     from django.core.management.base import CommandParser
 
@@ -162,6 +164,22 @@ class ResizerCommand(BaseCommand):
     def progress(self, unit: str, total: int | None = None) -> Progress:
         """Show how far the work is: a bar on a terminal, a line now and then elsewhere."""
         return Progress(self, unit, total)
+
+    def tasks(self) -> ModuleType:
+        """`resizer.tasks`. Raises CommandError without a framework of tasks."""
+        try:
+            return import_module("resizer.tasks")
+        except ImportError as error:
+            raise CommandError(
+                f"There are no tasks: {error}. Use Django 6.0 or later, or run pip install django-tasks."
+            ) from error
+
+    def tell_enqueued(self, tasks: int, options: Mapping[str, Any], **facts: int) -> None:
+        """`facts` are numbers of what the tasks are for, such as originals=3."""
+        verb = "Would enqueue" if options["dry_run"] else "Enqueued"
+        what = "".join(f" for {count(number, name[:-1], name)}" for name, number in facts.items())
+        told = f"{verb} {count(tasks, 'task', 'tasks')}{what}."
+        self.report({"dry_run": options["dry_run"], "tasks": tasks, **facts}, [told])
 
     @contextmanager
     def told(self, tell: Callable[[], None]) -> Iterator[None]:

@@ -22,7 +22,7 @@ from resizer.management.console import (
 from resizer.sources import find_source
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from django.core.management.base import CommandParser
 
@@ -103,12 +103,21 @@ class Command(ResizerCommand):
             help="list the storage instead of reading the database. Slower with a bucket, but finds files without a row"
             " and rows without a file. Always on for local files and without a database",
         )
+        parser.add_argument(
+            "--enqueue",
+            action="store_true",
+            help="purge nothing here: enqueue tasks for workers of django.tasks, for some thousand files or originals each",
+        )
 
     def work(self, options: Mapping[str, Any]) -> None:
         choice = _choice(options)
         _check_source(choice)
         if _is_shown(choice) or options["force"]:
             self.confirm(f"This removes {_tell(choice)}.", options)
+        if options["enqueue"]:
+            with self.told(lambda: None):
+                self._enqueue(choice, options)
+            return
         progress = self.progress("files and originals checked")
         purge = Purge(
             choice,
@@ -121,7 +130,21 @@ class Command(ResizerCommand):
         )
         with self.told(lambda: self._tell(purge.report, options)), progress:
             purge.run()
-        if problems := list(_problems(purge.report, is_dry=options["dry_run"])):
+        if problems := list(purge.report.problems(is_dry=options["dry_run"])):
+            raise CommandError("\n".join(problems))
+
+    def _enqueue(self, choice: Choice, options: Mapping[str, Any]) -> None:
+        tasks = self.tasks()
+        purge = Purge(choice, from_storage=options["from_storage"])
+        number = 0
+        for part in purge.parts():
+            number += 1
+            if not options["dry_run"]:
+                tasks.enqueue_purge(
+                    choice, part, from_storage=options["from_storage"], is_forced=options["force"]
+                )
+        self.tell_enqueued(number, options)
+        if problems := list(purge.report.problems(is_dry=True)):
             raise CommandError("\n".join(problems))
 
     def _tell(self, report: Report, options: Mapping[str, Any]) -> None:
@@ -155,6 +178,10 @@ def _choice(options: Mapping[str, Any]) -> Choice:
         )
     if options["stale"] and times["max_bytes"] is not None:
         raise WrongArguments("--stale cannot be combined with --max-bytes. Run the command twice.")
+    if options["enqueue"] and (options["seconds"] is not None or times["max_bytes"] is not None):
+        raise WrongArguments(
+            "--enqueue cannot be combined with --for or --max-bytes: no worker sees all variants. Remove one."
+        )
     is_default = not (options["all"] or options["source"] or is_by_time)
     return Choice(source=options["source"], is_stale=options["stale"] or is_default, **times)
 
@@ -194,18 +221,3 @@ def _tell(choice: Choice) -> str:
         if least is not None:
             words += f", {verb} more than {least // 3600:,} hours ago"
     return words
-
-
-def _problems(report: Report, *, is_dry: bool) -> Iterator[str]:
-    for alias, reason in report.doubts.items():
-        yield f"Source {alias!r} {reason}. So its variants stay. To remove them, use --force."
-    if report.unclear:
-        some = ", ".join(":".join(one) for one in report.examples)
-        yield f"{report.unclear} originals could not be checked, such as {some}. Their variants stay."
-    if report.has_left_rows:
-        left = (
-            "Not all rows were checked"
-            if is_dry
-            else "The files are removed, but some rows may remain"
-        )
-        yield f"{left}, because the database failed. Run the command again."

@@ -19,7 +19,7 @@ from resizer.management.console import (
 from resizer.records import index, tables
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from django.core.management.base import CommandParser
 
@@ -52,6 +52,11 @@ class Command(ResizerCommand):
             default=machine.cores(),
             help="threads to read originals with. Default: one for each core",
         )
+        parser.add_argument(
+            "--enqueue",
+            action="store_true",
+            help="change nothing here: enqueue tasks for workers of django.tasks, for some thousand files or rows each",
+        )
 
     def work(self, options: Mapping[str, Any]) -> None:
         if not tables.is_configured():
@@ -60,6 +65,10 @@ class Command(ResizerCommand):
             raise CommandError(
                 "The database does not respond, or lacks the tables. Run resizer_doctor."
             )
+        if options["enqueue"]:
+            with self.told(lambda: None):
+                self._enqueue(options)
+            return
         progress = self.progress("files")
         sync = Sync(
             is_dry=options["dry_run"],
@@ -70,7 +79,19 @@ class Command(ResizerCommand):
         )
         with self.told(lambda: self._tell(sync.report, options)), progress:
             sync.run()
-        if problems := list(_problems(sync.report)):
+        if problems := list(sync.report.problems()):
+            raise CommandError("\n".join(problems))
+
+    def _enqueue(self, options: Mapping[str, Any]) -> None:
+        tasks = self.tasks()
+        sync = Sync(is_forced=options["force"])
+        number = 0
+        for part in sync.parts():
+            number += 1
+            if not options["dry_run"]:
+                tasks.enqueue_sync(part, is_forced=options["force"])
+        self.tell_enqueued(number, options)
+        if problems := list(sync.report.problems()):
             raise CommandError("\n".join(problems))
 
     def _tell(self, report: Report, options: Mapping[str, Any]) -> None:
@@ -87,17 +108,3 @@ class Command(ResizerCommand):
                 f"{have} no row, because the original is missing. resizer_purge --from-storage removes them."
             )
         self.report({"dry_run": options["dry_run"], **asdict(report)}, lines)
-
-
-def _problems(report: Report) -> Iterator[str]:
-    if report.doubt:
-        yield (
-            f"The variants storage {report.doubt}, so the rows stay. Is the disk mounted? Is it the right bucket?"
-            " To remove the rows, use --force."
-        )
-    if report.unclear:
-        have = count(report.unclear, "variant has", "variants have")
-        some = ", ".join(report.examples)
-        yield f"{have} no row, because the source or the storage failed, such as of {some}. Run the command again."
-    if report.has_failed:
-        yield "The database failed, so some rows are missing. Run the command again."

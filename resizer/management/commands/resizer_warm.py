@@ -122,21 +122,14 @@ class Command(ResizerCommand):
     def _enqueue(
         self, fields: list[FileField], tags: list[dict[str, str]], options: Mapping[str, Any]
     ) -> None:
-        try:
-            from resizer.tasks import FILES_PER_TASK, enqueue_warming
-        except ImportError as error:
-            raise CommandError(
-                f"There are no tasks: {error}. Use Django 6.0 or later, or run pip install django-tasks."
-            ) from error
-        tasks = rows = 0
+        tasks = self.tasks()
+        number = rows = 0
         for field in fields:
-            for some in batched(primary_keys_of(field), FILES_PER_TASK):
+            for some in batched(primary_keys_of(field), tasks.FILES_PER_TASK):
                 if not options["dry_run"]:
-                    enqueue_warming(field, some, tags)
-                tasks, rows = tasks + 1, rows + len(some)
-        verb = "Would enqueue" if options["dry_run"] else "Enqueued"
-        told = f"{verb} {count(tasks, 'task', 'tasks')} for {count(rows, 'original', 'originals')}."
-        self.report({"dry_run": options["dry_run"], "tasks": tasks, "originals": rows}, [told])
+                    tasks.enqueue_warming(field, some, tags)
+                number, rows = number + 1, rows + len(some)
+        self.tell_enqueued(number, options, originals=rows)
 
     def _tell(self, report: Report, options: Mapping[str, Any]) -> None:
         made = count(report.made, "variant", "variants")
