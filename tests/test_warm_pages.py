@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -69,3 +70,10 @@ def test_page_without_prefetch_asks_the_cache_alone(photos: list[Photo], page: s
         PAGES[page](list(photos))
     assert set(costs.cache) == {"read"}
     assert (costs.storage, costs.queries) == ([], [])
+
+
+def test_pictures_of_a_page_are_small_when_compressed(photos: list[Photo]) -> None:
+    text = "{% load resizer %}{% for photo in photos %}{% resized_img photo.image alt='' %}{% endfor %}"
+    html = Template(text).render(Context({"photos": photos})).encode()
+    assert html.count(b"<picture>") == 24
+    assert len(gzip.compress(html)) <= 3 * 1024
