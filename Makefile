@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 ADDRESS ?= 127.0.0.1:8000
 
-.PHONY: help run check test-unit test test-again services bench-engines bench-srcset bench-encoders bench-quality bench-isolation bench-together bench-tag bench-peers bench-gallery bench-hits bench-misses bench-served bench-cold-start bench-load bench-lighthouse docs package deploy clean
+.PHONY: help run check test-unit test test-again services bench-engines bench-srcset bench-encoders bench-quality bench-isolation bench-together bench-tag bench-peers bench-gallery bench-hits bench-misses bench-served bench-cold-start bench-load bench-lighthouse docs package deploy deploy-stack clean
 
 help:
 	@echo "make run    set up and serve the gallery on http://$(ADDRESS)/"
@@ -19,6 +19,8 @@ help:
 	@echo "            build what AWS Lambda runs: ARCHITECTURE=arm64 ENGINES=pillow POSTGRESQL=no"
 	@echo "make deploy STAGE=dev"
 	@echo "            put it on AWS, or renew it there: zappa_settings.json, docs/production/lambda.md"
+	@echo "make deploy-stack NAME=acme"
+	@echo "            the same as one stack of CloudFormation: docs/production/stack.md"
 	@echo "make bench-engines, bench-srcset, bench-encoders, bench-quality, bench-isolation, bench-together,"
 	@echo "bench-tag, bench-peers, bench-gallery, bench-hits, bench-misses, bench-served, bench-cold-start, bench-load, bench-lighthouse"
 	@echo "            measure CPU, memory, bytes and waiting, side by side"
@@ -86,6 +88,11 @@ deploy: $(VENV)/.deploy
 	@test -n "$(STAGE)" || { echo "Which stage of zappa_settings.json? make deploy STAGE=dev" >&2; exit 1; }
 	@export VIRTUAL_ENV="$(abspath $(VENV))"; \
 	if $(BIN)/zappa status $(STAGE) >/dev/null 2>&1; then $(BIN)/zappa update $(STAGE); else $(BIN)/zappa deploy $(STAGE); fi
+
+# One stack of CloudFormation, without Zappa's command: docs/production/stack.md.
+deploy-stack: $(VENV)/.deploy
+	@test -n "$(NAME)" || { echo 'Which name? make deploy-stack NAME=acme PARAMETERS="AlarmEmail=you@example.com" DRY_RUN=yes' >&2; exit 1; }
+	@$(BIN)/python -m config.aws.stack $(NAME) $(PARAMETERS) $(if $(DRY_RUN),--dry-run)
 
 # sharp, to compare with, where npm brings it.
 bench-engines: $(VENV)/.bench

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
+from config.aws.stack import OURS
+from config.aws.stack import TEMPLATE as STACK
 from resizer import originals
 from resizer.engines.containers import gif, jpeg
 from resizer.engines.guards import parts
@@ -74,6 +76,16 @@ def test_lambda_page_explains_keys_that_the_stages_have() -> None:
 def test_lambda_page_has_the_parameters_of_the_stack() -> None:
     template = yaml.load(TEMPLATE.read_text(encoding="utf-8"), Loader)
     assert first_column("### Of the stack") == set(template["Parameters"])
+
+
+def test_stack_page_has_the_parameters_and_defaults_of_the_template() -> None:
+    template = yaml.load(STACK.read_text(encoding="utf-8"), Loader)["Parameters"]
+    page = read("production/stack")
+    assert first_column("## Parameters", page) == set(template) - set(OURS)
+    rows = re.findall(r"^\| `(\w+)` \| (?:`(\S+)`)? ?\|", page, re.MULTILINE)
+    assert len(rows) > 10
+    for name, default in rows:
+        assert default == str(template[name]["Default"])
 
 
 def test_shell_and_systemd_read_the_same_from_the_environment_file(tmp_path: Path) -> None:
@@ -174,7 +186,7 @@ def test_help_of_make_names_every_target() -> None:
     command = ["make", "--no-print-directory", "help"]
     told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     heads = [line.split("  ")[0] for line in told.splitlines() if not line.startswith(" ")]
-    named = re.findall(r"[a-z]+(?:-[a-z]+)*", " ".join(heads).replace("STAGE=dev", ""))
+    named = re.findall(r"[a-z]+(?:-[a-z]+)*", re.sub("[A-Z]+=[a-z]+", "", " ".join(heads)))
     # Tests call `services`.
     assert {*named, "help", "services"} - {"make"} == targets
 

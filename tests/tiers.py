@@ -60,7 +60,13 @@ ONCE = (
 #: Tests that need one of these programs run once as well, but for those of the admin: its pages are Django's.
 PROGRAMS = {"chromium", "firefox", "nginx", "nginx-javascript", "node", "webkit"}
 #: Tests of one deployment, which takes a quarter of a minute to make: for the same worker.
-DEPLOYED = ("aws/test_lambda.py", "aws/test_package.py", "aws/test_policy.py", "aws/test_zappa.py")
+DEPLOYED = (
+    "aws/test_lambda.py",
+    "aws/test_package.py",
+    "aws/test_policy.py",
+    "aws/test_stack.py",
+    "aws/test_zappa.py",
+)
 #: Engines in child processes, which depend on Python with each of their parameters.
 PROCESSES = "engines/test_isolated.py"
 #: Set by `.ci/run` for all Pythons but one.

@@ -32,9 +32,12 @@ ONLY_FOR_POSTGRESQL = {"psycopg", "psycopg-binary"}
 INCLUDE = ("config", "resizer")
 EXCLUDE = (
     "config/edge",
+    "config/aws/*.yaml",
     "config/aws/deployment.py",
     "config/aws/normalise.js",
     "config/aws/package.py",
+    "config/aws/policies",
+    "config/aws/stack.py",
     "config/gallery/photographs",
     "config/gallery/management",
     "dateutil/zoneinfo/*.tar.gz",

@@ -41,6 +41,7 @@ from werkzeug.serving import run_simple
 from werkzeug.wrappers import Request as HTTPRequest
 from werkzeug.wrappers import Response as HTTPResponse
 
+from tests.aws import stacks
 from tests.aws.events import Request, parse_answer, write_event
 from tests.aws.runtime import REGION, Function, FunctionFailed
 
@@ -278,6 +279,7 @@ def main() -> None:
     options = parser.parse_args()
     functions = Functions(options.directory, f"http://127.0.0.1:{options.port}")
     extend(functions)
+    stacks.extend()
     # As a terminal does it, so that the functions are stopped as well.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     try:

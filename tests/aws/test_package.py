@@ -21,6 +21,7 @@ from config.aws.deployment import PLACEHOLDER
 from config.aws.package import PYTHON, SETTINGS, choose
 from resizer.contrib.zappa import packer
 from resizer.contrib.zappa.wheels import ARCHITECTURES, PackageError, find_python
+from tests.documents import read
 from tests.servers import ROOT
 
 if TYPE_CHECKING:
@@ -304,6 +305,14 @@ def libraries(package: Path) -> dict[str, int]:
 @pytest.mark.function
 def test_package_with_both_engines_is_small_and_of_one_architecture(package: Path) -> None:
     assert package.stat().st_size < 32_000_000
+    # Both pages tell how large it is.
+    with zipfile.ZipFile(package) as archive:
+        unpacked, count = sum(one.file_size for one in archive.infolist()), len(archive.namelist())
+    line = r"(?:resizer-\S+)\.zip: ([\d.]+) MB zipped, ([\d.]+) MB unpacked, (\d+) files"
+    for page in ("production/lambda", "production/stack"):
+        (told,) = re.findall(line, read(page))
+        sizes = (package.stat().st_size / 1e6, unpacked / 1e6, count)
+        assert sizes == pytest.approx(tuple(map(float, told)), rel=0.1), page
     found = libraries(package)
     assert len(set(found.values())) == 1
     assert any(name.startswith("PIL/_imaging.") for name in found)
@@ -397,7 +406,7 @@ def test_real_package_holds_nothing_of_development(
     assert "django/contrib/admin/static/admin/css/base.css" in found
     unwanted = re.compile(
         r"(^|/)(tests?|docs?|\.git.*|\.env.*|photographs|pip|setuptools|pytest|mypy)/|\.(po|pyi|jpg|sqlite3|zip)$"
-        r"|^zappa/(cli|core)\.py$|aws/(package|deployment)\.py|contrib/zappa/(packer|wheels|__main__)\.py"
+        r"|^zappa/(cli|core)\.py$|aws/(package|deployment|stack)\.py|contrib/zappa/(packer|wheels|__main__)\.py"
     )
     allowed = ("botocore/docs/", "boto3/docs/")
     assert [n for n in found if unwanted.search(n) and not n.startswith(allowed)] == []

@@ -33,6 +33,8 @@ TASK_ROOT = "/var/task"
 DATE = (1980, 1, 1, 0, 0, 0)
 #: Security: of a project's directories only code, styles and templates. No secrets, images or databases.
 SUFFIXES = {".py", ".html", ".css", ".js", ".svg", ".txt", ".xml", ".jinja", ".j2", ".mo"}
+#: A function needs no files with these endings, and nobody misses them.
+NEEDLESS = {".po", ".pyi", ".typed"}
 #: Directories of a project with templates and translations, without code.
 DATA_DIRECTORIES = ("templates", "jinja2", "locale")
 #: In no package.
@@ -94,7 +96,7 @@ def build(output: Path, contents: Contents, settings: str) -> Counter[str]:
         )
     python = wheels.find_python(contents.python)
     # Before anything is fetched, so that a misspelt name is told at once.
-    files = list(_files(contents))
+    files, left_out = _choose(contents)
     with tempfile.TemporaryDirectory(prefix="resizer-package-") as temporary:
         directory = Path(temporary) / "package"
         wheels.install(
@@ -106,7 +108,7 @@ def build(output: Path, contents: Contents, settings: str) -> Counter[str]:
             root=contents.root,
         )
         wheels.trim(directory)
-        left_out = _copy(files, contents.root, directory)
+        _copy(files, contents.root, directory)
         wheels.remove(directory, (*BUILDERS, *contents.exclude))
         wheels.trim_services(directory, contents.aws_services)
         (directory / "zappa_settings.py").write_text(settings, encoding="utf-8")
@@ -188,16 +190,27 @@ def _name_events(settings: str, functions: Iterable[str]) -> str:
     return f"{settings.rstrip()}\nEVENT_FUNCTIONS = {sorted(set(functions))!r}\n"
 
 
-def _copy(files: list[tuple[Path, bool]], root: Path, directory: Path) -> Counter[str]:
+def _choose(contents: Contents) -> tuple[list[Path], Counter[str]]:
+    """The files of the project to pack, and the endings of others in its directories, with their number."""
+    root = contents.root
+    excluded = {path for pattern in contents.exclude for path in root.glob(pattern)}
+    chosen = []
     left_out: Counter[str] = Counter()
-    for path, is_named in files:
-        if not is_named and path.suffix not in SUFFIXES:
-            left_out[path.suffix or path.name] += 1
+    for path, is_named in _files(contents):
+        if not excluded.isdisjoint((path, *path.parents)):
             continue
+        if is_named or path.suffix in SUFFIXES:
+            chosen.append(path)
+        elif path.suffix not in NEEDLESS:
+            left_out[path.suffix or path.name] += 1
+    return chosen, left_out
+
+
+def _copy(files: list[Path], root: Path, directory: Path) -> None:
+    for path in files:
         target = directory / path.relative_to(root)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, target)
-    return left_out
 
 
 def _files(contents: Contents) -> Iterator[tuple[Path, bool]]:
