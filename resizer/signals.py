@@ -13,9 +13,9 @@ from django.dispatch import Signal
 #: variants storage failed).
 variant_rendered = Signal()
 #: A visitor gets a variant, or hears that it is unchanged. `key`, `bytes`, `is_hit` (False if the request waited for a
-#: render), `status` (200, 304, or 302 to the storage).
+#: render), `status` (200, 304, or 302 to the storage), `seconds` (since the request reached the app).
 variant_served = Signal()
 #: A variant's file was deleted. `key`.
 variant_removed = Signal()
-#: A visitor gets an error in place of a picture. `path`, `error` (a ResizerError).
+#: A visitor gets an error in place of a picture. `path`, `error` (a ResizerError), `seconds`.
 variant_refused = Signal()

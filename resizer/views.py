@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import time
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
@@ -77,23 +78,23 @@ def serve(request: HttpRequest, path: str) -> HttpResponse:
 def respond(request: Request) -> Response:
     """Decide every response. All entry points call this function: the view, the middleware, WSGI and ASGI."""
     if request.method not in SAFE_METHODS:
-        refused = respond_error(request.path, MethodNotAllowed(request.method))
+        refused = respond_error(request, MethodNotAllowed(request.method))
         return refused._replace(headers={**refused.headers, "Allow": ", ".join(SAFE_METHODS)})
     try:
         parsed = _parse(request.path)
     except InvalidSignature as error:
-        return respond_error(request.path, error)
+        return respond_error(request, error)
     except ResizerError as error:
-        return respond_error(request.path, error, FOR_NOBODY)
+        return respond_error(request, error, FOR_NOBODY)
     if isinstance(parsed, ParsedKey):
         try:
             return _serve_key(request, parsed)
         except ResizerError as error:
-            return respond_error(request.path, error)
+            return respond_error(request, error)
     try:
         response = serve_short(request, parsed)
     except ResizerError as error:
-        response = respond_error(request.path, error)
+        response = respond_error(request, error)
     # On redirects and errors too: with another `Accept` header, the response might differ.
     return response._replace(headers={**response.headers, "Vary": "Accept"})
 
@@ -207,4 +208,5 @@ def read_request(
         accept=get("HTTP_ACCEPT", ""),
         if_none_match=get("HTTP_IF_NONE_MATCH", ""),
         if_modified_since=get("HTTP_IF_MODIFIED_SINCE", ""),
+        began_at=time.monotonic(),
     )

@@ -76,6 +76,11 @@ def test_metrics_count_requests_errors_and_steps(client: Client) -> None:
     assert risen['resizer_variants_served_total{result="hit"}'] == 2
     assert risen['resizer_variants_served_total{result="miss"}'] == 1
     assert risen["resizer_variants_served_bytes_total"] == 2 * len(made.content)
+    for result, number in (("hit", 2), ("miss", 1), ("error", 1)):
+        name = f'resizer_request_duration_seconds_count{{result="{result}"}}'
+        assert risen[name] == number
+    most = 'resizer_request_duration_seconds_sum{result="miss"}'
+    assert risen['resizer_request_span_duration_seconds_sum{span="encode"}'] < risen[most]
     for step in ("read", "decode", "encode", "store"):
         name = f'resizer_request_span_duration_seconds_count{{span="{step}"}}'
         assert risen[name] == 1

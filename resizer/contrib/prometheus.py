@@ -37,6 +37,15 @@ served = Counter(
     namespace=NAMESPACE,
 )
 served_bytes = Counter("variants_served_bytes", "Bytes of served variants.", namespace=NAMESPACE)
+#: A hit takes a millisecond, a miss a second or two.
+BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+durations = Histogram(
+    "request_duration_seconds",
+    "Seconds from a request to its response.",
+    ["result"],
+    namespace=NAMESPACE,
+    buckets=BUCKETS,
+)
 spans = Histogram(
     "request_span_duration_seconds",
     "Seconds of each step of a render.",
@@ -57,15 +66,18 @@ def metrics(request: HttpRequest) -> HttpResponse:
     return HttpResponse(content, content_type=prometheus_client.CONTENT_TYPE_LATEST)
 
 
-def _count_served(bytes: int, is_hit: bool, status: int, **_: Any) -> None:
+def _count_served(bytes: int, is_hit: bool, status: int, seconds: float, **_: Any) -> None:
+    result = "hit" if is_hit else "miss"
     requests.inc()
     status_codes.labels(str(status)).inc()
-    served.labels("hit" if is_hit else "miss").inc()
+    served.labels(result).inc()
+    durations.labels(result).observe(seconds)
     if status == 200:
         served_bytes.inc(bytes)
 
 
-def _count_refused(error: ResizerError, **_: Any) -> None:
+def _count_refused(error: ResizerError, seconds: float, **_: Any) -> None:
+    durations.labels("error").observe(seconds)
     requests.inc()
     status_codes.labels(str(error.status)).inc()
     errors.labels(type(error).__name__).inc()

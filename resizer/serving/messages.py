@@ -21,6 +21,8 @@ class Request(NamedTuple):
     accept: str = ""
     if_none_match: str = ""
     if_modified_since: str = ""
+    #: Of `time.monotonic`, when it reached the app.
+    began_at: float = 0.0
 
 
 class Response(NamedTuple):

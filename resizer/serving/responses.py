@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import re
+import time
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
@@ -84,6 +85,7 @@ def respond(
             bytes=answer.length,
             is_hit=not answer.timings,
             status=response.status,
+            seconds=time.monotonic() - request.began_at,
         )
     return response
 
@@ -130,17 +132,25 @@ def redirect(path: str, cache_control: str) -> Response:
     return _redirect(path_for(path), cache_control)
 
 
-def respond_error(path: str, error: ResizerError, cache_control: str | None = None) -> Response:
+def respond_error(
+    request: Request, error: ResizerError, cache_control: str | None = None
+) -> Response:
     """Turn an error into a response. No other function chooses a status. `cache_control` replaces the error's own."""
     level = logging.WARNING if error.status >= 500 else logging.INFO
     logger.log(
-        level, "%d for %.300r: %s: %.500r", error.status, path, type(error).__name__, str(error)
+        level,
+        "%d for %.300r: %s: %.500r",
+        error.status,
+        request.path,
+        type(error).__name__,
+        str(error),
     )
     if isinstance(error, Busy):
         tallies.count(tallies.BUSY)
     elif not isinstance(error, MISTAKES):
         tallies.count(tallies.FAILURE)
-    variant_refused.send_robust(None, path=path, error=error)
+    seconds = time.monotonic() - request.began_at
+    variant_refused.send_robust(None, path=request.path, error=error, seconds=seconds)
     headers = {
         "Content-Type": "text/plain; charset=utf-8",
         "Content-Length": str(len(error.public_message)),
