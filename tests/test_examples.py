@@ -213,7 +213,8 @@ def names(
     empty = types.SimpleNamespace(objects=Photo.objects.none())
     modules: dict[str, dict[str, Any]] = {
         "easy_thumbnails": {},
-        "easy_thumbnails.files": {"get_thumbnailer": None},
+        "easy_thumbnails.models": {"Thumbnail": empty},
+        "easy_thumbnails.storage": {"thumbnail_default_storage": None},
         "gallery": {},
         "gallery.models": {"Photo": empty},
         "unfold": {},
