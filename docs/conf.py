@@ -39,6 +39,9 @@ autodoc_typehints_format = "short"
 
 html_theme = "furo"
 html_title = f"resizer {version}"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_favicon = "_static/icon.svg"
 html_copy_source = True
 html_show_sphinx = False
 smartquotes = False
