@@ -104,7 +104,7 @@ def context(photo: Photo) -> dict[str, Any]:
     names = ["article", "hero", "page", "photo", "post", "product", "user"]
     request = RequestFactory(SERVER_NAME="www.example.com").get("/", secure=True)
     thing = Thing(photo, upload("logo.svg", LOGO), upload("moving.gif", moving()))
-    return {"request": request, **dict.fromkeys(names, thing)}
+    return {"request": request, "photos": Photo.objects.all(), **dict.fromkeys(names, thing)}
 
 
 def upload(name: str, content: bytes) -> Photo:
