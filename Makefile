@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 ADDRESS ?= 127.0.0.1:8000
 
-.PHONY: help run check test-unit test test-again services bench-engines bench-srcset bench-encoders bench-quality bench-isolation bench-together bench-tag bench-peers bench-gallery bench-hits bench-misses bench-served bench-cold-start bench-load bench-lighthouse docs package deploy deploy-stack clean
+.PHONY: help run check test-unit test test-again services bench-engines bench-srcset bench-encoders bench-quality bench-isolation bench-together bench-tag bench-peers bench-gallery bench-hits bench-misses bench-served bench-cold-start bench-load bench-hosts bench-rows bench-lighthouse docs package deploy deploy-stack clean
 
 help:
 	@echo "make run    set up and serve the gallery on http://$(ADDRESS)/"
@@ -22,7 +22,7 @@ help:
 	@echo "make deploy-stack NAME=acme"
 	@echo "            the same as one stack of CloudFormation: docs/production/stack.md"
 	@echo "make bench-engines, bench-srcset, bench-encoders, bench-quality, bench-isolation, bench-together,"
-	@echo "bench-tag, bench-peers, bench-gallery, bench-hits, bench-misses, bench-served, bench-cold-start, bench-load, bench-lighthouse"
+	@echo "bench-tag, bench-peers, bench-gallery, bench-hits, bench-misses, bench-served, bench-cold-start, bench-load, bench-hosts, bench-rows, bench-lighthouse"
 	@echo "            measure CPU, memory, bytes and waiting, side by side"
 	@echo "make clean  remove the virtual environment, the database, uploads and variants"
 
@@ -145,6 +145,12 @@ bench-lighthouse: $(VENV)/.test
 
 bench-load: $(VENV)/.test
 	$(BIN)/python -m benchmarks.load
+
+bench-hosts: $(VENV)/.test
+	$(BIN)/python -m benchmarks.hosts
+
+bench-rows: $(VENV)/.test
+	$(BIN)/python -m benchmarks.rows
 
 clean:
 	rm -rf .venv .venv-* .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .coverage*

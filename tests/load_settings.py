@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from config.settings import *  # noqa: F403  # the environment comes first
-from resizer.concurrency import lockfiles
+from resizer.concurrency import leases, lockfiles
 
 _cache = os.environ.get("TESTS_CACHE", "")
 if _cache:
@@ -13,6 +13,10 @@ if _cache:
     CACHES = {"default": {"BACKEND": f"django.core.cache.backends.{_backend}", "LOCATION": _cache}}
 # No two pictures of a test wait for each other by chance.
 lockfiles.SLOTS = 2**64
+if os.environ.get("TESTS_LEASE"):
+    # Tests of dead hosts wait for it.
+    leases.LEASE_SECONDS = int(os.environ["TESTS_LEASE"])
+    leases.RENEW_SECONDS = 0.1
 RESIZER |= {  # noqa: F405
     # It isolates by itself.
     "ENGINE": "tests.logging_engine.LoggingEngine",

@@ -20,7 +20,7 @@ from resizer.engines.guards import parts
 from resizer.jinja2 import ResizerExtension
 from resizer.templatetags.resizer import register
 from tests.cloudfront import TEMPLATE, Loader
-from tests.documents import PAGES, name_of, read
+from tests.documents import PAGES, examples, name_of, read
 from tests.servers import ROOT
 
 if TYPE_CHECKING:
@@ -241,3 +241,17 @@ def test_reference_has_the_numbers_of_the_limits() -> None:
 
 def _read(path: Path) -> str:
     return path.read_text(encoding="utf-8")
+
+
+def test_planning_page_has_the_results_of_its_formulas() -> None:
+    values: dict[str, float] = {}
+    compared = 0
+    for example in examples(read("production/planning")):
+        if example.language != "python":
+            continue
+        exec(example.text, values)
+        for name, told in re.findall(r"^(\w+) = .+  # ([\d.,]+)$", example.text, re.MULTILINE):
+            digits = len(told.partition(".")[2])
+            assert f"{values[name]:,.{digits}f}" == told, name
+            compared += 1
+    assert compared > 10

@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 #: A lease expires so long after it was acquired or renewed, seconds.
 LEASE_SECONDS = 10
 #: The pause between two renewals, seconds. A busy machine may be late with a few.
-RENEW_SECONDS = 2
+RENEW_SECONDS = 2.0
 
 
 class Lease:
