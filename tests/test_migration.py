@@ -10,7 +10,7 @@ import pytest
 from django.template import Context, Engine
 
 from resizer.conf import read_settings
-from resizer.maintenance.rewriting.rewrite import rewrite
+from resizer.maintenance.rewriting.rewrite import Models, rewrite
 from tests.conftest import save
 from tests.documents import DOCS, examples, read
 from tests.pictures import decode, photograph
@@ -33,7 +33,8 @@ LIBRARIES = {
 }
 OBJECTS = ("hero", "page", "photo", "post", "user")
 ALIASES = {"": {"avatar": {"size": (50, 50), "crop": True}}}
-PRESETS = {"card": {"width": 400, "ratio": "3/2"}}
+PRESETS = {name: {"width": 400, "ratio": "3/2"} for name in ("card", "image_card")}
+MODELS = Models(frozenset({"hero", "image"}), {"image_card": "image"})
 OURS = "{% load resizer %}"
 
 
@@ -91,7 +92,7 @@ def test_after_is_a_picture(row: Row) -> None:
 def test_command_turns_before_into_after(row: Row) -> None:
     library = LIBRARIES[row.page]
     load = f"{{% load {library} %}}" if library else ""
-    made = rewrite(f"{load}\n{row.before}", {"hero", "image"})
+    made = rewrite(f"{load}\n{row.before}", MODELS)
     assert made.left == []
     assert made.text.removeprefix(OURS).strip() == row.after
 

@@ -9,13 +9,15 @@ import pytest
 from django.template import Context, Engine
 
 from resizer.maintenance.rewriting.pieces import Unclear
-from resizer.maintenance.rewriting.rewrite import rewrite
+from resizer.maintenance.rewriting.rewrite import Models, rewrite
 from tests.conftest import save
 
 if TYPE_CHECKING:
     from pytest_django import Settings
 
-FIELDS = {"avatar", "hero", "image", "photo"}
+MODELS = Models(
+    frozenset({"avatar", "hero", "image", "photo"}), {"small": "photo", "card": "image", "two": ""}
+)
 ALIASES = {
     "": {
         "avatar": {"size": (50, 50), "crop": True},
@@ -32,7 +34,7 @@ ALIASES = {
 def become(before: str, library: str = "", ours: str = "{% load resizer %}") -> str:
     """What a template becomes, without its first line; all of it is understood."""
     text = f"{{% load {library} %}}\n{before}" if library else before
-    made = rewrite(text, FIELDS)
+    made = rewrite(text, MODELS)
     assert made.left == []
     first, _, rest = made.text.partition("\n")
     assert first == ours
@@ -42,7 +44,7 @@ def become(before: str, library: str = "", ours: str = "{% load resizer %}") -> 
 def reason(before: str, library: str = "") -> str:
     """Why a template stays as it is."""
     text = f"{{% load {library} %}}\n{before}" if library else before
-    made = rewrite(text, FIELDS)
+    made = rewrite(text, MODELS)
     assert (made.text, made.pictures) == (text, 0)
     (left,) = made.left
     assert left.text in text.splitlines()[left.line - 1]
@@ -138,6 +140,11 @@ def test_easy_thumbnail_becomes_a_picture(before: str, settings: Settings) -> No
 
 
 IMAGEKIT = {
+    "{% generateimage 'app:thing:card' source=photo.image %}": '{% resized_img photo.image preset="card" %}',
+    "{% generateimage 'card' source=p.photo -- alt='x' %}": "{% resized_img p.photo preset=\"card\" alt='x' %}",
+    "{% generateimage 'card' source=p.photo as th %}<img src='{{ th.url }}' width='{{ th.width }}' height='9' alt='x'>": '{% resized_img p.photo preset="card" alt="x" %}',
+    '<img src="{{ p.card.url }}" alt="x">': '{% resized_img p.image preset="card" alt="x" %}',
+    '<a href="{{ a.p.card.url }}">': '<a href="{% resized_url a.p.image preset="card" %}">',
     "{% thumbnail '100x50' photo.image %}": "{% resized_img photo.image width=100 height=50 %}",
     "{% thumbnail '100x' photo.image -- alt=\"A cat\" style='x' %}": "{% resized_img photo.image width=100 alt=\"A cat\" style='x' %}",
     "{% thumbnail 'x50' photo.image srcset='2 3' %}": "{% resized_img photo.image height=50 %}",
@@ -148,7 +155,8 @@ IMAGEKIT = {
 
 
 @pytest.mark.parametrize("before", IMAGEKIT)
-def test_imagekit_becomes_a_picture(before: str) -> None:
+def test_imagekit_becomes_a_picture(before: str, settings: Settings) -> None:
+    settings.RESIZER = {"PRESETS": {"card": {"width": 400}}}
     assert become(before, "imagekit") == IMAGEKIT[before]
 
 
@@ -237,8 +245,12 @@ LEFT = [
     ("thumbnail", '{% thumbnail a.image 9x9 crop="10,0" %}', 'crop="10,0" is a place that depends on the original'),
     ("thumbnail", '{% thumbnail a.image 9x9 crop target="a,b" %}', "target=a,b is not a pair of numbers"),
     ("thumbnail", '{% if a %}{% thumbnail a.image 9x9 as t %}{{ t.url }}{% endif %}{{ t.url }}', "t is used outside of its block, too"),
-    ("imagekit", "{% generateimage 'app:small' source=p.photo %}", "its size is in the generator; make that a preset, and write preset"),
-    ("imagekit", "{% thumbnail 'app:small' '9x9' p.photo %}", "the size is in its generator; make that a preset, and write preset"),
+    ("imagekit", "{% generateimage 'app:small' source=p.photo %}", "its size is in Python; make a preset 'small', and run this again"),
+    ("imagekit", "{% generateimage name source=p.photo %}", "it has other options than a source"),
+    ("imagekit", "{% generateimage 'app:card' source=p.photo width=9 %}", "it has other options than a source"),
+    ("imagekit", "{% thumbnail 'app:small' '9x9' p.photo %}", "its size is in Python; make a preset of it, and write its name"),
+    ("", '<img src="{{ p.small.url }}" alt="">', "its size is in Python; make a preset 'small', and run this again"),
+    ("", '<img src="{{ p.two.url }}" alt="">', "two has other originals from model to model"),
     ("imagekit", "{% thumbnail size p.photo %}", "its size cannot be read: size"),
     ("imagekit", "{% thumbnail '9x9' p.photo anchor=a %}", "its anchor or crop is a variable"),
     ("imagekit", "<img alt='{% thumbnail '9x9' p.photo %}'>", "it stands in an img"),
@@ -265,7 +277,7 @@ def test_html_that_the_parser_refuses_stays() -> None:
     text = '<img src="{{ p.image.url }}" alt=""><![unknown[ x ]>'
     with suppress(Unclear):
         # Python from 3.13.5 on reads it.
-        assert rewrite(text, FIELDS).pictures == 1
+        assert rewrite(text, MODELS).pictures == 1
 
 
 def test_one_place_that_is_left_does_not_keep_others() -> None:
@@ -275,7 +287,7 @@ def test_one_place_that_is_left_does_not_keep_others() -> None:
         '<img src="{{ p.image.url }}" alt="">\n'
         '{% thumbnail a.image 9x9 as t %}<img src="{{ t.url }}" title="{{ t.width }}">'
     )
-    made = rewrite(text, FIELDS)
+    made = rewrite(text, MODELS)
     assert made.pictures == 1
     assert [one.reason for one in made.left] == [
         "{% thumbnail %} stands in its data-big",
@@ -289,7 +301,7 @@ def test_one_place_that_is_left_does_not_keep_others() -> None:
 
 
 def test_image_without_alt_is_told() -> None:
-    made = rewrite('<p>\n<img src="{{ p.image.url }}">', FIELDS)
+    made = rewrite('<p>\n<img src="{{ p.image.url }}">', MODELS)
     assert made.text.endswith('<p>\n{% resized_img p.image alt="" %}')
     assert [(one.line, one.reason) for one in made.remarks] == [
         (2, 'it has no alt, so alt="" says that it is decoration')
@@ -298,12 +310,12 @@ def test_image_without_alt_is_told() -> None:
 
 def test_crop_that_was_closer_is_told() -> None:
     load = "{% load wagtailimages_tags %}\n"
-    made = rewrite(load + '{% picture page.hero fill-50x40-c75 loading="lazy" %}', FIELDS)
+    made = rewrite(load + '{% picture page.hero fill-50x40-c75 loading="lazy" %}', MODELS)
     assert made.text.endswith("\n{% resized_img page.hero width=50 height=40 %}")
     assert [(one.line, one.reason) for one in made.remarks] == [
         (2, "c75 is gone: a crop keeps the focal point in view, but goes no closer")
     ]
-    assert rewrite(load + "<img alt='{% image page.hero fill-50x40-c75 %}'>", FIELDS).remarks == []
+    assert rewrite(load + "<img alt='{% image page.hero fill-50x40-c75 %}'>", MODELS).remarks == []
 
 
 def test_other_images_stay() -> None:
@@ -318,7 +330,7 @@ def test_other_images_stay() -> None:
         "{% load other %}{% thumbnail '1' p.image %}{% image x width-40 %}{% picture p.image %}",
         '<img src="{{ p.image.url }}/{{ x }}"><img src="{{ STATIC_URL }}{{ p.image }}">',
     ):
-        assert rewrite(text, FIELDS) == (text, 0, [], [])
+        assert rewrite(text, MODELS) == (text, 0, [], [])
 
 
 LOADS = {
@@ -338,7 +350,7 @@ LOADS = {
 
 @pytest.mark.parametrize("before", LOADS)
 def test_library_is_loaded_where_it_is_missing(before: str) -> None:
-    made = rewrite(before + '<img src="{{ p.image.url }}" alt="">', FIELDS)
+    made = rewrite(before + '<img src="{{ p.image.url }}" alt="">', MODELS)
     assert made.text == LOADS[before].replace("{}", '{% resized_img p.image alt="" %}')
 
 
@@ -346,19 +358,19 @@ def test_library_is_not_loaded_if_it_is_a_builtin(settings: Settings) -> None:
     (engine,) = settings.TEMPLATES
     options = {**engine["OPTIONS"], "builtins": ["resizer.templatetags.resizer"]}
     settings.TEMPLATES = [{**engine, "OPTIONS": options}]
-    made = rewrite('<img src="{{ p.image.url }}" alt="">', FIELDS)
+    made = rewrite('<img src="{{ p.image.url }}" alt="">', MODELS)
     assert made.text == '{% resized_img p.image alt="" %}'
 
 
 def test_project_without_templates_of_django_can_be_rewritten(settings: Settings) -> None:
     settings.TEMPLATES = []
-    made = rewrite('<img src="{{ p.image.url }}" alt="">', FIELDS)
+    made = rewrite('<img src="{{ p.image.url }}" alt="">', MODELS)
     assert made.text == '{% load resizer %}\n{% resized_img p.image alt="" %}'
 
 
 def test_text_that_cannot_be_read_is_refused() -> None:
     with pytest.raises(Unclear, match="characters of a private use"):
-        rewrite("\ue000", FIELDS)
+        rewrite("\ue000", MODELS)
 
 
 @pytest.mark.django_db

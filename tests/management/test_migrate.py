@@ -11,8 +11,13 @@ from typing import TYPE_CHECKING
 import pytest
 from django.core.management import CommandError, call_command
 
+from config.gallery.models import Photo
+from resizer.models import CachedVariant, Original
+
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from pytest_django import Settings
 
 BEFORE = """{% extends "base.html" %}
 {% load thumbnail %}
@@ -127,6 +132,33 @@ def test_what_is_left_is_named_with_its_line(
         f"{path}:2: left: {{{{ photo.thumb.url }}}} (no model has a field for files named thumb)\n"
         "1: 1 place left. See the lines with the reasons above."
     )
+
+
+class ImageSpecFileDescriptor:
+    """As django-imagekit puts it into a model."""
+
+    def __init__(self, source: str) -> None:
+        self.source_field_name = source
+
+    def __get__(self, instance: object, owner: object) -> None: ...
+
+
+def test_spec_of_imagekit_becomes_a_preset_of_its_name(
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    settings.RESIZER = {"PRESETS": {"card": {"width": 400}}}
+    for model, source in ((Photo, "image"), (Original, "image"), (CachedVariant, "other")):
+        name = "card" if source == "image" else "both"
+        monkeypatch.setattr(model, name, ImageSpecFileDescriptor(source), raising=False)
+    monkeypatch.setattr(Photo, "both", ImageSpecFileDescriptor("image"), raising=False)
+    path = tmp_path / "a.html"
+    write(path, '<img src="{{ photo.card.url }}" alt=""> <img src="{{ photo.both.url }}" alt="">')
+    told = migrate(capsys, path)
+    assert '\n+{% resized_img photo.image preset="card" alt="" %} <img' in told
+    assert "both has other originals from model to model" in told
 
 
 def test_file_that_cannot_be_read_is_left(

@@ -79,6 +79,8 @@ def _layout(
         for name in ("width", "height")
         if (side := _side(name, attributes.get(name), variable))
     }
+    if "preset" in asked:
+        return {}
     if not sides or not {"width", "height"} & asked.keys():
         return sides
     if {"width", "height"} <= asked.keys():

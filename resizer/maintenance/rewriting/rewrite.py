@@ -17,7 +17,7 @@ from resizer.maintenance.rewriting.pieces import Unclear, read_template
 from resizer.maintenance.rewriting.spelling import Asked, tag
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from resizer.maintenance.rewriting.images import Image
     from resizer.maintenance.rewriting.pieces import Piece, Template
@@ -72,19 +72,26 @@ _ALTS = {"tag": {"alt": '""'}, "img_tag": {}}
 _PLAIN = re.compile(r"([\w.]+?)(\.url)?")
 
 
-def rewrite(text: str, fields: Collection[str]) -> Rewritten:
-    """Rewrite one template. `fields` are the names of all fields for files of the project's models. Raises Unclear."""
+class Models(NamedTuple):
+    """What the project's models have, by name."""
+
+    #: Fields for files.
+    files: frozenset[str]
+    #: Specs of django-imagekit, each with the field of its original; empty if models differ.
+    specs: Mapping[str, str] = {}
+
+
+def rewrite(text: str, models: Models) -> Rewritten:
+    """Rewrite one template. Raises Unclear for a text that cannot be read."""
     template = read_template(text)
-    return _Rewriter(template, find_images(template), fields).run()
+    return _Rewriter(template, find_images(template), models).run()
 
 
 class _Rewriter:
-    def __init__(
-        self, template: Template, images: Sequence[Image], fields: Collection[str]
-    ) -> None:
+    def __init__(self, template: Template, images: Sequence[Image], models: Models) -> None:
         self._template = template
         self._images = images
-        self._fields = fields
+        self._models = models
         self._libraries = loaded(template)
         self._edits: list[Edit] = []
         self._done: set[Piece] = set()
@@ -155,7 +162,11 @@ class _Rewriter:
         return [one for one in self._template.after(piece) if not one.is_tag and one.mentions(name)]
 
     def _variable(self, piece: Piece) -> list[Edit]:
-        asked = thumbnails.read_aliased(piece.contents) or thumbnails.read_versatile(piece.contents)
+        asked = (
+            thumbnails.read_aliased(piece.contents)
+            or thumbnails.read_versatile(piece.contents)
+            or self._spec(piece.contents)
+        )
         if asked is not None:
             return [self._url(piece, asked)]
         image = self._image_of(piece)
@@ -163,13 +174,24 @@ class _Rewriter:
         if image is None or match is None or not (match[2] or image.has_media_prefix):
             return []
         owner, _, field = match[1].rpartition(".")
-        if not owner or field not in self._fields:
+        if not owner or field not in self._models.files:
             raise Unclear(
                 f"no model has a field for files named {field}"
                 if owner
                 else "it may be no file of a model"
             )
         return [self._img(piece, image, Asked(match[1]))]
+
+    def _spec(self, contents: str) -> Asked | None:
+        """`photo.image_card.url`, as django-imagekit has it. None for any other variable. Raises Unclear."""
+        match = _PLAIN.fullmatch(contents)
+        owner, _, name = match[1].rpartition(".") if match and match[2] else ("", "", "")
+        if not owner or name not in self._models.specs:
+            return None
+        source = self._models.specs[name]
+        if not source:
+            raise Unclear(f"{name} has other originals from model to model")
+        return thumbnails.read_spec(f"{owner}.{source}", name)
 
     def _image_of(self, piece: Piece) -> Image | None:
         """The `<img>` whose `src` is a piece."""

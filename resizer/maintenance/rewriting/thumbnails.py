@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from resizer.conf import get_settings
 from resizer.maintenance.rewriting.pieces import Unclear
 from resizer.maintenance.rewriting.spelling import Asked, box, literal
 
@@ -153,7 +154,7 @@ def read_imagekit(bits: list[str]) -> Asked:
         bits = bits[:place]
     words = [one for one in bits if "=" not in one]
     if len(words) != 2:
-        raise Unclear("the size is in its generator; make that a preset, and write preset")
+        raise Unclear("its size is in Python; make a preset of it, and write its name")
     size, original = words
     match = _IMAGEKIT_SIZE.fullmatch(literal(size) or "")
     if match is None:
@@ -163,8 +164,25 @@ def read_imagekit(bits: list[str]) -> Asked:
 
 
 def read_generated(bits: list[str]) -> Asked:
-    """`'app:small' source=photo.image`: only its generator knows the size. Raises Unclear."""
-    raise Unclear("its size is in the generator; make that a preset, and write preset")
+    """`'app:small' source=photo.image -- alt="x"`: only its generator knows the size, so a preset has to have its name."""
+    first, *others = bits
+    name = (literal(first) or "").rpartition(":")[2]
+    attributes: dict[str, str] = {}
+    if "--" in others:
+        place = others.index("--")
+        attributes = _named(others[place + 1 :])
+        others = others[:place]
+    given = _named(others)
+    if not name or given.keys() != {"source"}:
+        raise Unclear("it has other options than a source")
+    return read_spec(given["source"], name)._replace(attributes=attributes)
+
+
+def read_spec(original: str, name: str) -> Asked:
+    """An image whose size is in Python, by a preset of the same name. Raises Unclear without that preset."""
+    if name not in get_settings().PRESETS:
+        raise Unclear(f"its size is in Python; make a preset {name!r}, and run this again")
+    return Asked(original, {"preset": f'"{name}"'})
 
 
 def _imagekit_crop(given: Mapping[str, str]) -> dict[str, str]:

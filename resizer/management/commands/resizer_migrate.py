@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
 from django.core.management.base import CommandError
-from django.db.models import FileField
+from django.db.models import FileField, Model
 
 from resizer.maintenance.rewriting.files import diff, find_templates, read, write
 from resizer.maintenance.rewriting.pieces import Unclear
-from resizer.maintenance.rewriting.rewrite import Note, rewrite
+from resizer.maintenance.rewriting.rewrite import Models, Note, rewrite
 from resizer.management.console import ResizerCommand, WrongArguments, count, statuses
 
 if TYPE_CHECKING:
@@ -42,11 +42,11 @@ class Command(ResizerCommand):
         )
 
     def work(self, options: Mapping[str, Any]) -> None:
-        fields = _file_fields()
+        models = _models()
         facts: list[dict[str, Any]] = []
         try:
             for path in find_templates(options["paths"]):
-                fact = self._migrate(path, fields, is_written=options["write"])
+                fact = self._migrate(path, models, is_written=options["write"])
                 if fact is not None:
                     facts.append(fact)
         except FileNotFoundError as error:
@@ -66,11 +66,11 @@ class Command(ResizerCommand):
                 f"{count(left, 'place', 'places')} left. See the lines with the reasons above."
             )
 
-    def _migrate(self, path: Path, fields: set[str], *, is_written: bool) -> dict[str, Any] | None:
+    def _migrate(self, path: Path, models: Models, *, is_written: bool) -> dict[str, Any] | None:
         """Rewrite one template. None if nothing is to be said of it."""
         try:
             before = read(path)
-            made = rewrite(before, fields)
+            made = rewrite(before, models)
             if is_written and made.pictures:
                 write(path, made.text)
         except (OSError, Unclear) as problem:
@@ -102,12 +102,22 @@ class Command(ResizerCommand):
         }
 
 
-def _file_fields() -> set[str]:
-    """The names of all fields for files in the project's models."""
-    models = apps.get_models()
+def _models() -> Models:
+    """What all models of the project have for pictures."""
+    files: set[str] = set()
+    specs: dict[str, str] = {}
+    for model in apps.get_models():
+        files |= {one.name for one in model._meta.get_fields() if isinstance(one, FileField)}
+        for name, source in _specs(model).items():
+            specs[name] = source if specs.get(name, source) == source else ""
+    return Models(frozenset(files), specs)
+
+
+def _specs(model: type[Model]) -> dict[str, str]:
+    """The specs of django-imagekit, each with the field of its original. Without an import of a package that is to go."""
+    values = [pair for one in reversed(model.__mro__) for pair in vars(one).items()]
     return {
-        field.name
-        for model in models
-        for field in model._meta.get_fields()
-        if isinstance(field, FileField)
+        name: value.source_field_name
+        for name, value in values
+        if type(value).__name__ == "ImageSpecFileDescriptor"
     }
