@@ -17,6 +17,7 @@ from django.conf import settings as django_settings
 from django.utils.safestring import mark_safe
 from jinja2 import Environment, Undefined, nodes, pass_context
 from jinja2.ext import Extension
+from jinja2.utils import missing
 
 from resizer.markup.art_direction import PICTURE, combine, direct
 from resizer.markup.background import Background
@@ -317,8 +318,13 @@ def _run(
             options[name] = None if is_empty else value
         elif name.lower() not in tag.own:
             attributes[name] = value
-    if django_settings.DEBUG and isinstance(original, Undefined):
-        _tell_undefined(tag, original, place)
+    if django_settings.DEBUG:
+        if isinstance(original, Undefined):
+            _tell_undefined(tag, original, place)
+        for name, value in values.items():
+            # A variable, not an attribute of one.
+            if isinstance(value, Undefined) and value._undefined_obj is missing:
+                tag.tell_unquoted(name, str(value._undefined_name), place)
     django_context = cast("DjangoContext", context)
     with_request(options, django_context)
     result = tag.run(original, options, attributes, data=tag.options & set(data), place=place)

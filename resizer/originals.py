@@ -30,6 +30,7 @@ from itertools import dropwhile, islice
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, overload
 
 from django.core.files.base import File as DjangoFile
+from django.db.models import FileField, Model
 from django.db.models.fields.files import FieldFile
 from django.utils.functional import Promise
 
@@ -138,7 +139,17 @@ def locate(file: File) -> Reference:
             # Exactly a str: pathlib of Python 3.11 refuses a template's SafeString.
             alias, name = DEFAULT_SOURCE, str.__str__(file)
         return Reference(alias, get_source(alias).spell(name))
-    raise TypeError(f"{file!r} is no original. Pass a model's file, or a name such as 'photo.jpg'.")
+    raise TypeError(_advice(file))
+
+
+def _advice(value: object) -> str:
+    """What to pass instead of something that is no original. Names its type only: the text of a queryset costs a query."""
+    problem = f"{type(value).__name__} is no original."
+    columns = value._meta.fields if isinstance(value, Model) else ()
+    names = [one.name for one in columns if isinstance(one, FileField)]
+    if names:
+        return f"{problem} Pass its file, such as .{names[0]}."
+    return f"{problem} Pass a model's file, or a name such as 'photo.jpg'."
 
 
 class Freshness(Enum):

@@ -422,8 +422,12 @@ def test_original_by_its_row(django_assert_num_queries: DjangoAssertNumQueries) 
 
 
 def test_anything_else_is_no_original() -> None:
-    with pytest.raises(TypeError, match="7 is no original"):
+    with pytest.raises(TypeError, match=r"^int is no original\. Pass a model's file, or a name"):
         originals.locate(7)  # type: ignore[arg-type]  # that is the point
+    with pytest.raises(
+        TypeError, match=r"^Photo is no original\. Pass its file, such as \.image\.$"
+    ):
+        originals.locate(Photo())  # type: ignore[arg-type]
 
 
 def test_field_in_a_storage_of_no_source_has_no_original(photo: Photo) -> None:

@@ -380,6 +380,48 @@ def test_empty_original_is_no_mistake(
     assert not caplog.records
 
 
+@pytest.mark.parametrize(
+    ("option", "advice"),
+    [
+        ("ratio=16/9", 'Write a number alone, or text in quotes: ratio="16/9".'),
+        ("width=300px", 'Write a number alone, or text in quotes: width="300px".'),
+        ("sizes=50vw", 'Write a number alone, or text in quotes: sizes="50vw".'),
+        ("class=photo|absent", "Invalid filter: 'absent'"),
+        ('class="a', "Could not parse"),
+        ('alt = ""', "Write name=value, without spaces."),
+    ],
+)
+def test_value_that_needs_quotes_is_an_error(option: str, advice: str) -> None:
+    with pytest.raises(TemplateSyntaxError) as error:
+        render(f"{{% resized_img photo.image {option} %}}")
+    assert advice in str(error.value)
+
+
+@pytest.mark.parametrize("language", ["Django", "Jinja2"])
+def test_word_without_quotes_is_told_once_in_development(
+    photo: Photo, settings: Settings, caplog: pytest.LogCaptureFixture, language: str
+) -> None:
+    text = """{% resized_img photo.image alt=alt quality=high ratio=ratio|lower fit=photo.fit width=wide priority=given %}"""
+    values = {"photo": photo, "given": False}
+    template: Any = Template("{% load resizer %}" + text)
+    if language == "Jinja2":
+        environment = jinja2.Environment(extensions=["resizer.jinja2.ResizerExtension"])
+        template = environment.from_string(text)
+
+    def show() -> str:
+        return str(template.render(Context(values) if language == "Django" else values))
+
+    plain = show()
+    assert not caplog.records
+    settings.DEBUG = True
+    assert show() == show() == plain
+    (record,) = caplog.records
+    assert record.levelname == "WARNING"
+    assert record.message.endswith(
+        'line 1, ignores quality=high: there is no such variable. Write quality="high", or pass it to the template.'
+    )
+
+
 def test_empty_field_in_a_storage_that_is_no_source_prints_nothing() -> None:
     photo = Photo()
     photo.image.storage = storages["resizer"]

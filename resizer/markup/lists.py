@@ -42,8 +42,11 @@ def prefetch_for_template(objects: Any, fields: Iterable[Any], place: str = "") 
     """
     if objects is None or objects == "":
         return
+    names = [str(one) for one in fields]
     try:
-        prefetch(objects, *map(str, fields))
+        if not all(names):
+            raise TypeError(f"the name of a field is empty. {prefetch_usage()}")
+        prefetch(objects, *names)
     except (AttributeError, TypeError) as error:
         problem = f"{PREFETCH}{place} cannot look up the originals of a list: {str(error)[:500]}"
         if django_settings.DEBUG:
@@ -57,7 +60,7 @@ def prefetch_usage() -> str:
 
 
 def _read(objects: Any) -> list[Any]:
-    if not isinstance(objects, Iterable):
+    if isinstance(objects, str) or not isinstance(objects, Iterable):
         raise TypeError(
             f"{type(objects).__name__} is no list. Pass a list, a queryset or a page of a paginator."
         )

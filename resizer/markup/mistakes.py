@@ -134,7 +134,7 @@ def mistaken_word(word: str) -> str:
     """What to write instead of a word without a name, such as a size of other libraries."""
     match = _SIZE.fullmatch(word)
     if match is None:
-        return "Write name=value."
+        return "Write name=value, without spaces."
     if match[2]:
         return f"Write width={match[1]} height={match[2]} to crop."
     return f"Write {'height' if 'height' in word else 'width'}={match[1]}."

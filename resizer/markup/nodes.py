@@ -82,10 +82,17 @@ class Call:
         options, attributes = self.resolve(context)
         with_request(options, context)
         original = self.original.resolve(context)
-        if django_settings.DEBUG and not original:
-            self._tell_undefined(context, place)
+        if django_settings.DEBUG:
+            self._tell_unquoted(options, context, place)
+            if not original:
+                self._tell_undefined(context, place)
         result = self.tag.run(original, options, attributes, data=self.data, place=place)
         return with_nonce(result, context)
+
+    def _tell_unquoted(self, options: dict[str, Any], context: Context, place: str) -> None:
+        for name, value in self._from_data:
+            if options.get(name) is None and _is_undefined(value, context):
+                self.tag.tell_unquoted(name, value.token, place)
 
     def _tell_undefined(self, context: Context, place: str) -> None:
         if not self.original.is_var:
@@ -204,8 +211,34 @@ def read_values(parser: Parser, bits: Sequence[str], tag: str) -> dict[str, Filt
             raise template.TemplateSyntaxError(f"{tag} cannot read {bit!r}. {mistaken_word(bit)}")
         if match[1] in values:
             raise template.TemplateSyntaxError(f"{tag} has {match[1]} twice. Remove one.")
-        values[match[1]] = parser.compile_filter(match[2])
+        values[match[1]] = _compile(parser, tag, match[1], match[2])
     return values
+
+
+def _compile(parser: Parser, tag: str, name: str, text: str) -> FilterExpression:
+    """Compile a value. Raises TemplateSyntaxError for text that needs quotes, such as 16/9 and 50vw."""
+    advice = f'{tag} cannot read {name}={text}. Write a number alone, or text in quotes: {name}="{text}".'
+    try:
+        value = parser.compile_filter(text)
+    except template.TemplateSyntaxError as error:
+        if text[0] in "\"'" or "|" in text:
+            raise
+        raise template.TemplateSyntaxError(advice) from error
+    if text[0].isdigit() and not _is_literal(value) and not value.filters:
+        # Django takes it for a variable, which nothing can be called.
+        raise template.TemplateSyntaxError(advice)
+    return value
+
+
+def _is_undefined(value: FilterExpression, context: Context) -> bool:
+    """Whether a value is one word, and no variable has this name."""
+    if not value.is_var or value.filters or "." in value.token:
+        return False
+    try:
+        value.var.resolve(context)
+    except template.VariableDoesNotExist:
+        return True
+    return False
 
 
 def place_of(node: template.Node) -> str:

@@ -8,6 +8,7 @@ an editor may have entered it, and a visitor's page must not fail.
 from __future__ import annotations
 
 import inspect
+import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -125,6 +126,15 @@ class Tag:
         names = ", ".join(sorted(wrong))
         tell_once(f"{self.name}{place} ignores {names} from a variable: {str(error)[:500]}")
         return kept
+
+    def tell_unquoted(self, name: str, word: str, place: str) -> None:
+        """Log an option whose value is the name of no variable, but would be right in quotes, such as `quality=high`."""
+        if self._is_right({name: word}) and not self._is_right({name: "?"}):
+            tell_once(
+                f'{self.name}{place} ignores {name}={word}: there is no such variable. Write {name}="{word}",'
+                " or pass it to the template.",
+                logging.WARNING,
+            )
 
     def _is_right(self, options: Mapping[str, Any]) -> bool:
         try:

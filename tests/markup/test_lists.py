@@ -258,6 +258,7 @@ def test_jinja_has_it_as_a_function(photos: list[Photo]) -> None:
 MISTAKES = {
     '{% resized_prefetch photos "imgae" %}': "has no attribute 'imgae'",
     '{% resized_prefetch photos "title" %}': "'title' is no field for files",
+    "{% resized_prefetch photos image %}": 'Write resized_prefetch photos "image".',
 }
 
 
@@ -283,6 +284,7 @@ def test_mistake_in_the_tag_is_an_error_in_development_only(
     ("objects", "message"),
     [
         (iter([]), "list_iterator can be read only once. Make it a list before"),
+        ("image", "str is no list. Pass a list, a queryset"),
         (Photo(), "Photo is no list. Pass a list, a queryset or a page of a paginator."),
     ],
 )
