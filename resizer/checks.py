@@ -308,7 +308,7 @@ def _check_warming() -> Iterator[CheckMessage]:
     if not wanted:
         return
     try:
-        from resizer.tasks import has_workers
+        from resizer.tasks import backend_without_workers
     except ImportError as error:
         yield Error(
             f"RESIZER['WARM_ON_SAVE'] needs tasks: {error}",
@@ -316,7 +316,7 @@ def _check_warming() -> Iterator[CheckMessage]:
             id="resizer.E010",
         )
         return
-    if not has_workers():
+    if backend_without_workers():
         yield Warning(
             "Each save of an image waits until its variants are made, or none is made: TASKS has no backend with workers.",
             hint="Set TASKS['default'] to a backend with workers, or remove RESIZER['WARM_ON_SAVE'].",

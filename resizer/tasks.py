@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from django.db.models import FileField
 
 __all__ = [
+    "backend_without_workers",
     "enqueue_purge",
     "enqueue_sync",
     "enqueue_warming",
-    "has_workers",
     "purge",
     "sync",
     "task_backends",
@@ -103,6 +103,7 @@ def enqueue_warming(
     warm.enqueue(field.model._meta.label, field.name, keys, [dict(one) for one in tags])
 
 
-def has_workers() -> bool:
-    """Whether tasks are done elsewhere and later, not in the request that enqueues them."""
-    return type(task_backends["default"]).__name__ not in WITHOUT_WORKERS
+def backend_without_workers() -> str:
+    """The name of the backend, if it does tasks in the process that enqueues them, or not at all. Else empty."""
+    name = type(task_backends["default"]).__name__
+    return name if name in WITHOUT_WORKERS else ""

@@ -283,6 +283,14 @@ def test_worker_says_what_it_cannot_tell(
         call_command("resizer_sync", "--enqueue")
 
 
+def test_backend_without_workers_is_told(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings.TASKS = {"default": {"BACKEND": f"{PACKAGE}.backends.dummy.DummyBackend"}}
+    call_command("resizer_purge", "--enqueue", "--from-storage")
+    assert "TASKS['default'] is DummyBackend" in capsys.readouterr().err
+
+
 def test_storage_that_fails_enqueues_nothing(queue: list[Any], settings: Settings) -> None:
     failing = {"BACKEND": "tests.test_store.FailingStorage"}
     settings.STORAGES = {**settings.STORAGES, "resizer": failing}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.contrib.admin import SimpleListFilter
 from django.db import connections
-from django.db.models import BooleanField, Count, Max, Min
+from django.db.models import BooleanField, Count, Max, Min, Q
 from django.db.models.expressions import RawSQL
 from django.utils import formats, timezone
 from django.utils.translation import gettext as _
@@ -85,6 +85,44 @@ class SourceFilter(_Filter):
 
 class OriginalSourceFilter(SourceFilter):
     path = ""
+
+
+class _EitherFilter(_Filter):
+    """Originals with a property, or without it. No choice if all have it, or none."""
+
+    has_it: Q
+    titles: tuple[Any, Any]
+
+    def lookups(self, request: HttpRequest, model_admin: ModelAdmin[Any]) -> list[tuple[str, Any]]:
+        rows = Original.objects.order_by()
+        if rows.filter(self.has_it).exists() and rows.exclude(self.has_it).exists():
+            return list(zip(("yes", "no"), self.titles, strict=True))
+        return []
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any] | None:
+        chosen = {"yes": self.has_it, "no": ~self.has_it}.get(self.value() or "")
+        return None if chosen is None else queryset.filter(chosen)
+
+
+class AltFilter(_EitherFilter):
+    title = gettext_lazy("alternative text")
+    parameter_name = "no-alt"
+    has_it = Q(alt="")
+    titles = gettext_lazy("missing"), gettext_lazy("present")
+
+
+class BrokenFilter(_EitherFilter):
+    title = gettext_lazy("file")
+    parameter_name = "broken"
+    has_it = Q(frames=0)
+    titles = gettext_lazy("broken"), gettext_lazy("readable")
+
+
+class TransparencyFilter(_EitherFilter):
+    title = gettext_lazy("transparency")
+    parameter_name = "transparent"
+    has_it = Q(has_alpha=True)
+    titles = gettext_lazy("yes"), gettext_lazy("no")
 
 
 class FormatFilter(_Filter):

@@ -17,7 +17,13 @@ from django.utils.translation import ngettext
 from resizer import store
 from resizer.admin import files, making, overview, previews, removing, sheet
 from resizer.admin.accents import without_accents
-from resizer.admin.filters import FormatFilter, OriginalSourceFilter
+from resizer.admin.filters import (
+    AltFilter,
+    BrokenFilter,
+    FormatFilter,
+    OriginalSourceFilter,
+    TransparencyFilter,
+)
 from resizer.admin.lists import note_made, with_rows
 from resizer.admin.uses import find_titled, find_uses
 from resizer.admin.variants import SCRIPTS, STYLES, WrittenByTheApp, name_of, size
@@ -63,7 +69,13 @@ class OriginalMixin(WrittenByTheApp, Base):
 
     list_display: Any = ("preview", "title", "facts", "made")
     list_display_links: Any = ("title",)
-    list_filter: ClassVar[Any] = (OriginalSourceFilter, FormatFilter, "has_alpha")
+    list_filter: ClassVar[Any] = (
+        BrokenFilter,
+        AltFilter,
+        FormatFilter,
+        TransparencyFilter,
+        OriginalSourceFilter,
+    )
     list_per_page = 60
     search_fields = ("name",)
     search_help_text = _("Names of files, and titles of objects with the picture.")

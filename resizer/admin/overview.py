@@ -179,8 +179,8 @@ def _slowest(found: Mapping[str, Any], site: str, *, has_variants: bool) -> list
         url = reverse("admin:resizer_cachedvariant_change", args=[row.pk], current_app=site)
         name = row.original.name.rpartition("/")[2]
         text = f"{name}, {row.width}\u00a0px {row.format.upper()}"
-        lines.append(_legend("", text, _milliseconds(row.render_ms or 0), url))
-    return [Card(_("Slowest renders"), _milliseconds(slowest[0][1]), SafeString(""), lines)]
+        lines.append(_legend("", text, milliseconds(row.render_ms or 0), url))
+    return [Card(_("Slowest renders"), milliseconds(slowest[0][1]), SafeString(""), lines)]
 
 
 def bar(parts: Iterable[tuple[str, int]]) -> SafeString:
@@ -208,7 +208,7 @@ def _legend(kind: str, name: object, value: str, url: str = "") -> SafeString:
     return format_html("{}<span>{}</span> <b>{}</b>", dot, label, value)
 
 
-def _milliseconds(number: int) -> str:
+def milliseconds(number: int) -> str:
     return _("{n} ms").format(n=_number(number))
 
 

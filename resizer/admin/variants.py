@@ -13,7 +13,6 @@ from django.http import HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.defaultfilters import filesizeformat
 from django.urls import path, reverse
-from django.utils import formats
 from django.utils.html import format_html
 from django.utils.timesince import timesince
 from django.utils.translation import gettext_lazy as _
@@ -85,7 +84,7 @@ def _two_lines(first: str, second: str) -> SafeString:
 def rendering(variant: CachedVariant) -> str:
     if variant.render_ms is None:
         return "–"
-    return _("{n} ms").format(n=formats.number_format(variant.render_ms))
+    return overview.milliseconds(variant.render_ms)
 
 
 @admin.display(description=_("age"), ordering="-created_at")

@@ -178,6 +178,11 @@ class ResizerCommand(BaseCommand):
         """`facts` are numbers of what the tasks are for, such as originals=3."""
         verb = "Would enqueue" if options["dry_run"] else "Enqueued"
         what = "".join(f" for {count(number, name[:-1], name)}" for name, number in facts.items())
+        backend = self.tasks().backend_without_workers()
+        if backend:
+            self.stderr.write(
+                f"No worker takes the tasks: TASKS['default'] is {backend}. Name a backend with workers there."
+            )
         told = f"{verb} {count(tasks, 'task', 'tasks')}{what}."
         self.report({"dry_run": options["dry_run"], "tasks": tasks, **facts}, [told])
 

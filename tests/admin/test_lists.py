@@ -129,6 +129,24 @@ def test_newest_of_many_variants_are_compared(
     assert listed(admin_client, VARIANTS) == pks(*cached)
 
 
+def test_originals_are_filtered_by_what_is_to_do(
+    admin_client: Client, cached: list[CachedVariant]
+) -> None:
+    # Nothing to choose: all have no alternative text, and can be read.
+    assert all(choices(admin_client, one, ORIGINALS) == [] for one in ("no-alt", "broken"))
+    cat = Original.objects.get(name="cat.jpg")
+    Original.objects.filter(pk=cat.pk).update(alt="A cat", has_alpha=True)
+    dog = Original.objects.get(name="dog.jpg")
+    Original.objects.filter(pk=dog.pk).update(frames=0)
+    for name in ("no-alt", "broken", "transparent"):
+        assert choices(admin_client, name, ORIGINALS) == ["yes", "no"]
+    assert listed(admin_client, f"{ORIGINALS}?no-alt=yes") == {dog.pk}
+    assert listed(admin_client, f"{ORIGINALS}?broken=yes") == {dog.pk}
+    assert listed(admin_client, f"{ORIGINALS}?broken=no") == {cat.pk}
+    assert listed(admin_client, f"{ORIGINALS}?transparent=yes") == {cat.pk}
+    assert listed(admin_client, f"{ORIGINALS}?transparent=x") == {cat.pk, dog.pk}
+
+
 def test_page_compares_variants_once(
     admin_client: Client, cached: list[CachedVariant], monkeypatch: pytest.MonkeyPatch
 ) -> None:
