@@ -4,14 +4,16 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 ADDRESS ?= 127.0.0.1:8000
+# Where the environment forbids it, each process that tests start would compile all modules again.
+export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: help run check test-unit test test-again services bench-engines bench-srcset bench-encoders bench-quality bench-isolation bench-together bench-tag bench-peers bench-gallery bench-hits bench-misses bench-served bench-cold-start bench-load bench-hosts bench-rows bench-lighthouse docs package deploy deploy-stack clean
+.PHONY: help run check test-unit test test-all test-again services bench-engines bench-srcset bench-encoders bench-quality bench-isolation bench-together bench-tag bench-peers bench-gallery bench-hits bench-misses bench-served bench-cold-start bench-load bench-hosts bench-rows bench-lighthouse docs package deploy deploy-stack clean
 
 help:
 	@echo "make run    set up and serve the gallery on http://$(ADDRESS)/"
 	@echo "make check  set up and run formatters, linters, types and layers"
-	@echo "make test-unit, make test"
-	@echo "            set up and run the quick tests; or all that CI runs. One test: ARGS=tests/test_views.py"
+	@echo "make test-unit, make test-all, make test"
+	@echo "            set up and run the quick tests; all; or all and the checks. One test: ARGS=tests/test_views.py"
 	@echo "make test-again"
 	@echo "            what another Python or Django may change: PYTHON=python3.11 VENV=.venv-3.11"
 	@echo "make docs   build the documentation site in var/site"
@@ -34,7 +36,7 @@ run: $(VENV)/.base
 	@echo "Admin    http://$(ADDRESS)/admin/  (admin / admin)"
 	@$(BIN)/python manage.py runserver $(ADDRESS)
 
-check test-unit test test-again: export DJANGO_DEBUG = 1
+check test-unit test-all test-again: export DJANGO_DEBUG = 1
 
 check: $(VENV)/.test
 	$(BIN)/ruff check .
@@ -45,14 +47,18 @@ check: $(VENV)/.test
 
 # At the lowest priority, because child processes of the engine are nicer than their server: on a machine that is
 # busy with tests they would get no time at all.
-PYTEST = nice -n 19 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4
+PYTEST = nice -n 19 $(BIN)/python -m pytest --numprocesses $(WORKERS) --maxprocesses 4
+# Tests wait for servers at times: with one more than there are cores, none of them is idle.
+WORKERS ?= auto
 # One worker makes what the tests of a file share.
 BY_FILE = --dist loadfile --no-loadscope-reorder
 
 test-unit: $(VENV)/.test
 	$(PYTEST) -m "not service and not slow and not function" $(ARGS)
 
-test: check services
+test: check test-all
+
+test-all: $(VENV)/.test services
 	$(PYTEST) $(if $(ARGS),$(ARGS),--cov $(BY_FILE))
 
 # On a further Python, behind or beside `make test`: without what has the same outcome there.

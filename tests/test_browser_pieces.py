@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 from django.http import HttpRequest, HttpResponse
 from django.template import Context, Template
 from django.urls import include, path
+from PIL import Image
 
 from tests.chromium import open_browser
 from tests.conftest import save
-from tests.pictures import photograph
+from tests.pictures import encode
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from playwright.sync_api import Browser
     from pytest_django import Settings
     from pytest_django.live_server_helper import LiveServer
@@ -59,6 +63,15 @@ urlpatterns = [
 ]
 
 
+@pytest.fixture(scope="module")
+def ask_browser() -> Iterator[Callable[..., object]]:
+    """Calls a function with a browser, in another thread: Playwright's loop would keep Django from its database."""
+    with ExitStack() as stack, ThreadPoolExecutor(1) as pool:
+        browser = pool.submit(stack.enter_context, open_browser()).result()
+        yield lambda function, *arguments: pool.submit(function, browser, *arguments).result()
+        pool.submit(stack.close).result()
+
+
 class Visit(NamedTuple):
     #: URLs of pictures.
     loaded: list[str]
@@ -66,10 +79,9 @@ class Visit(NamedTuple):
     told: list[str]
 
 
-def visit(url: str) -> list[Visit]:
+def visit(browser: Browser, url: str) -> list[Visit]:
     """On each screen, with an empty cache."""
-    with open_browser() as browser:
-        return [_visit(browser, url, *screen) for screen in SCREENS]
+    return [_visit(browser, url, *screen) for screen in SCREENS]
 
 
 def _visit(browser: Browser, url: str, width: int, density: int) -> Visit:
@@ -87,12 +99,16 @@ def _visit(browser: Browser, url: str, width: int, density: int) -> Visit:
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_one_file_is_loaded(live_server: LiveServer, settings: Settings, name: str) -> None:
+def test_one_file_is_loaded(
+    live_server: LiveServer,
+    settings: Settings,
+    ask_browser: Callable[..., list[Visit]],
+    name: str,
+) -> None:
     settings.ROOT_URLCONF = "tests.test_browser_pieces"
-    save("a.jpg", photograph((3200, 2400)))
-    # Playwright's loop would keep Django from its database in this thread.
-    with ThreadPoolExecutor(1) as pool:
-        visits = pool.submit(visit, f"{live_server.url}/{name}/").result()
+    # Of one colour, because encoding a photograph in 2560 px takes a second.
+    save("a.jpg", encode(Image.new("RGB", (3200, 2400), "teal")))
+    visits = ask_browser(visit, f"{live_server.url}/{name}/")
     for (width, density), (loaded, told) in zip(SCREENS, visits, strict=True):
         assert told == []
         (url,) = loaded
@@ -119,9 +135,9 @@ def isolated(request: HttpRequest) -> HttpResponse:
     return response
 
 
-def look(url: str) -> str:
-    with open_browser() as browser:
-        page = browser.new_page()
+def look(browser: Browser, url: str) -> str:
+    with browser.new_context() as context:
+        page = context.new_page()
         page.goto(url, wait_until="networkidle")
         if not page.evaluate("document.images[0].naturalWidth"):
             return "not shown"
@@ -138,7 +154,12 @@ def look(url: str) -> str:
     ],
 )
 def test_pictures_of_another_host_are_shown_and_read_where_allowed(
-    live_server: LiveServer, settings: Settings, allowed: str | None, query: str, outcome: str
+    live_server: LiveServer,
+    settings: Settings,
+    ask_browser: Callable[..., str],
+    allowed: str | None,
+    query: str,
+    outcome: str,
 ) -> None:
     settings.ROOT_URLCONF = "tests.test_browser_pieces"
     save("a.jpg")
@@ -148,5 +169,4 @@ def test_pictures_of_another_host_are_shown_and_read_where_allowed(
         "ALLOW_ORIGIN": page if allowed == "page" else allowed,
     }
     assert settings.RESIZER["HOST"] != page
-    with ThreadPoolExecutor(1) as pool:
-        assert pool.submit(look, f"{page}/isolated/{query}").result() == outcome
+    assert ask_browser(look, f"{page}/isolated/{query}") == outcome
