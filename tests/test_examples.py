@@ -8,15 +8,17 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 import types
 from html.parser import HTMLParser
-from itertools import pairwise
+from itertools import groupby, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import markdown
 import ninja
 import pytest
+import yaml
 from django.contrib import admin
 from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage
@@ -42,7 +44,7 @@ from tests.pictures import draw, encode, photograph
 from tests.servers import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from pytest_django import Settings
 
@@ -52,6 +54,11 @@ DJANGO = ("django", "htmldjango")
 #: What a tag has beside it in a list of tags.
 REMARK = re.compile(r"(?<=[%}]\}) {2,}.*$", re.MULTILINE)
 HEAD = re.compile(r"<style.*?</style>|<(?:link|meta)\b[^>]*>", re.DOTALL)
+READERS: dict[str, Callable[[str], Any]] = {
+    "json": json.loads,
+    "toml": tomllib.loads,
+    "yaml": yaml.safe_load,
+}
 SHELL = [one for one in all_examples() if one.language in ("console", "sh")]
 
 LOGO = b'<svg xmlns="http://www.w3.org/2000/svg" width="120" height="40"/>'
@@ -199,9 +206,12 @@ def test_settings_of_every_example_are_right() -> None:
 def test_python_of_the_examples_runs(names: dict[str, Any]) -> None:
     found = [one for one in all_examples() if one.language == "python"]
     assert len(found) > 30
-    for one in found:
-        with isolate_apps("config.gallery"):
-            exec(compile(one.text, one.page, "exec"), dict(names))
+    for page, group in groupby(found, lambda one: one.page):
+        # An example may use names of the one before it.
+        here = dict(names)
+        for one in group:
+            with isolate_apps("config.gallery"):
+                exec(compile(one.text, page, "exec"), here)
 
 
 @pytest.fixture
@@ -255,10 +265,10 @@ def names(
     variant_rendered.sender_receivers_cache.clear()
 
 
-def test_json_of_the_examples_can_be_read() -> None:
+def test_data_of_the_examples_can_be_read() -> None:
     for one in all_examples():
-        if one.language == "json":
-            json.loads(one.text)
+        if one.language in READERS:
+            READERS[one.language](one.text)
 
 
 def test_shell_reads_the_commands_of_the_examples() -> None:
@@ -335,7 +345,7 @@ def elements(html: str) -> list[tuple[str, dict[str, str | None]]]:
 
 def test_languages_of_all_examples_are_known() -> None:
     """A test runs each of them, or compares it with output. `text` is neither code nor HTML."""
-    here = {*DJANGO, "console", "html", "jinja", "json", "python", "sh", "ts", "tsx", "vue"}
+    here = {*DJANGO, *READERS, "console", "html", "jinja", "python", "sh", "ts", "tsx", "vue"}
     in_other_files = {"js", "nginx"}
     assert {one.language for one in all_examples()} <= {*here, *in_other_files, "text"}
 
