@@ -17,6 +17,7 @@ from resizer.maintenance.parts import Part
 from resizer.maintenance.purging import Choice, Purge
 from resizer.maintenance.syncing import Sync
 from resizer.maintenance.warming import Warm, files_of
+from resizer.records.descriptions import Reference
 
 try:
     from django.tasks import task, task_backends
@@ -28,8 +29,11 @@ if TYPE_CHECKING:
 
     from django.db.models import FileField
 
+    from resizer.originals import File
+
 __all__ = [
     "backend_without_workers",
+    "enqueue_originals",
     "enqueue_purge",
     "enqueue_sync",
     "enqueue_warming",
@@ -37,6 +41,7 @@ __all__ = [
     "sync",
     "task_backends",
     "warm",
+    "warm_originals",
 ]
 
 logger = logging.getLogger(__name__)
@@ -56,8 +61,18 @@ def warm(
     `model` is "app.Model". `tags` are the options of tags. Raises StoreFailed if a variant cannot be kept.
     """
     found: Any = apps.get_model(model)._meta.get_field(field)
+    return _warm(tags, files_of(found, primary_keys))
+
+
+@task()
+def warm_originals(originals: list[list[str]], tags: list[dict[str, Any]]) -> dict[str, Any]:
+    """As `warm`, for originals of sources: each is an alias and a name."""
+    return _warm(tags, (Reference(*one) for one in originals))
+
+
+def _warm(tags: list[dict[str, Any]], files: Iterable[File]) -> dict[str, Any]:
     run = Warm(tags)
-    run.run(files_of(found, primary_keys))
+    run.run(files)
     for failure in run.report.examples:
         logger.warning("Not all variants could be made: %.1500s", failure)
     return asdict(run.report)
@@ -101,6 +116,11 @@ def enqueue_warming(
     """Have a worker make the variants of some rows."""
     keys = [str(one) for one in primary_keys]
     warm.enqueue(field.model._meta.label, field.name, keys, [dict(one) for one in tags])
+
+
+def enqueue_originals(originals: Iterable[Reference], tags: Sequence[Mapping[str, Any]]) -> None:
+    """Have a worker make the variants of some originals."""
+    warm_originals.enqueue([list(one) for one in originals], [dict(one) for one in tags])
 
 
 def backend_without_workers() -> str:

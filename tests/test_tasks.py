@@ -166,6 +166,19 @@ def test_several_workers_make_each_variant_once(
     assert engine.renders <= 6 + len(photos)
 
 
+def test_command_enqueues_tasks_of_a_source(
+    queue: list[Any], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tasks, "FILES_PER_TASK", 2)
+    for number in range(3):
+        add(f"{number}.jpg")
+    capsys.readouterr()
+    call_command("resizer_warm", "--source", "default", "--enqueue", "--dry-run")
+    assert capsys.readouterr().out == "Would enqueue 2 tasks for 3 originals.\n"
+    assert enqueue(capsys, "resizer_warm", "--source", "default") == 2
+    assert [work(one)["made"] for one in queue] == [4, 2]
+
+
 @pytest.fixture
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parts, "SIZE", 2)

@@ -36,10 +36,11 @@ from resizer.concurrency.locks import locking_cache
 from resizer.conf import get_settings
 from resizer.engines import can_isolate, get_engine, load_engine
 from resizer.errors import OriginalNotFound, ResizerError, StoreFailed
-from resizer.formats import FALLBACKS, FORMATS, PNG
+from resizer.formats import FALLBACKS, PNG
 from resizer.keys.variant import Variant, write_key
 from resizer.links.addresses import host, path_for, sign, url_for
 from resizer.maintenance import presence
+from resizer.maintenance.listing import may_be_picture
 from resizer.maintenance.pixel import one_pixel
 from resizer.models import CachedVariant, Original
 from resizer.records import index, rows, tables
@@ -70,8 +71,6 @@ SCRATCH_BYTES = 1_000_000
 TRIES = 5
 #: … and how many listed names are searched for them.
 LISTED = 1000
-#: A format's own name is the long form of its extension, such as ".jpeg".
-ENDINGS = tuple(f".{one}" for row in FORMATS for one in (row.extension, row.name))
 SOURCE_ADVICE = "Check its OPTIONS, its network and its permissions."
 
 
@@ -380,7 +379,7 @@ def _try_source(alias: str, source: Source) -> tuple[Mark, str]:
         pass
     except ResizerError as error:
         refusal = error
-    pictures = [name for name in names or () if name.lower().endswith(ENDINGS)]
+    pictures = [name for name in names or () if may_be_picture(name)]
     if names == []:
         if known:
             text = f"it is empty or missing, but it had {known[0]!r}. Is the disk mounted? Is it the right bucket?"

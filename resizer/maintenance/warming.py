@@ -1,4 +1,4 @@
-"""Makes variants before anybody asks for them: `Warm` makes what the tag would print for files of model fields.
+"""Makes variants before anybody asks for them: `Warm` makes what the tag would print for files of model fields or sources.
 
 Variants that exist are left alone. So a stopped or killed run is continued by running it again.
 """
@@ -21,12 +21,14 @@ from resizer.errors import (
 )
 from resizer.keys.variant import parse_key
 from resizer.links.addresses import url_for
-from resizer.maintenance import crew
+from resizer.maintenance import crew, presence
+from resizer.maintenance.listing import may_be_picture
 from resizer.maintenance.pages import pages
 from resizer.markup import picture
 from resizer.markup.stored import fields_beside
 from resizer.originals import Freshness
-from resizer.records import rows
+from resizer.records import index, rows
+from resizer.records.descriptions import Reference
 from resizer.storages import publishing
 from resizer.storages.kinds import kind_of
 
@@ -209,6 +211,21 @@ def primary_keys_of(one: FileField) -> Iterator[object]:
 def count_of(one: FileField) -> int:
     """How many files a model field has."""
     return _rows(one).count()
+
+
+def originals_in(alias: str) -> Iterator[Reference]:
+    """The pictures in a source. If it cannot be listed, such as a web server: those that pages have shown before.
+
+    Raises SourceFailed, SourceTimedOut or Busy.
+    """
+    try:
+        for name in filter(may_be_picture, presence.first_names(alias)):
+            yield Reference(alias, name)
+    except NotImplementedError:
+        last = None
+        while page := index.list_originals(alias, last):
+            yield from (row.reference for row in page)
+            last = page[-1]
 
 
 def _rows(one: FileField) -> QuerySet[Model]:

@@ -196,7 +196,7 @@ class ResizerCommand(BaseCommand):
             raise CommandError(
                 f"The variants storage failed: {error}. Run the command again for the rest."
             ) from error
-        except KeyboardInterrupt:
+        except (CommandError, KeyboardInterrupt):
             tell()
             raise
         tell()

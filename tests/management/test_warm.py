@@ -17,18 +17,25 @@ from freezegun import freeze_time
 
 from config.gallery.models import Photo
 from resizer import originals, rendering, store
-from resizer.errors import Busy
+from resizer.errors import Busy, SourceFailed
 from resizer.maintenance import warming
 from resizer.models import CachedVariant, Original
+from resizer.sources import StorageSource
 from tests.conftest import CountingEngine, files, save
 from tests.maintenance.test_purging import Impatient, kept
 from tests.pictures import photograph
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
+    from typing import BinaryIO
 
+    from django.core.files.storage import Storage
     from django.test import Client
     from pytest_django import Settings
+
+    from resizer.sources import Stat
 
 pytestmark = pytest.mark.django_db
 
@@ -242,8 +249,11 @@ def test_all_image_fields_are_found(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        ([], r"^Name fields, or use --all\. The image fields are: .*gallery\.Photo\.image"),
-        ([FIELD, "--all"], "Name fields, or use --all"),
+        (
+            [],
+            r"^Name fields or sources, or use --all\. The image fields are: .*gallery\.Photo\.image",
+        ),
+        ([FIELD, "--all"], "Name fields or sources, or use --all"),
         (
             ["gallery.Photo.picture"],
             r"There is no field 'gallery\.Photo\.picture'\. Did you mean gallery\.Photo\.image\?$",
@@ -395,3 +405,77 @@ def test_progress_without_a_terminal_is_a_line_now_and_then(
     with freeze_time("2026-11-22 12:00:00", auto_tick_seconds=40):
         assert warm(capsys, FIELD, "--dry-run", "-v", "0") == ""
         json.loads(warm(capsys, FIELD, "--dry-run", "--format", "json"))
+
+
+class Web:
+    """A source that cannot be listed."""
+
+    def __init__(self) -> None:
+        self._files = StorageSource("default")
+
+    def claims(self, storage: Storage) -> bool:
+        return False
+
+    def spell(self, name: str) -> str:
+        return name
+
+    def stat(self, name: str, known: str | None = None) -> Stat:
+        return self._files.stat(name, known)
+
+    def open(self, name: str) -> AbstractContextManager[BinaryIO]:
+        return self._files.open(name)
+
+
+@pytest.mark.parametrize("is_debug", [False, True])
+def test_pictures_among_static_files_are_made(
+    capsys: pytest.CaptureFixture[str], settings: Settings, tmp_path: Path, is_debug: bool
+) -> None:
+    settings.DEBUG = is_debug
+    settings.RESIZER = {"SOURCES": {"static": {"BACKEND": "resizer.sources.StaticSource"}}}
+    directory = tmp_path / "static"
+    settings.STATICFILES_DIRS = [directory] if is_debug else []
+    settings.STATIC_ROOT = tmp_path / "collected" if is_debug else directory
+    (directory / "brand").mkdir(parents=True)
+    (directory / "brand/hero.JPG").write_bytes(photograph((640, 480)))
+    (directory / "brand/site.css").write_text("a {}")
+    told = warm(capsys, "--source", "static", "--options", "width=320")
+    assert " of 1 original: " in told
+    assert all(key.startswith("_static/brand/hero.JPG/") for key in kept())
+    assert warm(capsys, "--source", "static", "--options", "width=320").startswith(
+        "Made 0 variants"
+    )
+
+
+def test_known_originals_of_a_source_without_a_list_are_made(
+    capsys: pytest.CaptureFixture[str], settings: Settings
+) -> None:
+    settings.RESIZER = {"SOURCES": {"web": {"BACKEND": "tests.management.test_warm.Web"}}}
+    for name in ("a.jpg", "b.jpg"):
+        save(name)
+    assert warm(capsys, "--source", "web").startswith("Made 0 variants of 0 originals")
+    originals.look_up("web:a.jpg", originals.Freshness.NOW)
+    assert " of 1 original: " in warm(capsys, "--source", "web")
+    assert kept()
+    assert all(key.startswith("_web/a.jpg/") for key in kept())
+
+
+def test_source_that_cannot_be_listed_is_told_with_what_was_made(
+    capsys: pytest.CaptureFixture[str], settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add("a.jpg")
+
+    def names(self: StorageSource) -> Iterator[str]:
+        raise SourceFailed("gone for lunch")
+
+    monkeypatch.setattr(StorageSource, "names", names)
+    with pytest.raises(CommandError, match=r"^Source 'default' cannot be listed: gone for lunch"):
+        warm(capsys, FIELD, "--source", "default")
+    assert capsys.readouterr().out.startswith("Made ")
+
+
+def test_unknown_source_is_a_wrong_argument() -> None:
+    with pytest.raises(
+        CommandError, match=r"no source 'nope'\. The sources are: default"
+    ) as raised:
+        call_command("resizer_warm", "--source", "nope")
+    assert raised.value.returncode == 2

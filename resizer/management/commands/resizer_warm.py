@@ -16,8 +16,10 @@ from django.urls import NoReverseMatch
 
 from resizer.batched import batched
 from resizer.concurrency import machine
+from resizer.conf import get_settings
+from resizer.errors import ResizerError
 from resizer.links.addresses import mount_path
-from resizer.maintenance.warming import Warm, count_of, files_of, primary_keys_of
+from resizer.maintenance.warming import Warm, count_of, files_of, originals_in, primary_keys_of
 from resizer.management.console import (
     ResizerCommand,
     WrongArguments,
@@ -27,13 +29,15 @@ from resizer.management.console import (
     told_bytes,
 )
 from resizer.markup import picture
+from resizer.sources import find_source
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from django.core.management.base import CommandParser
 
     from resizer.maintenance.warming import Report
+    from resizer.records.descriptions import Reference
 
 #: Threads for each core. Variants of one original that are wanted at once are made of one decoding.
 JOBS_PER_CORE = 4
@@ -52,7 +56,7 @@ def _options(text: str) -> dict[str, str]:
 class Command(ResizerCommand):
     help = (
         "Makes variants before anybody asks for them: those that {% resized_img %} prints for the files of model"
-        " fields. Variants that exist are left alone, so you can stop the command and run it again for the rest."
+        " fields, or for the originals of a source. Variants that exist are left alone, so you can stop the command and run it again for the rest."
         " While many visitors wait for new variants, it waits too."
         f" {statuses()}"
     )
@@ -66,6 +70,14 @@ class Command(ResizerCommand):
             help="file fields, such as gallery.Photo.image. app.Model means all image fields of the model",
         )
         parser.add_argument("--all", action="store_true", help="all image fields of all models")
+        parser.add_argument(
+            "--source",
+            action="append",
+            default=[],
+            metavar="ALIAS",
+            help="all pictures in this source, such as static. A web server has no list: then those that pages have shown"
+            " before. Can be repeated",
+        )
         parser.add_argument(
             "--preset",
             action="append",
@@ -102,9 +114,12 @@ class Command(ResizerCommand):
         tags = [{"preset": name} for name in options["preset"]] + options["options"] or [{}]
         _check(tags)
         if options["enqueue"]:
-            self._enqueue(fields, tags, options)
+            with self.told(lambda: None):
+                self._enqueue(fields, tags, options)
             return
-        progress = self.progress("originals", sum(map(count_of, fields)))
+        # Nobody knows how many originals a source has.
+        total = None if options["source"] else sum(map(count_of, fields))
+        progress = self.progress("originals", total)
         warm = Warm(
             tags,
             is_dry=options["dry_run"],
@@ -113,7 +128,7 @@ class Command(ResizerCommand):
             advance=progress.advance,
         )
         with self.told(lambda: self._tell(warm.report, options)), progress:
-            warm.run(chain.from_iterable(map(files_of, fields)))
+            warm.run(chain(*map(files_of, fields), *map(_originals_in, options["source"])))
         if warm.report.failed:
             failures = count(warm.report.failed, "failure", "failures")
             some = "\n".join(warm.report.examples)
@@ -129,6 +144,11 @@ class Command(ResizerCommand):
                 if not options["dry_run"]:
                     tasks.enqueue_warming(field, some, tags)
                 number, rows = number + 1, rows + len(some)
+        for names in map(_originals_in, options["source"]):
+            for found in batched(names, tasks.FILES_PER_TASK):
+                if not options["dry_run"]:
+                    tasks.enqueue_originals(found, tags)
+                number, rows = number + 1, rows + len(found)
         self.tell_enqueued(number, options, originals=rows)
 
     def _tell(self, report: Report, options: Mapping[str, Any]) -> None:
@@ -160,11 +180,26 @@ def _check(tags: list[dict[str, str]]) -> None:
             raise WrongArguments(str(error)) from error
 
 
+def _originals_in(alias: str) -> Iterator[Reference]:
+    """Raises CommandError if the source cannot be listed."""
+    try:
+        yield from originals_in(alias)
+    except ResizerError as error:
+        raise CommandError(f"Source {alias!r} cannot be listed: {error}.") from error
+
+
 def _fields(options: Mapping[str, Any]) -> list[FileField]:
-    """Raises WrongArguments."""
-    if options["all"] == bool(options["fields"]):
+    """Raises WrongArguments, for an unknown source too."""
+    for alias in options["source"]:
+        if find_source(alias) is None:
+            known = ", ".join(get_settings().SOURCES)
+            raise WrongArguments(f"There is no source {alias!r}. The sources are: {known}.")
+    is_named = bool(options["fields"] or options["source"])
+    if (options["all"] and options["fields"]) or not (options["all"] or is_named):
         known = ", ".join(map(str, _all(ImageField)))
-        raise WrongArguments(f"Name fields, or use --all. The image fields are: {known}.")
+        raise WrongArguments(
+            f"Name fields or sources, or use --all. The image fields are: {known}."
+        )
     if options["all"]:
         return _all(ImageField)
     return [one for name in options["fields"] for one in _named(name)]
