@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 from django.template import Context, Engine
+from hypothesis import given
+from hypothesis import settings as settings_of_hypothesis
+from hypothesis import strategies as st
 
 from resizer.maintenance.rewriting.pieces import Unclear
 from resizer.maintenance.rewriting.rewrite import Models, rewrite
@@ -232,7 +235,7 @@ LEFT = [
     ("thumbnail", '{% thumbnail a.image "9" as im %}{{ im.width }}{% endthumbnail %}', "im is used in {{ im.width }}"),
     ("thumbnail", '{% thumbnail a.image "9" as im %}<img src="{{ im.url }}" style="margin:{{ im|margin:"9x9" }}">{% endthumbnail %}', "im is used in its style"),
     ("thumbnail", '{% thumbnail a.image "9" as im %}{% include "x.html" %}{% endthumbnail %}', "an included template may use im"),
-    ("thumbnail", '{% thumbnail a.image "9" as im %}x{% endthumbnail %}', "nothing here uses im"),
+    ("thumbnail", '{% thumbnail a.image "9" as im %}x{% endthumbnail %}', "nothing here shows im"),
     ("thumbnail", '{% if a %}{% thumbnail a.image "9" as im %}{{ im.url }}{% endif %}{% endthumbnail %}', "its endthumbnail is missing"),
     ("thumbnail", "{% thumbnail a.image size %}", "its size cannot be read: size"),
     ("thumbnail", "{% thumbnail a.image 'huge' %}", "THUMBNAIL_ALIASES has no alias 'huge'"),
@@ -253,6 +256,9 @@ LEFT = [
     ("", '<img src="{{ p.two.url }}" alt="">', "two has other originals from model to model"),
     ("imagekit", "{% thumbnail size p.photo %}", "its size cannot be read: size"),
     ("imagekit", "{% thumbnail '9x9' p.photo anchor=a %}", "its anchor or crop is a variable"),
+    ("thumbnail", "{% thumbnail a.image 9x9 as t %}{% if t %}x{% endif %}", "nothing here shows t"),
+    ("thumbnail", "<img alt='{% thumbnail a.image 9x9 as t %}'>", "it stands in an img"),
+    ("thumbnail", "{%%}{% thumbnail a.image 9x9 bw %}", "bw has no counterpart"),
     ("imagekit", "<img alt='{% thumbnail '9x9' p.photo %}'>", "it stands in an img"),
     ("pictures", '{% picture p.photo picture_class="x" %}', "picture_class has no counterpart"),
     ("pictures", "{% picture p.photo x=3 %}", "x has no counterpart"),
@@ -271,6 +277,32 @@ def test_unclear_place_is_left_with_a_reason(
 ) -> None:
     settings.THUMBNAIL_ALIASES = ALIASES
     assert why in reason(before, library)
+
+
+PARTS = [
+    *["{% load thumbnail %}", "{% thumbnail a.image '9x9' as im %}", "{% thumbnail a.image 9x9 %}"],
+    *["{% endthumbnail %}", "{% empty %}", "{% if im %}", "{% endif %}", "{% comment %}", "{%%}"],
+    *["{% endcomment %}", "{% for x in y %}", "{% endfor %}", "{{ im.url }}", "{{ p.image.url }}"],
+    *[
+        '<img src="',
+        '" alt="x">',
+        "<img {{ im.attrs }}>",
+        "<picture>",
+        "<!--",
+        "'",
+        '"',
+        ">",
+        "\r\n",
+    ],
+]
+
+
+@given(st.lists(st.sampled_from(PARTS), max_size=20))
+@settings_of_hypothesis(max_examples=50)
+def test_text_without_pictures_stays(parts: list[str]) -> None:
+    text = "".join(parts)
+    made = rewrite(text, MODELS)
+    assert (made.text == text) is (made.pictures == 0)
 
 
 def test_html_that_the_parser_refuses_stays() -> None:

@@ -42,7 +42,8 @@ class Piece:
 
     @property
     def name(self) -> str:
-        return self.contents.split(None, 1)[0] if self.is_tag else ""
+        words = self.contents.split(None, 1) if self.is_tag else []
+        return words[0] if words else ""
 
     def mentions(self, variable: str) -> bool:
         """Whether it can use the variable of a page."""

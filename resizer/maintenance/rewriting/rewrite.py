@@ -111,7 +111,7 @@ class _Rewriter:
                 self._left.append(self._note(piece, str(problem)))
                 continue
             self._edits += edits
-            self._pictures += any("{% resized_" in one.text for one in edits)
+            self._pictures += any(map(_is_picture, edits))
         if not self._edits:
             return Rewritten(self._template.text, 0, self._left, self._remarks)
         loads = edit_loads(self._template, self._edits, is_builtin=_is_builtin())
@@ -132,6 +132,7 @@ class _Rewriter:
             raise Unclear("it has no original")
         name = bits[-1] if len(bits) > 2 and bits[-2] == "as" else ""
         if name:
+            self._refuse_in_img(piece)
             self._done.update(self._mentions(piece, name))
             asked = self._read(row, piece, bits[:-2])
             if row is _SORL:
@@ -221,11 +222,14 @@ class _Rewriter:
 
     def _element(self, piece: Piece, asked: Asked) -> Edit:
         """A tag that prints an `<img>`."""
-        if any(one.start < piece.start < one.end for one in self._images):
-            raise Unclear("it stands in an img")
+        self._refuse_in_img(piece)
         written = tag("resized_img", without_usual(asked))
         _check(written, self._libraries)
         return Edit(piece.start, piece.end, written)
+
+    def _refuse_in_img(self, piece: Piece) -> None:
+        if any(one.start < piece.start < one.end for one in self._images):
+            raise Unclear("it stands in an img")
 
     def _block(self, piece: Piece, asked: Asked, name: str) -> list[Edit]:
         """`{% thumbnail … as name %} … {% empty %} … {% endthumbnail %}`."""
@@ -281,9 +285,13 @@ class _Rewriter:
                 edits.append(self._element(piece, asked._replace(attributes=_ALTS[match[2]])))
             else:
                 raise Unclear(f"{name} is used in {self._template.text[piece.start : piece.end]}")
-        if not edits:
-            raise Unclear(f"nothing here uses {name}")
+        if not any(_is_picture(one) for one in edits):
+            raise Unclear(f"nothing here shows {name}")
         return edits
+
+
+def _is_picture(edit: Edit) -> bool:
+    return "{% resized_" in edit.text
 
 
 def _is_all(edit: Edit, start: int, shown: str) -> bool:
