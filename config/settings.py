@@ -273,6 +273,9 @@ if ON_LAMBDA:
     RESIZER["RESPOND_FIRST"] = False
     # A Lambda response has at most 6 MiB. Base64 turns three bytes into four, and headers need room too.
     RESIZER["MAX_ANSWER_BYTES"] = 4_500_000
+if os.environ.get("GRANIAN_BLOCKING_THREADS"):
+    # granian does not tell the app. A quarter of its threads stays free for hits.
+    RESIZER["MAX_WAITING_PER_PROCESS"] = 1 + int(os.environ["GRANIAN_BLOCKING_THREADS"]) * 3 // 4
 if os.environ.get("RESIZER_FORMATS"):
     RESIZER["FORMATS"] = _list("RESIZER_FORMATS")
 

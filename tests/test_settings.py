@@ -169,6 +169,12 @@ def test_redis_of_the_environment_is_the_cache_and_waited_for_a_moment_only() ->
     assert max(cache["OPTIONS"].values()) < 1
 
 
+def test_most_threads_of_granian_may_wait_for_new_variants() -> None:
+    assert read(GRANIAN_BLOCKING_THREADS="24")["RESIZER"]["MAX_WAITING_PER_PROCESS"] == 19
+    assert read(GRANIAN_BLOCKING_THREADS="1")["RESIZER"]["MAX_WAITING_PER_PROCESS"] == 1
+    assert "MAX_WAITING_PER_PROCESS" not in read()["RESIZER"]
+
+
 def test_workers_make_the_variants_of_uploads() -> None:
     shown = read(RESIZER_WORKERS="1", DATABASE_URL="sqlite://:memory:")
     assert shown["RESIZER"]["WARM_ON_SAVE"] is True
