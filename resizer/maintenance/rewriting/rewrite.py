@@ -5,22 +5,21 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from django.core.exceptions import ImproperlyConfigured
-from django.template import Engine, TemplateSyntaxError
-from django.template.library import InvalidTemplateLibrary
-
-from resizer.maintenance.rewriting import responsive, thumbnails
+from resizer.maintenance.rewriting import thumbnails
+from resizer.maintenance.rewriting.checking import check_tag, is_builtin
 from resizer.maintenance.rewriting.elements import without_usual, write_image
 from resizer.maintenance.rewriting.images import find_images
-from resizer.maintenance.rewriting.loads import LIBRARIES, Edit, edit_loads, loaded, without
+from resizer.maintenance.rewriting.loads import Edit, edit_loads, loaded, without
 from resizer.maintenance.rewriting.pieces import Unclear, read_template
+from resizer.maintenance.rewriting.readers import SORL, reader_of
 from resizer.maintenance.rewriting.spelling import Asked, tag
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from resizer.maintenance.rewriting.images import Image
     from resizer.maintenance.rewriting.pieces import Piece, Template
+    from resizer.maintenance.rewriting.readers import Reader
 
 
 class Note(NamedTuple):
@@ -42,27 +41,6 @@ class Rewritten(NamedTuple):
     remarks: list[Note]
 
 
-class _Row(NamedTuple):
-    """A tag of another package."""
-
-    read: Callable[[list[str]], Asked]
-    #: Whether it prints an `img`. Else it prints a URL.
-    is_image: bool = False
-
-
-#: By the library and the tag.
-_TAGS = {
-    ("imagekit", "generateimage"): _Row(thumbnails.read_generated, is_image=True),
-    ("imagekit", "thumbnail"): _Row(thumbnails.read_imagekit, is_image=True),
-    ("pictures", "img_url"): _Row(responsive.read_picture_url),
-    ("pictures", "picture"): _Row(responsive.read_picture, is_image=True),
-    ("wagtailimages_tags", "image"): _Row(responsive.read_wagtail, is_image=True),
-    ("wagtailimages_tags", "image_url"): _Row(responsive.read_wagtail_url),
-    ("wagtailimages_tags", "picture"): _Row(responsive.read_wagtail, is_image=True),
-    ("wagtailimages_tags", "srcset_image"): _Row(responsive.read_wagtail, is_image=True),
-}
-_SORL, _EASY = _Row(thumbnails.read_sorl), _Row(thumbnails.read_easy)
-_THUMBNAILS = {"easy_thumbnails_tags", "sorl_thumbnail", "thumbnail"}
 #: What a variable of such a tag can have.
 _URL = re.compile(r"(\w+)\.(?:url|src|attrs)")
 _IMG = re.compile(r"(\w+)\.(tag|img_tag)")
@@ -114,7 +92,7 @@ class _Rewriter:
             self._pictures += any(map(_is_picture, edits))
         if not self._edits:
             return Rewritten(self._template.text, 0, self._left, self._remarks)
-        loads = edit_loads(self._template, self._edits, is_builtin=_is_builtin())
+        loads = edit_loads(self._template, self._edits, is_builtin=is_builtin())
         text = _applied(self._template.text, [*self._edits, *loads])
         return Rewritten(text, self._pictures, self._left, self._remarks)
 
@@ -124,8 +102,8 @@ class _Rewriter:
     def _rewrite(self, piece: Piece) -> list[Edit]:
         if not piece.is_tag:
             return self._variable(piece)
-        row = self._row(piece)
-        if row is None:
+        reader = reader_of(piece, self._template, self._libraries)
+        if reader is None:
             return []
         bits = piece.bits[1:]
         if not bits:
@@ -134,29 +112,18 @@ class _Rewriter:
         if name:
             self._refuse_in_img(piece)
             self._done.update(self._mentions(piece, name))
-            asked = self._read(row, piece, bits[:-2])
-            if row is _SORL:
+            asked = self._read(reader, piece, bits[:-2])
+            if reader is SORL:
                 return self._block(piece, asked, name)
             return self._assigned(piece, asked, name)
-        asked = self._read(row, piece, bits)
-        return [self._element(piece, asked) if row.is_image else self._url(piece, asked)]
+        asked = self._read(reader, piece, bits)
+        return [self._element(piece, asked) if reader.is_image else self._url(piece, asked)]
 
-    def _read(self, row: _Row, piece: Piece, bits: list[str]) -> Asked:
-        asked = row.read(bits)
+    def _read(self, reader: Reader, piece: Piece, bits: list[str]) -> Asked:
+        asked = reader.read(bits)
         if asked.remark:
             self._remarks.append(self._note(piece, asked.remark))
         return asked
-
-    def _row(self, piece: Piece) -> _Row | None:
-        """How to read a tag. None for tags that are none of pictures."""
-        for library in sorted(self._libraries & LIBRARIES.keys()):
-            if (library, piece.name) in _TAGS:
-                return _TAGS[library, piece.name]
-        if piece.name != "thumbnail" or not self._libraries & _THUMBNAILS:
-            return None
-        if any(one.name == "endthumbnail" for one in self._template.pieces):
-            return _SORL if "as" in piece.bits else _INLINE
-        return _EASY if "as" in piece.bits else _INLINE
 
     def _mentions(self, piece: Piece, name: str) -> list[Piece]:
         """The variables that a tag has set, whether they can be rewritten or not."""
@@ -201,7 +168,7 @@ class _Rewriter:
     def _img(self, piece: Piece, image: Image, asked: Asked, variable: str = "") -> Edit:
         """An `<img>` of a URL becomes a picture."""
         written, is_alt_missing = write_image(image, asked, variable)
-        _check(written, self._libraries)
+        check_tag(written, self._libraries)
         if is_alt_missing:
             self._remarks.append(
                 self._note(piece, 'it has no alt, so alt="" says that it is decoration')
@@ -217,14 +184,14 @@ class _Rewriter:
         if any(one.start < piece.start < one.end for one in self._images):
             raise Unclear("it stands in another attribute of an img than src")
         written = tag("resized_url", Asked(asked.original, asked.options))
-        _check(written, self._libraries)
+        check_tag(written, self._libraries)
         return Edit(piece.start, piece.end, written)
 
     def _element(self, piece: Piece, asked: Asked) -> Edit:
         """A tag that prints an `<img>`."""
         self._refuse_in_img(piece)
         written = tag("resized_img", without_usual(asked))
-        _check(written, self._libraries)
+        check_tag(written, self._libraries)
         return Edit(piece.start, piece.end, written)
 
     def _refuse_in_img(self, piece: Piece) -> None:
@@ -300,43 +267,9 @@ def _is_all(edit: Edit, start: int, shown: str) -> bool:
     return not before.strip() and not after.strip()
 
 
-def _read_inline(bits: list[str]) -> Asked:
-    """A tag of sorl-thumbnail or of easy-thumbnails, which look alike without `as`."""
-    try:
-        return thumbnails.read_sorl(bits)
-    except Unclear:
-        return thumbnails.read_easy(bits)
-
-
-_INLINE = _Row(_read_inline)
-
-
 def _applied(text: str, edits: Sequence[Edit]) -> str:
     parts, end = [], 0
     for edit in sorted(edits):
         parts += [text[end : edit.start], edit.text]
         end = edit.end
     return "".join([*parts, text[end:]])
-
-
-def _engine() -> Engine:
-    """That of the project, if it has one of Django's."""
-    try:
-        return Engine.get_default()
-    except ImproperlyConfigured:
-        return Engine(libraries={"resizer": "resizer.templatetags.resizer"})
-
-
-def _is_builtin() -> bool:
-    return "resizer.templatetags.resizer" in _engine().builtins
-
-
-def _check(written: str, libraries: set[str]) -> None:
-    """Raises Unclear for tags that our own parser refuses."""
-    engine = _engine()
-    # Those of other packages may be gone already.
-    names = sorted((libraries & engine.libraries.keys()) - LIBRARIES.keys())
-    try:
-        engine.from_string(f"{{% load {' '.join([*names, 'resizer'])} %}}{written}")
-    except (InvalidTemplateLibrary, TemplateSyntaxError) as error:
-        raise Unclear(str(error)) from error
