@@ -79,7 +79,8 @@ class Recipe:
             object.__setattr__(self, "ratio", reduced)
         else:
             object.__setattr__(self, "fit", Fit.COVER)
-        if not all(0 <= percent <= 100 for percent in self.focal):
+        across, down = self.focal
+        if not (0 <= across <= 100 and 0 <= down <= 100):
             raise InvalidOption(f"focal {self.focal!r}: two percentages from 0 to 100")
         if self.ratio is None or self.fit is not Fit.COVER:
             object.__setattr__(self, "focal", CENTRE)
@@ -168,7 +169,7 @@ OPS = (
 
 def write_recipe(recipe: Recipe) -> str:
     """Spell a recipe as in a key. The default recipe is the empty string."""
-    return ",".join(filter(None, (op.write(recipe) for op in OPS)))
+    return ",".join([text for op in OPS if (text := op.write(recipe))])
 
 
 # Sites have few recipes, and parsing one takes as long as the rest of a key.
@@ -292,16 +293,23 @@ def _join_signed(prefix: str, version: str, recipe: str) -> str:
     return f"{prefix}\n{version}\n{recipe}"
 
 
-def write_stem(variant: Variant, signature: str) -> str:
-    """Spell the common beginning of the keys of all widths and formats, with a slash at its end. Raises InvalidOption."""
-    recipe = write_recipe(variant.recipe)
-    stem = f"{write_prefix(variant.source, variant.name)}/{variant.version}-{signature}/"
-    return f"{stem}{recipe}/" if recipe else stem
+def write_stem(
+    source: str, name: str, version: str, recipe: Recipe, sign: Callable[[str], str]
+) -> str:
+    """Spell the common beginning of the keys of all widths and formats, with a slash at its end.
+
+    `sign` gives the signature of a signed text. Raises InvalidOption.
+    """
+    prefix, spelled = write_prefix(source, name), write_recipe(recipe)
+    stem = f"{prefix}/{version}-{sign(_join_signed(prefix, version, spelled))}/"
+    return f"{stem}{spelled}/" if spelled else stem
 
 
 def write_key(variant: Variant, signature: str) -> str:
     """Spell a variant. Raises InvalidOption for a name that no key can hold."""
-    return f"{write_stem(variant, signature)}{variant.width}.{variant.format.extension}"
+    owner = (variant.source, variant.name, variant.version, variant.recipe)
+    stem = write_stem(*owner, sign=lambda _text: signature)
+    return f"{stem}{variant.width}.{variant.format.extension}"
 
 
 def parse_key(key: str) -> ParsedKey | None:

@@ -24,13 +24,13 @@ class Ladder(NamedTuple):
     is_fluid: bool
 
     def srcset(self, stem: str, target: Format) -> str:
-        addresses = [f"{stem}{width}.{target.extension}" for width in self.widths]
-        if len(addresses) == 1:
-            return addresses[0]
+        ending = f".{target.extension}"
+        if len(self.widths) == 1:
+            return f"{stem}{self.widths[0]}{ending}"
         if self.is_fluid:
-            described = zip(addresses, self.widths, strict=True)
-            return ", ".join(f"{address} {width}w" for address, width in described)
-        return ", ".join(f"{address} {density}x" for density, address in enumerate(addresses, 1))
+            return ", ".join([f"{stem}{width}{ending} {width}w" for width in self.widths])
+        dense = enumerate(self.widths, 1)
+        return ", ".join([f"{stem}{width}{ending} {density}x" for density, width in dense])
 
 
 def ladder_of(layout: Layout, css_width: int | None, limit: int) -> Ladder:
@@ -50,9 +50,10 @@ def _dense_widths(css_width: int, limit: int) -> list[int]:
 
 def _fluid_widths(layout: Layout, css_width: int | None, limit: int) -> list[int]:
     settings = get_settings()
-    first = layout.narrowest(css_width)
-    smaller = [width for width in settings.FIXED_WIDTHS if first <= width < settings.WIDTHS[0]]
-    listed = (*smaller, *settings.WIDTHS)
+    listed, first = settings.WIDTHS, layout.narrowest(css_width)
+    if first < listed[0]:
+        smaller = [width for width in settings.FIXED_WIDTHS if first <= width < listed[0]]
+        listed = (*smaller, *listed)
     widths = [width for width in listed if width < limit]
     if limit <= settings.WIDTHS[-1]:
         if widths and limit not in listed and widths[-1] * NEAR > limit:

@@ -32,6 +32,7 @@ ATTRIBUTE_NAME = re.compile(r"[^\s\x00-\x1f\x7f-\x9f\"'<>/=]+")
 _VARIANT = re.compile(r"/[0-9a-f]{8}-[A-Za-z0-9_\-]{14}/(?:[^/]+/)?([0-9]+)\.([a-z]+)$")
 #: What would end an attribute or begin a tag. An entity stays: in HTML, `&amp;` is meant.
 _BREAKING = str.maketrans({'"': "&quot;", "'": "&#x27;", "<": "&lt;", ">": "&gt;"})
+_BREAKS = re.compile("[\"'<>]")
 
 
 #: The preload scanner of WebKit up to 2.50 (Safari 26) does not see that an `img` in a `picture` is lazy, and loads each
@@ -86,6 +87,8 @@ class VariantURL(str):
 
     def on(self, origin: str) -> VariantURL:
         """The same URL as an absolute one, as `Picture.on` does."""
+        if not origin:
+            return self
         return VariantURL(
             absolute(origin, self),
             width=self.width,
@@ -147,7 +150,7 @@ class Picture:
             },
         )
         if not self.candidates:
-            return mark_safe(style + image)
+            return SafeString(style + image)
         sources = "".join(
             element(
                 "source",
@@ -164,7 +167,8 @@ class Picture:
             )
             for one in self.candidates
         )
-        return mark_safe(f"<picture>{style}{sources}{image}</picture>")
+        # `mark_safe` looks for lazy translations first, which takes as long as an element.
+        return SafeString(f"<picture>{style}{sources}{image}</picture>")
 
     def _dress(self) -> tuple[str, Mapping[str, Any]]:
         """A `style` element, or nothing, and the attributes of the `img` with its placeholder."""
@@ -242,7 +246,7 @@ class Picture:
 
     def __bool__(self) -> bool:
         """False for the picture of an empty field."""
-        return self != NOTHING
+        return bool(self.url) or self != NOTHING
 
 
 #: Prints nothing.
@@ -296,12 +300,15 @@ def escape(value: object) -> str:
 
     HTML is not escaped again. But a literal of a template, a translation and a safe string count as HTML, and may hold quotes.
     """
+    # Most values. The tests below take as long as the rest.
     if type(value) is str:
-        # Most values. The tests below take as long as the rest.
         return html.escape(value)
+    if type(value) is int:
+        return str(value)
     if isinstance(value, Promise):
         # A translation is HTML only once it is a string.
         value = str(value)
     if hasattr(value, "__html__"):
-        return str(value.__html__()).translate(_BREAKING)
+        text = str(value.__html__())
+        return text.translate(_BREAKING) if _BREAKS.search(text) else text
     return html.escape(str(value))

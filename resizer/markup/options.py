@@ -135,7 +135,7 @@ class Options:
         recipe = Recipe(
             ratio=ratio,
             fit=Fit.COVER if ratio is None else Fit(self.fit),
-            focal=self._focal(description, stored_focal),
+            focal=CENTRE if ratio is None else self._focal(description, stored_focal),
             quality=self.quality,
             linear=self.linear,
             animated=self.animated and get_settings().may_move(description.header.frames, size),

@@ -15,8 +15,7 @@ from resizer.conf import get_settings
 from resizer.errors import ResizerError, UnsupportedFormat, VectorOriginal
 from resizer.formats import BY_NAME, JPEG
 from resizer.keys.geometry import height_of
-from resizer.keys.variant import write_stem
-from resizer.links.addresses import mount_path, sign, url_for
+from resizer.links.addresses import signed_stem, url_for
 from resizer.markup import presets
 from resizer.markup.candidates import PLAIN_WIDTH, ladder_of
 from resizer.markup.choices import read_choices, read_url_choices
@@ -114,15 +113,16 @@ def _build(
     widest_offered = ladder.widths[-1]
     shown_width = css_width or min(widest_offered, layout.widest() or widest_offered)
     box = (shown_width, height_of(shown_width, description.size, recipe))
-    if description.is_broken or not _is_mounted():
+    base = None if description.is_broken else _base_url()
+    if base is None:
         return _as_it_is(stored.file, box, choice, alt, all_attributes)
     plain_width = css_width or PLAIN_WIDTH
     plain = next((width for width in ladder.widths if width >= plain_width), widest_offered)
-    still = replace(recipe, animated=False)
+    still = replace(recipe, animated=False) if recipe.animated else recipe
     standby = description.fallback(still)
-    stem = _stem(description, recipe)
-    # A signature is a quarter of a tag's CPU, so a picture that stands still anyway is signed once.
-    still_stem = _stem(description, still) if recipe.animated else stem
+    stem = base + _stem(description, recipe)
+    # A signature costs as much as all candidates of a format, so a picture that stands still anyway is signed once.
+    still_stem = base + _stem(description, still) if recipe.animated else stem
     candidates = []
     if recipe.animated:
         # Who asks for less motion sees the picture that stands still (Media Queries 5 §12.1).
@@ -206,10 +206,11 @@ def _url(
         _tell("linked", stored.file, error)
         is_hidden = isinstance(error, VectorOriginal) and not get_settings().SHOW_SVG
         return VariantURL("" if is_hidden else _plain_url(stored.file))
-    if description.is_broken or not _is_mounted():
+    base = None if description.is_broken else _base_url()
+    if base is None:
         return VariantURL(_plain_url(stored.file))
     recipe, css_width = choice.settle(description, stored.focal)
-    if asked is not None and not asked.has_motion:
+    if recipe.animated and asked is not None and not asked.has_motion:
         recipe = replace(recipe, animated=False)
     limit = description.widest_offered(recipe)
     width = min(get_settings().listed_width(css_width or limit), limit)
@@ -217,7 +218,7 @@ def _url(
     if not recipe.suits(target):
         raise ValueError(f"format {target.name!r} does not suit lossless pictures.")
     return VariantURL(
-        f"{_stem(description, recipe)}{width}.{target.extension}",
+        f"{base}{_stem(description, recipe)}{width}.{target.extension}",
         width=width,
         height=height_of(width, description.size, recipe),
         content_type=target.content_type,
@@ -290,10 +291,7 @@ def _is_of_another_format(file: File, error: ResizerError) -> bool:
 
 
 def _stem(description: Description, recipe: Recipe) -> str:
-    """The URL of a variant up to its width. All widths and formats share it."""
-    # Any width and format: neither is signed.
-    variant = description.variant(recipe, 1, description.header.format)
-    return url_for(write_stem(variant, sign(variant)))
+    return signed_stem(*description.reference, description.version_of(recipe), recipe)
 
 
 def _vector(
@@ -308,17 +306,16 @@ def _vector(
     return _as_it_is(file, choice.box(size), choice, alt, attributes)
 
 
-def _is_mounted() -> bool:
-    """Whether the app has URLs. A server that runs no system checks may lack them, and pages must not fail for that."""
+def _base_url() -> str | None:
+    """The URL before all keys. None if no URL leads to the app: pages must not fail for that, as without system checks."""
     try:
-        mount_path()
+        return url_for("")
     except NoReverseMatch:
         tell_once(
             "No URL leads to the app, so pages show originals as they are."
             ' Add path("img/", include("resizer.urls")) to the root URLconf.'
         )
-        return False
-    return True
+        return None
 
 
 def _as_it_is(

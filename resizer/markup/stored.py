@@ -13,7 +13,7 @@ from django.conf import settings as django_settings
 from django.core.exceptions import FieldDoesNotExist
 from django.db.models import Model
 from django.db.models.fields.files import FieldFile
-from django.utils.safestring import mark_safe
+from django.utils.safestring import SafeString
 
 from resizer.fields import FocalPoint, FocalPointField, image_fields, read_point
 from resizer.markup.html import escape
@@ -74,7 +74,7 @@ def read_alt(given: object, stored: Stored, words: Words) -> str:
     if given is None:
         return ""
     text = given if isinstance(given, str) else str(given)
-    return mark_safe(escape(text)) if hasattr(text, "__html__") else text
+    return SafeString(escape(text)) if hasattr(text, "__html__") else text
 
 
 def _miss_alt(file: File) -> None:
