@@ -238,7 +238,8 @@ def _rows(one: FileField) -> QuerySet[Model]:
 
 
 def _urls(printed: Picture) -> Iterator[str]:
-    yield printed.url
-    for srcset in (printed.srcset, *(one.srcset for one in printed.candidates)):
+    """The formats of most visitors first: the time of a run may be over before the fallback."""
+    for srcset in (*(one.srcset for one in printed.candidates), printed.srcset):
         for candidate in filter(None, srcset.split(", ")):
             yield candidate.split()[0]
+    yield printed.url

@@ -58,6 +58,8 @@ class Visit:
         self.context = browser.new_context(
             viewport={"width": width, "height": 900}, has_touch=is_phone
         )
+        # A machine may be busy with other tests.
+        self.context.set_default_timeout(180_000)
         self.page: Page = self.context.new_page()
         self.problems: list[str] = []
         self.page.on("pageerror", lambda error: self.problems.append(str(error)))

@@ -407,6 +407,15 @@ def test_progress_without_a_terminal_is_a_line_now_and_then(
         json.loads(warm(capsys, FIELD, "--dry-run", "--format", "json"))
 
 
+def test_formats_of_most_visitors_are_made_first(
+    capsys: pytest.CaptureFixture[str], engine: type[CountingEngine]
+) -> None:
+    add("a.jpg", (1000, 750))
+    formats = [line.rpartition(".")[2] for line in warm(capsys, FIELD, "-v2").splitlines()[:-1]]
+    assert formats == sorted(formats)
+    assert set(formats) == {"avif", "jpg"}
+
+
 class Web:
     """A source that cannot be listed."""
 
