@@ -169,6 +169,16 @@ def test_redis_of_the_environment_is_the_cache_and_waited_for_a_moment_only() ->
     assert max(cache["OPTIONS"].values()) < 1
 
 
+def test_platform_that_stops_after_a_response_or_limits_it_can_be_told() -> None:
+    told = {"RESIZER_RESPOND_FIRST": "0", "RESIZER_MAX_ANSWER_BYTES": "6000000"}
+    shown = json.loads(run(SHOW, CONTAINER | told).stdout)["RESIZER"]
+    assert (shown["RESPOND_FIRST"], shown["MAX_ANSWER_BYTES"]) == (False, 6_000_000)
+    usual = json.loads(run(SHOW, CONTAINER).stdout)["RESIZER"]
+    assert (usual["RESPOND_FIRST"], usual["MAX_ANSWER_BYTES"]) == (True, None)
+    message = "RESIZER_MAX_ANSWER_BYTES is 6 MB. Write a number of bytes."
+    assert refusal(RESIZER_MAX_ANSWER_BYTES="6 MB") == message
+
+
 def test_most_threads_of_granian_may_wait_for_new_variants() -> None:
     assert read(GRANIAN_BLOCKING_THREADS="24")["RESIZER"]["MAX_WAITING_PER_PROCESS"] == 19
     assert read(GRANIAN_BLOCKING_THREADS="1")["RESIZER"]["MAX_WAITING_PER_PROCESS"] == 1
