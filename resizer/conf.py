@@ -31,12 +31,20 @@ class SourceSettings:
     OPTIONS: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     #: Whether short, unsigned URLs work for this source. With True, everybody can load its originals as variants.
     OPEN: bool = False
+    #: Whether its pictures are for some visitors only. Then Django answers each request, and decides.
+    PRIVATE: bool = False
+    #: Dotted path of a function `f(request, reference) -> bool`, which decides. None decides by a signed URL that expires.
+    ALLOW: str | None = None
 
 
 #: The most frames of an animation. Each frame costs time, even a small one. More frames show a still picture.
 MAX_FRAMES = 5000
 #: The alias of the variants storage, unless `STORAGE` names another. Only this one may be missing in `STORAGES`.
 VARIANTS_ALIAS = "resizer"
+#: `PRIVATE_DELIVERY`: the app sends private variants itself.
+BY_APP = "app"
+#: `PRIVATE_DELIVERY`: the app redirects to a URL signed by the storage.
+BY_STORAGE = "presigned"
 #: The entry in `MIDDLEWARE`.
 OUR_MIDDLEWARE = "resizer.middleware.ResizerMiddleware"
 
@@ -180,10 +188,50 @@ def _allow_origin(value: object) -> str | None:
         raise ValueError('"*", or one origin such as "https://www.example.com"') from None
 
 
-def _sources(value: object) -> Mapping[str, SourceSettings]:
+def _delivery(value: object) -> str:
+    """A path becomes one that a key can follow."""
+    if value in (BY_APP, BY_STORAGE):
+        return str(value)
+    if not isinstance(value, str) or not re.fullmatch(r"/[A-Za-z0-9/_.\-]*[A-Za-z0-9_\-]/?", value):
+        raise ValueError(
+            f'"{BY_APP}", "{BY_STORAGE}", or the path of an internal location of nginx, such as "/private-variants/"'
+        )
+    return f"{value.removesuffix('/')}/"
+
+
+def _source(entry: object) -> SourceSettings:
     expected = ValueError(
         'a dict such as {"default": {"BACKEND": "dotted.path", "OPTIONS": {}, "OPEN": False}}.'
-        " An alias has 1 to 64 letters, digits, - and _. OPEN is True or False"
+        " An alias has 1 to 64 letters, digits, - and _. OPEN and PRIVATE are True or False, ALLOW is a dotted path"
+    )
+    names = {field.name for field in dataclasses.fields(SourceSettings)}
+    if not isinstance(entry, Mapping) or not set(entry) <= names:
+        raise expected
+    if not isinstance(entry.get("BACKEND", ""), str):
+        raise expected
+    if not isinstance(entry.get("OPTIONS", {}), Mapping):
+        raise expected
+    # The string "False" counts as true, and would open a source that should be closed.
+    if not all(isinstance(entry.get(name, False), bool) for name in ("OPEN", "PRIVATE")):
+        raise expected
+    if not isinstance(entry.get("ALLOW"), str | None) or entry.get("ALLOW") == "":
+        raise expected
+    source = SourceSettings(**entry)
+    if source.OPEN and source.PRIVATE:
+        raise ValueError(
+            "a dict of sources. A source cannot be both OPEN and PRIVATE: remove one of them"
+        )
+    if source.ALLOW and not source.PRIVATE:
+        raise ValueError(
+            "a dict of sources. ALLOW decides about private sources only: set PRIVATE to True"
+        )
+    return source
+
+
+def _sources(value: object) -> Mapping[str, SourceSettings]:
+    expected = ValueError(
+        'a dict such as {"default": {"BACKEND": "dotted.path"}}.'
+        " An alias has 1 to 64 letters, digits, - and _"
     )
     if not isinstance(value, Mapping):
         raise expected
@@ -192,16 +240,7 @@ def _sources(value: object) -> Mapping[str, SourceSettings]:
     for alias, entry in value.items():
         if not isinstance(alias, str) or not re.fullmatch(r"[A-Za-z0-9_\-]{1,64}", alias):
             raise expected
-        if not isinstance(entry, Mapping) or not set(entry) <= {"BACKEND", "OPTIONS", "OPEN"}:
-            raise expected
-        if not isinstance(entry.get("BACKEND", ""), str):
-            raise expected
-        if not isinstance(entry.get("OPTIONS", {}), Mapping):
-            raise expected
-        # The string "False" counts as true, and would open a source that should be closed.
-        if not isinstance(entry.get("OPEN", False), bool):
-            raise expected
-        sources[alias] = SourceSettings(**entry)
+        sources[alias] = _source(entry)
     return sources
 
 
@@ -359,10 +398,22 @@ class Settings:
     #: The largest variant in a response, bytes. For a larger one, visitors are redirected to the storage or a CDN.
     #: None sends variants of any size.
     MAX_ANSWER_BYTES: int | None = _setting(None, _optional_positive)
-
+    #: The alias in `STORAGES` of the storage for variants of private sources. No web server or CDN may serve its files.
+    PRIVATE_STORAGE: str = _setting("resizer-private", _text)
+    #: How long the signed URL of a private picture works at least, seconds. It works at most twice as long.
+    PRIVATE_SECONDS: int = _setting(3600, _positive)
+    #: How an allowed visitor gets a private variant from the storage. "app" sends it by Django. A path is an internal location
+    #: of nginx in front of `PRIVATE_STORAGE`, for `X-Accel-Redirect`. "presigned" redirects to a URL of a bucket, valid for
+    #: a minute.
+    PRIVATE_DELIVERY: str = _setting(BY_APP, _delivery)
     #: Whether the app registers its own admin. With False, register `resizer.admin.CachedVariantMixin` and `OriginalMixin`
     #: with a base class of your own.
     ADMIN: bool = _setting(True, _flag)
+
+    def is_private(self, source: str) -> bool:
+        """Whether the pictures of a source, by its alias, are for some visitors only."""
+        entry = self.SOURCES.get(source)
+        return entry is not None and entry.PRIVATE
 
     @property
     def listed_widths(self) -> tuple[int, ...]:

@@ -3,6 +3,8 @@
 ResizerError
 ├── InvalidOption        400  the URL or an option is unknown or not allowed
 ├── InvalidSignature     403  no key of this project has signed the URL
+│   └── LinkExpired      403  the URL of a private picture worked for a limited time, which is over
+├── NotAllowed           403  the picture is private, and this visitor may not see it
 ├── OriginalNotFound     404  the original does not exist, or visitors may not see it
 ├── MethodNotAllowed     405  the request is neither GET nor HEAD
 ├── TooManyBytes         413  the original's file is too large
@@ -61,6 +63,20 @@ class InvalidSignature(ResizerError):
     status = 403
     public_message = "The signature of this URL is not valid."
     # While a new key is rolled out, some servers refuse it. A shared cache must not keep those refusals.
+    cache_seconds = 0
+
+
+class LinkExpired(InvalidSignature):
+    """The URL of a private picture worked for a limited time, which is over."""
+
+    public_message = "This URL is no longer valid. Load the page again."
+
+
+class NotAllowed(ResizerError):
+    """The picture is private, and this visitor may not see it."""
+
+    status = 403
+    public_message = "You may not see this image."
     cache_seconds = 0
 
 

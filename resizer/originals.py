@@ -138,6 +138,7 @@ def locate(file: File) -> Reference:
         if not (colon and alias in get_settings().SOURCES):
             # Exactly a str: pathlib of Python 3.11 refuses a template's SafeString.
             alias, name = DEFAULT_SOURCE, str.__str__(file)
+        _refuse_text(alias)
         return Reference(alias, get_source(alias).spell(name))
     raise TypeError(_advice(file))
 
@@ -150,6 +151,16 @@ def _advice(value: object) -> str:
     if names:
         return f"{problem} Pass its file, such as .{names[0]}."
     return f"{problem} Pass a model's file, or a name such as 'photo.jpg'."
+
+
+def _refuse_text(alias: str) -> None:
+    """Raise OriginalNotFound for a source where a link is all that a visitor needs."""
+    source = get_settings().SOURCES[alias]
+    if source.PRIVATE and source.ALLOW is None:
+        # Security: the text may come from an attacker, and the page would print a link for it.
+        raise OriginalNotFound(
+            f"A text cannot name an original of {alias!r}, which is private. Pass a model's file, or set ALLOW"
+        )
 
 
 class Freshness(Enum):

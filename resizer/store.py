@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import time
+from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, cast
@@ -23,7 +24,7 @@ from resizer.concurrency.waiting import Deadline
 from resizer.conf import VARIANTS_ALIAS, get_settings
 from resizer.errors import ResizerError, StoreFailed
 from resizer.formats import BY_EXTENSION, SNIFF_BYTES, sniff
-from resizer.keys.variant import parse_key, write_prefix
+from resizer.keys.variant import PRIVATE, parse_key, write_directory, write_prefix
 from resizer.records import cache, descriptions, index
 from resizer.records.descriptions import Reference
 from resizer.rendering import refuse, render
@@ -34,7 +35,7 @@ from resizer.storages.kinds import kind_of
 from resizer.storages.publishing import publish
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from django.core.files.storage import Storage
 
@@ -67,12 +68,18 @@ class Answer:
 
 
 def variants_storage() -> Storage:
-    """The storage for variants. Raises Django's InvalidStorageError if none is configured."""
+    """The storage for public variants. Raises Django's InvalidStorageError if none is configured."""
     alias = get_settings().STORAGE
     if alias in storages.backends or alias != VARIANTS_ALIAS:
         # A name that was given is meant, even if it is misspelt.
         return storages[alias]
     return kind_of(storages["default"]).for_variants or storages[alias]
+
+
+def private_storage() -> Storage | None:
+    """The storage for private variants. None if none is configured. Raises InvalidStorageError."""
+    alias = get_settings().PRIVATE_STORAGE
+    return storages[alias] if alias in storages.backends else None
 
 
 class Recalled(NamedTuple):
@@ -110,7 +117,7 @@ def read(key: str, answer: Answer) -> bytes | None:
     """
     if answer.content is not None:
         return answer.content
-    fetched = publishing.fetch(_storage(), key)
+    fetched = fetch(key)
     if fetched is None:
         cache.drop(_cache_key(key))
         return None
@@ -124,7 +131,7 @@ def read(key: str, answer: Answer) -> bytes | None:
 
 def confirm(key: str) -> bool:
     """Whether a cached variant is still in the storage. If not, drop its cache entry. Raises StoreFailed."""
-    is_there = publishing.exists(_storage(), key)
+    is_there = publishing.exists(_storage(key), key)
     if not is_there:
         cache.drop(_cache_key(key))
     return is_there
@@ -132,7 +139,7 @@ def confirm(key: str) -> bool:
 
 def address(key: str) -> str | None:
     """The storage's own URL of a variant. None if the storage has no such URL. Raises StoreFailed."""
-    return publishing.address(_storage(), key)
+    return publishing.address(_storage(key), key)
 
 
 def make(description: Description, variant: Variant, key: str) -> Answer:
@@ -149,7 +156,7 @@ def make(description: Description, variant: Variant, key: str) -> Answer:
     deadline = Deadline(get_settings().LOCK_SECONDS)
     return single_flight.share(
         key,
-        partial(_make, description, variant, deadline),
+        partial(_make, description, variant, key, deadline),
         look=partial(_look_again, key),
         finish=partial(_keep, description, variant, key),
         defer=_defer,
@@ -169,7 +176,8 @@ def delete_files(keys: Iterable[str]) -> None:
     """Remove cached variants from cache and storage, not from the index. Raises StoreFailed."""
     keys = list(keys)
     cache.drop_many(_cache_key(key) for key in keys)
-    publishing.remove(_storage(), keys)
+    for storage, some in _by_storage(keys):
+        publishing.remove(storage, some)
     if variant_removed.has_listeners():
         for key in keys:
             variant_removed.send_robust(None, key=key)
@@ -180,10 +188,60 @@ def forget(reference: Reference) -> None:
 
     Variants without a row are removed too.
     """
-    stored = publishing.walk(_storage(), write_prefix(*reference))
-    delete_files([one.name for one in stored])
+    prefixes = {one: write_prefix(*reference, is_private=one) for one in (False, True)}
+    delete_files([one.name for one in _walk(prefixes)])
     index.forget_variants_of(reference)
     originals.forget(reference)
+
+
+def walk(source: str | None = None, after: str = "") -> Iterator[Stored]:
+    """The files of all variants of a source, or of all sources: public ones first, then private ones.
+
+    Each storage has its own order. Begins after a name. Includes temporary files. Raises StoreFailed.
+    """
+    directories = {
+        one: write_directory(source, is_private=one) if source else "" for one in (False, True)
+    }
+    return _walk(directories, after)
+
+
+def fetch(key: str) -> tuple[bytes, Stored] | None:
+    """The content and facts of a file, with one request. None if it is missing. Raises StoreFailed or Busy."""
+    return publishing.fetch(_storage(key), key)
+
+
+def missing(keys: Iterable[str]) -> list[str]:
+    """The keys without a file. Raises StoreFailed."""
+    return [key for storage, some in _by_storage(keys) for key in publishing.missing(storage, some)]
+
+
+def are_local() -> bool:
+    """Whether all variants are on this machine, so that listing and asking cost nothing."""
+    private = private_storage()
+    is_private_local = private is None or kind_of(private).is_local
+    return is_private_local and kind_of(variants_storage()).is_local
+
+
+def _walk(directories: Mapping[bool, str], after: str = "") -> Iterator[Stored]:
+    """The files below a directory of public variants, then below one of private variants.
+
+    Security: a file in the wrong storage is no variant. Deleting it would delete another one.
+    """
+    is_begun = after.startswith(PRIVATE)
+    if not is_begun:
+        public = publishing.walk(_storage(), directories[False], after)
+        yield from (one for one in public if not one.name.startswith(PRIVATE))
+    if get_settings().PRIVATE_STORAGE in storages.backends:
+        private = publishing.walk(_storage(PRIVATE), directories[True], after if is_begun else "")
+        yield from (one for one in private if one.name.startswith(PRIVATE))
+
+
+def _by_storage(keys: Iterable[str]) -> Iterator[tuple[Storage, list[str]]]:
+    groups: dict[bool, list[str]] = defaultdict(list)
+    for key in keys:
+        groups[key.startswith(PRIVATE)].append(key)
+    for some in groups.values():
+        yield _storage(some[0]), some
 
 
 def _look_again(key: str, *, has_waited: bool) -> Answer | None:
@@ -191,7 +249,7 @@ def _look_again(key: str, *, has_waited: bool) -> Answer | None:
 
     A look into a storage elsewhere is a request. So it needs a reason: a wait, or a new cache entry.
     """
-    is_local = kind_of(_storage()).is_local
+    is_local = kind_of(_storage(key)).is_local
     if has_waited or is_local or cache.read(_cache_key(key)) is not None:
         return _fetch(key)
     return None
@@ -199,7 +257,7 @@ def _look_again(key: str, *, has_waited: bool) -> Answer | None:
 
 def _fetch(key: str) -> Answer | None:
     """A cached variant from the storage, with its content. None if missing or damaged. Raises StoreFailed."""
-    fetched = publishing.fetch(_storage(), key)
+    fetched = fetch(key)
     return None if fetched is None else _accept(*fetched)
 
 
@@ -234,7 +292,7 @@ def _ensure_row(key: str, answer: Answer) -> bool:
     )
 
 
-def _make(description: Description, variant: Variant, deadline: Deadline) -> Answer:
+def _make(description: Description, variant: Variant, key: str, deadline: Deadline) -> Answer:
     rendered, read_seconds = render(description, variant, deadline)
     timings = {
         "read": read_seconds,
@@ -242,7 +300,7 @@ def _make(description: Description, variant: Variant, deadline: Deadline) -> Ans
         "encode": rendered.encode_seconds,
     }
     made_at = int(time.time())
-    etag = kind_of(_storage()).etag_of(rendered.content, made_at)
+    etag = kind_of(_storage(key)).etag_of(rendered.content, made_at)
     return replace(_answer(rendered.content, made_at, etag), timings=timings)
 
 
@@ -276,7 +334,7 @@ def _tell_rendered(key: str, answer: Answer) -> None:
 def _store(description: Description, variant: Variant, key: str, answer: Answer) -> Answer:
     try:
         content = cast("bytes", answer.content)
-        published = publish(_storage(), key, content, variant.format, answer.modified_at)
+        published = publish(_storage(key), key, content, variant.format, answer.modified_at)
         # If a file is there already, another process was faster. Everybody then responds with that file.
         other = _fetch(key) if published is None else None
     except StoreFailed as error:
@@ -324,9 +382,11 @@ def _cache_key(key: str) -> str:
     return cache.key_of("variant", key)
 
 
-def _storage() -> Storage:
-    """`variants_storage` for a request. Raises StoreFailed if none is configured."""
+def _storage(key: str = "") -> Storage:
+    """The storage of a key. Raises StoreFailed if none is configured."""
     try:
+        if key.startswith(PRIVATE):
+            return storages[get_settings().PRIVATE_STORAGE]
         return variants_storage()
     except InvalidStorageError as error:
         raise StoreFailed(f"no storage for variants is configured: {error}") from error

@@ -19,7 +19,7 @@ from resizer import store
 from resizer.concurrency.at_once import NotAtOnce, at_once
 from resizer.conf import OUR_MIDDLEWARE, get_settings
 from resizer.errors import InvalidSignature, MethodNotAllowed, ResizerError
-from resizer.keys.variant import ParsedKey
+from resizer.keys.variant import PRIVATE, ParsedKey
 from resizer.links.addresses import mount_path, read_key
 from resizer.links.short import parse_short
 from resizer.memo import Memo
@@ -27,6 +27,7 @@ from resizer.records.descriptions import Reference, is_current
 from resizer.serving import outcomes, responses
 from resizer.serving.messages import Request, Response
 from resizer.serving.misses import serve_unknown
+from resizer.serving.private import serve_private
 from resizer.serving.responses import FOR_NOBODY, is_respelled, redirect, respond_error
 from resizer.serving.short import serve_short
 
@@ -49,17 +50,17 @@ MOST_PATHS = 4096
 _keys_at: Memo[tuple[Settings, str, str | None, str], str] = Memo(MOST_PATHS)
 
 
-# Anybody with the URL of a picture may see it, as with any media file. The signature proves that a page of the project
-# printed the URL.
+# Anybody with the URL of a public picture may see it, as with any media file. The signature proves that a page of the
+# project printed the URL. For private pictures, `serving/private.py` decides.
 @login_not_required
 def serve(request: HttpRequest, path: str) -> HttpResponse:
-    """Respond to a variant's key, or to the short URL of an open source.
+    """Respond to a variant's key, the link of a private one, or the short URL of an open source.
 
     Every ResizerError becomes a response with its status. Other exceptions pass through.
     """
     for condition in CONDITIONS_OF_WRITERS:
         request.META.pop(condition, None)
-    response = respond(read_request(request.META, path, getattr(request, "scope", None)))
+    response = respond(read_request(request.META, path, getattr(request, "scope", None)), request)
     headers = dict(response.headers)
     made: HttpResponse
     if "Location" in headers:
@@ -75,11 +76,16 @@ def serve(request: HttpRequest, path: str) -> HttpResponse:
     return made
 
 
-def respond(request: Request) -> Response:
-    """Decide every response. All entry points call this function: the view, the middleware, WSGI and ASGI."""
+def respond(request: Request, django_request: HttpRequest | None = None) -> Response:
+    """Decide every response. All entry points call this function: the view, the middleware, WSGI and ASGI.
+
+    Security: a link of a private picture needs the request as Django's middleware has left it. Without, it is refused.
+    """
     if request.method not in SAFE_METHODS:
         refused = respond_error(request, MethodNotAllowed(request.method))
         return refused._replace(headers={**refused.headers, "Allow": ", ".join(SAFE_METHODS)})
+    if django_request is not None and request.path.startswith(PRIVATE):
+        return serve_private(request, django_request)
     try:
         parsed = _parse(request.path)
     except InvalidSignature as error:
@@ -136,7 +142,7 @@ def path_below_mount(path_info: str) -> str | None:
     """The path below the mount of the app, if Django would call `serve` for a request. Else None.
 
     A project may decorate `serve`, or put another view before it. Such requests must pass all middleware, so they get
-    None too.
+    None too. So do links of private pictures: other middleware tells whose request it is.
     """
     # The language counts for an app mounted with `i18n_patterns`.
     known = get_settings(), settings.ROOT_URLCONF, get_language(), path_info
@@ -151,6 +157,8 @@ def path_below_mount(path_info: str) -> str | None:
         if match.func is not serve:
             return None
         path = str(match.kwargs["path"])
+        if path.startswith(PRIVATE):
+            return None
         read_key(get_settings(), path)
     except (NoReverseMatch, Resolver404):
         return None

@@ -79,6 +79,12 @@ server {{
         error_page {statuses} = @function;
     }}
 
+    location {private} {{
+        proxy_cache off;
+        proxy_pass http://{function}$path$is_args$args;
+        proxy_set_header Cookie $http_cookie;
+    }}
+
     location @function {{
         proxy_pass http://{function}$path$query;
     }}
@@ -87,6 +93,8 @@ server {{
 }}
 """
 
+#: A cache policy of AWS.
+CACHING_DISABLED = "4135ea2d-6df8-44a3-9df3-4b5a84be39ad"
 #: Stands for the signature of the origin access control.
 SIGNATURE = (
     "AWS4-HMAC-SHA256 Credential=testing/20261122/eu-west-1/s3/aws4_request, "
@@ -121,7 +129,9 @@ def edges(
     """Run edges; gives their addresses. `storage` and `function` are hosts with ports."""
     resources = load_template()
     distribution = resources["Distribution"]["DistributionConfig"]
-    (behaviour,) = distribution["CacheBehaviors"]
+    private, behaviour = distribution["CacheBehaviors"]
+    assert private["TargetOriginId"] == "function"
+    assert private["CachePolicyId"] == CACHING_DISABLED
     (group,) = distribution["OriginGroups"]["Items"]
     assert behaviour["TargetOriginId"] == group["Id"]
     assert [one["OriginId"] for one in group["Members"]["Items"]] == ["variants", "function"]
@@ -140,6 +150,7 @@ def edges(
             directory=directory,
             port=port,
             pattern=behaviour["PathPattern"].removesuffix("*"),
+            private=private["PathPattern"].removesuffix("*"),
             methods="|".join(behaviour["AllowedMethods"]),
             headers="\n".join(
                 f'proxy_hide_header {name}; add_header {name} "{value}" always;'

@@ -24,7 +24,7 @@ from resizer.markup import mistakes
 from resizer.markup import picture as pictures
 from resizer.records import cache, tables, tallies
 from resizer.sources import absence
-from tests import firefox, nginx, projects, servers, tiers, webkit
+from tests import firefox, nginx, private, projects, servers, tiers, webkit
 from tests.pictures import photograph
 from tests.servers import ROOT
 
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
     from resizer.engines import Header, Rendered
     from resizer.keys.variant import Variant
+    from resizer.records.descriptions import Reference
     from tests.projects import Project
 
 # A machine on which others are at work stands still now and then; what takes long is measured in benchmarks/.
@@ -138,6 +139,13 @@ def clock() -> Iterator[FrozenDateTimeFactory]:
 def variants(tmp_path: Path) -> Path:
     """The directory of the variants."""
     return tmp_path / "variants"
+
+
+@pytest.fixture
+def members(settings: Settings, tmp_path: Path) -> Reference:
+    """An original that visitors see with a link only."""
+    private.use_private(settings, tmp_path)
+    return private.save_private("a.jpg")
 
 
 def files(directory: Path) -> list[str]:

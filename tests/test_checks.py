@@ -7,6 +7,7 @@ from django.core.checks import run_checks
 from django.core.files.storage import Storage
 
 from resizer.engines.pillow import PillowEngine
+from tests.private import BACKEND, EVERYBODY_LATER, use_private
 from tests.test_middleware import OTHERS, OURS
 
 if TYPE_CHECKING:
@@ -52,6 +53,11 @@ def test_project_is_in_order() -> None:
         ({"STORAGE": "nowhere"}, "resizer.E003"),
         ({"SOURCES": {"default": {"OPEN": "False"}}}, "resizer.E002"),
         ({"SOURCES": {"default": {"BACKEND": 5}}}, "resizer.E002"),
+        ({"SOURCES": {"default": {"PRIVATE": "True"}}}, "resizer.E002"),
+        ({"SOURCES": {"default": {"PRIVATE": True, "OPEN": True}}}, "resizer.E002"),
+        ({"SOURCES": {"default": {"ALLOW": "a.path"}}}, "resizer.E002"),
+        ({"SOURCES": {"default": {"PRIVATE": True, "ALLOW": ""}}}, "resizer.E002"),
+        ({"SOURCES": {"default": {"PRIVATE": True, "ALLOW": len}}}, "resizer.E002"),
         ({"SOURCES": {"default": {"OPTIONS": "storage"}}}, "resizer.E002"),
         ({"SOURCES": {"press": {"OPTIONS": {"storage": "nowhere"}}}}, "resizer.E005"),
         ({"ENGINE": "collections.OrderedDict"}, "resizer.E005"),
@@ -352,3 +358,100 @@ def test_other_storages_are_no_directory(settings: Settings) -> None:
     memory = {"BACKEND": "django.core.files.storage.InMemoryStorage"}
     settings.STORAGES = {**settings.STORAGES, "resizer": memory}
     assert "resizer.W010" not in deployment_ids()
+
+
+# --- private sources
+
+
+def private(settings: Settings, directory: Path, **options: Any) -> None:
+    """A private source in order, with other options for the storage of its variants."""
+    use_private(settings, directory)
+    entry = {"BACKEND": BACKEND, "OPTIONS": {"location": directory / "private"}, **options}
+    settings.STORAGES = {**settings.STORAGES, "resizer-private": entry}
+
+
+def test_private_source_is_in_order(settings: Settings, tmp_path: Path) -> None:
+    private(settings, tmp_path)
+    assert ids() == []
+    settings.RESIZER = {**settings.RESIZER, "PRIVATE_DELIVERY": "/private-variants/"}
+    assert ids() == []
+    # Their originals may be around them.
+    private(settings, tmp_path, OPTIONS={"location": tmp_path / "members" / "variants"})
+    assert ids() == []
+
+
+def test_private_variants_need_a_storage_of_their_own(settings: Settings, tmp_path: Path) -> None:
+    private(settings, tmp_path)
+    del settings.STORAGES["resizer-private"]
+    settings.STORAGES = dict(settings.STORAGES)
+    assert ids() == ["resizer.E011"]
+    private(settings, tmp_path, BACKEND="no.such.Storage")
+    assert ids() == ["resizer.E011"]
+
+
+@pytest.mark.parametrize("place", ["variants", "variants/private", "originals/private"])
+def test_private_variants_in_a_public_place(settings: Settings, tmp_path: Path, place: str) -> None:
+    private(settings, tmp_path, OPTIONS={"location": tmp_path / place})
+    assert ids() == ["resizer.E011"]
+
+
+def test_private_variants_below_the_default_place_of_variants(
+    settings: Settings, tmp_path: Path
+) -> None:
+    private(settings, tmp_path, OPTIONS={"location": tmp_path / "originals" / "_resized"})
+    del settings.STORAGES["resizer"]
+    settings.STORAGES = dict(settings.STORAGES)
+    assert ids() == ["resizer.E011", "resizer.E011"]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"querystring_auth": False},
+        {"custom_domain": "cdn.example.com"},
+        {"default_acl": "public-read"},
+    ],
+)
+def test_private_variants_in_a_bucket_for_everybody(
+    settings: Settings, tmp_path: Path, options: dict[str, Any]
+) -> None:
+    bucket = "storages.backends.s3.S3Storage"
+    private(settings, tmp_path, BACKEND=bucket, OPTIONS={"bucket_name": "private", **options})
+    assert ids() == ["resizer.E011"]
+    private(settings, tmp_path, BACKEND=bucket, OPTIONS={"bucket_name": "private"})
+    assert ids() == []
+
+
+def test_delivery_that_the_storage_does_not_have(settings: Settings, tmp_path: Path) -> None:
+    private(settings, tmp_path)
+    settings.RESIZER = {**settings.RESIZER, "PRIVATE_DELIVERY": "presigned"}
+    assert ids() == ["resizer.E012"]
+    bucket = "storages.backends.s3.S3Storage"
+    private(settings, tmp_path, BACKEND=bucket, OPTIONS={"bucket_name": "private"})
+    assert ids() == []
+    settings.RESIZER = {**settings.RESIZER, "PRIVATE_DELIVERY": "/private-variants"}
+    assert ids() == ["resizer.E012"]
+
+
+def test_private_originals_in_a_public_place(settings: Settings, tmp_path: Path) -> None:
+    private(settings, tmp_path)
+    inside = {"BACKEND": BACKEND, "OPTIONS": {"location": tmp_path / "originals" / "members"}}
+    settings.STORAGES = {**settings.STORAGES, "members": inside}
+    assert ids() == ["resizer.E013"]
+
+
+def test_private_source_elsewhere_or_in_disorder(settings: Settings, tmp_path: Path) -> None:
+    private(settings, tmp_path)
+    web = {"BACKEND": "resizer.sources.HttpSource", "OPTIONS": {"base_url": "https://example.com/"}}
+    sources = {"web": {**web, "PRIVATE": True}}
+    settings.RESIZER = {"SOURCES": sources}
+    assert ids() == []
+    nowhere = {"OPTIONS": {"storage": "nowhere"}, "PRIVATE": True}
+    settings.RESIZER = {"SOURCES": {"members": nowhere}}
+    assert ids() == ["resizer.E005"]
+
+
+@pytest.mark.parametrize("allow", ["no.such.function", "tests.private.ALIAS", EVERYBODY_LATER])
+def test_function_that_cannot_decide(settings: Settings, tmp_path: Path, allow: str) -> None:
+    use_private(settings, tmp_path, ALLOW=allow)
+    assert ids() == ["resizer.E005"]

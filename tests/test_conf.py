@@ -67,6 +67,10 @@ def test_a_change_of_settings_is_seen_at_once(settings: Settings) -> None:
         ("RESPOND_FIRST", "yes"),
         ("MAX_FETCHES", None),
         ("SIGNING_KEY", ""),
+        ("PRIVATE_DELIVERY", "private/"),
+        ("PRIVATE_DELIVERY", "/"),
+        ("PRIVATE_DELIVERY", None),
+        ("PRIVATE_SECONDS", 0),
         ("SIGNING_KEY_FALLBACKS", "a key"),
     ],
 )
@@ -100,7 +104,7 @@ def test_wrong_settings_raise_when_used(settings: Settings) -> None:
 def test_a_level_of_quality_is_completed_from_the_default() -> None:
     values, _problems = read_settings({"QUALITIES": {"tiny": {"avif": 20}, "high": {"jpeg": 90}}})
     assert values.QUALITIES["tiny"] == {**values.QUALITIES["medium"], "avif": 20}
-    assert values.QUALITIES["high"] == {"avif": 72, "webp": 88, "jpeg": 90}
+    assert values.QUALITIES["high"] == {"avif": 68, "webp": 88, "jpeg": 90}
 
 
 def test_reference_has_every_setting_with_its_default() -> None:

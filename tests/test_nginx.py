@@ -98,7 +98,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         original.parent.mkdir(parents=True, exist_ok=True)
         original.write_bytes(content)
     environment = {
-        "DJANGO_SETTINGS_MODULE": "config.settings",
+        "DJANGO_SETTINGS_MODULE": "tests.private_settings",
         "RESIZER_DATA_DIR": str(data),
         "DJANGO_DEBUG": "0",
         "DJANGO_SECRET_KEY": "for tests only",
@@ -106,6 +106,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         "RESIZER_OPEN": "default",
         "RESIZER_ALLOW_ORIGIN": "*",
     }
+    (data / "members").mkdir()
+    (data / "members" / "cat.jpg").write_bytes(photograph())
     manage(ROOT, environment, "migrate", "--verbosity", "0")
     manage(ROOT, environment, "collectstatic", "--no-input", "--verbosity", "0")
     with (
@@ -303,6 +305,31 @@ def test_vectors_are_served_without_their_scripts(site: Site) -> None:
     assert ask(f"{site.address}/originals/logos/none.svg").status == 404
     assert ask(f"{site.address}/originals/logos/logo.svg.jpg").status == 404
     assert ask(f"{site.address}/originals/{PHOTO}").status == 404
+
+
+def test_private_variant_is_sent_by_nginx_once_django_allows_it(site: Site) -> None:
+    path = ask(f"{site.address}/link/cat.jpg").body.decode()
+    assert path.startswith("/img/_private.members.")
+    made = ask(site.address + path)
+    # Django ignores a range, and sends the variant itself until it is stored.
+    a_part = {"Range": "bytes=0-9"}
+    wait_until(lambda: ask(site.address + path, headers=a_part).status == 206)
+    directory = site.data / "private"
+    (file,) = directory.rglob("320.jpg")
+    sent, part = ask(site.address + path), ask(site.address + path, headers=a_part)
+    assert (made.status, sent.status) == (200, 200)
+    assert made.body == sent.body == file.read_bytes()
+    assert part.body == made.body[:10]
+    names = ("Content-Type", "X-Content-Type-Options", "Content-Security-Policy", "Vary")
+    for name in (*names, "Cross-Origin-Resource-Policy", "ETag"):
+        assert sent.headers[name] == made.headers[name]
+    for reply in (made, sent):
+        assert reply.headers["Cache-Control"].startswith("private, max-age=")
+    assert not sent.headers["X-Accel-Redirect"]
+    key = file.relative_to(directory).as_posix()
+    forged = path.replace("_private.members.", "_private.members.f")
+    for refused in (forged, f"/img/{key}", f"/private-variants/{key}", f"/private/{key}"):
+        assert ask(site.address + refused).status in {403, 404}
 
 
 def test_bucket_is_asked_before_django(tmp_path: Path) -> None:

@@ -11,7 +11,6 @@ from resizer.errors import ResizerError
 from resizer.formats import BY_NAME
 from resizer.serving.responses import SECURITY_HEADERS
 from resizer.sources import get_source
-from resizer.storages import publishing
 
 if TYPE_CHECKING:
     from resizer.models import CachedVariant, Original
@@ -27,7 +26,7 @@ SHOWN = ("avif", "gif", "jpeg", "png", "webp")
 def send_variant(variant: CachedVariant) -> HttpResponse:
     """Raises Http404 if the file is gone."""
     try:
-        fetched = publishing.fetch(store.variants_storage(), variant.key)
+        fetched = store.fetch(variant.key)
     except ResizerError as error:
         return _refuse(error)
     if fetched is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
@@ -12,10 +12,12 @@ from django.utils.translation import gettext_lazy as _
 from resizer.admin import previews
 from resizer.admin.lists import MAX_READ
 from resizer.admin.previews import CARD_WIDTH, Preview
-from resizer.admin.states import State, tell
+from resizer.admin.states import State, state_of
+from resizer.conf import get_settings
 from resizer.errors import OriginalNotFound, ResizerError
 from resizer.keys.digests import digest_of
-from resizer.links.addresses import url_for
+from resizer.keys.variant import parse_key
+from resizer.links.private import url_of
 from resizer.models import CachedVariant, Original
 from resizer.originals import locate
 from resizer.records.descriptions import Reference, from_row
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from django.db.models.fields.files import FieldFile
     from django.utils.safestring import SafeString
 
+    from resizer.keys.variant import ParsedKey
 
 #: Attribute of a row of a list: the pictures found for the whole page.
 _NOTED = "_resizer_pictures"
@@ -74,15 +77,20 @@ def find(
     rows = CachedVariant.objects.order_by().filter(original__digest__in=digests)
     variants: dict[Original, list[CachedVariant]] = defaultdict(list)
     for row in rows.select_related("original")[:MAX_READ] if digests else ():
-        if tell(row.key, row.recipe, row.original.fingerprint) is State.CURRENT:
+        if state_of(row, set()) is State.CURRENT:
             variants[row.original].append(row)
     pictures = {}
     for original, some in variants.items():
         chosen = previews.choose(some, least, is_whole=is_whole)
         if chosen is not None:
-            shown = Preview(url_for(chosen.key), chosen.width, chosen.height)
+            shown = Preview(_url_of(chosen), chosen.width, chosen.height)
             pictures[locate(original)] = Picture(shown, original)
     return pictures
+
+
+def _url_of(row: CachedVariant) -> str:
+    """An editor sees a private picture under the same conditions as a visitor."""
+    return url_of(cast("ParsedKey", parse_key(row.key)).variant)
 
 
 def original_at(reference: Reference) -> Original | None:
@@ -106,7 +114,9 @@ def reference_of(file: FieldFile) -> Reference:
 
 
 def plain_url(file: FieldFile) -> str:
-    """The URL of the file itself. Empty if its storage has none, or fails."""
+    """The URL of the file itself. Empty if its storage has none, or fails, and for a private original."""
+    if get_settings().is_private(reference_of(file).source):
+        return ""
     try:
         with storage_errors(str(file)):
             return str(file.url)

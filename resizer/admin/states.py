@@ -16,11 +16,11 @@ from django.utils.translation import gettext_lazy as _
 
 from resizer.concurrency.waiting import Deadline
 from resizer.errors import InvalidOption
-from resizer.keys.variant import parse_recipe
+from resizer.keys.variant import PRIVATE, parse_recipe
 from resizer.maintenance import presence
 from resizer.models import CachedVariant, Original
 from resizer.records.descriptions import version_of
-from resizer.sources import StorageSource, find_source
+from resizer.sources import StorageSource, find_source, is_private
 from resizer.storages.kinds import kind_of
 
 if TYPE_CHECKING:
@@ -50,13 +50,16 @@ def state_of(variant: CachedVariant, gone: set[int]) -> State:
     """`gone` are primary keys of originals, from `find_gone`."""
     if variant.original_id in gone:
         return State.ORPHANED
-    return tell(variant.key, variant.recipe, variant.original.fingerprint)
+    original = variant.original
+    return tell(variant.key, variant.recipe, original.source, original.fingerprint)
 
 
-def tell(key: str, recipe: str, fingerprint: str) -> State:
-    """Current or stale, by the key and the recipe of a variant, and the fingerprint of its original."""
+def tell(key: str, recipe: str, source: str, fingerprint: str) -> State:
+    """Current or stale, by the key and the recipe of a variant, and the source and the fingerprint of its original."""
     is_current = _version(fingerprint, recipe) == version_in(key, recipe)
-    return State.CURRENT if is_current else State.STALE
+    # Its source may have been made private, or public, since.
+    is_shown = is_current and key.startswith(PRIVATE) == is_private(source)
+    return State.CURRENT if is_shown else State.STALE
 
 
 def version_in(key: str, recipe: str) -> str:
@@ -92,13 +95,14 @@ def scan_for(request: HttpRequest) -> Scan:
 def scan() -> Scan:
     """Compare the newest variants with their originals, by one query."""
     gone = find_gone(_newest_originals(), ASK_SECONDS)
-    columns = ("pk", "key", "recipe", "original_id", "original__fingerprint")
+    columns = ("pk", "key", "recipe", "original_id", "original__source", "original__fingerprint")
     rows = CachedVariant.objects.order_by("-pk").values_list(*columns)[:MOST]
+    is_closed = functools.cache(is_private)
     versions: dict[tuple[str, str], str | None] = {}
     first = number = 0
     stale: list[int] = []
     orphaned: list[int] = []
-    for pk, key, recipe, original, fingerprint in rows.iterator(chunk_size=BATCH):
+    for pk, key, recipe, original, source, fingerprint in rows.iterator(chunk_size=BATCH):
         first, number = pk, number + 1
         if original in gone:
             orphaned.append(pk)
@@ -106,7 +110,7 @@ def scan() -> Scan:
         of = fingerprint, recipe
         if of not in versions:
             versions[of] = _version(*of)
-        if versions[of] != version_in(key, recipe):
+        if versions[of] != version_in(key, recipe) or key.startswith(PRIVATE) != is_closed(source):
             stale.append(pk)
     return Scan(first if number == MOST else 0, number, stale, orphaned)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from django.utils.translation import gettext_lazy as _
 
 from resizer.keys.digests import digest_of
-from resizer.links.addresses import host, mount_path
+from resizer.links.private import key_at
 from resizer.markup import picture
 from resizer.models import CachedVariant
 
@@ -47,7 +47,7 @@ def loads_of(file: File) -> list[Load]:
     if not widths:
         return []
     chosen = [(device, _choose(widths, device.width * device.density)) for device in DEVICES]
-    digests = {width: digest_of(_key(widths[width])) for _device, width in chosen}
+    digests = {width: digest_of(key_at(widths[width])) for _device, width in chosen}
     rows = {row.digest: row for row in CachedVariant.objects.filter(digest__in=digests.values())}
     return [Load(device, width, rows.get(digests[width])) for device, width in chosen]
 
@@ -60,7 +60,3 @@ def _widths(made: Picture) -> dict[int, str]:
 
 def _choose(widths: dict[int, str], needed: int) -> int:
     return min((width for width in widths if width >= needed), default=max(widths))
-
-
-def _key(url: str) -> str:
-    return url.removeprefix(host()).removeprefix(mount_path())

@@ -1,13 +1,14 @@
 """Variants and their keys: `Recipe`, `Variant`, `write_key`, `parse_key`.
 
-key     = ["_" source "/"] name "/" version "-" signature "/" [recipe "/"] width "." extension
+key     = ["_" ["private."] source "/"] name "/" version "-" signature "/" [recipe "/"] width "." extension
 recipe  = op *("," op)          each op once, in the order of OPS; absent for the default recipe
 op      = ratio | fit | focal | quality | linear | animated
 
     photos/2026/annapurna.jpg/5d41402a-nFGBozSE6GBqnk/7x3/640.avif
 
 A key is the path of a variant, the same in the URL and in the storage. It consists of A-Z a-z 0-9 / _ . , = - only, because
-proxies spell other characters differently. `escape_name` spells other characters of a name.
+proxies spell other characters differently. `escape_name` spells other characters of a name. The key of a private variant
+is no URL: see `links/private.py`.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 RECIPE_VERSION = 3
 
 DEFAULT_SOURCE = "default"
+#: The beginning of all keys of private variants. No alias of a source has a dot.
+PRIVATE = "_private."
 #: Limit of S3.
 MAX_KEY_BYTES = 1024
 #: Limit of file systems for one segment of a path.
@@ -107,6 +110,8 @@ class Variant:
     recipe: Recipe = Recipe()
     width: int  # px
     format: Format
+    #: Whether its source is private. So a public and a private variant never have the same key.
+    is_private: bool = False
 
 
 class ParsedKey(NamedTuple):
@@ -266,25 +271,36 @@ _ALPHABET = re.compile(r"[A-Za-z0-9/_.,=\-]+")
 _WIDTH = re.compile(r"[1-9][0-9]{0,4}")
 
 
-def write_prefix(source: str, name: str) -> str:
+def write_directory(source: str, *, is_private: bool) -> str:
+    """Spell the directory of all keys of a source, without a slash at its end. Empty for public keys of the default source."""
+    if is_private:
+        return f"{PRIVATE}{source}"
+    return "" if source == DEFAULT_SOURCE else f"_{source}"
+
+
+def write_prefix(source: str, name: str, *, is_private: bool) -> str:
     """Spell the common prefix of all keys of an original, without a slash at its end. Raises InvalidOption."""
+    directory = write_directory(source, is_private=is_private)
     escaped = escape_name(name)
-    return escaped if source == DEFAULT_SOURCE else f"_{source}/{escaped}"
+    return f"{directory}/{escaped}" if directory else escaped
 
 
-def parse_prefix(prefix: str) -> tuple[str, str]:
-    """Parse a prefix to (source, name). Raises InvalidOption."""
+def parse_prefix(prefix: str) -> tuple[str, str, bool]:
+    """Parse a prefix to (source, name, is_private). Raises InvalidOption."""
+    if prefix.startswith(PRIVATE):
+        source, _, escaped = prefix.removeprefix(PRIVATE).partition("/")
+        return source, unescape_name(escaped), True
     if not prefix.startswith("_"):
-        return DEFAULT_SOURCE, unescape_name(prefix)
+        return DEFAULT_SOURCE, unescape_name(prefix), False
     source, _, escaped = prefix[1:].partition("/")
     if source == DEFAULT_SOURCE:
         raise InvalidOption("the default source is not named in a key")
-    return source, unescape_name(escaped)
+    return source, unescape_name(escaped), False
 
 
 def signed_text(variant: Variant) -> str:
     """Spell the signed text of a variant. It is the same for all its widths and formats. Raises InvalidOption."""
-    prefix = write_prefix(variant.source, variant.name)
+    prefix = write_prefix(variant.source, variant.name, is_private=variant.is_private)
     return _join_signed(prefix, variant.version, write_recipe(variant.recipe))
 
 
@@ -294,13 +310,19 @@ def _join_signed(prefix: str, version: str, recipe: str) -> str:
 
 
 def write_stem(
-    source: str, name: str, version: str, recipe: Recipe, sign: Callable[[str], str]
+    source: str,
+    name: str,
+    version: str,
+    recipe: Recipe,
+    sign: Callable[[str], str],
+    *,
+    is_private: bool = False,
 ) -> str:
     """Spell the common beginning of the keys of all widths and formats, with a slash at its end.
 
     `sign` gives the signature of a signed text. Raises InvalidOption.
     """
-    prefix, spelled = write_prefix(source, name), write_recipe(recipe)
+    prefix, spelled = write_prefix(source, name, is_private=is_private), write_recipe(recipe)
     stem = f"{prefix}/{version}-{sign(_join_signed(prefix, version, spelled))}/"
     return f"{stem}{spelled}/" if spelled else stem
 
@@ -308,7 +330,7 @@ def write_stem(
 def write_key(variant: Variant, signature: str) -> str:
     """Spell a variant. Raises InvalidOption for a name that no key can hold."""
     owner = (variant.source, variant.name, variant.version, variant.recipe)
-    stem = write_stem(*owner, sign=lambda _text: signature)
+    stem = write_stem(*owner, sign=lambda _text: signature, is_private=variant.is_private)
     return f"{stem}{variant.width}.{variant.format.extension}"
 
 
@@ -324,7 +346,7 @@ def parse_key(key: str) -> ParsedKey | None:
         raise InvalidOption("the key is too long, or has characters not allowed in a key")
     if match["extension"] not in BY_EXTENSION or not _WIDTH.fullmatch(match["width"]):
         raise InvalidOption("the key does not end in a width and a known format")
-    source, name = parse_prefix(match["prefix"])
+    source, name, is_private = parse_prefix(match["prefix"])
     recipe = match["recipe"] or ""
     variant = Variant(
         source=source,
@@ -333,6 +355,7 @@ def parse_key(key: str) -> ParsedKey | None:
         recipe=parse_recipe(recipe),
         width=int(match["width"]),
         format=BY_EXTENSION[match["extension"]],
+        is_private=is_private,
     )
     signed = _join_signed(match["prefix"], match["version"], recipe)
     return ParsedKey(variant, match["signature"], signed)

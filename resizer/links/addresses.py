@@ -18,7 +18,7 @@ from django.utils.crypto import constant_time_compare, salted_hmac
 from django.utils.translation import get_language
 
 from resizer.conf import Settings, get_settings
-from resizer.errors import InvalidSignature
+from resizer.errors import InvalidSignature, NotAllowed
 from resizer.keys.variant import ParsedKey, parse_key, signed_text, write_stem
 
 if TYPE_CHECKING:
@@ -75,13 +75,17 @@ def mount_path() -> str:
 
 def sign(variant: Variant) -> str:
     """Sign source, name, version and recipe with the current key."""
-    return _sign(signed_text(variant), signing_keys()[0])
+    return sign_text(signed_text(variant), SALT)
+
+
+def sign_text(text: str, salt: str) -> str:
+    """Sign a text for one purpose with the current key."""
+    return _sign(text, salt, signing_keys()[0])
 
 
 def signed_stem(source: str, name: str, version: str, recipe: Recipe) -> str:
     """The keys of a picture up to their width, signed with the current key. All widths and formats share it."""
-    sign_text = functools.partial(_sign, key=signing_keys()[0])
-    return write_stem(source, name, version, recipe, sign_text)
+    return write_stem(source, name, version, recipe, functools.partial(sign_text, salt=SALT))
 
 
 # Security: an error is not remembered. Strangers can invent any number of unsigned paths, of any length.
@@ -91,23 +95,29 @@ def read_key(values: Settings, key: str) -> ParsedKey:
 
     `values` are the current settings. Other settings have other signing keys, so nothing remembered holds for them.
     Raises LookupError for a path in another form, such as a short URL, InvalidOption for a key in another spelling than
-    ours, and InvalidSignature.
+    ours, and InvalidSignature. Raises NotAllowed for a key of a private source: only a link leads to its pictures.
     """
     parsed = parse_key(key)
     if parsed is None:
         raise LookupError
     verify(parsed)
+    variant = parsed.variant
+    if variant.is_private or values.is_private(variant.source):
+        raise NotAllowed(f"source {variant.source!r} is private")
     return parsed
 
 
 def verify(parsed: ParsedKey) -> None:
     """Raise InvalidSignature unless the current signing key or a fallback has signed the key's text."""
+    verify_text(parsed.signed, parsed.signature, SALT)
+
+
+def verify_text(text: str, signature: str, salt: str) -> None:
+    """Raise InvalidSignature unless the current signing key or a fallback has signed a text for this purpose."""
     # Compare with all signing keys, so that the time does not reveal the matching one.
-    matches = [
-        constant_time_compare(_sign(parsed.signed, key), parsed.signature) for key in signing_keys()
-    ]
+    matches = [constant_time_compare(_sign(text, salt, key), signature) for key in signing_keys()]
     if not any(matches):
-        raise InvalidSignature(f"{parsed.signature!r} does not sign {parsed.variant.name[:200]!r}")
+        raise InvalidSignature(f"{signature!r} does not sign {text[:200]!r}")
 
 
 def signing_keys() -> tuple[str, ...]:
@@ -119,16 +129,16 @@ def signing_keys() -> tuple[str, ...]:
     return (settings.SECRET_KEY, *values.SIGNING_KEY_FALLBACKS, *fallbacks)
 
 
-def _sign(text: str, key: str) -> str:
-    mac = _empty_mac(key).copy()
+def _sign(text: str, salt: str, key: str) -> str:
+    mac = _empty_mac(salt, key).copy()
     mac.update(text.encode())
     return base64.urlsafe_b64encode(mac.digest())[:SIGNATURE_CHARACTERS].decode("ascii")
 
 
 # Django derives a key from the salt and the secret, which takes as long as the rest. A project has few signing keys.
-@functools.lru_cache(maxsize=16)
-def _empty_mac(key: str) -> hmac.HMAC:
-    return salted_hmac(SALT, "", key, algorithm="sha256")
+@functools.lru_cache(maxsize=32)
+def _empty_mac(salt: str, key: str) -> hmac.HMAC:
+    return salted_hmac(salt, "", key, algorithm="sha256")
 
 
 # `reverse` takes about 30 µs, more than the rest of a URL. The arguments are all it depends on.

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
 from http.client import HTTPException
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -37,14 +37,15 @@ from resizer.conf import get_settings
 from resizer.engines import can_isolate, get_engine, load_engine
 from resizer.errors import OriginalNotFound, ResizerError, StoreFailed
 from resizer.formats import FALLBACKS, PNG
-from resizer.keys.variant import Variant, write_key
+from resizer.keys.variant import Variant, write_directory, write_key
 from resizer.links.addresses import host, path_for, sign, url_for
 from resizer.maintenance import presence
-from resizer.maintenance.listing import may_be_picture
+from resizer.maintenance.listing import may_be_picture, variant_of
 from resizer.maintenance.pixel import one_pixel
 from resizer.models import CachedVariant, Original
 from resizer.records import index, rows, tables
-from resizer.sources import get_sources
+from resizer.sources import StorageSource, get_sources
+from resizer.sources.identity import own_alias
 from resizer.storages import publishing
 from resizer.storages.kinds import kind_of
 
@@ -107,6 +108,7 @@ def examine() -> Iterator[Finding]:
     if any(message.id in UNLOADABLE for message in messages):
         return
     yield from _within("variants storage", _variants)
+    yield from _private_sources()
     yield _address()
     yield from _host()
     yield from _large_variants()
@@ -119,16 +121,22 @@ def examine() -> Iterator[Finding]:
     yield _signing_key()
 
 
-def _probe() -> tuple[Variant, str]:
+def _probe(*, is_private: bool = False) -> tuple[Variant, str]:
     """A variant of an original that does not exist, and its key."""
     name = f"resizer-doctor-{secrets.token_hex(8)}.png"
-    variant = Variant(source="default", name=name, version="00000000", width=1, format=PNG)
+    variant = Variant(
+        source="default",
+        name=name,
+        version="00000000",
+        width=1,
+        format=PNG,
+        is_private=is_private,
+    )
     return variant, write_key(variant, sign(variant))
 
 
 def _variants() -> Finding:
     part = "variants storage"
-    variant, key = _probe()
     storage = store.variants_storage()
     known = rows.count()
     if known and kind_of(storage).is_local and _is_bare(storage):
@@ -138,6 +146,50 @@ def _variants() -> Finding:
             " If they were deleted, run resizer_sync --force."
         )
         return Finding(Mark.BROKEN, part, text)
+    return _try_storage(part, storage, *_probe())
+
+
+def _private_sources() -> Iterator[Finding]:
+    """Whether private variants can be kept, and whether public ones are left of a source that was public before."""
+    private = [alias for alias, source in get_settings().SOURCES.items() if source.PRIVATE]
+    storage = store.private_storage()
+    # A system check says that it is missing.
+    if not private or storage is None:
+        return
+    part = "private variants storage"
+    yield from _within(part, partial(_try_storage, part, storage, *_probe(is_private=True)))
+    for alias in private:
+        yield from _within(f"source {alias}", partial(_public_rest, alias))
+
+
+def _public_rest(alias: str) -> Finding:
+    part = f"source {alias}"
+    source = get_sources()[alias]
+    # Before it was configured, its storage had an alias of its own.
+    former = own_alias(source.storage) if isinstance(source, StorageSource) else None
+    try:
+        rest = next(chain.from_iterable(map(_public_keys, filter(None, (alias, former)))), None)
+    except StoreFailed as error:
+        return Finding(Mark.BROKEN, part, f"{error}.")
+    if rest is None:
+        return Finding(Mark.FINE, part, "it is private, and no public variant is left of it.")
+    text = (
+        f"it is private, but public variants are left, such as {rest}. Servers and CDNs may show them."
+        " Run resizer_purge, and purge the CDN."
+    )
+    return Finding(Mark.BROKEN, part, text)
+
+
+def _public_keys(alias: str) -> Iterator[str]:
+    """The public variants of a source. Raises StoreFailed."""
+    directory = write_directory(alias, is_private=False)
+    for one in publishing.walk(store.variants_storage(), directory):
+        variant = variant_of(one.name)
+        if variant is not None and variant.source == alias:
+            yield one.name
+
+
+def _try_storage(part: str, storage: Storage, variant: Variant, key: str) -> Finding:
     content = one_pixel()
     started_at = time.perf_counter()
     try:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import unquote, urlsplit
 
 from django.urls import NoReverseMatch
@@ -14,6 +15,8 @@ from resizer import originals, store
 from resizer.conf import get_settings
 from resizer.errors import (
     InvalidOption,
+    LinkExpired,
+    NotAllowed,
     OriginalNotFound,
     ResizerError,
     SourceFailed,
@@ -22,14 +25,14 @@ from resizer.errors import (
     UndecodableOriginal,
     VectorOriginal,
 )
-from resizer.keys.variant import CENTRE, Fit, Recipe, parse_key, write_key
-from resizer.links.addresses import mount_path, sign, url_for, verify
+from resizer.keys.variant import CENTRE, PRIVATE, Fit, Recipe, parse_key
+from resizer.links.addresses import mount_path, sign, verify
+from resizer.links.private import read_link, url_of
 from resizer.links.short import parse_short
 from resizer.originals import Freshness
 from resizer.records import rows, tables
 from resizer.records.descriptions import Reference
 from resizer.sources import StorageSource, find_by_url, get_sources
-from resizer.storages import publishing
 from resizer.storages.kinds import kind_of
 
 if TYPE_CHECKING:
@@ -68,6 +71,8 @@ def explain(text: str) -> Explanation:
     of_url = None if _is_mounted(text) else _original_of_url(text)
     place = _path_of(of_url) if of_url else _local_path(text)
     key = _key_at(place) or _key_in(text)
+    if key.startswith(PRIVATE) and _is_mounted(text):
+        return _explain_link(found, key)
     try:
         parsed = parse_key(key)
     except InvalidOption as error:
@@ -132,9 +137,10 @@ def _path_of(reference: Reference) -> Path | None:
 
 
 def _key_at(place: Path | None) -> str:
-    """The key of a file in the variants storage; empty for any other."""
-    storage = store.variants_storage()
-    return _below(place, storage) if kind_of(storage).is_local else ""
+    """The key of a file in the storage of public or private variants; empty for any other."""
+    storages = filter(None, (store.variants_storage(), store.private_storage()))
+    keys = (_below(place, one) for one in storages if kind_of(one).is_local)
+    return next(filter(None, keys), "")
 
 
 def _original_at(place: Path | None) -> Reference | None:
@@ -165,14 +171,35 @@ def _local_storages() -> Iterator[tuple[str, Storage]]:
             yield alias, source.storage
 
 
-# --- a key
+# --- a link, or a key
+
+
+def _explain_link(found: Explanation, path: str) -> Explanation:
+    found.facts["kind"] = "the link of a private picture"
+    try:
+        link = read_link(path)
+    except ResizerError as error:
+        return found.fail(error)
+    source = get_settings().SOURCES.get(link.variant.source)
+    if source is None or not source.PRIVATE:
+        return found.end(403, f"The source {link.variant.source!r} is not private any longer.")
+    found.facts["allowed"] = f"{source.ALLOW} decides" if source.ALLOW else "with this link"
+    if link.expires_at is not None:
+        moment = datetime.fromtimestamp(link.expires_at, UTC)
+        found.facts["expires"] = f"{moment:%Y-%m-%d %H:%M} UTC"
+    if link.has_expired:
+        return found.fail(LinkExpired("the link has expired. Load its page again"))
+    if source.ALLOW is None and link.expires_at is None:
+        return found.end(403, "The link has no expiry. Load its page again.")
+    return _explain_key(found, link.key, cast("ParsedKey", parse_key(link.key)))
 
 
 def _explain_key(found: Explanation, key: str, parsed: ParsedKey) -> Explanation:
     variant = parsed.variant
     reference = Reference(variant.source, variant.name)
+    kind = "the key of a private variant" if variant.is_private else "the URL of a variant"
+    found.facts.setdefault("kind", kind)
     found.facts |= {
-        "kind": "the URL of a variant",
         "source": variant.source,
         "original": variant.name,
         "recipe": tell_recipe(variant.recipe),
@@ -187,6 +214,8 @@ def _explain_key(found: Explanation, key: str, parsed: ParsedKey) -> Explanation
     found.facts["signature"] = (
         "right" if sign(variant) == parsed.signature else "right, by a former key"
     )
+    if get_settings().is_private(variant.source) and not variant.is_private:
+        return found.fail(NotAllowed("its source is private now. resizer_purge removes the file"))
     try:
         is_there = _tell_file(found, key)
     except StoreFailed as error:
@@ -205,7 +234,7 @@ def _explain_key(found: Explanation, key: str, parsed: ParsedKey) -> Explanation
 
 def _tell_file(found: Explanation, key: str) -> bool:
     """Whether the variant's file exists. Raises StoreFailed."""
-    fetched = publishing.fetch(store.variants_storage(), key)
+    fetched = store.fetch(key)
     found.facts["file"] = f"{len(fetched[0]):,} bytes" if fetched else "none"
     known = rows.recorded([key]) if tables.is_configured() else set()
     found.facts["row"] = "unknown, the database failed" if known is None else _yes(key in known)
@@ -225,7 +254,7 @@ def _judge(
         if description.is_broken:
             return found.fail(UndecodableOriginal(f"{description.reference} is broken"))
         return found.end(200, "The first request makes it.")
-    url = url_for(write_key(offered, sign(offered)))
+    url = url_of(offered)
     if not is_current:
         return found.end(200, f"The current variant, {url}")
     return found.end(302, f"A redirect to {url}, because {_reason(variant, offered)}.")

@@ -6,6 +6,7 @@ leaves at most rows without a file, and the next purge removes these.
 
 from __future__ import annotations
 
+import functools
 import math
 import random
 import re
@@ -20,7 +21,6 @@ from resizer import store
 from resizer.batched import batched
 from resizer.concurrency.waiting import Deadline
 from resizer.errors import ResizerError, SourceFailed
-from resizer.keys.variant import DEFAULT_SOURCE
 from resizer.maintenance import aging, bookmarks, presence
 from resizer.maintenance.aging import Aged, Excess
 from resizer.maintenance.bookmarks import Bookmark
@@ -29,8 +29,7 @@ from resizer.maintenance.parts import Part, cut, up_to
 from resizer.records import index, tables
 from resizer.records.descriptions import Reference, version_of
 from resizer.records.index import OriginalRow
-from resizer.storages import publishing
-from resizer.storages.kinds import kind_of
+from resizer.sources import find_source, is_private
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -157,19 +156,18 @@ class Purge:
         self._seconds = seconds
         self._deadline = None if seconds is None else Deadline(seconds)
         self._tell = tell
+        self._is_private = functools.cache(is_private)
         self._advance = advance
-        self._storage = store.variants_storage()
         self._is_indexed = index.is_available()
         self._note_rows(self._is_indexed or not tables.is_configured())
         # Listing local files is cheap. A bucket takes a request for each thousand files, so read the database instead if
         # there is one. It does not know files without a row, or rows without a file.
-        is_local = kind_of(self._storage).is_local
-        self._is_listed = from_storage or is_local or not self._is_indexed
+        self._is_listed = from_storage or store.are_local() or not self._is_indexed
         self._made_before = _ago(choice.older_than)
         self._used_before = _ago(choice.unused_for)
         self._excess = None if choice.max_bytes is None else Excess(choice.max_bytes)
         kind = f"{choice} {from_storage}"
-        self._bookmark = Bookmark(self._storage, kind)
+        self._bookmark = Bookmark(store.variants_storage(), kind)
         # `_sweep_files` has already removed the chosen files.
         self._has_swept = False
         self._judged: set[str] = set()
@@ -208,7 +206,7 @@ class Purge:
     # --- in which order
 
     def _files(self, *after: str) -> Iterator[Stored]:
-        return publishing.walk(self._storage, _directory(self._choice.source), *after)
+        return store.walk(self._choice.source, *after)
 
     def _originals(self, last: OriginalRow | None) -> Iterator[Sequence[OriginalRow]]:
         """The pages of rows after one."""
@@ -301,12 +299,16 @@ class Purge:
             self.report.bytes += sum(one.bytes for one in some)
 
     def _is_chosen(self, one: _Candidate, answers: Mapping[Reference, Presence]) -> bool:
+        variant = one.variant
+        if self._choice.is_stale and variant.is_private != self._is_private(variant.source):
+            # Its source was made private, or public. The app shows it to nobody any longer, but servers may.
+            return True
         answer = answers.get(one.reference, _UNTOLD)
         if isinstance(answer, ResizerError):
             return False
         if answer is None or not self._choice.is_stale:
             return True
-        return version_of(answer, one.variant.recipe) != one.variant.version
+        return version_of(answer, variant.recipe) != variant.version
 
     def _note_unclear(
         self, candidates: Iterable[_Candidate], answers: Mapping[Reference, Presence]
@@ -366,7 +368,7 @@ class Purge:
 
     def _forget_lost(self, variants: Sequence[VariantRow]) -> Sequence[VariantRow]:
         """Remove rows without a file. Returns the other rows."""
-        lost = set(publishing.missing(self._storage, [one.key for one in variants]))
+        lost = set(store.missing(one.key for one in variants))
         if lost and not self._is_dry:
             self._note_rows(index.forget_variants(lost))
         self.report.rows += len(lost)
@@ -415,6 +417,9 @@ class Purge:
 
     def _ask_source(self, alias: str, names: Sequence[str]) -> dict[Reference, Presence]:
         untold: dict[Reference, Presence] = {Reference(alias, name): _UNTOLD for name in names}
+        if self._is_private(alias) and find_source(alias) is None:
+            # The alias of a storage from before its source was configured. Nothing is shown by it any longer.
+            return dict.fromkeys(untold)
         if self._has_doubts(alias):
             return untold
         if not self._choice.is_stale:
@@ -492,15 +497,11 @@ def _is_unfinished(file: Stored, choice: Choice) -> bool:
 def holds(source: str) -> bool:
     """Whether there are variants or rows of a source, which may be gone itself. Raises StoreFailed."""
     rows = index.list_originals(source, None) if index.is_available() else None
-    return bool(rows) or any(publishing.walk(store.variants_storage(), _directory(source)))
+    return bool(rows) or any(store.walk(source))
 
 
 def _name_of(file: Stored) -> str:
     return file.name
-
-
-def _directory(source: str | None) -> str:
-    return "" if source in {None, DEFAULT_SOURCE} else f"_{source}"
 
 
 def _ago(seconds: int | None) -> float:

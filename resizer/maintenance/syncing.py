@@ -22,7 +22,6 @@ from resizer.originals import Freshness
 from resizer.records import index, rows, tables
 from resizer.records.descriptions import Reference
 from resizer.records.rows import Found, Row
-from resizer.storages import publishing
 from resizer.storages.kinds import kind_of
 
 if TYPE_CHECKING:
@@ -110,7 +109,6 @@ class Sync:
         self._jobs = jobs
         self._tell = tell
         self._advance = advance
-        self._storage = store.variants_storage()
 
     def run(self) -> None:
         """Raises StoreFailed; then run again for the rest."""
@@ -120,7 +118,7 @@ class Sync:
 
     def parts(self) -> Iterator[Part]:
         """The work in parts, for `run_part` of other processes. Raises StoreFailed."""
-        yield from cut("files", publishing.walk(self._storage), _name_of)
+        yield from cut("files", store.walk(), _name_of)
         if not self._is_doubtful():
             yield from cut("rows", self._rows(0), _pk_of)
 
@@ -147,8 +145,7 @@ class Sync:
     def _groups(self, part: Part | None) -> Iterator[_Group]:
         """Files without a row, by their original."""
         after = "" if part is None else part.after or ""
-        stored = up_to(part, publishing.walk(self._storage, after=after), _name_of)
-        files = filter(None, map(_file, stored))
+        files = filter(None, map(_file, up_to(part, store.walk(after=after), _name_of)))
         for some in batched(files, BATCH):
             self.report.variants += len(some)
             self.report.bytes += sum(one.stored.bytes for one in some)
@@ -186,7 +183,7 @@ class Sync:
         return Found(stored.name, variant, size, stored.bytes, int(stored.modified_at))
 
     def _size_of(self, key: str) -> tuple[int, int]:
-        fetched = publishing.fetch(self._storage, key)
+        fetched = store.fetch(key)
         if fetched is None:
             raise StoreFailed(f"{key!r} was deleted meanwhile")
         header = get_engine().read_header(io.BytesIO(fetched[0]))
@@ -223,12 +220,12 @@ class Sync:
         """Whether rows stay, because no variant at all is there."""
         if self._is_forced or self._has_files() or not rows.count():
             return False
-        is_absent = kind_of(self._storage).is_absent()
+        is_absent = kind_of(store.variants_storage()).is_absent()
         self.report.doubt = "is not there" if is_absent else "is empty"
         return True
 
     def _has_files(self) -> bool:
-        return self.report.variants > 0 or any(map(_file, publishing.walk(self._storage)))
+        return self.report.variants > 0 or any(map(_file, store.walk()))
 
     def _rows(self, after: int) -> Iterator[Row]:
         while page := rows.page(after):
@@ -237,7 +234,7 @@ class Sync:
         self.report.has_failed |= page is None
 
     def _remove_lost(self, keys: list[str]) -> None:
-        lost = publishing.missing(self._storage, keys)
+        lost = store.missing(keys)
         if lost and not self._is_dry and not index.forget_variants(lost):
             self.report.has_failed = True
             return

@@ -20,7 +20,7 @@ from resizer.errors import (
     UnsupportedFormat,
 )
 from resizer.keys.variant import parse_key
-from resizer.links.addresses import url_for
+from resizer.links.private import key_at
 from resizer.maintenance import crew, presence
 from resizer.maintenance.listing import may_be_picture
 from resizer.maintenance.pages import pages
@@ -29,8 +29,6 @@ from resizer.markup.stored import fields_beside
 from resizer.originals import Freshness
 from resizer.records import index, rows
 from resizer.records.descriptions import Reference
-from resizer.storages import publishing
-from resizer.storages.kinds import kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -103,7 +101,6 @@ class Warm:
         self._jobs = jobs
         self._tell = tell
         self._advance = advance
-        self._storage = store.variants_storage()
 
     def run(self, files: Iterable[File]) -> None:
         """Raises StoreFailed if a variant cannot be kept; then run again for the rest."""
@@ -153,13 +150,13 @@ class Warm:
         """The keys in the tag's own output, so that exactly these are made."""
         printed = (picture.build(file, alt="", **options) for options in self._options)
         urls = dict.fromkeys(chain.from_iterable(map(_urls, printed)))
-        return [url.removeprefix(url_for("")) for url in urls]
+        return [key_at(url) for url in urls]
 
     def _missing(self, keys: list[str]) -> list[str]:
         # A bucket takes a request for each directory, the index one query.
-        known = None if kind_of(self._storage).is_local else rows.recorded(keys)
+        known = None if store.are_local() else rows.recorded(keys)
         if known is None:
-            return publishing.missing(self._storage, keys)
+            return store.missing(keys)
         return [key for key in keys if key not in known]
 
     def _make(self, one: _Wanted) -> int | ResizerError:

@@ -15,7 +15,8 @@ from resizer.conf import get_settings
 from resizer.errors import ResizerError, UnsupportedFormat, VectorOriginal
 from resizer.formats import BY_NAME, JPEG
 from resizer.keys.geometry import height_of
-from resizer.links.addresses import signed_stem, url_for
+from resizer.links.addresses import mount_path, signed_stem, url_for
+from resizer.links.private import link_stem
 from resizer.markup import presets
 from resizer.markup.candidates import PLAIN_WIDTH, ladder_of
 from resizer.markup.choices import read_choices, read_url_choices
@@ -120,9 +121,9 @@ def _build(
     plain = next((width for width in ladder.widths if width >= plain_width), widest_offered)
     still = replace(recipe, animated=False) if recipe.animated else recipe
     standby = description.fallback(still)
-    stem = base + _stem(description, recipe)
+    stem = _stem(base, description, recipe)
     # A signature costs as much as all candidates of a format, so a picture that stands still anyway is signed once.
-    still_stem = base + _stem(description, still) if recipe.animated else stem
+    still_stem = _stem(base, description, still) if recipe.animated else stem
     candidates = []
     if recipe.animated:
         # Who asks for less motion sees the picture that stands still (Media Queries 5 §12.1).
@@ -218,7 +219,7 @@ def _url(
     if not recipe.suits(target):
         raise ValueError(f"format {target.name!r} does not suit lossless pictures.")
     return VariantURL(
-        f"{base}{_stem(description, recipe)}{width}.{target.extension}",
+        f"{_stem(base, description, recipe)}{width}.{target.extension}",
         width=width,
         height=height_of(width, description.size, recipe),
         content_type=target.content_type,
@@ -290,8 +291,14 @@ def _is_of_another_format(file: File, error: ResizerError) -> bool:
     return isinstance(error, UnsupportedFormat) and not is_claimed
 
 
-def _stem(description: Description, recipe: Recipe) -> str:
-    return signed_stem(*description.reference, description.version_of(recipe), recipe)
+def _stem(base: str, description: Description, recipe: Recipe) -> str:
+    """What the URLs of all widths and formats share."""
+    source, name = description.reference
+    version = description.version_of(recipe)
+    if get_settings().is_private(source):
+        # Without a host: `HOST` may be a CDN, which does not get the visitor's cookies.
+        return mount_path() + link_stem(source, name, version, recipe)
+    return base + signed_stem(source, name, version, recipe)
 
 
 def _vector(
@@ -337,7 +344,7 @@ def _as_it_is(
 
 
 def _plain_url(file: File) -> str:
-    """Where a browser finds an original as it is; empty where it cannot."""
+    """Where a browser finds an original as it is; empty where it cannot, and for a private original."""
     if is_url(file):
         return str(file)
     try:
@@ -346,6 +353,9 @@ def _plain_url(file: File) -> str:
             with storage_errors(str(file.name)):
                 return str(file.url)
         reference = originals.locate(file)
+        if get_settings().is_private(reference.source):
+            # Nothing asks who the visitor is at the URL of the file itself.
+            return ""
         return get_source(reference.source).url(reference.name)
     except ResizerError:
         return ""

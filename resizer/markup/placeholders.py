@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, NamedTuple
 
+from resizer.conf import get_settings
 from resizer.keys.geometry import plan
 from resizer.keys.variant import Fit
 from resizer.markup.csp import allows_data_images
@@ -53,11 +54,11 @@ def read_kind(value: object) -> str:
 
 
 def placeholder_of(kind: str, description: Description, recipe: Recipe) -> Placeholder | None:
-    """None until the original has been decoded."""
+    """None until the original has been decoded. Never a blur of a private one: nobody could refuse that small copy."""
     sketch = description.sketch
     if not kind or sketch is None or description.header.has_alpha:
         return None
-    if kind == COLOR or not sketch.blur:
+    if kind == COLOR or not sketch.blur or get_settings().is_private(description.reference.source):
         return Placeholder(sketch.color)
     return Placeholder(sketch.color, sketch.blur, _place(description.size, recipe))
 

@@ -120,6 +120,7 @@ class Description:
             recipe=recipe,
             width=width,
             format=target,
+            is_private=get_settings().is_private(self.reference.source),
         )
 
     def offered(self, variant: Variant) -> Variant:

@@ -19,6 +19,7 @@ from resizer.errors import (
 from resizer.keys.geometry import widest
 from resizer.keys.variant import AUTO, LOSSLESS, write_key
 from resizer.links.addresses import path_for, sign
+from resizer.links.private import path_of
 from resizer.originals import Freshness
 from resizer.records.descriptions import Reference, version_of
 from resizer.serving.responses import FOR_A_MOMENT, redirect, respond
@@ -136,8 +137,8 @@ def _show_instead(
     is_same_version = description.version_of(variant.recipe) == variant.version
     least = min(variant.width, widest(description.size, offered.recipe))
     if is_same_version and offered.width >= least and not is_second:
-        return redirect(key, FOR_A_MOMENT)
-    headers = {"Cache-Control": FOR_A_MOMENT, "Content-Location": path_for(key)}
+        return redirect(path_of(offered), FOR_A_MOMENT)
+    headers = {"Cache-Control": FOR_A_MOMENT, "Content-Location": path_for(path_of(offered))}
     response = show_cached(request, offered, key, store.find(key), headers)
     if response is not None:
         return response

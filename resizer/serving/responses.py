@@ -13,15 +13,17 @@ from django.utils.encoding import iri_to_uri
 from django.utils.http import http_date, parse_etags, parse_http_date_safe, quote_etag
 
 from resizer import store
-from resizer.conf import get_settings
+from resizer.conf import BY_APP, BY_STORAGE, get_settings
 from resizer.errors import (
     Busy,
     InvalidOption,
     InvalidSignature,
     MethodNotAllowed,
+    NotAllowed,
     OriginalNotFound,
     StoreFailed,
 )
+from resizer.keys.variant import PRIVATE
 from resizer.links.addresses import path_for
 from resizer.records import tallies
 from resizer.serving.messages import Response
@@ -56,7 +58,7 @@ SECURITY_HEADERS = {
     "Cross-Origin-Resource-Policy": "cross-origin",
 }
 #: Mistakes in a request, of which strangers make many. They count as no failures.
-MISTAKES = (InvalidOption, InvalidSignature, MethodNotAllowed, OriginalNotFound)
+MISTAKES = (InvalidOption, InvalidSignature, MethodNotAllowed, NotAllowed, OriginalNotFound)
 #: Headers of a whole response without a place in a 304 (RFC 9110 §15.4.5). nginx leaves out the same ones.
 OF_CONTENT = {"Content-Type", "Content-Length", "Server-Timing"}
 
@@ -112,6 +114,10 @@ def _write(
     if _is_unchanged(request, all_headers["ETag"], answer.modified_at):
         kept = {name: value for name, value in all_headers.items() if name not in OF_CONTENT}
         return Response(304, kept)
+    if key.startswith(PRIVATE):
+        handed_out = _hand_out(request, answer, key, all_headers)
+        if handed_out is not None:
+            return handed_out
     limit = get_settings().MAX_ANSWER_BYTES
     if limit is not None and answer.length > limit:
         return _lead_to_storage(request, answer, key)
@@ -171,6 +177,34 @@ def _is_unchanged(request: Request, etag: str, modified_at: int) -> bool:
     return since is not None and modified_at <= since
 
 
+def _hand_out(
+    request: Request, answer: Answer, key: str, headers: Mapping[str, str]
+) -> Response | None:
+    """Let nginx or the bucket send a private variant. None if the app has to send it, or if its file is gone.
+
+    Raises StoreFailed.
+    """
+    if request.method == "HEAD":
+        # A signed URL is for GET only.
+        return Response(200, headers)
+    delivery = get_settings().PRIVATE_DELIVERY
+    # A variant with content may not be in the storage yet.
+    if delivery == BY_APP or answer.content is not None or not store.confirm(key):
+        return None
+    if delivery == BY_STORAGE:
+        return _redirect(_private_address(key), FOR_NOBODY)
+    # nginx tells the length of the file itself.
+    return Response(200, {**headers, "Content-Length": "0", "X-Accel-Redirect": delivery + key})
+
+
+def _private_address(key: str) -> str:
+    """A signed URL of the bucket. Raises StoreFailed if the storage has none."""
+    address = store.address(key)
+    if address is None:
+        raise StoreFailed(f"{key!r} has to come from the storage, which has no signed URLs")
+    return address
+
+
 def _lead_to_storage(request: Request, answer: Answer, key: str) -> Response | None:
     """Redirect to the storage's own URL for a variant. None if the variant's file is gone.
 
@@ -181,6 +215,8 @@ def _lead_to_storage(request: Request, answer: Answer, key: str) -> Response | N
         raise StoreFailed(f"{key!r} is larger than MAX_ANSWER_BYTES, and could not be kept")
     if answer.content is None and not store.confirm(key):
         return None
+    if key.startswith(PRIVATE):
+        return _redirect(_private_address(key), FOR_NOBODY)
     # Gateways of AWS write "led=".
     if LED in (part.partition("=")[0] for part in request.query.split("&")):
         # No server before the app has looked into the storage. Another redirect would lead back here.

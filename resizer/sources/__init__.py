@@ -42,6 +42,7 @@ __all__ = [
     "find_source",
     "get_source",
     "get_sources",
+    "is_private",
     "source_of",
     "stat_each",
 ]
@@ -63,8 +64,17 @@ def find_source(alias: str) -> Source | None:
     configured = _build(get_settings()).get(alias)
     if configured is not None or not alias.startswith(OWN):
         return configured
-    # Also if a configured source claims this storage now: the URLs of old pages still work.
-    return find_field_source(alias)
+    # Also if a configured source claims this storage now: the URLs of old pages still work, unless that source is private.
+    found = find_field_source(alias)
+    return None if found is None or _is_in_private_place(found.storage) else found
+
+
+def is_private(alias: str) -> bool:
+    """Whether a source is private, also by the alias of its storage from before it was configured."""
+    if get_settings().is_private(alias) or not alias.startswith(OWN):
+        return get_settings().is_private(alias)
+    found = find_field_source(alias)
+    return found is not None and _is_in_private_place(found.storage)
 
 
 def get_source(alias: str) -> Source:
@@ -78,13 +88,16 @@ def get_source(alias: str) -> Source:
 def find_by_url(url: str) -> tuple[str, str] | None:
     """Find the original of a URL: (alias, name). None if there is none. `url` is a path or "//host/path?query".
 
-    Security: searches only the sources in the settings. The URL may come from an attacker, and the storages of fields may be
-    private.
+    Security: searches only the public sources in the settings. The URL may come from an attacker, and the storages of fields
+    may be private.
     """
+    settings = get_settings()
     found = [
         (alias, name)
-        for alias, source in _build(get_settings()).items()
-        if isinstance(source, AddressableSource) and (name := source.name_of(url))
+        for alias, source in _build(settings).items()
+        if isinstance(source, AddressableSource)
+        and not settings.is_private(alias)
+        and (name := source.name_of(url))
     ]
     # One storage may be served below another. The shorter name has the longer base.
     return min(found, key=lambda one: len(one[1]), default=None)
@@ -105,6 +118,12 @@ def source_of(storage: Storage) -> tuple[str, Source] | None:
         if _claims(source, storage):
             return alias, source
     return field_source(storage)
+
+
+def _is_in_private_place(storage: Storage) -> bool:
+    settings = get_settings()
+    private = (one for alias, one in _build(settings).items() if settings.is_private(alias))
+    return any(_claims(one, storage) for one in private)
 
 
 def _claims(source: Source, storage: Storage) -> bool:

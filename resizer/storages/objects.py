@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from resizer.errors import TooManyBytes
+from resizer.keys.variant import PRIVATE
 from resizer.storages.any import told_place
 from resizer.storages.buckets import Bucket, fingerprint_of
 from resizer.storages.protocol import FOREVER, Stat, Stored
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
 
 #: Errors for a missing key. S3 denies permission if the app may not list the bucket.
 _MISSING = (FileNotFoundError, PermissionError)
+#: How long the signed URL of a private variant works, seconds. A browser needs it at once.
+SIGNED_SECONDS = 60
+#: Of a private variant.
+FOR_ONE_VISITOR = "private, no-cache"
 
 
 class Objects:
@@ -53,7 +58,8 @@ class Objects:
     ) -> Stored | None:
         started_at = time.time()
         # The bucket may respond to later requests itself, with these headers.
-        headers = {"ContentType": written_as.content_type, "CacheControl": FOREVER}
+        cache_control = FOR_ONE_VISITOR if key.startswith(PRIVATE) else FOREVER
+        headers = {"ContentType": written_as.content_type, "CacheControl": cache_control}
         etag = self._bucket.put(key, content, headers)
         return None if etag is None else Stored(key, len(content), started_at, etag)
 
@@ -86,6 +92,8 @@ class Objects:
         self._bucket.remove(keys)
 
     def url(self, key: str) -> str | None:
+        if key.startswith(PRIVATE):
+            return cast("str", self._storage.url(key, expire=SIGNED_SECONDS))
         return cast("str", self._storage.url(key))
 
     def is_absent(self) -> bool:

@@ -22,6 +22,7 @@ pytestmark = [pytest.mark.service("nginx"), pytest.mark.service("nginx-javascrip
 
 BUCKET = "resizer-variants"
 ORIGINALS = "resizer-originals"
+PRIVATE = "resizer-private"
 CHROME = "image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8"
 FIREFOX = "image/avif,image/webp,image/png,image/svg+xml,image/*;q=0.8,*/*;q=0.5"
 CDN = "pictures.example.com"
@@ -64,6 +65,14 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
             s3.Object(ORIGINALS, name).put(Body=encode(noise, "PNG", compress_level=1))
         # The project takes itself for the function: no database, and no answers that AWS would not let through.
         environment |= {"AWS_LAMBDA_FUNCTION_NAME": "resizer-test", "RESIZER_CDN_DOMAIN": CDN}
+        s3.create_bucket(Bucket=PRIVATE)
+        (directory / "members").mkdir()
+        (directory / "members" / "cat.jpg").write_bytes(photograph((800, 600)))
+        environment |= {
+            "DJANGO_SETTINGS_MODULE": "tests.private_settings",
+            "RESIZER_DATA_DIR": str(directory),
+            "TESTS_PRIVATE_BUCKET": PRIVATE,
+        }
         with django_server(ROOT, environment) as function:
             storage, function = (
                 address.removeprefix("http://")
@@ -104,6 +113,28 @@ def test_function_is_called_once_for_a_variant(service: Service, file: str) -> N
     assert hit.headers["Last-Modified"]
     stored = service.bucket.Object(path.removeprefix("/")).get()
     assert stored["Body"].read() == hit.body
+
+
+def test_private_picture_comes_from_the_function_alone(service: Service) -> None:
+    path = ask(f"http://{service.function}/link/cat.jpg").body.decode()
+    assert path.startswith("/img/_private.members.")
+    made = ask(service.near + path)
+    assert (made.status, made.headers["Cache-Control"][:17]) == (200, "private, max-age=")
+    # Once it is in the bucket, a visitor gets it there, for a minute.
+    led = ask(service.near + path)
+    assert (led.status, led.headers["Cache-Control"]) == (302, "private, no-store")
+    target = led.headers["Location"]
+    assert f"/{PRIVATE}/" in target or f"{PRIVATE}." in target
+    assert "X-Amz-Expires=60&" in target
+    assert ask(target).body == made.body
+    for reply in (made, led):
+        assert origins(service, reply) == ["function"]
+    # The variants bucket and the caches of the edges have no file.
+    assert not [one.key for one in service.bucket.objects.filter(Prefix="img/_private.")]
+    forged = path.replace("_private.members.", "_private.members.f")
+    for edge in (service.near, service.far):
+        reply = ask(edge + forged)
+        assert (reply.status, origins(service, reply)) == (403, ["function"])
 
 
 def test_storage_that_answers_403_is_passed_by(service: Service) -> None:

@@ -15,7 +15,7 @@ import yaml
 from django.urls import reverse
 
 from resizer.formats import BY_EXTENSION, FALLBACKS, FORMATS
-from resizer.keys.variant import Fit, Recipe, Variant, parse_key, write_key
+from resizer.keys.variant import PRIVATE, Fit, Recipe, Variant, parse_key, write_key
 from resizer.serving.responses import LED, SECURITY_HEADERS
 from resizer.storages.protocol import FOREVER
 from tests.aws.deployment import CREDENTIALS
@@ -129,7 +129,7 @@ def test_template_keeps_by_path_and_accept_alone() -> None:
         "HeadersConfig": {"HeaderBehavior": "whitelist", "Headers": ["Accept"]},
         "QueryStringsConfig": {"QueryStringBehavior": "none"},
     }
-    (pictures,) = resources["Distribution"]["DistributionConfig"]["CacheBehaviors"]
+    _private, pictures = resources["Distribution"]["DistributionConfig"]["CacheBehaviors"]
     assert pictures["CachePolicyId"] == {"Ref": "PicturesCache"}
     assert pictures["OriginRequestPolicyId"] == {"Ref": "PicturesRequest"}
     # Nothing reaches the origins beyond that but what the app says to its redirects.
@@ -148,7 +148,7 @@ def test_template_keeps_by_path_and_accept_alone() -> None:
 def test_template_asks_the_bucket_first_at_the_mount_of_the_project() -> None:
     resources = load_template()
     distribution = resources["Distribution"]["DistributionConfig"]
-    (pictures,) = distribution["CacheBehaviors"]
+    _private, pictures = distribution["CacheBehaviors"]
     mount = reverse("resizer:picture", args=["x"]).removesuffix("x")
     assert pictures["PathPattern"] == f"{mount}*"
     assert pictures["AllowedMethods"] == ["GET", "HEAD"]
@@ -158,6 +158,17 @@ def test_template_asks_the_bucket_first_at_the_mount_of_the_project() -> None:
     assert {403, 404} <= set(group["FailoverCriteria"]["StatusCodes"]["Items"])
     # No prefix that would have to be taken off or put on.
     assert not any("OriginPath" in origin for origin in distribution["Origins"])
+
+
+def test_template_asks_the_function_for_links_of_private_pictures() -> None:
+    distribution = load_template()["Distribution"]["DistributionConfig"]
+    # The first pattern that matches counts.
+    private, _pictures = distribution["CacheBehaviors"]
+    mount = reverse("resizer:picture", args=["x"]).removesuffix("x")
+    assert private["PathPattern"] == f"{mount}{PRIVATE}*"
+    pages = distribution["DefaultCacheBehavior"]
+    for name in ("TargetOriginId", "CachePolicyId", "OriginRequestPolicyId"):
+        assert private[name] == pages[name]
 
 
 def test_template_waits_as_long_as_the_function_may_take() -> None:

@@ -23,7 +23,9 @@ NAMES = st.lists(
 def test_any_name_is_read_back(name: str) -> None:
     assert unescape_name(escape_name(name)) == name
     assert set(escape_name(name)) <= ALPHABET
-    assert parse_prefix(write_prefix("web", name)) == ("web", name)
+    for is_private in (False, True):
+        prefix = write_prefix("web", name, is_private=is_private)
+        assert parse_prefix(prefix) == ("web", name, is_private)
 
 
 def test_sixty_chinese_characters_fit_a_path_segment() -> None:

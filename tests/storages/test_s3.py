@@ -48,11 +48,13 @@ from resizer.storages import buckets, publishing
 from resizer.storages.protocol import FOREVER
 from tests.conftest import CountingEngine, save
 from tests.pictures import decode, photograph
+from tests.private import save_private, use_private
 from tests.servers import rclone_server
 from tests.storages.quick import QuickStorage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from django.test import Client
     from freezegun.api import FrozenDateTimeFactory
@@ -1141,3 +1143,28 @@ def test_lost_permission_loses_no_variant(
     ):
         call_command("resizer_purge")
     assert keys() == [address().removeprefix("/img/")]
+
+
+def test_private_variant_is_handed_out_by_a_signed_url_of_a_minute(
+    use: Callable[..., None], settings: Settings, tmp_path: Path, client: Client
+) -> None:
+    use(client_config=Config(signature_version="s3v4"))
+    use_private(settings, tmp_path)
+    public = settings.STORAGES["resizer"]
+    name = f"private-{public['OPTIONS']['bucket_name']}"
+    private = {**public, "OPTIONS": {**public["OPTIONS"], "bucket_name": name}}
+    settings.STORAGES = {**settings.STORAGES, "resizer-private": private}
+    api("resizer-private").create_bucket(Bucket=name)
+    settings.RESIZER = {**settings.RESIZER, "PRIVATE_DELIVERY": "presigned"}
+    url = str(picture.url(save_private("a.jpg"), width=320, format="jpeg"))
+    made = client.get(url)
+    led = client.get(url)
+    assert (led.status_code, led["Cache-Control"]) == (302, "private, no-store")
+    assert "X-Amz-Expires=60&" in led["Location"]
+    with urllib.request.urlopen(led["Location"]) as sent:
+        assert sent.read() == made.content
+        assert sent.headers["Cache-Control"] == "private, no-cache"
+    # Too large for the app's own response, it comes from there too.
+    settings.RESIZER = {**settings.RESIZER, "PRIVATE_DELIVERY": "app", "MAX_ANSWER_BYTES": 100}
+    assert client.get(url)["Location"].startswith(led["Location"].partition("?")[0])
+    assert list(publishing.walk(storages["resizer"])) == []

@@ -12,7 +12,6 @@ from resizer.maintenance.listing import variant_of
 from resizer.management.console import ResizerCommand, age, count, statuses, told_bytes
 from resizer.records import tables, tallies
 from resizer.records.totals import Share, totals
-from resizer.storages import publishing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -75,7 +74,7 @@ class Command(ResizerCommand):
 
 def _listed() -> Iterator[tuple[str, str, int]]:
     """Format, source and bytes of each cached variant. Raises StoreFailed."""
-    for file in publishing.walk(store.variants_storage()):
+    for file in store.walk():
         variant = variant_of(file.name)
         if variant is not None:
             yield variant.format.name, variant.source, file.bytes
