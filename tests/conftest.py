@@ -24,7 +24,7 @@ from resizer.markup import mistakes
 from resizer.markup import picture as pictures
 from resizer.records import cache, tables, tallies
 from resizer.sources import absence
-from tests import firefox, nginx, private, projects, servers, tiers, webkit
+from tests import chromium, firefox, nginx, private, projects, servers, tiers, webkit
 from tests.pictures import photograph
 from tests.servers import ROOT
 
@@ -51,7 +51,7 @@ HTML_VALIDATE = str(ROOT / "var/html-validate/node_modules/.bin/html-validate")
 FRONT_ENDS = ROOT / "var/front-ends/node_modules"
 #: What a test marked `service("chromium")` starts, by name or by path.
 SERVICES = {
-    "chromium": ("chromium", "chromium-browser"),
+    "chromium": chromium.PROGRAMS,
     "firefox": firefox.PROGRAMS,
     "front-ends": (str(FRONT_ENDS / ".bin/esbuild"),),
     "html-validate": (HTML_VALIDATE,),

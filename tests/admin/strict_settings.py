@@ -6,6 +6,8 @@ import django
 
 from config.settings import *  # noqa: F403
 
+# Each test signs in.
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 if django.VERSION >= (6, 1):
     from django.utils.csp import CSP
 
