@@ -63,7 +63,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
         file.write(block("python", "# settings.py"))
         # The page names hosts of a Function URL and of API Gateway.
         file.write(f"    ALLOWED_HOSTS.append({HOSTS['alb']!r})\n")
-        file.write(f"    ALLOWED_HOSTS.append({HOSTS['alb_multi']!r})\n    DATABASES = {{}}\n")
+        file.write(f"    ALLOWED_HOSTS.append({HOSTS['alb_multi']!r})\n")
     requirements = block("text", "# requirements.txt").replace(
         "\ndjango-resized-img\n", f"\n{wheel}\n"
     )

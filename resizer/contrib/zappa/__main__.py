@@ -44,5 +44,4 @@ def main() -> None:
         sys.exit(str(error))
 
 
-if __name__ == "__main__":
-    main()
+main()
