@@ -248,6 +248,7 @@ def names(
         "Paginator": Paginator,
         "Photo": Photo,
         "PrivateMedia": FileSystemStorage,
+        "STORAGES": {},
         "Schema": ninja.Schema,
         "include": include,
         "markdown": markdown,
@@ -258,6 +259,7 @@ def names(
         "photo": photo,
         "photos": Photo.objects.none(),
         "serializers": serializers,
+        "storages": {"members": FileSystemStorage()},
         "text": f"![A cat]({photo.image.url})",
         "urlpatterns": [],
     }
