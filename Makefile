@@ -7,7 +7,7 @@ ADDRESS ?= 127.0.0.1:8000
 # Where the environment forbids it, each process that tests start would compile all modules again.
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: help run check test-unit test test-all test-again services bench-engines bench-srcset bench-encoders bench-quality bench-isolation bench-together bench-tag bench-peers bench-gallery bench-hits bench-misses bench-served bench-cold-start bench-load bench-hosts bench-rows bench-lighthouse docs package deploy deploy-stack clean
+.PHONY: help run check test-unit test test-all test-again services bench-engines bench-srcset bench-encoders bench-quality bench-isolation bench-together bench-tag bench-peers bench-gallery bench-hits bench-misses bench-served bench-cold-start bench-load bench-hosts bench-rows bench-many bench-lighthouse docs package deploy deploy-stack clean
 
 help:
 	@echo "make run    set up and serve the gallery on http://$(ADDRESS)/"
@@ -24,7 +24,7 @@ help:
 	@echo "make deploy-stack NAME=acme"
 	@echo "            the same as one stack of CloudFormation: docs/production/stack.md"
 	@echo "make bench-engines, bench-srcset, bench-encoders, bench-quality, bench-isolation, bench-together,"
-	@echo "bench-tag, bench-peers, bench-gallery, bench-hits, bench-misses, bench-served, bench-cold-start, bench-load, bench-hosts, bench-rows, bench-lighthouse"
+	@echo "bench-tag, bench-peers, bench-gallery, bench-hits, bench-misses, bench-served, bench-cold-start, bench-load, bench-hosts, bench-rows, bench-many, bench-lighthouse"
 	@echo "            measure CPU, memory, bytes and waiting, side by side"
 	@echo "make clean  remove the virtual environment, the database, uploads and variants"
 
@@ -131,6 +131,9 @@ bench-peers:
 bench-gallery: export DJANGO_DEBUG = 1
 bench-gallery: $(VENV)/.test
 	$(BIN)/python -m benchmarks.gallery
+
+bench-many: $(VENV)/.base
+	$(BIN)/python -m benchmarks.many
 
 bench-hits: $(VENV)/.base
 	$(BIN)/python -m benchmarks.hits
