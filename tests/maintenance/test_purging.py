@@ -1052,26 +1052,6 @@ def test_purge_that_is_killed_is_repeated(
     assert "Removed 0 cached" in manage(ROOT, project.environment, "resizer_purge")
 
 
-def test_output_that_nobody_reads_is_no_traceback(
-    project: Project,  # the fixture
-) -> None:
-    (project.directory / "originals").mkdir(exist_ok=True)
-    reads, writes = os.pipe()
-    os.close(reads)
-    for command in ("resizer_purge", "resizer_doctor", "resizer_sync"):
-        done = subprocess.run(
-            [sys.executable, "manage.py", command],
-            cwd=ROOT,
-            env=os.environ | project.environment,
-            stdout=writes,
-            stderr=subprocess.PIPE,
-            text=True,
-            check=False,
-        )
-        assert (done.returncode, done.stderr) == (141, "")
-    os.close(writes)
-
-
 @pytest.mark.parametrize("command", ["resizer_purge -v2", "resizer_doctor", "resizer_sync"])
 @pytest.mark.parametrize(
     ("redirection", "status", "told"),

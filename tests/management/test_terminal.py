@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import signal
 import struct
 import subprocess
@@ -17,10 +18,11 @@ from django.core.management.base import BaseCommand
 
 from resizer.management.ending import told_end
 from tests.pictures import photograph
+from tests.projects import Project, environment
 from tests.servers import ROOT, manage
 
 if TYPE_CHECKING:
-    from tests.projects import Project
+    from pathlib import Path
 
 FILL = """
 from django.core.files.base import ContentFile
@@ -30,14 +32,26 @@ photo.image.save("a.jpg", ContentFile(open({path!r}, "rb").read()))
 """
 
 
-@pytest.fixture
-def filled(project: Project) -> Project:
-    path = project.directory / "a.jpg"
+@pytest.fixture(scope="module")
+def pattern(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory of a project with a photograph and its variants."""
+    directory = tmp_path_factory.mktemp("pattern")
+    shutil.copy(migrated, directory)
+    project = Project(directory, environment(directory))
+    path = directory / "a.jpg"
     path.write_bytes(photograph((640, 480)))
     manage(ROOT, project.environment, "shell", "-v", "0", "-c", FILL.format(path=str(path)))
     manage(ROOT, project.environment, "resizer_warm", "gallery.Photo.image")
     assert project.stored()
-    return project
+    return directory
+
+
+@pytest.fixture
+def filled(pattern: Path, tmp_path: Path) -> Project:
+    directory = tmp_path / "data"
+    # With their times, by which the command knows originals.
+    shutil.copytree(pattern, directory)
+    return Project(directory, environment(directory))
 
 
 def on_terminal(
