@@ -134,6 +134,15 @@ def test_lease_that_is_anothers_by_now_is_not_renewed(
     assert brittle.get(NAME) == "two 0123456789abcdef"
 
 
+def test_cache_that_keeps_nothing_stops_nobody(
+    brittle: BaseCache, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(BrittleCache, "add", lambda *_: False)
+    with lock_hosts(nothing, Deadline(0), host("one")) as found:
+        assert found is None
+    assert "the cache keeps nothing" in caplog.text
+
+
 def test_leases_held_at_once_share_a_thread(brittle: BaseCache) -> None:
     with (
         lock_hosts(nothing, Deadline(0), host("one")),

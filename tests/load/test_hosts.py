@@ -51,9 +51,9 @@ class Farm(NamedTuple):
     def stored(self) -> list[str]:
         """The widths and formats of all variants."""
         found = self._s3().list_objects_v2(Bucket="variants", Prefix=f"{self.directory.name}/")
-        keys = [one["Key"].rpartition("/") for one in found["Contents"]]
+        keys = [one["Key"].rpartition("/") for one in found.get("Contents", ())]
         # One version.
-        assert len({directory for directory, *_ in keys}) == 1, keys
+        assert len({directory for directory, *_ in keys}) <= 1
         return sorted(name for *_, name in keys)
 
     def _s3(self) -> Any:
@@ -133,7 +133,8 @@ def test_hosts_make_a_variant_once(shared: Shared, tmp_path: Path) -> None:
         assert len({reply.body for reply in replies}) == 1
         assert decode(replies[0].body).size == (640, 480)
         assert site.log() == ["begin", "end"]
-        assert site.stored() == ["640.jpg"]
+        # After its response.
+        wait_until(lambda: site.stored() == ["640.jpg"])
 
 
 def test_work_of_a_host_that_is_killed_is_taken_over_in_seconds(
@@ -181,4 +182,4 @@ def test_pictures_outlive_the_loss_of_redis_and_of_postgresql(
         database.close()
         assert site.ask_all("/img/640/lost.jpg") == warm
         assert len(set(site.ask_all("/img/320/lost.jpg"))) == 1
-        assert site.stored() == ["320.jpg", "480.jpg", "640.jpg"]
+        wait_until(lambda: site.stored() == ["320.jpg", "480.jpg", "640.jpg"])
