@@ -91,6 +91,7 @@ def test_package_has_no_such_file_to_check(project: Path, monkeypatch: pytest.Mo
         ({"attach_policy": None}, "resizer.W043"),
         ({"function_url_enabled": True, "callbacks": {"zip": "a.b"}}, "resizer.W044"),
         ({"callbacks": {}}, "resizer.W045"),
+        ({"callbacks": None}, "resizer.W045"),
         ({"exclude": ["tests"]}, "resizer.W045"),
         ({"use_precompiled_packages": True}, "resizer.W045"),
         ({"payload_compression": True}, "resizer.W046"),
@@ -106,7 +107,8 @@ def test_dangerous_setting_is_warned_of(project: Path, changes: dict[str, Any], 
     "changes",
     [
         {"attach_policy": None, "manage_roles": False},
-        {"function_url_enabled": True},
+        {"function_url_enabled": True, "function_url_config": None},
+        {"environment_variables": None},
         {
             "function_url_enabled": True,
             "function_url_config": {"authorizer": "AWS_IAM"},

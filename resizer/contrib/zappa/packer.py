@@ -127,7 +127,7 @@ def write_settings(django_settings: str, events: Iterable[str], project: str = "
 
 def read_stage(stage: Mapping[str, Any]) -> Contents:
     """The contents of a package for a stage of zappa_settings.json. Ends with SystemExit for unknown keys."""
-    package = dict(stage.get("package", {}))
+    package = dict(stage.get("package") or {})
     unknown = ", ".join(sorted(set(package) - STAGE_KEYS))
     if unknown:
         sys.exit(f"package has {unknown}: its keys are {', '.join(sorted(STAGE_KEYS))}.")
@@ -151,7 +151,7 @@ def pack(zappa: Any, contents: Contents) -> None:
     output = Path(zappa.zip_path)
     with zipfile.ZipFile(output) as archive:
         settings = archive.read("zappa_settings.py").decode()
-    events = [one["function"] for one in zappa.stage_config.get("events", ())]
+    events = [one["function"] for one in zappa.stage_config.get("events") or ()]
     try:
         report(output, build(output, contents, _name_events(settings, events)))
     except PackageError as error:

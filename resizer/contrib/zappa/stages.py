@@ -78,7 +78,7 @@ def _has_api(stage: Mapping[str, Any]) -> bool:
 
 
 def _callback(stage: Mapping[str, Any], position: str) -> str:
-    return str(stage.get("callbacks", {}).get(position, ""))
+    return str((stage.get("callbacks") or {}).get(position) or "")
 
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def _policy(stage: Mapping[str, Any]) -> Findings:
 
 
 def _permission(stage: Mapping[str, Any]) -> Findings:
-    authorizer = stage.get("function_url_config", {}).get("authorizer", "NONE")
+    authorizer = (stage.get("function_url_config") or {}).get("authorizer", "NONE")
     is_open = stage.get("function_url_enabled") and authorizer == "NONE"
     if is_open and not _callback(stage, "post").endswith(".lock"):
         yield (
@@ -150,7 +150,7 @@ def _compression(stage: Mapping[str, Any]) -> Findings:
 
 
 def _variables(stage: Mapping[str, Any]) -> Findings:
-    secrets = [name for name in stage.get("environment_variables", {}) if SECRET.search(name)]
+    secrets = [name for name in stage.get("environment_variables") or {} if SECRET.search(name)]
     if secrets:
         yield (
             f"writes {', '.join(secrets)} into the package.",
