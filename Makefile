@@ -123,10 +123,13 @@ bench-together: $(VENV)/.base
 bench-tag: $(VENV)/.base
 	$(BIN)/python -m benchmarks.tag
 
-# In an environment of their own, because Wagtail and others bring much along.
-bench-peers:
+# Packages with tags, then image servers. Each in an environment of its own, because Wagtail and others bring much along.
+bench-peers: $(VENV)/.bench
 	@$(MAKE) --no-print-directory VENV=.venv-peers .venv-peers/.peers
 	.venv-peers/bin/python -W ignore -m benchmarks.peers
+	@npm install --silent --no-audit --no-fund --prefix var/peers ipx@3.1.1 next@16.4.6 react@19.3.1 react-dom@19.3.1 sharp@0.35.5
+	@test -x var/peers/thumbor/bin/thumbor || { $(PYTHON) -m venv var/peers/thumbor && var/peers/thumbor/bin/pip install -q thumbor==7.8.0; }
+	$(BIN)/python -W ignore -m benchmarks.peers.servers
 
 bench-gallery: export DJANGO_DEBUG = 1
 bench-gallery: $(VENV)/.test
