@@ -5,6 +5,7 @@ import shutil
 import sys
 import tempfile
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import hypothesis
@@ -30,7 +31,6 @@ from tests.servers import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
-    from pathlib import Path
     from typing import BinaryIO
 
     from pytest_django import Settings
@@ -64,8 +64,18 @@ SERVICES = {
     "webkit": webkit.PROGRAMS,
     "xvfb": ("Xvfb",),
 }
+#: A file system in memory. Tests write many small files, and some disks take a hundred times longer for that.
+MEMORY = Path("/dev/shm")
+#: Less may be left of it in a container.
+MEMORY_BYTES = 4_000_000_000
 #: Where a test marked `function` runs.
 LAMBDA = ("linux", 3, 13)
+
+
+def pytest_configure() -> None:
+    if os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > MEMORY_BYTES:
+        # The root of `tmp_path`.
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
