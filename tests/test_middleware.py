@@ -6,7 +6,7 @@ import pytest
 from django.conf.urls.i18n import i18n_patterns
 from django.http import HttpResponse
 from django.urls import include, path
-from django.utils.translation import activate, deactivate_all, override
+from django.utils.translation import override
 
 from resizer.markup import picture
 from tests.conftest import save
@@ -136,9 +136,8 @@ def test_redirect_of_a_translated_project_keeps_its_language(
         assert url.startswith(f"/{language}/img/")
         # Whatever the language of the former request in this thread was.
         for before in ("en", "de"):
-            activate(before)
-            assert client.get(url).status_code == 200
-            activate(before)
-            respelled = client.get(url, RAW_URI=url.replace("/a.jpg", "/%61.jpg"))
+            with override(before):
+                assert client.get(url).status_code == 200
+            with override(before):
+                respelled = client.get(url, RAW_URI=url.replace("/a.jpg", "/%61.jpg"))
             assert respelled["Location"] == url
-    deactivate_all()

@@ -8,6 +8,7 @@ import os
 import re
 import string
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote, urljoin, urlsplit
 
@@ -16,6 +17,7 @@ import pytest
 from django.core.cache import caches
 from django.core.files.storage import InMemoryStorage, storages
 from django.db import connection
+from freezegun import freeze_time
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
@@ -30,13 +32,13 @@ from resizer.sources import Stat, get_source
 from tests.conftest import files, save
 from tests.hostile_files import progressive_jpeg
 from tests.pictures import photograph
+from tests.private import save_private, use_private
 from tests.test_middleware import OTHERS, OURS
 from tests.test_views import HOSTILE, OPEN, error_classes, forge
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
-    from pathlib import Path
     from typing import BinaryIO
 
     from django.test import Client
@@ -596,9 +598,28 @@ def variants_down(settings: Settings, url: str) -> str:
     return url
 
 
+def link(settings: Settings, **source: str) -> str:
+    directory = Path(settings.STORAGES["default"]["OPTIONS"]["location"]).parent
+    use_private(settings, directory, **source)
+    return picture.url(save_private(NAME), width=16, format="jpeg")
+
+
+def expired(settings: Settings, _url: str) -> str:
+    with freeze_time("2020-01-01"):
+        return link(settings)
+
+
+def not_allowed(settings: Settings, _url: str) -> str:
+    return link(settings, ALLOW="tests.private.staff_only")
+
+
 def current(url: str) -> str:
     """The key of the version that the file has now, whatever is in it."""
     return forge(url, version=version_of(get_source("default").stat(NAME).fingerprint, Recipe()))
+
+
+#: Private pictures are for Django's middleware too, which may add headers of its own.
+OF_PRIVATE_PICTURES = {errors.LinkExpired, errors.NotAllowed}
 
 
 class Provocation(NamedTuple):
@@ -610,6 +631,8 @@ class Provocation(NamedTuple):
 PROVOCATIONS = [
     Provocation(errors.InvalidOption, invalid_option),
     Provocation(errors.InvalidSignature, invalid_signature),
+    Provocation(errors.LinkExpired, expired),
+    Provocation(errors.NotAllowed, not_allowed),
     Provocation(errors.OriginalNotFound, no_original),
     Provocation(errors.OriginalNotFound, forbidden_original),
     Provocation(errors.TooManyBytes, many_bytes),
@@ -787,7 +810,12 @@ def test_no_header_changes_an_error(
     client: Client, settings: Settings, provoked: tuple[type[ResizerError], str]
 ) -> None:
     error, path = provoked
-    assert assert_headers_change_nothing(client, settings, path) == error.status
+    if error in OF_PRIVATE_PICTURES:
+        settings.ALLOWED_HOSTS = ["testserver", "other.example"]
+        answers = {answer(client, path, {name: value})[:2] for name, value in HEADERS.items()}
+        assert answers == {(error.status, error.public_message.encode())}
+    else:
+        assert assert_headers_change_nothing(client, settings, path) == error.status
 
 
 def test_accept_changes_short_addresses_only(client: Client, settings: Settings) -> None:

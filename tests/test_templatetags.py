@@ -402,7 +402,7 @@ def test_word_without_quotes_is_told_once_in_development(
     photo: Photo, settings: Settings, caplog: pytest.LogCaptureFixture, language: str
 ) -> None:
     text = """{% resized_img photo.image alt=alt quality=high ratio=ratio|lower fit=photo.fit width=wide priority=given %}"""
-    values = {"photo": photo, "given": False}
+    values = {"photo": photo, "given": None}
     template: Any = Template("{% load resizer %}" + text)
     if language == "Jinja2":
         environment = jinja2.Environment(extensions=["resizer.jinja2.ResizerExtension"])

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import os
 import tracemalloc
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -55,6 +55,27 @@ def test_first_of_many_is_there_at_once(tmp_path: Path) -> None:
         tracemalloc.stop()
     # What the first one needs is not what all of them do.
     assert peaks[1] < 2 * peaks[0] + 10_000
+
+
+def test_closed_directory_below_the_root_is_skipped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for directory in ("lost+found", "open"):
+        (tmp_path / directory).mkdir()
+        (tmp_path / directory / "a.jpg").touch()
+    real, closed = os.scandir, {"lost+found"}
+
+    # Root may read everything.
+    def scandir(path: str) -> Any:
+        if os.path.basename(path.rstrip("/")) in closed:
+            raise PermissionError(path)
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    assert list(directories.walk_linked(tmp_path)) == ["open/a.jpg"]
+    closed.add(tmp_path.name)
+    with pytest.raises(PermissionError):
+        list(directories.walk_linked(tmp_path))
 
 
 def test_directory_that_is_not_there_has_nothing(tmp_path: Path) -> None:
