@@ -215,7 +215,7 @@ class Picture:
         }
 
     def _source(self, one: Candidates) -> dict[str, Any]:
-        """A source with all that it needs, also where that is the picture's."""
+        """A source as data. Without sizes or a box of its own, it has those of the picture."""
         urls = [each.partition(" ")[0] for each in one.srcset.split(", ")]
         return {
             "type": one.content_type,
