@@ -17,12 +17,13 @@ from freezegun import freeze_time
 from freezegun.api import FrozenDateTimeFactory
 
 from config.gallery.models import Photo
-from resizer import databases, originals, store
+from resizer import databases, store
 from resizer.concurrency import lockfiles
 from resizer.engines.isolation import children
 from resizer.engines.pillow import PillowEngine
 from resizer.markup import mistakes
 from resizer.markup import picture as pictures
+from resizer.originals import pages
 from resizer.records import cache, tables, tallies
 from resizer.sources import absence
 from tests import chromium, firefox, nginx, private, projects, servers, tiers, webkit
@@ -125,7 +126,7 @@ def places(tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(cache, "NEAR_SECONDS", 0)
     for breaker in (cache._breaker, tables._breaker):
         breaker.close()
-    originals._breakers.clear()
+    pages._breakers.clear()
     store._storing.close()
     vars(databases._thread).clear()
     for throttle in (absence.throttle, cache.throttle, pictures.throttle):

@@ -14,10 +14,10 @@ import yaml
 
 from config.aws.stack import OURS
 from config.aws.stack import TEMPLATE as STACK
-from resizer import originals
 from resizer.engines.containers import gif, jpeg
 from resizer.engines.guards import parts
 from resizer.jinja2 import ResizerExtension
+from resizer.originals import inspecting
 from resizer.templatetags.resizer import register
 from tests.cloudfront import TEMPLATE, Loader
 from tests.documents import PAGES, examples, name_of, read
@@ -224,7 +224,7 @@ def test_reference_has_the_numbers_of_the_limits() -> None:
     assert jpeg.MAX_SEGMENTS == parts.MAX_CHUNKS
     assert first_cells(read("reference/limits"), "# Limits") == [
         "more than `MAX_BYTES`",
-        f"more than `MAX_PIXELS`, or a side of more than {originals.MAX_SIDE:,} px",
+        f"more than `MAX_PIXELS`, or a side of more than {inspecting.MAX_SIDE:,} px",
         "decoding takes more than `MAX_DECODED_MEGABYTES`",
         scans,
         f"{parts.MAX_CHUNKS:,} segments of a JPEG, chunks of a PNG or WebP, or boxes of an AVIF or HEIC",

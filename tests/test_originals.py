@@ -37,6 +37,7 @@ from resizer.formats import JPEG
 from resizer.keys.variant import Recipe
 from resizer.markup import picture
 from resizer.models import Original
+from resizer.originals import memory
 from resizer.records import index
 from resizer.records.descriptions import Failed, Reference, cache_key, version_of
 from resizer.sources import get_source
@@ -681,7 +682,7 @@ def test_description_of_another_release_counts_as_none(
         header = known.header._replace(format=newer)
         description = replace(known, header=header)
         if held_by != "row":
-            originals._remember(description)
+            memory.remember(description)
         if held_by != "cache":
             index.record(description)
     assert pages() == before
@@ -838,6 +839,6 @@ def test_doubtful_original_is_left_to_django_before_its_request(db: None) -> Non
     token = at_once.set(True)
     try:
         with pytest.raises(NotAtOnce):
-            originals._may_ask(Reference("default", "a.jpg"))
+            memory.may_ask(Reference("default", "a.jpg"))
     finally:
         at_once.reset(token)

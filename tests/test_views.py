@@ -22,7 +22,7 @@ from resizer.keys.variant import Recipe, parse_key, write_key
 from resizer.links.addresses import sign
 from resizer.markup import picture
 from resizer.models import CachedVariant, Original
-from resizer.originals import RECHECK_SECONDS
+from resizer.originals.memory import RECHECK_SECONDS
 from resizer.records.descriptions import Reference, cache_key
 from resizer.sources import Stat, StorageSource, get_source
 from resizer.throttle import Throttle

@@ -8,10 +8,11 @@ import re
 
 import pytest
 
-from resizer import concurrency, databases, errors, originals, store
+from resizer import concurrency, databases, errors, store
 from resizer.concurrency import afterwards, batches, leases, single_flight
 from resizer.conf import Settings
 from resizer.engines.isolation import children
+from resizer.originals import pages
 from resizer.records import cache, tables
 from resizer.sources import HttpSource, bulkhead
 from resizer.storages import publishing
@@ -79,7 +80,7 @@ def test_table_names_statuses_of_errors_that_waiting_raises() -> None:
         ),
         ("all fetches", "web servers", f"| {DEADLINE:g} s |"),
         ("a fetch for a command", "one of", f"| {bulkhead.COMMAND_SECONDS} s |"),
-        ("a page", "too slow", f"for {originals.SLOW_SECONDS} s"),
+        ("a page", "too slow", f"for {pages.SLOW_SECONDS} s"),
         ("a header", "an idle child", f"{children.BORROW_SECONDS} s for each"),
         ("a header", "an idle child", f"{children.START_SECONDS} s for each"),
         ("… one process", "another host", f"has died at most {leases.LEASE_SECONDS} s"),

@@ -17,9 +17,9 @@ from jinja2 import TemplateSyntaxError as JinjaError
 
 import resizer
 from config.gallery.models import Photo
-from resizer import originals
 from resizer.markup import lists, picture
 from resizer.models import CachedVariant, Original
+from resizer.originals import pages
 from resizer.records import cache
 from tests.calls import recorded
 from tests.conftest import save
@@ -177,7 +177,7 @@ def test_first_tag_looks_up_the_other_rows_of_its_query(
 def test_first_tag_of_a_very_long_list_looks_up_those_after_it(
     photos: list[Photo], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(originals, "MOST_TOGETHER", 4)
+    monkeypatch.setattr(pages, "MOST_TOGETHER", 4)
     rows = listed(fetch_mode=models.FETCH_PEERS)
     with counted() as costs:
         in_django(LOOP, rows[2:])
