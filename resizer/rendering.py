@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 import os
 import time
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from resizer import originals
 from resizer.concurrency import afterwards, batches
@@ -18,8 +18,8 @@ from resizer.conf import get_settings
 from resizer.engines import get_engine
 from resizer.engines.containers.jpeg import find_cut
 from resizer.engines.memory import decoded_megabytes, estimate_together
-from resizer.engines.sharing import in_decoding_order, plan_resizing
-from resizer.engines.sketching import sketch, views
+from resizer.engines.protocol import Sketch
+from resizer.engines.sharing import VIEW_SIDE, in_decoding_order, plan_resizing
 from resizer.errors import (
     Busy,
     OriginalChanged,
@@ -29,7 +29,7 @@ from resizer.errors import (
     TooMuchWork,
     UndecodableOriginal,
 )
-from resizer.formats import PNG, WEBP
+from resizer.formats import PNG
 from resizer.keys import geometry
 from resizer.keys.variant import Recipe, write_recipe
 from resizer.records import cache
@@ -37,11 +37,11 @@ from resizer.sources import get_source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
+    from concurrent.futures import Future
     from typing import BinaryIO
 
     from resizer.concurrency.batches import Batch
     from resizer.engines import Header, Rendered
-    from resizer.engines.sketching import Sketch
     from resizer.keys.variant import Variant
     from resizer.records.descriptions import Description
 
@@ -112,22 +112,19 @@ def add_sketch(description: Description) -> None:
     if not originals.lacks_sketch(description):
         return
     deadline = Deadline(get_settings().LOCK_SECONDS)
-    engine = get_engine()
-    variant = description.variant(Recipe(), 1, PNG)
+    small = description.variant(Recipe(), VIEW_SIDE, PNG)
     try:
-        with _read(description) as original:
-            wanted = views(original.header, variant, with_blur=engine.can_write(WEBP))
-            if not wanted:
-                return
-            with (
-                admit(lambda: estimate_together(original.header, wanted), deadline),
-                closing(engine.render(original.file, original.header, wanted)) as rendering,
-            ):
-                seen = sketch(*(one.content for one in rendering))
+        with (
+            _read(description) as original,
+            admit(lambda: estimate_together(original.header, [small]), deadline),
+            _start(original, [small], with_sketch=True) as rendering,
+        ):
+            seen = [one for one in rendering if isinstance(one, Sketch)]
     except ResizerError as error:
         logger.info("%.1000r has no sketch: %.500r", description.reference, error)
         return
-    originals.note_sketch(description, seen)
+    for one in seen:
+        originals.note_sketch(description, one)
 
 
 def _failures(variant: Variant) -> dict[str, type[ResizerError]]:
@@ -154,50 +151,55 @@ def _render(
     description: Description, deadline: Deadline, batch: Batch[Variant, Made]
 ) -> Generator[tuple[Variant, Made]]:
     """Four steps: read the original, admit the batch, render, and verify that the original is unchanged."""
-    seen = None
     # The first steps may take seconds. A database may hang meanwhile, and other requests need the connection.
     release_connections()
-    with (
-        _read(description) as original,
-        _admit(original, batch, deadline) as variants,
-        # Closed, so that the engine does not go on without its core.
-        closing(_start(description, original, variants)) as rendering,
-    ):
+    with ExitStack() as held:
+        original = held.enter_context(_read(description))
+        variants = held.enter_context(_admit(original, batch, deadline))
+        lacks_sketch = originals.lacks_sketch(description)
+        rendering = held.enter_context(_start(original, variants, with_sketch=lacks_sketch))
         for variant, rendered in zip(variants, islice(rendering, len(variants)), strict=True):
             original.verify_unchanged()
-            yield variant, Made(rendered, original.read_seconds)
+            yield variant, Made(cast("Rendered", rendered), original.read_seconds)
             # Each may take long. The other variants are requested again, and the thread is free meanwhile.
             if variant is not variants[-1] and not deadline.seconds_left:
                 raise Busy("no time is left for the rest of the batch")
-        if deadline.seconds_left:
-            seen = _sketch_from(description, rendering)
-    if seen is not None:
-        # Without the core, and without the visitor: a database may hang.
-        note = partial(originals.note_sketch, description, seen)
-        if not afterwards.defer(note, 0):
-            note()
+        if not lacks_sketch or not deadline.seconds_left:
+            return
+        # The visitor does not wait for the sketch, and a slow visitor does not hold its core.
+        seen = afterwards.beside(partial(_look, description, rendering, held.pop_all()))
+    # The database may hang.
+    note = partial(_note, description, seen)
+    if not afterwards.defer(note, 0):
+        note()
 
 
 def _start(
-    description: Description, original: _Original, variants: Sequence[Variant]
-) -> Generator[Rendered]:
-    """Render the variants, and then, once for each original, the views for its sketch."""
-    header, engine = original.header, get_engine()
-    wanted = list(variants)
-    if originals.lacks_sketch(description):
-        wanted += views(header, variants[0], with_blur=engine.can_write(WEBP))
-    return engine.render(original.file, header, wanted)
+    original: _Original, variants: Sequence[Variant], *, with_sketch: bool
+) -> closing[Generator[Rendered | Sketch]]:
+    """Closed in the end, so that the engine does not go on without its core."""
+    engine = get_engine()
+    render = engine.render_with_sketch if with_sketch else engine.render
+    return closing(render(original.file, original.header, variants))
 
 
-def _sketch_from(description: Description, rendering: Iterator[Rendered]) -> Sketch | None:
-    """The sketch from the views that are left to render. Nobody waits for it, so its errors are logged alone."""
-    try:
-        contents = [one.content for one in rendering]
-        # If the file has changed meanwhile, the next check will find that, and a new sketch will be made.
-        return sketch(*contents) if contents else None
-    except ResizerError as error:
-        logger.info("%.1000r has no sketch: %.500r", description.reference, error)
+def _look(
+    description: Description, rendering: Iterator[Rendered | Sketch], held: ExitStack
+) -> Sketch | None:
+    """The sketch behind the variants. Its errors are logged alone, because the variants are fine."""
+    with held:
+        try:
+            # If the file has changed meanwhile, the next check will find that, and a new sketch will be made.
+            return cast("Sketch | None", next(rendering, None))
+        except ResizerError as error:
+            logger.info("%.1000r has no sketch: %.500r", description.reference, error)
     return None
+
+
+def _note(description: Description, seen: Future[Sketch | None]) -> None:
+    sketch = seen.result()
+    if sketch is not None:
+        originals.note_sketch(description, sketch)
 
 
 @contextmanager

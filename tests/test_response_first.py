@@ -250,6 +250,23 @@ def test_file_comes_before_the_response_if_no_thread_can_be_started(
         pass
 
 
+def test_original_is_looked_at_before_the_response_if_no_thread_can_be_started(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with visit(url) as reply:
+        assert reply.status == "200 OK"
+        assert Original.objects.get().placeholder_color
+
+
+def test_error_beside_a_response_is_raised_where_its_result_is_wanted() -> None:
+    with pytest.raises(ZeroDivisionError):
+        afterwards.beside(lambda: 1 / 0).result()
+
+
 @pytest.mark.parametrize(
     "settings_of", [{"RESPOND_FIRST": False}, {"MAX_ANSWER_BYTES": 100}], ids=str
 )

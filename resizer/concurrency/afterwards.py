@@ -11,7 +11,9 @@ import logging
 import math
 import sys
 import threading
-from typing import TYPE_CHECKING
+from concurrent.futures import Future
+from contextlib import suppress
+from typing import TYPE_CHECKING, TypeVar
 
 from django.db import close_old_connections
 
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from resizer.concurrency.semaphores import Release
+
+Result = TypeVar("Result")
 
 logger = logging.getLogger(__name__)
 
@@ -93,6 +97,29 @@ def defer(work: Callable[[], object], size: int) -> bool:
         release()
         return False
     return True
+
+
+def beside(work: Callable[[], Result]) -> Future[Result]:
+    """Do work beside this thread's response, in a thread of its own. Without `defer`, do it now.
+
+    Work that holds a core should not wait for the end of a response. It must not use a database.
+    """
+    future: Future[Result] = Future()
+    run = functools.partial(_settle, future, work)
+    if _this.tasks is not None and get_settings().RESPOND_FIRST:
+        # Without a further thread, do it here.
+        with suppress(RuntimeError):
+            threading.Thread(target=run, daemon=True).start()
+            return future
+    run()
+    return future
+
+
+def _settle(future: Future[Result], work: Callable[[], Result]) -> None:
+    try:
+        future.set_result(work())
+    except Exception as error:
+        future.set_exception(error)
 
 
 def begin(sender: type, **_: object) -> None:

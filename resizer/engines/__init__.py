@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import socket
-from typing import cast
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 from resizer.conf import Settings, get_settings
 from resizer.engines.protocol import Engine, Header, Rendered
@@ -13,10 +13,17 @@ from resizer.errors import EngineAbsent
 
 __all__ = ["Engine", "Header", "Rendered", "can_isolate", "get_engine", "load_engine"]
 
+if TYPE_CHECKING:
+    from resizer.engines.guarded import GuardedEngine
+    from resizer.engines.isolation.engine import IsolatedEngine
+
+#: Adds a fallback, and sketches of originals, to any engine.
+WrappedEngine: TypeAlias = "GuardedEngine | IsolatedEngine"
+
 logger = logging.getLogger(__name__)
 
 
-def get_engine() -> Engine:
+def get_engine() -> WrappedEngine:
     """Return the configured engine, in child processes unless `ISOLATION` is off.
 
     An image library is imported at its first use, not here. Raises EngineAbsent if the system cannot isolate.
@@ -69,7 +76,7 @@ def _does_without() -> bool:
 
 # Once for all threads, so that its warning comes once.
 @functools.lru_cache(maxsize=1)
-def _build(settings: Settings) -> Engine:
+def _build(settings: Settings) -> WrappedEngine:
     if not settings.ISOLATION or _does_without():
         from resizer.engines.guarded import GuardedEngine
 

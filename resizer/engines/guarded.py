@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import logging
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from resizer.engines import load_engine
+from resizer.engines.sharing import can_sketch, plan_view
 from resizer.errors import EngineFailed, ResizerError
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
     from typing import BinaryIO
 
-    from resizer.engines.protocol import Engine, Header, Rendered
+    from resizer.engines.protocol import Engine, Header, Rendered, Sketch
     from resizer.formats import Format
     from resizer.keys.variant import Variant
 
@@ -42,6 +44,21 @@ class GuardedEngine:
             raise
         except Exception as error:
             raise _report(self._engine, error) from error
+
+    def render_with_sketch(
+        self, file: BinaryIO, header: Header, variants: Sequence[Variant]
+    ) -> Generator[Rendered | Sketch]:
+        """Render variants, and then a sketch. No sketch of an original too narrow for one."""
+        if not can_sketch(header):
+            yield from self.render(file, header, variants)
+            return
+        rendering = self.render(file, header, [*variants, plan_view(header, variants[0])])
+        yield from islice(rendering, len(variants))
+        (view,) = rendering
+        # Not before it is needed: it imports Pillow.
+        from resizer.engines.sketching import sketch
+
+        yield sketch(view.content, has_alpha=header.has_alpha)
 
     def render(
         self, file: BinaryIO, header: Header, variants: Sequence[Variant]

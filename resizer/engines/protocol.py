@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
 TINY_PIXELS = 64 * 64
 #: File size for each pixel of an original with a palette: drawings take less, photographs take 0.4 and more.
 DRAWING_BYTES = 0.25
+#: A longer data URI of a blurred picture is none, or holds a copyright note.
+MAX_BLUR_CHARACTERS = 800
+_COLOR = re.compile(r"#[0-9a-f]{6}")
+_BLUR = re.compile(r"(data:image/webp;base64,[A-Za-z0-9+/]+={0,2})?")
 
 
 class Header(NamedTuple):
@@ -59,6 +64,26 @@ class Rendered(NamedTuple):
     height: int  # px
     decode_seconds: float
     encode_seconds: float
+
+
+class Sketch(NamedTuple):
+    """What is seen of an original when it is first decoded."""
+
+    #: Where a viewer looks first, percent from the left and from the top.
+    focal: tuple[int, int]
+    color: str  # "#rrggbb"
+    #: A data URI; empty for a picture with transparency.
+    blur: str
+
+    @property
+    def is_safe(self) -> bool:
+        """Whether a page may print it as CSS. It may come from a broken child process, or from another writer."""
+        return (
+            all(0 <= one <= 100 for one in self.focal)
+            and _COLOR.fullmatch(self.color) is not None
+            and _BLUR.fullmatch(self.blur) is not None
+            and len(self.blur) <= MAX_BLUR_CHARACTERS
+        )
 
 
 class Engine(Protocol):

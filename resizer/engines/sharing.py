@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from resizer.engines.protocol import Rendered
+from resizer.formats import PNG
 from resizer.keys.geometry import decoding_scale, stored_plan, upright
+from resizer.keys.variant import LOSSLESS, Recipe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Sequence
@@ -24,6 +27,8 @@ Resized = TypeVar("Resized")
 
 #: The version of a view: a tiny variant that is looked at, and never kept.
 VIEW = ""
+#: The longest side of a view, px: enough for a point of some percent.
+VIEW_SIDE = 32
 
 
 class Resizing(NamedTuple):
@@ -136,6 +141,18 @@ def plan_resizing(header: Header, variant: Variant, *, shrinks: bool) -> Resizin
     # Decoders shrink without linear light.
     scale = decoding_scale(plan) if shrinks and not is_linear else 1
     return Resizing(plan, scale, is_linear)
+
+
+def can_sketch(header: Header) -> bool:
+    """Whether an original is wide enough for a view."""
+    return header.height <= VIEW_SIDE * header.width
+
+
+def plan_view(header: Header, wanted: Variant) -> Variant:
+    """The view of the original of a variant."""
+    # Rounded up, it would be higher than `VIEW_SIDE`.
+    width = max(1, VIEW_SIDE * header.width // max(header.width, header.height))
+    return replace(wanted, version=VIEW, recipe=Recipe(quality=LOSSLESS), width=width, format=PNG)
 
 
 def _moves(header: Header, variant: Variant) -> bool:

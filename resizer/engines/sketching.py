@@ -1,37 +1,26 @@
-"""What is seen of an original in two tiny views: its colour, a blurred picture, and where a viewer looks first.
+"""Look at an original in one tiny view: its colour, a blurred picture, and where a viewer looks first.
 
-The views are variants like any other, so every engine makes them, and a child process too. Here no image library is
-needed: a view has at most a thousand pixels.
+The view is a variant like any other, so every engine makes it.
 """
 
 from __future__ import annotations
 
 import base64
+import io
 import math
-import struct
-import zlib
-from dataclasses import replace
 from itertools import accumulate
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-from resizer.engines.sharing import VIEW
+from PIL import Image, features
+
+from resizer.engines.protocol import Sketch
+from resizer.engines.sharing import VIEW_SIDE
 from resizer.errors import UndecodableOriginal
-from resizer.formats import PNG, WEBP
-from resizer.keys.variant import LOSSLESS, Recipe
 
-if TYPE_CHECKING:
-    from resizer.engines.protocol import Header
-    from resizer.formats import Format
-    from resizer.keys.variant import Variant
-
-#: The longest side of the view that is looked at, px: enough for a point of some percent.
-LOOK_SIDE = 32
-#: The longest side of the view that is shown blurred, px: 80 to 150 bytes of WebP for a photograph.
+#: The longest side of the blurred picture, px: 80 to 150 bytes of WebP for a photograph.
 BLUR_SIDE = 16
 #: Below, colours are seen that the picture has not.
 BLUR_QUALITY = 60
-#: A longer one is no such picture, or holds a copyright note.
-MAX_BLUR_BYTES = 600
 
 #: Where nothing stands out.
 CENTRE = (50, 50)
@@ -48,18 +37,6 @@ _MIDDLE = 0.5
 #: A place stands out if it has so many times the mean.
 _OUTSTANDING = 1.15
 
-_CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}  # PNG 3 §11.2.1, table 9
-
-
-class Sketch(NamedTuple):
-    """What was seen when the file was first decoded."""
-
-    #: Where a viewer looks first, percent from the left and from the top.
-    focal: tuple[int, int]
-    color: str  # "#rrggbb"
-    #: A data URI; empty for a picture with transparency.
-    blur: str
-
 
 class _Pixels(NamedTuple):
     width: int
@@ -68,99 +45,33 @@ class _Pixels(NamedTuple):
     values: list[tuple[int, int, int, int]]
 
 
-def views(header: Header, wanted: Variant, *, with_blur: bool) -> list[Variant]:
-    """The tiny variants of the original of `wanted` for a sketch. None of an original that is too narrow for one."""
-    if header.height > LOOK_SIDE * header.width:
-        return []
-
-    def view(side: int, quality: str | int, target: Format) -> Variant:
-        # Rounded up, it would be higher than `side`.
-        width = max(1, side * header.width // max(header.width, header.height))
-        recipe = Recipe(quality=quality)
-        return replace(wanted, version=VIEW, recipe=recipe, width=width, format=target)
-
-    found = [view(LOOK_SIDE, LOSSLESS, PNG)]
-    # It would shine through a transparent picture.
-    if with_blur and not header.has_alpha:
-        found.append(view(BLUR_SIDE, BLUR_QUALITY, WEBP))
-    return found
-
-
-def sketch(look: bytes, blur: bytes = b"") -> Sketch:
-    """Make a sketch of the rendered views. Raises UndecodableOriginal for something else."""
-    pixels = _read_png(look)
-    is_small = 0 < len(blur) <= MAX_BLUR_BYTES
-    uri = f"data:image/webp;base64,{base64.b64encode(blur).decode()}" if is_small else ""
-    return Sketch(_find_focal(pixels), _mean_color(pixels), uri)
-
-
-def _read_png(content: bytes) -> _Pixels:
-    """Read a PNG of 8 bits a channel without a palette, of at most `LOOK_SIDE` px. Raises UndecodableOriginal."""
+def sketch(view: bytes, *, has_alpha: bool) -> Sketch:
+    """Make a sketch of the rendered view. Raises UndecodableOriginal for something else."""
     try:
-        width, height, depth, kind, *rest = struct.unpack(">II5B", content[16:29])
-        channels = _CHANNELS[kind]
-        if depth != 8 or any(rest) or not 1 <= max(width, height) <= LOOK_SIDE:
-            raise UndecodableOriginal(f"a view of {width} x {height} px with {depth} bits")
-        stride = width * channels
-        unpacker = zlib.decompressobj()
-        data = unpacker.decompress(b"".join(_image_data(content)), (stride + 1) * height)
-        rows = _unfilter(data, height, stride, channels)
-        values = [
-            _rgba(row[start : start + channels])
-            for row in rows
-            for start in range(0, stride, channels)
-        ]
-    except (IndexError, KeyError, ValueError, struct.error, zlib.error) as error:
+        with Image.open(io.BytesIO(view), formats=["PNG"]) as image:
+            if max(image.size) > VIEW_SIDE:
+                raise UndecodableOriginal(f"a view of {image.width} x {image.height} px")
+            picture = image.convert("RGBA")
+    except (OSError, SyntaxError, ValueError) as error:
         raise UndecodableOriginal(f"a view is no PNG: {error!r:.200}") from error
-    return _Pixels(width, height, values)
+    channels = (picture.getchannel(name).tobytes() for name in "RGBA")
+    pixels = _Pixels(*picture.size, list(zip(*channels, strict=True)))
+    # It would shine through a transparent picture.
+    blur = "" if has_alpha else _blur_picture(picture)
+    return Sketch(_find_focal(pixels), _mean_color(pixels), blur)
 
 
-def _image_data(content: bytes) -> list[bytes]:
-    found, position = [], 8
-    while position + 8 <= len(content):
-        (length,) = struct.unpack_from(">I", content, position)
-        if content[position + 4 : position + 8] == b"IDAT":
-            found.append(content[position + 8 : position + 8 + length])
-        position += 12 + length
-    return found
-
-
-def _unfilter(data: bytes, height: int, stride: int, step: int) -> list[bytearray]:
-    """Undo the filters (PNG 3 §9.2)."""
-    rows = [bytearray(stride)]
-    for number in range(height):
-        start = number * (stride + 1)
-        filter_type, above = data[start], rows[-1]
-        row = bytearray(data[start + 1 : start + 1 + stride])
-        if filter_type > 4 or len(row) < stride:
-            raise ValueError(f"row {number}")
-        for place in range(stride):
-            left = row[place - step] if place >= step else 0
-            corner = above[place - step] if place >= step else 0
-            guess = (
-                0,
-                left,
-                above[place],
-                (left + above[place]) // 2,
-                _paeth(left, above[place], corner),
-            )
-            row[place] = (row[place] + guess[filter_type]) & 255
-        rows.append(row)
-    return rows[1:]
-
-
-def _paeth(left: int, above: int, corner: int) -> int:
-    """PNG 3 §9.4."""
-    guess = left + above - corner
-    return min((left, above, corner), key=lambda one: abs(guess - one))
-
-
-def _rgba(pixel: bytearray) -> tuple[int, int, int, int]:
-    has_alpha = len(pixel) in (2, 4)
-    alpha = pixel[-1] if has_alpha else 255
-    # A grey is the same in all channels.
-    red, green, blue = pixel[:3] if len(pixel) > 2 else pixel[:1] * 3
-    return red, green, blue, alpha
+def _blur_picture(picture: Image.Image) -> str:
+    """A data URI. Empty where Pillow cannot write WebP."""
+    if not features.check_module("webp"):
+        return ""
+    part = BLUR_SIDE / max(picture.size)
+    size = max(1, round(part * picture.width)), max(1, round(part * picture.height))
+    file = io.BytesIO()
+    picture.convert("RGB").resize(size, Image.Resampling.LANCZOS).save(
+        file, "webp", quality=BLUR_QUALITY
+    )
+    return "data:image/webp;base64," + base64.b64encode(file.getvalue()).decode()
 
 
 def _mean_color(pixels: _Pixels) -> str:

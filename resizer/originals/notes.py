@@ -12,7 +12,7 @@ from resizer.records import cache, index, tables
 from resizer.records.descriptions import cache_key
 
 if TYPE_CHECKING:
-    from resizer.engines.sketching import Sketch
+    from resizer.engines.protocol import Sketch
     from resizer.records.descriptions import Description, Reference
 
 logger = logging.getLogger(__package__)

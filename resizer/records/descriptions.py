@@ -19,14 +19,12 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-import re
 import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from resizer.conf import Settings, get_settings
-from resizer.engines import Header
-from resizer.engines.sketching import Sketch
+from resizer.engines.protocol import Header, Sketch
 from resizer.formats import BY_NAME, JPEG, PNG, WEBP
 from resizer.keys.geometry import height_of, widest
 from resizer.keys.variant import RECIPE_VERSION, Variant
@@ -41,10 +39,6 @@ if TYPE_CHECKING:
 
 #: Part of the cache keys. Raise it with each change of `encode`, so that no release reads entries of another.
 STATE_VERSION = 6
-
-
-_COLOR = re.compile(r"#[0-9a-f]{6}")
-_BLUR = re.compile(r"(data:image/webp;base64,[A-Za-z0-9+/]+={0,2})?")
 
 
 class Reference(NamedTuple):
@@ -233,14 +227,10 @@ def from_row(row: Original) -> Description | None:
 
 def _sketch(row: Original) -> Sketch | None:
     focal = _point(row.auto_focal_x, row.auto_focal_y)
-    # They are printed as CSS.
-    if (
-        focal is None
-        or not _COLOR.fullmatch(row.placeholder_color)
-        or not _BLUR.fullmatch(row.placeholder_blur)
-    ):
+    if focal is None:
         return None
-    return Sketch(focal, row.placeholder_color, row.placeholder_blur)
+    sketch = Sketch(focal, row.placeholder_color, row.placeholder_blur)
+    return sketch if sketch.is_safe else None
 
 
 def _point(x: int | None, y: int | None) -> Point | None:

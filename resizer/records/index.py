@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from django.db.models import QuerySet
 
-    from resizer.engines.sketching import Sketch
+    from resizer.engines.protocol import Sketch
     from resizer.keys.variant import Variant
 
 Result = TypeVar("Result")

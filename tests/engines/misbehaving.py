@@ -263,6 +263,26 @@ class Saying(Misbehaving):
         say({"task": token(), **self.words}, self.body)
 
 
+class SketchingNumbers(PillowEngine):
+    """Renders the picture, and makes up a sketch."""
+
+    sketch: object = [[1, 2], 3, 4]
+
+    def render(
+        self, file: BinaryIO, header: Header, variants: Sequence[Variant]
+    ) -> Generator[Rendered]:
+        yield from super().render(file, header, variants[:1])
+        say({"task": token(), "sketch": self.sketch})
+
+
+class SketchingCode(SketchingNumbers):
+    sketch = ([1, 2], "#102030}body{display:none", "")
+
+
+class SketchingNothing(SketchingNumbers):
+    sketch = None
+
+
 class SayingNoJSON(Misbehaving):
     def misbehave(self) -> None:
         tell(b"no!")

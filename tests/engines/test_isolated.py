@@ -31,6 +31,7 @@ from resizer.engines.isolation.child import MAX_LINES, Beginning, Incomplete, Ta
 from resizer.engines.isolation.children import Child, Children, children
 from resizer.engines.isolation.engine import IsolatedEngine
 from resizer.engines.isolation.messages import Message, receive, send
+from resizer.engines.protocol import Rendered, Sketch
 from resizer.errors import (
     Busy,
     EngineAbsent,
@@ -417,6 +418,16 @@ def test_what_a_child_says_afterwards_is_told_to_nobody(name: str) -> None:
     assert render(content=other) == expected
 
 
+@pytest.mark.parametrize("name", ["SketchingNumbers", "SketchingCode", "SketchingNothing"])
+def test_sketch_that_a_child_makes_up_is_refused(name: str) -> None:
+    file = io.BytesIO(PHOTO)
+    header = load_engine("auto").read_header(file)
+    rendering = isolated(name).render_with_sketch(file, header, [variant()])
+    assert isinstance(next(rendering), Rendered)
+    with pytest.raises(UndecodableOriginal, match="no valid sketch"):
+        next(rendering)
+
+
 @pytest.mark.parametrize("name", ["SayingNoLog", "SayingOddLines"])
 def test_log_of_a_child_is_not_believed(name: str, caplog: pytest.LogCaptureFixture) -> None:
     with pytest.raises(Busy):
@@ -754,6 +765,16 @@ def test_child_answers_variants_one_by_one(told: Callable[..., list[Message]]) -
     assert words_of(end) == {"end": True}
     assert [words_of(one)["rendered"][:2] for one in answers] == [[320, 240], [480, 360]]
     assert [decode(one.body).width for one in answers] == [320, 480]
+
+
+def test_child_answers_a_sketch_after_the_variants(told: Callable[..., list[Message]]) -> None:
+    header = load_engine("auto").read_header(io.BytesIO(PHOTO))
+    task = task_for(header=header, variants=(variant(320),))._replace(with_sketch=True)
+    picture, sketch, end = told(task, answers=3)
+    assert "rendered" in words_of(picture)
+    focal, color, blur = words_of(sketch)["sketch"]
+    assert Sketch(tuple(focal), color, blur).is_safe
+    assert words_of(end) == {"end": True}
 
 
 def test_child_asks_for_more_than_a_beginning(told: Callable[..., list[Message]]) -> None:

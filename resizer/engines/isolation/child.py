@@ -21,13 +21,14 @@ from resizer.conf import adopt_settings
 from resizer.engines import load_engine
 from resizer.engines.guarded import GuardedEngine
 from resizer.engines.isolation.messages import Message, receive_with_file, send
+from resizer.engines.protocol import Sketch
 from resizer.errors import ResizerError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import BinaryIO
 
-    from resizer.engines.protocol import Engine, Header
+    from resizer.engines.protocol import Header
     from resizer.keys.variant import Variant
 
 #: Serving cached variants goes before rendering.
@@ -58,6 +59,8 @@ class Task(NamedTuple):
     seconds: int
     #: Limit of address space, beyond the size of the idle child.
     megabytes: int
+    #: Whether a sketch of the original is wanted after the variants.
+    with_sketch: bool = False
 
 
 class Incomplete(BaseException):
@@ -136,15 +139,19 @@ def _answers(task: Task, file: BinaryIO) -> Iterator[tuple[dict[str, object], by
 
 
 def _results(
-    task: Task, engine: Engine, file: BinaryIO
+    task: Task, engine: GuardedEngine, file: BinaryIO
 ) -> Iterator[tuple[dict[str, object], bytes]]:
     try:
         if task.header is None:
             header = engine.read_header(_whole_or_beginning(file, task.length))
             yield {"header": [header.format.name, *header[1:]]}, b""
         else:
-            for rendered in engine.render(file, task.header, task.variants):
-                yield {"rendered": rendered[1:]}, rendered.content
+            render = engine.render_with_sketch if task.with_sketch else engine.render
+            for result in render(file, task.header, task.variants):
+                if isinstance(result, Sketch):
+                    yield {"sketch": result}, b""
+                else:
+                    yield {"rendered": result[1:]}, result.content
     except Incomplete:
         yield {"incomplete": True}, b""
     except ResizerError as error:

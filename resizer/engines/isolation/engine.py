@@ -23,8 +23,8 @@ from resizer.engines.guards.recognition import recognise
 from resizer.engines.isolation.child import MAX_LINES, Task
 from resizer.engines.isolation.children import END_SECONDS, children
 from resizer.engines.memory import estimate_together
-from resizer.engines.protocol import Header, Rendered
-from resizer.engines.sharing import plan_resizing
+from resizer.engines.protocol import Header, Rendered, Sketch
+from resizer.engines.sharing import can_sketch, plan_resizing
 from resizer.errors import EngineAbsent, EngineFailed, ResizerError, UndecodableOriginal
 from resizer.formats import BY_NAME, HEAD_BYTES, SNIFF_BYTES, sniff
 from resizer.scratch import open_scratch
@@ -79,10 +79,31 @@ class IsolatedEngine:
     def render(
         self, file: BinaryIO, header: Header, variants: Sequence[Variant]
     ) -> Generator[Rendered]:
+        wanted = [_expect(header, variant) for variant in variants]
+        yield from self._render(file, header, variants, wanted, with_sketch=False)
+
+    def render_with_sketch(
+        self, file: BinaryIO, header: Header, variants: Sequence[Variant]
+    ) -> Generator[Rendered | Sketch]:
+        """Like that of `GuardedEngine`."""
+        wanted: list[_Expected[Any]] = [_expect(header, variant) for variant in variants]
+        if can_sketch(header):
+            wanted.append(_Expected(_read_sketch))
+        yield from self._render(file, header, variants, wanted, with_sketch=True)
+
+    def _render(
+        self,
+        file: BinaryIO,
+        header: Header,
+        variants: Sequence[Variant],
+        wanted: Sequence[_Expected[Result]],
+        *,
+        with_sketch: bool,
+    ) -> Generator[Result]:
         megabytes = 2 * estimate_together(header, variants)
         with _descriptor(file, None) as descriptor:
             task = _task(self._path, header, tuple(variants), header.bytes, megabytes)
-            yield from _ask(task, descriptor, [_expect(header, variant) for variant in variants])
+            yield from _ask(task._replace(with_sketch=with_sketch), descriptor, wanted)
 
 
 class _Expected(NamedTuple, Generic[Result]):
@@ -236,6 +257,16 @@ def _expect(header: Header, variant: Variant) -> _Expected[Rendered]:
     # Twice the bytes of four channels: no encoder reaches that.
     most = 8 * width * height * frames + 1_000_000
     return _Expected(functools.partial(_read_rendered, variant), most)
+
+
+def _read_sketch(words: Mapping[str, Any], _content: bytes) -> Sketch:
+    """Raises UndecodableOriginal for an answer without a sketch."""
+    match words.get("sketch"):
+        case [[int(x), int(y)], str(color), str(blur)]:
+            sketch = Sketch((x, y), color, blur)
+            if sketch.is_safe:
+                return sketch
+    raise UndecodableOriginal("a child process sent no valid sketch")
 
 
 def _read_rendered(variant: Variant, words: Mapping[str, Any], content: bytes) -> Rendered:
