@@ -61,7 +61,8 @@ test: check test-all
 test-all: $(VENV)/.test services
 	$(PYTEST) $(if $(ARGS),$(ARGS),--cov $(BY_FILE))
 
-# On a further Python, behind or beside `make test`: without what has the same outcome there.
+# On a further Python, behind or beside `make test`: without what has the same outcome there. Most tests run with one
+# of their parameters.
 test-again: export RESIZER_SKIP_ONCE = 1
 test-again: $(VENV)/.test services
 	$(BIN)/python -W error manage.py makemigrations --check --dry-run

@@ -79,8 +79,13 @@ def pytest_configure() -> None:
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    return tiers.is_left_out(collection_path) or None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     tiers.mark(items)
+    tiers.deselect(config, items)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -91,8 +96,6 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Schedul
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if item.get_closest_marker("function") and (sys.platform, *sys.version_info[:2]) != LAMBDA:
         pytest.skip("the function on AWS Lambda runs on Linux and Python 3.13")
-    if tiers.SKIP_ONCE and item.get_closest_marker("once"):
-        pytest.skip("runs once, on another Python")
     for marker in item.iter_markers("service"):
         name = marker.args[0]
         if any(shutil.which(one) or os.path.isfile(one) for one in SERVICES[name]):

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 import pytest
 from xdist.scheduler.loadfile import LoadFileScheduling
+
+from tests.servers import ROOT
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 #: Tests of seconds each, or with servers and processes of their own: `make test-unit` leaves them out.
 SLOW = (
@@ -69,9 +75,19 @@ DEPLOYED = (
     "aws/test_stack.py",
     "aws/test_zappa.py",
 )
-#: Engines in child processes, which depend on Python with each of their parameters.
-PROCESSES = "engines/test_isolated.py"
-#: Set by `.ci/run` for all Pythons but one.
+#: Tests that depend on Python or Django with each of their parameters: threads, child processes, databases, IP addresses
+#: and URLs, storages. Of all others, a further Python runs one parameter.
+EACH = (
+    "concurrency/",
+    "engines/test_isolated.py",
+    "records/test_index.py",
+    "sources/test_gate.py",
+    "sources/test_url.py",
+    "storages/test_kinds.py",
+    "test_databases.py",
+    "test_settings.py",
+)
+#: Set by `make test-again`.
 SKIP_ONCE = os.environ.get("RESIZER_SKIP_ONCE") == "1"
 
 
@@ -80,17 +96,35 @@ def mark(items: list[pytest.Item]) -> None:
     seen = set()
     for item in items:
         path = path_of(item)
-        # A test of an engine differs from parameter to parameter in the image alone.
-        test = (path, getattr(item, "originalname", item.name), _engine(item))
-        is_repeated = path.startswith("engines/") and test in seen
-        if path.startswith(SLOW) or is_repeated:
-            item.add_marker(pytest.mark.slow)
         services = {marker.args[0] for marker in item.iter_markers("service")}
-        is_once = path.startswith(ONCE) or (services & PROGRAMS and not path.startswith("admin/"))
-        if is_once or (is_repeated and path != PROCESSES):
+        is_once = bool(
+            path.startswith(ONCE)
+            or item.get_closest_marker("once")
+            or (services & PROGRAMS and not path.startswith("admin/"))
+        )
+        # A test of an engine differs from parameter to parameter in the image alone, and most others in their data.
+        test = (path, getattr(item, "originalname", item.name), _engine(item), is_once)
+        is_repeated = test in seen
+        if path.startswith(SLOW) or (is_repeated and path.startswith("engines/")):
+            item.add_marker(pytest.mark.slow)
+        if is_once or (is_repeated and not path.startswith(EACH)):
             item.add_marker(pytest.mark.once)
         seen.add(test)
     items.sort(key=lambda item: not path_of(item).startswith(SLOW))
+
+
+def is_left_out(file: Path) -> bool:
+    """Whether no test of a file runs on a further Python, which then need not read it."""
+    path = file.relative_to(ROOT / "tests").as_posix()
+    return SKIP_ONCE and file.suffix == ".py" and path.startswith(ONCE)
+
+
+def deselect(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what runs once, on a further Python."""
+    once = [item for item in items if item.get_closest_marker("once")]
+    if SKIP_ONCE and once:
+        config.hook.pytest_deselected(items=once)
+        items[:] = [item for item in items if not item.get_closest_marker("once")]
 
 
 class Scheduling(LoadFileScheduling):  # type: ignore[misc]  # it has no types

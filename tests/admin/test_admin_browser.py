@@ -146,6 +146,7 @@ def test_dragged_focal_point_changes_the_crop_on_the_page(visit: Visit) -> None:
     assert visit.problems == []
 
 
+@pytest.mark.once
 def test_focal_point_is_moved_by_keys_alone(visit: Visit) -> None:
     visit.open(f"{PHOTOS}?q=Neighbours")
     page = visit.page
@@ -170,6 +171,7 @@ def test_focal_point_is_moved_by_keys_alone(visit: Visit) -> None:
     assert visit.problems == []
 
 
+@pytest.mark.once
 def test_chosen_file_is_shown_before_it_is_saved(visit: Visit) -> None:
     visit.open(f"{PHOTOS}add/")
     page = visit.page
@@ -181,6 +183,7 @@ def test_chosen_file_is_shown_before_it_is_saved(visit: Visit) -> None:
     assert visit.problems == []
 
 
+@pytest.mark.once
 def test_tap_sets_the_point_and_a_finger_scrolls(browser: Browser, server: Server) -> None:
     visit = Visit(browser, server, is_phone=True)
     open_first_original(visit)
