@@ -223,12 +223,15 @@ def escape_name(name: str) -> str:
     percent-encoding nine.
     Raises InvalidOption for a name that cannot be a path.
     """
+    if len(name) > MAX_NAME_BYTES:
+        raise InvalidOption(f"name {name[:200]!r} is too long")
     segments = []
     for position, segment in enumerate(name.split("/")):
         if segment in {"", ".", ".."} or _REFUSED.search(segment):
             raise InvalidOption(f"name {name[:200]!r} is not a path")
         escaped = _UNSAFE.sub(lambda match: f"={ord(match[0]):02X}", segment)
-        if not escaped.isascii():
+        # Security: Punycode takes quadratic time, and each character at least one byte. Strangers invent names of 60 KB.
+        if not escaped.isascii() and len(escaped) <= MAX_SEGMENT_BYTES:
             escaped = _WIDE + escaped.encode("punycode").decode("ascii")
         if position == 0 and escaped.startswith("_"):
             # A first segment with "_" names a source.
