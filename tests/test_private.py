@@ -212,7 +212,10 @@ def test_function_decides_by_the_user(client: Client, staff: Reference) -> None:
     url = link_to(staff)
     assert refused(client.get(url))
     log_in(client, is_staff=False)
-    assert refused(client.get(url))
+    refusal = client.get(url)
+    assert refused(refusal)
+    # Otherwise, another site could tell it from a picture, which it cannot load.
+    assert refusal["Cross-Origin-Resource-Policy"] == "same-site"
     log_in(client, is_staff=True)
     response = client.get(url)
     assert response.status_code == 200
@@ -292,6 +295,24 @@ def test_redirect_leads_to_a_link(client: Client, url: str) -> None:
     redirect = client.get(forge(url, width=321))
     assert (redirect.status_code, redirect["Cache-Control"]) == (302, "private, no-store")
     assert client.get(redirect["Location"]).status_code == 200
+
+
+def test_redirect_and_former_version_renew_no_link(
+    client: Client, members: Reference, clock: FrozenDateTimeFactory
+) -> None:
+    url = link_to(members)
+    other_width, former = forge(url, width=321), forge(url, version="01234567")
+    expires_at = link_of(url).expires_at
+    # Pages print links of the next step by now.
+    clock.tick(3601)
+    assert link_of(link_to(members)).expires_at > expires_at
+    redirect = client.get(other_width)
+    assert redirect.status_code == 302
+    for shown in (redirect["Location"], client.get(former)["Content-Location"]):
+        assert link_of(shown).expires_at == expires_at
+        assert client.get(shown).status_code == 200
+    clock.tick(3600)
+    assert client.get(redirect["Location"]).status_code == 403
 
 
 def test_former_version_shows_the_current_one(client: Client, url: str) -> None:

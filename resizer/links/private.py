@@ -45,8 +45,7 @@ class Link(NamedTuple):
 
 def read_link(path: str) -> Link:
     """Parse a link and verify its signature. It may have expired. Raises InvalidOption, InvalidSignature."""
-    directory, _, rest = path.partition("/")
-    source, _, expiry = directory.removeprefix(PRIVATE).partition(".")
+    source, expiry, rest = _split(path)
     parsed = parse_key(f"{PRIVATE}{source}/{rest}")
     if parsed is None:
         raise InvalidOption("the path has not the form of a link")
@@ -64,9 +63,17 @@ def url_of(variant: Variant) -> str:
 def path_of(variant: Variant) -> str:
     """The path of a variant for visitors, below the mount of the app."""
     if variant.is_private:
-        stem = link_stem(variant.source, variant.name, variant.version, variant.recipe)
-        return f"{stem}{variant.width}.{variant.format.extension}"
+        return _write_link(variant, _expiry(variant.source))
     return write_key(variant, sign(variant))
+
+
+def link_instead(variant: Variant, path: str) -> str:
+    """The link of a private variant, for a visitor with the link of another one.
+
+    Security: it expires with the visitor's own link. With a later expiry, a visitor could renew a link forever.
+    """
+    _source, expiry, _rest = _split(path)
+    return _write_link(variant, expiry)
 
 
 def key_at(url: str) -> str:
@@ -77,14 +84,28 @@ def key_at(url: str) -> str:
 
 def link_stem(source: str, name: str, version: str, recipe: Recipe) -> str:
     """The links of a picture up to their width. All widths and formats share it."""
-    expiry = _expiry(source)
+    return _write_stem(source, name, version, recipe, _expiry(source))
 
+
+def _write_link(variant: Variant, expiry: str) -> str:
+    stem = _write_stem(variant.source, variant.name, variant.version, variant.recipe, expiry)
+    return f"{stem}{variant.width}.{variant.format.extension}"
+
+
+def _write_stem(source: str, name: str, version: str, recipe: Recipe, expiry: str) -> str:
     def sign_link(text: str) -> str:
         return sign_text(f"{text}\n{expiry}", SALT)
 
     stem = write_stem(source, name, version, recipe, sign_link, is_private=True)
     directory, _, rest = stem.partition("/")
     return f"{directory}.{expiry}/{rest}" if expiry else f"{directory}/{rest}"
+
+
+def _split(path: str) -> tuple[str, str, str]:
+    """The source, the expiry and the rest of a link."""
+    directory, _, rest = path.partition("/")
+    source, _, expiry = directory.removeprefix(PRIVATE).partition(".")
+    return source, expiry, rest
 
 
 def _expiry(source: str) -> str:

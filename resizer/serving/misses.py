@@ -19,7 +19,7 @@ from resizer.errors import (
 from resizer.keys.geometry import widest
 from resizer.keys.variant import AUTO, LOSSLESS, write_key
 from resizer.links.addresses import path_for, sign
-from resizer.links.private import path_of
+from resizer.links.private import link_instead
 from resizer.originals import Freshness
 from resizer.records.descriptions import Reference, version_of
 from resizer.serving.responses import FOR_A_MOMENT, redirect, respond
@@ -134,11 +134,12 @@ def _show_instead(
     larger width, or to the original's own.
     """
     key = write_key(offered, sign(offered))
+    path = link_instead(offered, request.path) if offered.is_private else key
     is_same_version = description.version_of(variant.recipe) == variant.version
     least = min(variant.width, widest(description.size, offered.recipe))
     if is_same_version and offered.width >= least and not is_second:
-        return redirect(path_of(offered), FOR_A_MOMENT)
-    headers = {"Cache-Control": FOR_A_MOMENT, "Content-Location": path_for(path_of(offered))}
+        return redirect(path, FOR_A_MOMENT)
+    headers = {"Cache-Control": FOR_A_MOMENT, "Content-Location": path_for(path)}
     response = show_cached(request, offered, key, store.find(key), headers)
     if response is not None:
         return response

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
     Allow: TypeAlias = Callable[[HttpRequest, Reference], object]
 
+#: Other sites must not learn what a visitor may see. So with `ALLOW`, pictures and refusals look alike to them.
+OURS_ALONE = {"Cross-Origin-Resource-Policy": "same-site"}
 #: For a variant shown in place of another one, seconds.
 MOMENT_SECONDS = 60
 
@@ -43,7 +45,8 @@ def serve_private(request: Request, django_request: HttpRequest) -> Response:
         recalled = store.recall(Reference(variant.source, variant.name), link.key)
         response = serve_unknown(request, variant, link.key, recalled)
     except ResizerError as error:
-        return respond_error(request, error, FOR_NOBODY)
+        refused = respond_error(request, error, FOR_NOBODY)
+        return refused._replace(headers={**refused.headers, **OURS_ALONE})
     return response._replace(headers={**response.headers, **_headers(response, link, source)})
 
 
@@ -83,10 +86,8 @@ def _admit(link: Link, django_request: HttpRequest) -> SourceSettings:
 def _headers(response: Response, link: Link, source: SourceSettings) -> dict[str, str]:
     """The headers of a public variant that do not suit a private one."""
     headers = {"Cache-Control": _cache_control(response, link, source)}
-    if source.ALLOW is not None:
-        # The cookies of a visitor decide. Other sites must not learn what a visitor may see.
-        headers["Cross-Origin-Resource-Policy"] = "same-site"
-    return headers
+    # The cookies of a visitor decide.
+    return headers if source.ALLOW is None else {**headers, **OURS_ALONE}
 
 
 def _cache_control(response: Response, link: Link, source: SourceSettings) -> str:
