@@ -40,35 +40,47 @@ HANDLERS = {"django.core.handlers.wsgi.WSGIHandler", "django.core.handlers.asgi.
 
 
 class _Thread(threading.local):
-    #: The work for after the present response. None if nothing will tell its end.
-    tasks: list[_Task] | None = None
+    #: The present response. None if nothing will tell its end.
+    response: _Response | None = None
 
 
 _this = _Thread()
 
 
-class _Task:
+class _Response:
     """Work to be done once, at the end of a response, or by a timer if that takes too long."""
 
-    def __init__(self, work: Callable[[], object], release: Release) -> None:
-        self._work = work
-        self._release = release
-        self._begun = threading.Lock()
-        self._timer = threading.Timer(LATEST_SECONDS, self._run_late)
-        self._timer.daemon = True
-        self._timer.start()
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._tasks: list[tuple[Callable[[], object], Release]] = []
+        self._timer: threading.Timer | None = None
 
-    def run(self) -> None:
-        if not self._begun.acquire(blocking=False):
-            return
-        self._timer.cancel()
-        try:
-            self._work()
-        except Exception:
-            # The visitor has the response. A server would only close the connection.
-            logger.exception("Work after a response failed")
-        finally:
-            self._release()
+    def add(self, work: Callable[[], object], release: Release) -> None:
+        """Add work. `release` is called after it. Raises RuntimeError if no timer can be started."""
+        with self._guard:
+            if self._timer is None:
+                timer = threading.Timer(LATEST_SECONDS, self._run_late)
+                timer.daemon = True
+                timer.start()
+                self._timer = timer
+            self._tasks.append((work, release))
+
+    def run(self) -> bool:
+        """Do the work. Whether there was any left."""
+        with self._guard:
+            tasks, self._tasks = self._tasks, []
+            timer, self._timer = self._timer, None
+        if timer is not None:
+            timer.cancel()
+        for work, release in tasks:
+            try:
+                work()
+            except Exception:
+                # The visitor has the response. A server would only close the connection.
+                logger.exception("Work after a response failed")
+            finally:
+                release()
+        return bool(tasks)
 
     def _run_late(self) -> None:
         try:
@@ -84,14 +96,15 @@ def defer(work: Callable[[], object], size: int) -> bool:
     False without `RESPOND_FIRST`, if nothing will tell the end of the response, if too many bytes wait already, or if no
     thread can be started. Then do the work now.
     """
-    if _this.tasks is None or not get_settings().RESPOND_FIRST:
+    response = _this.response
+    if response is None or not get_settings().RESPOND_FIRST:
         return False
     megabytes = math.ceil(size / 1_000_000)
     release = semaphores.acquire_in_process("after", sys.maxsize, megabytes, MOST_MEGABYTES)
     if release is None:
         return False
     try:
-        _this.tasks.append(_Task(work, release))
+        response.add(work, release)
     except RuntimeError:
         # Its timer is a thread.
         release()
@@ -106,7 +119,7 @@ def beside(work: Callable[[], Result]) -> Future[Result]:
     """
     future: Future[Result] = Future()
     run = functools.partial(_settle, future, work)
-    if _this.tasks is not None and get_settings().RESPOND_FIRST:
+    if _this.response is not None and get_settings().RESPOND_FIRST:
         # Without a further thread, do it here.
         with suppress(RuntimeError):
             threading.Thread(target=run, daemon=True).start()
@@ -126,7 +139,7 @@ def begin(sender: type, **_: object) -> None:
     """Receiver of Django's `request_started`."""
     # Work of a former request whose end was never told.
     _run()
-    _this.tasks = [] if _tells_end(sender) else None
+    _this.response = _Response() if _tells_end(sender) else None
 
 
 def end(**_: object) -> None:
@@ -137,16 +150,12 @@ def end(**_: object) -> None:
     if _run():
         # Django has closed them already, before our work opened one again.
         close_old_connections()
-    _this.tasks = None
 
 
 def _run() -> bool:
     """Do the work of this thread. Whether there was any."""
-    tasks = _this.tasks or []
-    _this.tasks = None
-    for task in tasks:
-        task.run()
-    return bool(tasks)
+    response, _this.response = _this.response, None
+    return response is not None and response.run()
 
 
 @functools.cache
