@@ -129,6 +129,22 @@ def test_troubleshooting_has_every_line_of_the_log() -> None:
     assert missing == []
 
 
+def test_troubleshooting_has_every_error_of_a_template() -> None:
+    section = TROUBLESHOOTING.partition("## Errors in templates")[2].partition("\nThree messages")[
+        0
+    ]
+    cells = "".join(re.findall(r"^\| (`.+?) \|", section, re.MULTILINE))
+    documented = [
+        re.compile(".+".join(map(re.escape, one.split("…"))))
+        for one in re.findall("`([^`]+)`", cells)
+    ]
+    messages = set(_errors_of_templates())
+    assert len(messages) > 50
+    # Describe them in docs/troubleshooting.md, by words that stand in each of them. `…` is for names and values.
+    assert [one for one in messages if not any(row.search(one) for row in documented)] == []
+    assert [row.pattern for row in documented if not any(map(row.search, messages))] == []
+
+
 def _matcher(line: str) -> Any:
     parts = [re.escape(part) for part in re.split(PLACEHOLDER, line)]
     return re.compile(".+".join(parts) + "(: …)?").fullmatch
@@ -150,3 +166,56 @@ def _lines_of_the_log() -> Iterator[str]:
             for text in texts:
                 if isinstance(text, ast.Constant | ast.JoinedStr):
                     yield ast.unparse(text).removeprefix("f")[1:-1]
+
+
+#: What the tags raise, and functions that log a mistake instead.
+MISTAKES = {"TemplateSyntaxError", "TypeError", "ValueError", "tell_once"}
+
+
+def _errors_of_templates() -> Iterator[str]:
+    """The sentences that tags raise, with `…` for names and values."""
+    rooms = (ROOT / "resizer" / "markup", ROOT / "resizer" / "templatetags")
+    files = [path for room in rooms for path in room.rglob("*.py")]
+    files += [ROOT / "resizer" / "jinja2.py", ROOT / "resizer" / "originals" / "locating.py"]
+    functions = [
+        node
+        for path in files
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef)
+    ]
+    by_name = {one.name: one for one in functions}
+    for function in functions:
+        for node in ast.walk(function):
+            if isinstance(node, ast.Call) and node.args and _name(node.func) in MISTAKES:
+                for text in _sentences(node.args[0], function, by_name):
+                    # Without words of its own, it passes on another error.
+                    if not re.fullmatch(r"\S*: …", text):
+                        yield text
+
+
+def _sentences(
+    node: ast.expr, function: ast.FunctionDef, by_name: dict[str, ast.FunctionDef]
+) -> Iterator[str]:
+    """The texts that an expression can have: its own, those of its variable, or those that a function returns."""
+    match node:
+        case ast.Constant(str(text)):
+            yield text
+        case ast.JoinedStr(parts):
+            yield "".join(str(one.value) if isinstance(one, ast.Constant) else "…" for one in parts)
+        case ast.Name(name):
+            for one in ast.walk(function):
+                if isinstance(one, ast.Assign) and _name(one.targets[0]) == name:
+                    yield from _sentences(one.value, function, by_name)
+        case ast.Call(func) if _name(func) in by_name:
+            called = by_name[_name(func)]
+            for one in ast.walk(called):
+                if isinstance(one, ast.Return) and one.value is not None:
+                    yield from filter(None, _sentences(one.value, called, by_name))
+
+
+def _name(node: ast.expr) -> str:
+    match node:
+        case ast.Name(name) | ast.Attribute(attr=name):
+            return name
+        case _:
+            return ""

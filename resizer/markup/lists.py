@@ -19,6 +19,8 @@ from resizer.markup.stored import read_stored
 from resizer.models import Original
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from resizer.originals import File
 
 #: The name of the tag.
@@ -35,17 +37,17 @@ def prefetch(objects: Iterable[Any], *fields: str) -> None:
     originals.prefetch([one for one in found if isinstance(one, FieldFile)])
 
 
-def prefetch_for_template(objects: Any, fields: Iterable[Any], place: str = "") -> None:
+def prefetch_for_template(objects: Any, fields: Sequence[Any], place: str = "") -> None:
     """`prefetch` for a page, which may have no list. In production a mistake is logged once: the page is right, but slower.
 
     Raises ValueError with DEBUG.
     """
     if objects is None or objects == "":
         return
-    names = [str(one) for one in fields]
+    names = [one for one in fields if one and isinstance(one, str)]
     try:
-        if not all(names):
-            raise TypeError(f"the name of a field is empty. {prefetch_usage()}")
+        if len(names) < len(fields):
+            raise TypeError(f"the name of a field is empty, or no text. {prefetch_usage()}")
         prefetch(objects, *names)
     except (AttributeError, TypeError) as error:
         problem = f"{PREFETCH}{place} cannot look up the originals of a list: {str(error)[:500]}"

@@ -130,6 +130,10 @@ def tell_undefined(tag: str, place: str, variable: str) -> None:
     )
 
 
+def is_size(word: str) -> bool:
+    return _SIZE.fullmatch(word) is not None
+
+
 def mistaken_word(word: str) -> str:
     """What to write instead of a word without a name, such as a size of other libraries."""
     match = _SIZE.fullmatch(word)

@@ -7,6 +7,7 @@ import functools
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from resizer.conf import Settings, get_settings
+from resizer.markup.mistakes import is_size, mistaken_word
 from resizer.markup.options import is_nothing
 
 if TYPE_CHECKING:
@@ -62,7 +63,9 @@ def _split(settings: Settings, name: str, known: frozenset[str]) -> Preset:
 
 
 def _suggest(name: str, presets: Collection[str]) -> str:
+    if is_size(name):
+        return f"A size needs the tag resized_img. {mistaken_word(name)}"
     if not presets:
-        return "RESIZER['PRESETS'] has none."
+        return "RESIZER['PRESETS'] has none. Add it there."
     close = difflib.get_close_matches(name, presets, n=1)
     return f"Did you mean {close[0]!r}?" if close else f"Use one of {', '.join(sorted(presets))}."

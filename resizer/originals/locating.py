@@ -59,12 +59,12 @@ def locate(file: File) -> Reference:
 
 def _advice(value: object) -> str:
     """What to pass instead of something that is no original. Names its type only: the text of a queryset costs a query."""
-    problem = f"{type(value).__name__} is no original."
+    kind = type(value).__name__
     columns = value._meta.fields if isinstance(value, Model) else ()
     names = [one.name for one in columns if isinstance(one, FileField)]
     if names:
-        return f"{problem} Pass its file, such as .{names[0]}."
-    return f"{problem} Pass a model's file, or a name such as 'photo.jpg'."
+        return f"{kind} is no original. Pass its file, such as .{names[0]}."
+    return f"{kind} is no original. Pass a model's file, or a name such as 'photo.jpg'."
 
 
 def _refuse_text(alias: str) -> None:

@@ -259,6 +259,7 @@ MISTAKES = {
     '{% resized_prefetch photos "imgae" %}': "has no attribute 'imgae'",
     '{% resized_prefetch photos "title" %}': "'title' is no field for files",
     "{% resized_prefetch photos image %}": 'Write resized_prefetch photos "image".',
+    "{% resized_prefetch photos photos.0.image %}": "the name of a field is empty, or no text",
 }
 
 

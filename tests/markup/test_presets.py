@@ -135,8 +135,16 @@ def test_unknown_preset_from_data_breaks_no_page(settings: Settings) -> None:
     tag = '{% resized_img "a.jpg" alt="" preset=name width=300 %}'
     assert render(tag, name="crad") == render('{% resized_img "a.jpg" alt="" width=300 %}')
     settings.RESIZER = {}
-    with pytest.raises(ValueError, match=r"RESIZER\['PRESETS'\] has none"):
+    with pytest.raises(ValueError, match=r"RESIZER\['PRESETS'\] has none\. Add it there"):
         picture.build("a.jpg", preset="card")
+
+
+def test_size_in_the_place_of_a_preset_is_told_where_it_belongs(settings: Settings) -> None:
+    settings.DEBUG = True
+    with pytest.raises(ValueError, match=r"tag resized_img\. Write width=600 height=400 to crop"):
+        render('{{ "a.jpg"|resized:"600x400" }}')
+    with pytest.raises(ValueError, match=r"tag resized_img\. Write width=600\."):
+        render('{{ "a.jpg"|resized:600 }}')
 
 
 @pytest.mark.parametrize(
