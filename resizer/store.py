@@ -205,6 +205,17 @@ def walk(source: str | None = None, after: str = "") -> Iterator[Stored]:
     return _walk(directories, after)
 
 
+def walk_storage(directory: str = "", after: str = "", *, is_private: bool) -> Iterator[Stored]:
+    """The files below a directory of public or of private variants. Raises StoreFailed.
+
+    Security: a file in the wrong storage is no variant. Deleting it would delete another one.
+    """
+    if is_private and private_storage() is None:
+        return
+    found = publishing.walk(_storage_of(is_private=is_private), directory, after)
+    yield from (one for one in found if one.name.startswith(PRIVATE) == is_private)
+
+
 def fetch(key: str) -> tuple[bytes, Stored] | None:
     """The content and facts of a file, with one request. None if it is missing. Raises StoreFailed or Busy."""
     return publishing.fetch(_storage(key), key)
@@ -217,23 +228,26 @@ def missing(keys: Iterable[str]) -> list[str]:
 
 def are_local() -> bool:
     """Whether all variants are on this machine, so that listing and asking cost nothing."""
-    private = private_storage()
-    is_private_local = private is None or kind_of(private).is_local
-    return is_private_local and kind_of(variants_storage()).is_local
+    has_private = private_storage() is not None
+    return is_local(is_private=False) and (not has_private or is_local(is_private=True))
+
+
+def is_local(*, is_private: bool) -> bool:
+    """Whether public or private variants are on this machine. Raises StoreFailed."""
+    return kind_of(_storage_of(is_private=is_private)).is_local
+
+
+def is_absent(*, is_private: bool) -> bool:
+    """Whether the directory or bucket of public or private variants is missing. Raises StoreFailed."""
+    return publishing.is_absent(_storage_of(is_private=is_private))
 
 
 def _walk(directories: Mapping[bool, str], after: str = "") -> Iterator[Stored]:
-    """The files below a directory of public variants, then below one of private variants.
-
-    Security: a file in the wrong storage is no variant. Deleting it would delete another one.
-    """
+    """The files below a directory of public variants, then below one of private variants."""
     is_begun = after.startswith(PRIVATE)
     if not is_begun:
-        public = publishing.walk(_storage(), directories[False], after)
-        yield from (one for one in public if not one.name.startswith(PRIVATE))
-    if get_settings().PRIVATE_STORAGE in storages.backends:
-        private = publishing.walk(_storage(PRIVATE), directories[True], after if is_begun else "")
-        yield from (one for one in private if one.name.startswith(PRIVATE))
+        yield from walk_storage(directories[False], after, is_private=False)
+    yield from walk_storage(directories[True], after if is_begun else "", is_private=True)
 
 
 def _by_storage(keys: Iterable[str]) -> Iterator[tuple[Storage, list[str]]]:
@@ -382,10 +396,15 @@ def _cache_key(key: str) -> str:
     return cache.key_of("variant", key)
 
 
-def _storage(key: str = "") -> Storage:
+def _storage(key: str) -> Storage:
     """The storage of a key. Raises StoreFailed if none is configured."""
+    return _storage_of(is_private=key.startswith(PRIVATE))
+
+
+def _storage_of(*, is_private: bool) -> Storage:
+    """The storage of public or private variants. Raises StoreFailed if none is configured."""
     try:
-        if key.startswith(PRIVATE):
+        if is_private:
             return storages[get_settings().PRIVATE_STORAGE]
         return variants_storage()
     except InvalidStorageError as error:

@@ -289,10 +289,13 @@ def test_worker_says_what_it_cannot_tell(
         assert work(one)["doubts"].keys() == {"default"}
     assert "A part of a purge is not done: Source 'default' " in caplog.text
     shutil.rmtree(variants)
-    assert [work(one)["doubt"] for one in queue[2:]] == ["", "is not there"]
+    assert [work(one)["doubts"] for one in queue[2:]] == [
+        {},
+        {"variants storage": "is not there"},
+    ]
     assert "A part of a sync is not done: The variants storage is not there" in caplog.text
     assert CachedVariant.objects.count() == 6
-    with pytest.raises(CommandError, match="is not there, so the rows stay"):
+    with pytest.raises(CommandError, match="is not there, so its rows stay"):
         call_command("resizer_sync", "--enqueue")
 
 

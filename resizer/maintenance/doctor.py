@@ -39,7 +39,7 @@ from resizer.errors import OriginalNotFound, ResizerError, StoreFailed
 from resizer.formats import FALLBACKS, PNG
 from resizer.keys.variant import Variant, write_directory, write_key
 from resizer.links.addresses import host, path_for, sign, url_for
-from resizer.maintenance import presence
+from resizer.maintenance import losses, presence
 from resizer.maintenance.listing import may_be_picture, variant_of
 from resizer.maintenance.pixel import one_pixel
 from resizer.models import CachedVariant, Original
@@ -107,7 +107,8 @@ def examine() -> Iterator[Finding]:
         yield Finding(Mark.FINE, "settings", "manage.py check finds nothing.")
     if any(message.id in UNLOADABLE for message in messages):
         return
-    yield from _within("variants storage", _variants)
+    public = partial(_variants, store.variants_storage(), is_private=False)
+    yield from _within(losses.STORAGES[False], public)
     yield from _private_sources()
     yield _address()
     yield from _host()
@@ -135,10 +136,9 @@ def _probe(*, is_private: bool = False) -> tuple[Variant, str]:
     return variant, write_key(variant, sign(variant))
 
 
-def _variants() -> Finding:
-    part = "variants storage"
-    storage = store.variants_storage()
-    known = rows.count()
+def _variants(storage: Storage, *, is_private: bool) -> Finding:
+    part = losses.STORAGES[is_private]
+    known = rows.count(is_private=is_private)
     if known and kind_of(storage).is_local and _is_bare(storage):
         # Writing would make the directory, perhaps on the disk that is mounted over.
         text = (
@@ -146,7 +146,7 @@ def _variants() -> Finding:
             " If they were deleted, run resizer_sync --force."
         )
         return Finding(Mark.BROKEN, part, text)
-    return _try_storage(part, storage, *_probe())
+    return _try_storage(part, storage, *_probe(is_private=is_private))
 
 
 def _private_sources() -> Iterator[Finding]:
@@ -156,8 +156,8 @@ def _private_sources() -> Iterator[Finding]:
     # A system check says that it is missing.
     if not private or storage is None:
         return
-    part = "private variants storage"
-    yield from _within(part, partial(_try_storage, part, storage, *_probe(is_private=True)))
+    part = losses.STORAGES[True]
+    yield from _within(part, partial(_variants, storage, is_private=True))
     for alias in private:
         yield from _within(f"source {alias}", partial(_public_rest, alias))
 

@@ -25,6 +25,7 @@ from resizer.maintenance import aging, bookmarks, presence
 from resizer.maintenance.aging import Aged, Excess
 from resizer.maintenance.bookmarks import Bookmark
 from resizer.maintenance.listing import variant_of
+from resizer.maintenance.losses import Losses, sentences
 from resizer.maintenance.parts import Part, cut, up_to
 from resizer.records import index, tables
 from resizer.records.descriptions import Reference, version_of
@@ -97,6 +98,8 @@ class Report:
     examples: list[Reference] = field(default_factory=list)
     #: Why a source cannot be trusted, by alias. Its variants stay.
     doubts: dict[str, str] = field(default_factory=dict)
+    #: Why rows without a file stay, by the words for their storage.
+    away: dict[str, str] = field(default_factory=dict)
     #: The database failed, so some rows may remain.
     has_left_rows: bool = False
     #: The time was over before everything was checked.
@@ -106,6 +109,7 @@ class Report:
     def problems(self, *, is_dry: bool) -> Iterator[str]:
         for alias, reason in self.doubts.items():
             yield f"Source {alias!r} {reason}. So its variants stay. To remove them, use --force."
+        yield from sentences(self.away)
         if self.unclear:
             some = ", ".join(":".join(one) for one in self.examples)
             yield f"{self.unclear} originals could not be checked, such as {some}. Their variants stay."
@@ -168,6 +172,10 @@ class Purge:
         self._excess = None if choice.max_bytes is None else Excess(choice.max_bytes)
         kind = f"{choice} {from_storage}"
         self._bookmark = Bookmark(store.variants_storage(), kind)
+        # Who removes all variants wants no row of them.
+        is_trusting = is_forced or not (choice.is_stale or choice.is_by_time)
+        self._losses = Losses(is_trusting=is_trusting)
+        self.report.away = self._losses.doubts
         # `_sweep_files` has already removed the chosen files.
         self._has_swept = False
         self._judged: set[str] = set()
@@ -340,6 +348,10 @@ class Purge:
         if self._is_listed:
             variants = self._forget_lost(variants)
         candidates = list(self._candidates(aging.of_rows(variants)))
+        if not self._has_swept:
+            # Their files would come back with the disk, without a row.
+            away = self._losses.away(one.key for one in candidates)
+            candidates = [one for one in candidates if one.key not in away]
         bare = self._bare(mine, variants, {one.key for one in candidates})
         taken = [] if self._has_swept else candidates
         wanted = bare | {one.reference for one in taken}
@@ -368,7 +380,7 @@ class Purge:
 
     def _forget_lost(self, variants: Sequence[VariantRow]) -> Sequence[VariantRow]:
         """Remove rows without a file. Returns the other rows."""
-        lost = set(store.missing(one.key for one in variants))
+        lost = set(self._losses.among(one.key for one in variants))
         if lost and not self._is_dry:
             self._note_rows(index.forget_variants(lost))
         self.report.rows += len(lost)
@@ -381,6 +393,7 @@ class Purge:
 
     def _delete(self, keys: Sequence[str], *, has_rows: bool = True) -> None:
         if not self._is_dry:
+            self._losses.trust(keys)
             store.delete_files(keys)
             if has_rows:
                 self._note_rows(index.forget_variants(keys))

@@ -17,12 +17,12 @@ from resizer.errors import OriginalNotFound, ResizerError, StoreFailed
 from resizer.keys.geometry import plan
 from resizer.maintenance import crew
 from resizer.maintenance.listing import variant_of
+from resizer.maintenance.losses import Losses, sentences
 from resizer.maintenance.parts import Part, cut, up_to
 from resizer.originals import Freshness
 from resizer.records import index, rows, tables
 from resizer.records.descriptions import Reference
 from resizer.records.rows import Found, Row
-from resizer.storages.kinds import kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -54,18 +54,14 @@ class Report:
     unclear: int = 0
     #: Some originals of these.
     examples: list[str] = field(default_factory=list)
-    #: Why rows without a file stay.
-    doubt: str = ""
+    #: Why rows without a file stay, by the words for their storage.
+    doubts: dict[str, str] = field(default_factory=dict)
     #: The database failed, so the index is not complete.
     has_failed: bool = False
     is_complete: bool = False
 
     def problems(self) -> Iterator[str]:
-        if self.doubt:
-            yield (
-                f"The variants storage {self.doubt}, so the rows stay. Is the disk mounted? Is it the right bucket?"
-                " To remove the rows, use --force."
-            )
+        yield from sentences(self.doubts)
         if self.unclear:
             have = "variant has" if self.unclear == 1 else "variants have"
             some = ", ".join(self.examples)
@@ -105,7 +101,8 @@ class Sync:
         """
         self.report = Report()
         self._is_dry = is_dry
-        self._is_forced = is_forced
+        self._losses = Losses(is_trusting=is_forced)
+        self.report.doubts = self._losses.doubts
         self._jobs = jobs
         self._tell = tell
         self._advance = advance
@@ -119,8 +116,9 @@ class Sync:
     def parts(self) -> Iterator[Part]:
         """The work in parts, for `run_part` of other processes. Raises StoreFailed."""
         yield from cut("files", store.walk(), _name_of)
-        if not self._is_doubtful():
-            yield from cut("rows", self._rows(0), _pk_of)
+        # A worker keeps the rows of a storage that is away. This says so at once.
+        self._losses.look()
+        yield from cut("rows", self._rows(0), _pk_of)
 
     def run_part(self, part: Part) -> None:
         """Raises StoreFailed; then run it again."""
@@ -209,23 +207,10 @@ class Sync:
     # --- rows without a file
 
     def _remove_rows(self, part: Part | None = None) -> None:
-        if self._is_doubtful():
-            return
         after = 0 if part is None else part.after or 0
         found = up_to(part, self._rows(after), _pk_of)
         for some in batched(found, tables.BATCH):
             self._remove_lost([one.key for one in some])
-
-    def _is_doubtful(self) -> bool:
-        """Whether rows stay, because no variant at all is there."""
-        if self._is_forced or self._has_files() or not rows.count():
-            return False
-        is_absent = kind_of(store.variants_storage()).is_absent()
-        self.report.doubt = "is not there" if is_absent else "is empty"
-        return True
-
-    def _has_files(self) -> bool:
-        return self.report.variants > 0 or any(map(_file, store.walk()))
 
     def _rows(self, after: int) -> Iterator[Row]:
         while page := rows.page(after):
@@ -234,7 +219,7 @@ class Sync:
         self.report.has_failed |= page is None
 
     def _remove_lost(self, keys: list[str]) -> None:
-        lost = store.missing(keys)
+        lost = self._losses.among(keys)
         if lost and not self._is_dry and not index.forget_variants(lost):
             self.report.has_failed = True
             return

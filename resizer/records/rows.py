@@ -5,10 +5,12 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, cast
 
+from django.db.models import Q
+
 from resizer.batched import batched
 from resizer.databases import insert_missing
 from resizer.keys.digests import digest_of
-from resizer.keys.variant import write_recipe
+from resizer.keys.variant import PRIVATE, write_recipe
 from resizer.models import CachedVariant, Original
 from resizer.records import index, tables
 
@@ -89,11 +91,14 @@ def record(description: Description, found: Sequence[Found]) -> bool:
     return tables.write(f"Variants of {description.reference} are not recorded", write)
 
 
-def count(reference: Reference | None = None) -> int | None:
-    """How many cached variants have a row, of all originals or of one."""
+def count(reference: Reference | None = None, *, is_private: bool | None = None) -> int | None:
+    """How many cached variants have a row: of all originals or of one, public or private or both."""
     rows = CachedVariant.objects.all()
     if reference is not None:
         rows = rows.filter(original__digest=digest_of(*reference))
+    if is_private is not None:
+        private = Q(key__startswith=PRIVATE)
+        rows = rows.filter(private if is_private else ~private)
     return tables.read("The index is not read", rows.count, None)
 
 

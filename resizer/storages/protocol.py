@@ -133,11 +133,11 @@ class Kind(Protocol):
         """The storage's own URL of a file. None if it has no URLs."""
         ...
 
-    # --- originals
-
     def is_absent(self) -> bool:
         """Whether the whole directory or bucket is missing, as far as the storage can tell."""
         ...
+
+    # --- originals
 
     def stat(self, name: str, reading: Reading) -> Stat:
         """The facts about a file, without opening it."""

@@ -22,18 +22,18 @@ from resizer.maintenance.explaining import explain
 from resizer.maintenance.warming import Warm
 from resizer.markup import picture
 from resizer.models import CachedVariant
-from tests.conftest import files
+from resizer.records.descriptions import Reference
+from tests.conftest import files, save
 from tests.pictures import photograph
 from tests.private import ALIAS, STAFF_ONLY, save_private, use_private
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from django.test import Client
     from freezegun.api import FrozenDateTimeFactory
     from pytest_django import Settings
-
-    from resizer.records.descriptions import Reference
 
 pytestmark = pytest.mark.django_db
 
@@ -146,6 +146,100 @@ def test_index_is_rebuilt_with_private_variants(
     CachedVariant.objects.all().delete()
     call_command("resizer_sync", "--jobs", "1")
     assert [row.key for row in CachedVariant.objects.all()] == [key_of(url)]
+
+
+@pytest.fixture
+def both(client: Client, url: str) -> tuple[str, str]:
+    """The keys of a public and of a private variant."""
+    save("b.jpg")
+    public = str(picture.url("b.jpg", width=320, format="jpeg"))
+    assert client.get(public).status_code == 200
+    return public.removeprefix("/img/"), key_of(url)
+
+
+def unmount(directory: Path, how: str) -> Callable[[], None]:
+    """Take a directory away. Returns how to bring it back."""
+    elsewhere = directory.with_name("elsewhere")
+    directory.rename(elsewhere)
+    if how == "is empty":
+        directory.mkdir()
+
+    def mount() -> None:
+        if how == "is empty":
+            directory.rmdir()
+        elsewhere.rename(directory)
+
+    return mount
+
+
+@pytest.mark.parametrize("how", ["is not there", "is empty"])
+@pytest.mark.parametrize("which", ["variants", "private"])
+@pytest.mark.parametrize("command", ["resizer_sync", "resizer_purge"])
+def test_disk_that_is_not_mounted_loses_no_row_and_the_other_one_goes_on(
+    both: tuple[str, str], tmp_path: Path, which: str, how: str, command: str, client: Client
+) -> None:
+    # A row without a file on the other disk.
+    others = link_to(Reference(ALIAS, "a.jpg"), width=640)
+    if which == "private":
+        others = str(picture.url("b.jpg", width=640, format="jpeg"))
+    assert client.get(others).status_code == 200
+    rest = tmp_path / ("variants" if which == "private" else "private")
+    for path in rest.rglob("640.jpg"):
+        path.unlink()
+    assert CachedVariant.objects.count() == 3
+    mount = unmount(tmp_path / which, how)
+    name = "private variants storage" if which == "private" else "variants storage"
+    sentence = f"^The {name} {how}, so its rows stay. Is the disk mounted"
+    with pytest.raises(CommandError, match=sentence):
+        call_command(command)
+    assert {row.key for row in CachedVariant.objects.all()} == set(both)
+    if command == "resizer_sync":
+        with pytest.raises(CommandError, match=sentence):
+            call_command(command, "--enqueue", "--dry-run")
+    mount()
+    call_command(command)
+    assert {one.name for one in store.walk()} == set(both)
+    assert CachedVariant.objects.count() == 2
+
+
+def test_rows_of_a_disk_that_is_gone_for_good_can_be_removed(
+    both: tuple[str, str], tmp_path: Path
+) -> None:
+    unmount(tmp_path / "private", "is empty")
+    call_command("resizer_sync", "--force")
+    assert [row.key for row in CachedVariant.objects.all()] == [both[0]]
+
+
+def test_purge_by_the_index_keeps_rows_of_a_disk_that_is_not_mounted(
+    both: tuple[str, str], tmp_path: Path, settings: Settings
+) -> None:
+    # Public variants are elsewhere, so nothing is listed.
+    memory = {"BACKEND": "django.core.files.storage.InMemoryStorage"}
+    settings.STORAGES = {**settings.STORAGES, "resizer": memory}
+    save_private("a.jpg", photograph((640, 480)))
+    mount = unmount(tmp_path / "private", "is not there")
+    with pytest.raises(CommandError, match="private variants storage is not there"):
+        call_command("resizer_purge")
+    assert CachedVariant.objects.filter(key=both[1]).exists()
+    mount()
+    call_command("resizer_purge")
+    assert files(tmp_path / "private") == []
+    assert not CachedVariant.objects.filter(key=both[1]).exists()
+
+
+@pytest.mark.parametrize("which", ["variants", "private"])
+def test_doctor_finds_a_disk_that_is_not_mounted_and_leaves_it_bare(
+    both: tuple[str, str], tmp_path: Path, which: str
+) -> None:
+    unmount(tmp_path / which, "is empty")
+    public, private = findings("variants storage"), findings("private variants storage")
+    lost, there = (private, public) if which == "private" else (public, private)
+    assert lost[0].endswith(
+        "it is empty or missing, but the database knows 1 cached variants. Is the disk mounted?"
+        " If they were deleted, run resizer_sync --force."
+    )
+    assert there[0].startswith("✓")
+    assert files(tmp_path / which) == []
 
 
 def test_stats_without_an_index_count_private_variants(

@@ -216,7 +216,7 @@ def test_storage_that_is_not_mounted_loses_no_row(
     variants.rename(variants.with_name("elsewhere"))
     if loss == "empty":
         variants.mkdir()
-    with pytest.raises(CommandError, match=f"The variants storage {told}, so the rows stay"):
+    with pytest.raises(CommandError, match=f"The variants storage {told}, so its rows stay"):
         sync(capsys)
     assert CachedVariant.objects.count() == 1
     assert "removed 1 row without" in sync(capsys, "--force")
@@ -243,7 +243,7 @@ def test_json_is_one_object_also_after_a_failure(
     variants.rename(variants.with_name("elsewhere"))
     with pytest.raises(CommandError):
         call_command("resizer_sync", "--format", "json")
-    assert json.loads(capsys.readouterr().out)["doubt"] == "is not there"
+    assert json.loads(capsys.readouterr().out)["doubts"] == {"variants storage": "is not there"}
 
 
 def test_silence_is_possible(capsys: pytest.CaptureFixture[str]) -> None:
