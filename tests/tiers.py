@@ -66,7 +66,7 @@ ONCE = (
     "storages/test_s3.py",
 )
 #: Tests that need one of these programs run once as well, but for those of the admin: its pages are Django's.
-PROGRAMS = {"chromium", "firefox", "nginx", "nginx-javascript", "node", "webkit"}
+PROGRAMS = {"actionlint", "chromium", "firefox", "nginx", "nginx-javascript", "node", "webkit"}
 #: Tests of one deployment, which takes a quarter of a minute to make: for the same worker.
 DEPLOYED = (
     "aws/test_lambda.py",
