@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from resizer.models import CachedVariant
 
 APP = ROOT / "resizer"
-LANGUAGES = ["de", "es", "fr", "zh_Hans"]
+LANGUAGES = sorted(path.name for path in (APP / "locale").iterdir())
 FUNCTIONS = {"_", "gettext", "gettext_lazy", "ngettext", "ngettext_lazy"}
 QUOTED = r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\""
 PLACEHOLDERS = re.compile(r"\{\w+\}|%\(\w+\)s|%%")
