@@ -26,6 +26,8 @@ Environment variables configure it. With DJANGO_DEBUG=1 alone it runs on SQLite 
     RESIZER_DATA_DIR              directory of database, uploads and variants. Default: var/
     RESIZER_ORIGINALS_BUCKET      S3 bucket for uploads. Required on AWS Lambda, because files in a function are lost
     RESIZER_ORIGINALS_PREFIX      path of uploads in the bucket. Default: its top
+    RESIZER_ORIGINALS_URL         path of SVG originals, such as /originals/, where browsers cannot reach the bucket: Django sends
+                                  them. Default: URLs of the bucket
     RESIZER_WEB_URL               base URL of further originals. With https://bucket.example.com/pictures/, fig.jpg in it is
                                   web:fig.jpg in templates, and /img/640/_web/fig.jpg as a short URL
     RESIZER_WEB_NETWORKS          private networks allowed for RESIZER_WEB_URL, such as 10.1.0.0/16, separated by commas
@@ -243,6 +245,12 @@ STORAGES = {
     else _files("variants"),
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
+ORIGINALS_URL = os.environ.get("RESIZER_ORIGINALS_URL", "").strip("/")
+if ORIGINALS_URL:
+    if not ORIGINALS_BUCKET:
+        raise ImproperlyConfigured("RESIZER_ORIGINALS_URL needs RESIZER_ORIGINALS_BUCKET.")
+    STORAGES["default"]["BACKEND"] = "config.svg.BehindDjango"
+    STORAGES["default"]["OPTIONS"]["base_url"] = f"/{ORIGINALS_URL}/"
 STATIC_URL = "static/"
 STATIC_ROOT = DATA_DIR / "static"
 

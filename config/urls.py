@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import re
+
 from django.apps import apps
 from django.conf import settings
 from django.conf.urls.static import static
 from django.urls import URLPattern, URLResolver, include, path, re_path
 
 urlpatterns: list[URLPattern | URLResolver] = [path("img/", include("resizer.urls"))]
+
+if settings.ORIGINALS_URL:
+    from config.svg import serve as serve_svg
+
+    urlpatterns.append(
+        re_path(rf"^{re.escape(settings.ORIGINALS_URL)}/(?P<name>.+\.svg)$", serve_svg)
+    )
 
 if apps.is_installed("django.contrib.admin"):
     from django.contrib import admin

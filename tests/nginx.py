@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import os
 import shutil
+import subprocess
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
@@ -49,6 +50,17 @@ class Reply(NamedTuple):
 @contextmanager
 def nginx(directory: Path, address: str, http: str) -> Iterator[None]:
     """Run nginx in a directory of its own; `address` is one where it will answer."""
+    with running(_command(directory, http), partial(ask_for, f"{address}/")):
+        yield
+
+
+def check(directory: Path, http: str) -> str:
+    """What nginx says of a configuration without starting it. Empty if it is fine."""
+    done = subprocess.run([*_command(directory, http), "-t", "-q"], capture_output=True, text=True)
+    return done.stderr
+
+
+def _command(directory: Path, http: str) -> list[str | Path]:
     directory.mkdir(parents=True, exist_ok=True)
     configuration = directory / "nginx.conf"
     configuration.write_text(
@@ -62,9 +74,7 @@ def nginx(directory: Path, address: str, http: str) -> Iterator[None]:
         encoding="utf-8",
     )
     program = next(filter(None, map(shutil.which, PROGRAMS)))
-    command: list[str | Path] = [program, "-c", configuration, "-e", directory / "error.log"]
-    with running(command, partial(ask_for, f"{address}/")):
-        yield
+    return [program, "-c", configuration, "-e", directory / "error.log"]
 
 
 def ask(url: str, method: str = "GET", headers: Mapping[str, str] | None = None) -> Reply:

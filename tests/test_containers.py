@@ -182,6 +182,20 @@ class TestCompose:
             assert replies[1].headers["X-Cache"] == "HIT"
             assert replies[0].body == replies[1].body
 
+    def test_svg_of_the_bucket_is_sent_to_browsers(self, site: Site) -> None:
+        page = ask(f"{site.address}/awkward/").body.decode()
+        (url,) = re.findall(r'src="([^"]+\.svg)"', page)
+        assert url == "/originals/awkward/drawing.svg"
+        reply = ask(site.address + url)
+        drawing = ROOT / "config/gallery/photographs/awkward/drawing.svg"
+        assert (reply.status, reply.body) == (200, drawing.read_bytes())
+        assert reply.headers["Content-Type"] == "image/svg+xml"
+        assert reply.headers["X-Content-Type-Options"] == "nosniff"
+        assert reply.headers["Content-Security-Policy"].endswith("; sandbox")
+        # Other originals stay closed, and no path leads out of the bucket.
+        for other in ("awkward/none.svg", "awkward/tiny.jpg", "../variants/a.svg", "%2e%2e/a.svg"):
+            assert ask(f"{site.address}/originals/{other}").status in {400, 404}
+
     def test_admin_has_its_style_sheets(self, site: Site) -> None:
         page = ask(f"{site.address}/admin/login/").body.decode()
         sheets = re.findall(r'href="(/static/[^"]+\.css)"', page)

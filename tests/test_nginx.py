@@ -15,18 +15,20 @@ import pytest
 from resizer.formats import BY_EXTENSION
 from tests.cloudfront import local_s3
 from tests.conftest import wait_until
-from tests.documents import read
-from tests.nginx import Reply, ask, nginx
+from tests.documents import PAGES, read
+from tests.nginx import Reply, ask, check, nginx
 from tests.pictures import draw, encode, photograph
 from tests.servers import ROOT, django_server, free_port, manage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 pytestmark = pytest.mark.service("nginx")
 
 CONFIGURATION = (ROOT / "config" / "edge" / "nginx.conf").read_text(encoding="utf-8")
+#: The samples of a page.
+NGINX = re.compile(r"```nginx\n(.*?)```", re.DOTALL)
 PHOTO, LEAF, FOREIGN = "photos/cat.jpg", "photos/leaf.png", "日本/a b.jpg"
 #: What browsers and caches act on; the two spell validators each in its own way.
 HEADERS = (
@@ -47,6 +49,7 @@ HEADERS = (
 class Site(NamedTuple):
     address: str
     data: Path
+    upstream: str
 
     def key(self, name: str, file: str) -> str:
         """The address of a variant, by way of the original's short address."""
@@ -69,7 +72,7 @@ def serve(
 ) -> Iterator[Site]:
     """The shipped file, with its placeholders replaced as its first lines say, on a free port."""
     port = free_port()
-    for placeholder, value in {
+    placeholders = {
         "listen 80;": f"listen 127.0.0.1:{port};",
         "listen [::]:80;": "",
         "resizer.example.com": "127.0.0.1",
@@ -77,12 +80,17 @@ def serve(
         "/srv/resizer": str(data),
         "# add_header Access-Control-Allow-Origin": "add_header Access-Control-Allow-Origin",
         **others,
-    }.items():
+    }
+    address = f"http://127.0.0.1:{port}"
+    with nginx(data / f"nginx-{port}", address, replaced(configuration, placeholders)):
+        yield Site(address, data, upstream)
+
+
+def replaced(configuration: str, placeholders: Mapping[str, str]) -> str:
+    for placeholder, value in placeholders.items():
         assert placeholder in configuration
         configuration = configuration.replace(placeholder, value)
-    address = f"http://127.0.0.1:{port}"
-    with nginx(data / f"nginx-{port}", address, configuration):
-        yield Site(address, data)
+    return configuration
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +126,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 
 def test_host_of_pictures_answers_nothing_else(site: Site, tmp_path: Path) -> None:
-    (block,) = re.findall(r"```nginx\n(.*?)```", read("production/host"), re.DOTALL)
+    (block,) = NGINX.findall(read("production/host"))
     port = free_port()
     # As the only server it answers whatever the request calls it.
     http = block.replace("server_name", f"listen 127.0.0.1:{port}; server_name").replace(
@@ -136,9 +144,22 @@ def test_host_of_pictures_answers_nothing_else(site: Site, tmp_path: Path) -> No
         assert ask(f"{host}/admin/", headers=headers).status == 404
 
 
+def test_every_sample_and_file_is_understood_by_nginx(tmp_path: Path) -> None:
+    samples = {page: sample for page in PAGES for sample in NGINX.findall(page.read_text("utf-8"))}
+    files = {path: path.read_text("utf-8") for path in (ROOT / "config/edge").glob("*.conf")}
+    assert len(samples) == 3
+    assert len(files) == 2
+    for path, text in {**samples, **files}.items():
+        # nginx looks up names of hosts, and makes directories of caches.
+        text = text.replace("server web:8000;", "server 127.0.0.1:8000;")
+        text = text.replace("/var/cache/nginx", str(tmp_path))
+        http = text if re.search("^server ", text, re.MULTILINE) else f"server {{ {text} }}"
+        assert check(tmp_path / path.stem, http) == "", path
+
+
 def put_bucket_first(configuration: str) -> str:
     """The shipped file with the `location` that docs/production/nginx.md has for buckets in the place of the first."""
-    location = read("production/nginx").split("```nginx\n")[1].split("```")[0]
+    (location,) = NGINX.findall(read("production/nginx"))
     changed, count = re.subn(
         r"    location ~ .*?\n    }\n", lambda _: location, configuration, count=1, flags=re.DOTALL
     )
@@ -307,7 +328,45 @@ def test_vectors_are_served_without_their_scripts(site: Site) -> None:
     assert ask(f"{site.address}/originals/{PHOTO}").status == 404
 
 
-def test_private_variant_is_sent_by_nginx_once_django_allows_it(site: Site) -> None:
+LOCATION = re.compile(r"    location /private-variants/ \{.*?\n    \}\n", re.DOTALL)
+
+
+@pytest.fixture(params=["nginx.conf", "the page's location", "compose.conf"])
+def private_site(request: pytest.FixtureRequest, site: Site) -> Iterator[Site]:
+    """The site behind each configuration with a location for private variants."""
+    if request.param == "nginx.conf":
+        yield site
+        return
+    others = {}
+    if request.param == "compose.conf":
+        configuration = (ROOT / "config/edge/compose.conf").read_text(encoding="utf-8")
+        others = {
+            "server web:8000;": f"server {site.upstream};",
+            "listen 8080;": f"listen 127.0.0.1:{free_port()};",
+            "/data/": f"{site.data}/",
+            "/var/cache/nginx": str(site.data),
+        }
+    else:
+        (sample,) = NGINX.findall(read("sources/private"))
+        configuration, count = LOCATION.subn(lambda _: sample, CONFIGURATION)
+        assert count == 1
+        others = {
+            "/srv/my-site": str(site.data),
+            "listen 80;": f"listen 127.0.0.1:{free_port()};",
+            "listen [::]:80;": "",
+            "127.0.0.1:8000": site.upstream,
+            "/srv/resizer": str(site.data),
+        }
+    configuration = replaced(configuration, others)
+    (host,) = re.findall(r"listen (127\.0\.0\.1:\d+);", configuration)
+    with nginx(site.data / f"nginx-{host.rpartition(':')[2]}", f"http://{host}", configuration):
+        yield site._replace(address=f"http://{host}")
+
+
+def test_private_variant_is_sent_by_nginx_once_django_allows_it(private_site: Site) -> None:
+    site = private_site
+    for stored in (site.data / "private").rglob("320.jpg"):
+        stored.unlink()
     path = ask(f"{site.address}/link/cat.jpg").body.decode()
     assert path.startswith("/img/_private.members.")
     made = ask(site.address + path)

@@ -258,6 +258,14 @@ def test_one_bucket_can_hold_originals_and_variants() -> None:
     assert variants["custom_domain"] is None
 
 
+def test_svg_can_be_sent_by_django() -> None:
+    shown = read(RESIZER_ORIGINALS_URL="originals")["STORAGES"]["default"]
+    assert shown["BACKEND"] == "config.svg.BehindDjango"
+    assert shown["OPTIONS"]["base_url"] == "/originals/"
+    done = run(SHOW, {"RESIZER_ORIGINALS_URL": "/originals/", "DJANGO_DEBUG": "1"})
+    assert "RESIZER_ORIGINALS_URL needs RESIZER_ORIGINALS_BUCKET." in done.stderr
+
+
 def test_variants_can_be_shown_by_a_cdn() -> None:
     storages = read(RESIZER_CDN_DOMAIN="img.example.com")["STORAGES"]
     assert storages["resizer"]["OPTIONS"]["custom_domain"] == "img.example.com"
