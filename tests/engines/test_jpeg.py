@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,7 +12,7 @@ from resizer.engines.libvips import LibvipsEngine
 from resizer.errors import TooMuchWork, UndecodableOriginal
 from tests.engines.rendering import render, render_one, variant
 from tests.hostile_files import baseline_jpeg, progressive_jpeg, segment
-from tests.pictures import draw, encode, photograph
+from tests.pictures import difference, draw, encode, photograph
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,6 +52,16 @@ def test_large_picture_may_have_as_many_scans_as_real_ones_and_no_more(engine: E
 )
 def test_scans_of_something_else_do_not_count(engine: Engine, content: bytes) -> None:
     assert render_one(engine, content, variant(32)).size == (32, 24)
+
+
+def test_no_scan_is_decoded_behind_one_with_all_colours(engine: Engine) -> None:
+    content = photograph((64, 48))
+    scan = content.index(b"\xff\xda")
+    repeated = content[:scan] + content[scan:-2] * 500 + content[-2:]
+    # Pillow's decoder takes the second scan for damage. libvips stops before it, and so do browsers.
+    with suppress(UndecodableOriginal):
+        image = render_one(engine, repeated, variant(32))
+        assert difference(image, render_one(engine, content, variant(32))) == 0
 
 
 @pytest.mark.parametrize("place", ["scans", "a newer JFIF"])

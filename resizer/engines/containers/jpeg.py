@@ -67,6 +67,9 @@ def refuse_segments(file: BinaryIO) -> None:
 
 def refuse_scans(file: BinaryIO) -> None:
     """Raise TooMuchWork for more than MAX_SCANS scans. The limit is lower for a large image."""
+    if not is_buffered(file):
+        # The first scan has the whole image, and libjpeg decodes no other one (jdinput.c, `consume_markers`).
+        return
     frame = next((content for kind, content in _header_segments(file) if kind in _FRAMES), b"")
     pixels = int.from_bytes(frame[1:3]) * int.from_bytes(frame[3:5])
     most = MAX_SCANS
