@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import configparser
 import fnmatch
 import os
 import re
+import signal
 import subprocess
 import sys
 from contextlib import ExitStack
@@ -16,9 +18,11 @@ import pytest
 import yaml
 
 from tests import containers
+from tests.conftest import wait_until
 from tests.containers import COMPOSE, INSTRUCTIONS, Environment, Server, instruction
 from tests.documents import examples, read
 from tests.nginx import ask, nginx
+from tests.processes import tree
 from tests.servers import ROOT, ask_for, free_port, postgresql_server, redis_server, running
 
 if TYPE_CHECKING:
@@ -232,6 +236,44 @@ print(resizer.picture(photo.image))
         for url in pictures(page):
             reply = ask(site.web.address + url)
             assert (reply.status, reply.headers["Server-Timing"]) == (200, 'resizer;desc="hit"')
+
+
+def test_server_of_systemd_outlives_a_killed_process(tmp_path: Path) -> None:
+    """As when memory is short. Without an option, granian stops as a whole."""
+    page = read("production/nginx")
+    (text,) = re.findall(r"```ini\n(.+?)```", page, re.DOTALL)
+    unit = configparser.ConfigParser(interpolation=None)
+    unit.optionxform = str  # type: ignore[assignment,method-assign]  # as its documentation says
+    unit.read_string(text)
+    service = unit["Service"]
+    assert service["Restart"] == "always"
+    # The same as in the shell, but for what a server for years needs.
+    (typed,) = re.findall(r"^\.venv/bin/granian (.*)$", page, re.MULTILINE)
+    program, *given = service["ExecStart"].split()
+    assert program == f"{service['WorkingDirectory']}/.venv/bin/granian"
+    assert [one for one in given if one != "--respawn-failed-workers"] == typed.split()
+    environment = {
+        "PATH": os.environ["PATH"],
+        "DJANGO_SECRET_KEY": "for tests only",
+        "DATABASE_URL": "none",
+        "RESIZER_DATA_DIR": str(tmp_path),
+        "RESIZER_HEALTH_URL": "/health/",
+        # Not the seconds that a loop of crashes should take.
+        "GRANIAN_RESPAWN_INTERVAL": "0.1",
+    }
+    port = str(free_port())
+    address = f"http://127.0.0.1:{port}"
+    command = [sys.executable, "-m", "granian", "--port", port, *given]
+    with running(
+        command, lambda: ask_for(f"{address}/img/"), seconds=40, cwd=ROOT, env=environment
+    ) as server:
+        count = int(given[given.index("--workers") + 1])
+        wait_until(lambda: len(tree(server.pid)) == 1 + count)
+        workers = tree(server.pid) - {server.pid}
+        os.kill(min(workers), signal.SIGKILL)
+        wait_until(lambda: len(tree(server.pid) - {server.pid, min(workers)}) >= count)
+        assert ask(f"{address}/health/").status == 200
+        assert server.poll() is None
 
 
 def test_project_alone_serves_variants_without_database_and_buckets(tmp_path: Path) -> None:
