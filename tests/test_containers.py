@@ -200,6 +200,13 @@ class TestCompose:
         for other in ("awkward/none.svg", "awkward/tiny.jpg", "../variants/a.svg", "%2e%2e/a.svg"):
             assert ask(f"{site.address}/originals/{other}").status in {400, 404}
 
+    def test_nginx_keeps_one_copy_of_a_variant(self, site: Site) -> None:
+        path = pictures(ask(f"{site.address}/").body.decode())[0]
+        for spelling in (path.replace("img", "%69mg"), path.replace(".", "%2E")):
+            led = ask(f"{site.address}{spelling}?x=1")
+            assert (led.status, led.headers["Location"]) == (301, f"{path}?x=1")
+            assert led.headers["Cache-Control"] == "private, no-store"
+
     def test_admin_has_its_style_sheets(self, site: Site) -> None:
         page = ask(f"{site.address}/admin/login/").body.decode()
         sheets = re.findall(r'href="(/static/[^"]+\.css)"', page)
