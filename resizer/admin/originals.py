@@ -129,22 +129,17 @@ class OriginalMixin(WrittenByTheApp, Base):
 
     def variant_view(self, request: HttpRequest, pk: int, variant: int) -> HttpResponse:
         """The file of a variant, for a preview."""
-        found = get_object_or_404(CachedVariant, pk=variant, original=pk)
-        if not self.has_view_permission(request, found.original):
-            raise PermissionDenied
-        return files.send_variant(found)
+        original = self._find(request, pk)
+        return files.send_variant(get_object_or_404(original.cached_variants, pk=variant))
 
     def file_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """The original's own file, for an editor who chooses a focal point before there is a variant."""
-        original = get_object_or_404(Original, pk=pk)
-        if not self.has_view_permission(request, original):
-            raise PermissionDenied
-        return files.send_original(original)
+        return files.send_original(self._find(request, pk))
 
     def make_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Make all widths of an original."""
-        original = get_object_or_404(Original, pk=pk)
-        if not (self.has_view_permission(request, original) and self.has_make_permission(request)):
+        original = self._find(request, pk)
+        if not self.has_make_permission(request):
             raise PermissionDenied
         if request.method == "POST":
             uses = find_uses(request, original, self.admin_site)
@@ -155,13 +150,21 @@ class OriginalMixin(WrittenByTheApp, Base):
 
     def remove_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Ask, then remove all variants of one original."""
-        if not (self.has_view_permission(request) and self.has_remove_permission(request)):
+        original = self._find(request, pk)
+        if not self.has_remove_permission(request):
             raise PermissionDenied
-        originals = Original.objects.filter(pk=get_object_or_404(Original, pk=pk).pk)
+        originals = Original.objects.filter(pk=original.pk)
         answer = self.remove_variants(request, originals)
         if answer is not None:
             return answer
         return self._back(pk)
+
+    def _find(self, request: HttpRequest, pk: int) -> Original:
+        """Security: a project may limit rows by `get_queryset`. Raises Http404 outside of it, PermissionDenied."""
+        original = get_object_or_404(self.get_queryset(request), pk=pk)
+        if not self.has_view_permission(request, original):
+            raise PermissionDenied
+        return original
 
     def _back(self, pk: int) -> HttpResponse:
         name = "admin:resizer_original_change"

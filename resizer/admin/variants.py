@@ -173,7 +173,8 @@ class CachedVariantMixin(WrittenByTheApp, Base):
 
     def file_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """The variant's own file, also of a former version. Its public URL may lead to the current one."""
-        variant = get_object_or_404(CachedVariant, pk=pk)
+        # Security: a project may limit the rows of an editor.
+        variant = get_object_or_404(self.get_queryset(request), pk=pk)
         if not self.has_view_permission(request, variant):
             raise PermissionDenied
         return files.send_variant(variant)

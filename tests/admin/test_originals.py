@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from config.gallery.models import Photo
 from resizer import originals
-from resizer.admin import making, sheet
+from resizer.admin import CachedVariantAdmin, OriginalAdmin, making, sheet
 from resizer.markup import picture
 from resizer.models import CachedVariant, Original
 from tests.conftest import files
@@ -386,6 +386,37 @@ def test_who_may_not_remove_removes_nothing(
     for method in (client.get, client.post):
         assert method(remove_page_of(cat), {"post": "yes"}).status_code == 403
     client.post(LIST, choose(cat, post="yes"))
+    assert len(files(variants)) == 3
+
+
+def test_rows_that_an_editor_does_not_see_have_no_pages(
+    admin_client: Client,
+    cat: Original,
+    cached: list[CachedVariant],
+    variants: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Many projects limit the rows of an editor by `get_queryset`, as Django's documentation says."""
+    urls = [
+        page_of(cat),
+        make_page_of(cat),
+        remove_page_of(cat),
+        reverse("admin:resizer_original_file", args=[cat.pk]),
+        reverse("admin:resizer_original_variant", args=[cat.pk, cached[0].pk]),
+        reverse("admin:resizer_cachedvariant_file", args=[cached[0].pk]),
+    ]
+    assert all(admin_client.get(url).status_code in {200, 302} for url in urls)
+    others = {
+        OriginalAdmin: Original.objects.exclude(pk=cat.pk),
+        CachedVariantAdmin: CachedVariant.objects.exclude(original=cat),
+    }
+    for model_admin, rows in others.items():
+        monkeypatch.setattr(model_admin, "get_queryset", lambda _self, _request, rows=rows: rows)
+    # Django leads from the page of a missing row to the start page.
+    assert admin_client.get(urls[0]).headers["Location"] == reverse("admin:index")
+    for url in urls[1:]:
+        assert admin_client.get(url).status_code == 404
+        assert admin_client.post(url, {"post": "yes"}).status_code == 404
     assert len(files(variants)) == 3
 
 
