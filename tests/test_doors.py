@@ -267,6 +267,14 @@ def test_other_methods_are_refused_without_django(ask_door: Callable[..., Reply]
 
 
 @DOORS
+def test_head_has_no_body(ask_door: Callable[..., Reply], url: str) -> None:
+    for path in (url, *of_strangers(url)):
+        # Afterwards, nobody asks the source again for a while.
+        shown = [ask_django(path) for _ in range(2)][1]
+        assert ask_door(path, "HEAD") == shown._replace(body=b""), path
+
+
+@DOORS
 def test_whatever_takes_longer_is_passed_on_to_django(
     ask_door: Callable[..., Reply], url: str
 ) -> None:

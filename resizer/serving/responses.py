@@ -165,7 +165,9 @@ def respond_error(
     }
     if error.retry_seconds is not None:
         headers["Retry-After"] = str(error.retry_seconds)
-    return Response(error.status, headers, error.public_message.encode())
+    # Not each server drops the body of a response to HEAD, and gunicorn logs a warning.
+    content = b"" if request.method == "HEAD" else error.public_message.encode()
+    return Response(error.status, headers, content)
 
 
 def _is_unchanged(request: Request, etag: str, modified_at: int) -> bool:

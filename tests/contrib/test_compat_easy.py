@@ -218,6 +218,12 @@ def test_mistakes_are_told_when_the_template_compiles(tag: str, problem: str) ->
     assert problem in str(told.value)
 
 
+@pytest.mark.parametrize("size", [float("inf"), (float("inf"), 1), (-5, -5), ("50", None), b"50"])
+def test_data_that_is_no_size_breaks_no_page(settings: Settings, size: object) -> None:
+    settings.DEBUG = False
+    assert render("{% thumbnail image size %}<p>", image="absent.jpg", size=size) == "<p>"
+
+
 def test_known_thumbnail_costs_one_call_of_the_cache(photo: Photo) -> None:
     text = "{% thumbnail image 100x100 crop as thumb %}{{ thumb.url }}{{ image|thumbnail_url:'avatar' }}"
     render(text, image=photo.image)

@@ -80,7 +80,7 @@ def _read_size(size: Any) -> tuple[int | None, int | None]:
     match = _SIZE.fullmatch(size) if isinstance(size, str) else None
     try:
         width, height = map(int, match.groups() if match else size)
-    except (TypeError, ValueError):
+    except (OverflowError, TypeError, ValueError):
         raise ValueError(
             f"{size!r} is neither a size nor an alias of THUMBNAIL_ALIASES. Write 50x50, or 50x0 for the width alone."
         ) from None
