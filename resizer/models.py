@@ -15,7 +15,8 @@ from django.utils.translation import gettext_lazy as _
 
 from resizer.formats import FORMATS
 from resizer.keys.digests import digest_of
-from resizer.keys.variant import DEFAULT_SOURCE, MAX_KEY_BYTES, MAX_NAME_BYTES
+from resizer.keys.names import MAX_NAME_BYTES
+from resizer.keys.variant import DEFAULT_SOURCE, MAX_KEY_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,7 +7,8 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from resizer.errors import InvalidOption, OriginalNotFound
-from resizer.keys.variant import DEFAULT_SOURCE, escape_name
+from resizer.keys.names import escape_name
+from resizer.keys.variant import DEFAULT_SOURCE
 
 
 class ShortAddress(NamedTuple):

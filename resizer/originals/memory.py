@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from resizer.concurrency.at_once import NotAtOnce, at_once
 from resizer.conf import get_settings
 from resizer.errors import InvalidOption, OriginalNotFound
-from resizer.keys.variant import escape_name
+from resizer.keys.names import escape_name
 from resizer.records import cache, index
 from resizer.records.descriptions import Description, Failed, cache_key, decode
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from django.conf import settings as django_settings
 
 from resizer.conf import get_settings
-from resizer.keys.variant import tidy_name
+from resizer.keys.names import tidy_name
 from resizer.sources.files import OriginalFile, listing_errors, storage_errors
 from resizer.sources.storage import StorageSource
 from resizer.storages.contents import FileContent

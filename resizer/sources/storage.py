@@ -12,7 +12,7 @@ from django.core.files.storage import storages
 
 from resizer.conf import get_settings
 from resizer.errors import ResizerError, SourceFailed
-from resizer.keys.variant import tidy_name
+from resizer.keys.names import tidy_name
 from resizer.sources import absence
 from resizer.sources.bulkhead import one_fetch_from
 from resizer.sources.files import OriginalFile, listing_errors, storage_errors

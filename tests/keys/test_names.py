@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from resizer.errors import InvalidOption
-from resizer.keys.variant import escape_name, parse_prefix, tidy_name, unescape_name, write_prefix
+from resizer.keys.names import escape_name, tidy_name, unescape_name
+from resizer.keys.variant import parse_prefix, write_prefix
 from tests.keys.test_variant import ALPHABET
 
 NAMES = st.lists(

@@ -13,7 +13,7 @@ from resizer.conf import get_settings
 from resizer.errors import OriginalNotFound, TooManyBytes
 from resizer.formats import HEAD_BYTES
 from resizer.keys.digests import digest_of
-from resizer.keys.variant import escape_name
+from resizer.keys.names import escape_name
 from resizer.scratch import Spool
 from resizer.sources.files import OriginalFile
 from resizer.sources.web.gate import Gate
