@@ -137,7 +137,8 @@ def test_policy_decides_whether_the_console_is_told(
     photo: Photo, settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     settings.DEBUG = True
-    settings.CONTENT_SECURITY_POLICY = {}
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, "csp.middleware.CSPMiddleware"]
+    settings.CONTENT_SECURITY_POLICY = {"DIRECTIVES": {"script-src": ["<CSP_NONCE_SENTINEL>"]}}
     assert "<script" not in page(PICTURE, document(), photo=photo)
     assert '<script nonce="n">' in page(PICTURE, document(), photo=photo, CSP_NONCE="n")
     assert len(caplog.records) == 1
@@ -145,22 +146,31 @@ def test_policy_decides_whether_the_console_is_told(
 
 @pytest.mark.skipif(django.VERSION < (6, 0), reason="Django 5.2 has no policy of its own")
 @pytest.mark.parametrize(
-    ("policy", "is_told"),
+    ("policy", "with_nonce", "without_nonce"),
     [
-        ({"script-src": ["<CSP_NONCE_SENTINEL>"]}, True),
-        ({"default-src": ["<CSP_NONCE_SENTINEL>"]}, True),
-        ({"default-src": ["'self'"]}, False),
-        ({"img-src": ["'self'"]}, False),
+        ({"script-src": ["<CSP_NONCE_SENTINEL>"]}, True, False),
+        ({"default-src": ["<CSP_NONCE_SENTINEL>"]}, True, False),
+        ({"default-src": ["'self'"]}, False, False),
+        # It says nothing of scripts.
+        ({"img-src": ["'self'"]}, True, True),
     ],
 )
 def test_policy_of_django_decides_whether_the_console_is_told(
-    photo: Photo, settings: Settings, policy: dict[str, list[str]], is_told: bool
+    photo: Photo,
+    settings: Settings,
+    policy: dict[str, list[str]],
+    with_nonce: bool,
+    without_nonce: bool,
 ) -> None:
     settings.DEBUG = True
+    settings.MIDDLEWARE = [
+        *settings.MIDDLEWARE,
+        "django.middleware.csp.ContentSecurityPolicyMiddleware",
+    ]
     settings.SECURE_CSP = policy
     html = page(PICTURE, document(), photo=photo, csp_nonce="n")
-    assert ('<script nonce="n">' in html) is is_told
-    assert "<script" not in page(PICTURE, document(), photo=photo)
+    assert ('<script nonce="n">' in html) is with_nonce
+    assert ("<script>" in page(PICTURE, document(), photo=photo)) is without_nonce
 
 
 def test_picture_by_name() -> None:

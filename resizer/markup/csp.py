@@ -46,6 +46,12 @@ def allows_styles(nonce: str) -> bool:
     return bool(nonce) and (sources is None or _has_nonce(sources))
 
 
+def allows_scripts(nonce: str) -> bool:
+    """Whether the settings let a page run an inline script with this nonce."""
+    sources = _sources("script-src-elem", "script-src", "default-src")
+    return sources is None or (bool(nonce) and _has_nonce(sources))
+
+
 def allows_data_images() -> bool:
     """Whether the settings let a page show images in data URIs."""
     sources = _sources("img-src", "default-src")
@@ -65,12 +71,3 @@ def _sources(*directives: str) -> Collection[object] | None:
 def _has_nonce(sources: Collection[object]) -> bool:
     # Django and django-csp each have an object of their own for it.
     return any("NONCE" in str(one).upper() for one in sources)
-
-
-def allows_scripts(nonce: str) -> bool:
-    """Whether the settings let a page run an inline script that has this nonce."""
-    policy = getattr(django_settings, "SECURE_CSP", None)
-    if not policy:
-        return bool(nonce) or not hasattr(django_settings, "CONTENT_SECURITY_POLICY")
-    sources = policy.get("script-src", policy.get("default-src")) or ()
-    return bool(nonce) and _has_nonce(sources)
