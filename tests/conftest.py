@@ -21,8 +21,7 @@ from resizer import databases, store
 from resizer.concurrency import lockfiles
 from resizer.engines.isolation import children
 from resizer.engines.pillow import PillowEngine
-from resizer.markup import mistakes
-from resizer.markup import picture as pictures
+from resizer.markup import mistakes, unresized
 from resizer.originals import pages
 from resizer.records import cache, tables, tallies
 from resizer.sources import absence
@@ -134,7 +133,7 @@ def places(tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) 
     pages._breakers.clear()
     store._storing.close()
     vars(databases._thread).clear()
-    for throttle in (absence.throttle, cache.throttle, pictures.throttle):
+    for throttle in (absence.throttle, cache.throttle, unresized.throttle):
         throttle.forget()
     mistakes.tell_once.cache_clear()
     monkeypatch.setattr(tallies, "FLUSH_SECONDS", 3600)

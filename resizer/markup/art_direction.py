@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from resizer.originals import File
 
 PICTURE = "resized_picture"
-#: Where a template that is rendered keeps the parts of its block.
+#: The key in `render_context` for the parts of a block.
 _PARTS = "resizer-parts"
 _AUTO = "auto, "
 

@@ -1,4 +1,4 @@
-"""The tools for a page in development: a button shows what each picture has loaded, and what should be changed."""
+"""The tools for a page in development: a button shows the loaded file of each picture, and advice."""
 
 from __future__ import annotations
 

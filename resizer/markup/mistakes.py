@@ -100,7 +100,7 @@ _USUAL_SOURCES = {
 
 
 def mistaken_option(name: str, options: Collection[str]) -> str:
-    """What to write instead of a name that is no option. Empty if it may be meant as an attribute."""
+    """What to write instead of an unknown option. Empty if it may be meant as an attribute."""
     lower = name.lower()
     if lower in _ADVICE:
         return _ADVICE[lower]
@@ -145,7 +145,7 @@ def mistaken_word(word: str) -> str:
 
 
 def mistaken_original(name: object) -> str:
-    """What to write instead of a URL, a path or an unknown alias; empty for what can be the name of an original."""
+    """What to write instead of a URL, a path or an unknown alias. Empty for a possible name of an original."""
     if not isinstance(name, (str, Promise)):
         return ""
     text = str(name)

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.conf import settings as django_settings
-from django.db.models.fields.files import FieldFile
 from django.urls import NoReverseMatch
 
 from resizer import originals
 from resizer.conf import get_settings
-from resizer.errors import ResizerError, UnsupportedFormat, VectorOriginal
-from resizer.formats import BY_NAME, JPEG
+from resizer.errors import ResizerError, VectorOriginal
+from resizer.formats import JPEG
 from resizer.keys.geometry import height_of
 from resizer.links.addresses import mount_path, signed_stem, url_for
 from resizer.links.private import link_stem
@@ -22,28 +20,23 @@ from resizer.markup.candidates import PLAIN_WIDTH, ladder_of
 from resizer.markup.choices import read_choices, read_url_choices
 from resizer.markup.html import NOTHING, Candidates, Picture, VariantURL
 from resizer.markup.layout import Layout
-from resizer.markup.mistakes import check_call, is_url, mistaken_original, tell_once
+from resizer.markup.mistakes import check_call, mistaken_original, tell_once
 from resizer.markup.options import Options, is_nothing
 from resizer.markup.origin import check_absolute, read_origin
 from resizer.markup.placeholders import placeholder_of, read_kind
 from resizer.markup.stored import STORED, Stored, read_alt, read_stored
 from resizer.markup.tags import keyword_names
+from resizer.markup.unresized import plain_url, show_as_it_is, show_vector, tell_unresized
 from resizer.records.descriptions import NO_WORDS
-from resizer.sources import get_source, source_of
-from resizer.sources.files import storage_errors
-from resizer.throttle import Throttle
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from resizer.formats import Format
     from resizer.keys.variant import Recipe
+    from resizer.markup.candidates import Ladder
     from resizer.originals import File
     from resizer.records.descriptions import Description, Reference
-
-logger = logging.getLogger(__name__)
-
-#: Each process warns of originals of a kind, such as missing ones, at most once in this time.
-throttle = Throttle(60)
 
 
 def build(
@@ -103,11 +96,11 @@ def _build(
             return NOTHING
         description = originals.look_up(file, reference=reference)
     except ResizerError as error:
-        _tell("shown", stored.file, error)
+        tell_unresized("shown", stored.file, error)
         alt = read_alt(alt, stored, NO_WORDS)
         if isinstance(error, VectorOriginal):
-            return _vector(stored.file, error.size, choice, alt, all_attributes)
-        return _as_it_is(stored.file, choice.box(), choice, alt, all_attributes)
+            return show_vector(stored.file, error.size, choice, alt, all_attributes)
+        return show_as_it_is(stored.file, choice.box(), choice, alt, all_attributes)
     alt = read_alt(alt, stored, description.words)
     recipe, css_width = choice.settle(description, stored.focal)
     ladder = ladder_of(layout, css_width, description.widest_offered(recipe))
@@ -116,42 +109,66 @@ def _build(
     box = (shown_width, height_of(shown_width, description.size, recipe))
     base = None if description.is_broken else _base_url()
     if base is None:
-        return _as_it_is(stored.file, box, choice, alt, all_attributes)
-    plain_width = css_width or PLAIN_WIDTH
-    plain = next((width for width in ladder.widths if width >= plain_width), widest_offered)
+        return show_as_it_is(stored.file, box, choice, alt, all_attributes)
+    offer = _offer(base, description, recipe, ladder, modern, css_width or PLAIN_WIDTH)
+    is_fluid = bool(offer.srcset) and ladder.is_fluid
+    is_lazy = all_attributes.get("loading") == "lazy"
+    return Picture(
+        url=offer.url,
+        srcset=offer.srcset,
+        candidates=offer.candidates,
+        sizes=layout.sizes(css_width, is_lazy=is_lazy) if is_fluid else "",
+        width=box[0],
+        height=box[1],
+        alt=alt,
+        attributes=all_attributes,
+        placeholder=placeholder_of(kind, description, recipe),
+    )
+
+
+class _Offer(NamedTuple):
+    """The URLs of a picture. `url` and `srcset` are in the fallback format, and stand still."""
+
+    url: str
+    srcset: str
+    candidates: tuple[Candidates, ...]
+
+
+def _offer(
+    base: str,
+    description: Description,
+    recipe: Recipe,
+    ladder: Ladder,
+    modern: tuple[Format, ...],
+    plain_width: int,
+) -> _Offer:
+    """The URLs of the variants. Browsers without `srcset` load one that is at least `plain_width` px wide, if there is one."""
     still = replace(recipe, animated=False) if recipe.animated else recipe
     standby = description.fallback(still)
     stem = _stem(base, description, recipe)
     # A signature costs as much as all candidates of a format, so a picture that stands still anyway is signed once.
     still_stem = _stem(base, description, still) if recipe.animated else stem
+    srcset = ladder.srcset(still_stem, standby)
     candidates = []
     if recipe.animated:
-        # Who asks for less motion sees the picture that stands still (Media Queries 5 §12.1).
-        srcset = ladder.srcset(still_stem, standby)
+        # A visitor who asks for less motion sees the picture that stands still (Media Queries 5 §12.1).
         candidates.append(
             Candidates(standby.content_type, srcset, "(prefers-reduced-motion: reduce)")
         )
     if not recipe.suits(JPEG):
         modern = get_settings().modern_formats(recipe)
+    widest_offered = ladder.widths[-1]
     tallest = height_of(widest_offered, description.size, recipe)
     candidates += [
         Candidates(target.content_type, ladder.srcset(stem, target))
         for target in modern
         if tallest <= target.max_side
     ]
-    has_choice = len(ladder.widths) > 1
-    is_lazy = all_attributes.get("loading") == "lazy"
-    sizes = layout.sizes(css_width, is_lazy=is_lazy) if has_choice and ladder.is_fluid else ""
-    return Picture(
+    plain = next((width for width in ladder.widths if width >= plain_width), widest_offered)
+    return _Offer(
         url=f"{still_stem}{plain}.{standby.extension}",
-        srcset=ladder.srcset(still_stem, standby) if has_choice else "",
+        srcset=srcset if len(ladder.widths) > 1 else "",
         candidates=tuple(candidates),
-        sizes=sizes,
-        width=box[0],
-        height=box[1],
-        alt=alt,
-        attributes=all_attributes,
-        placeholder=placeholder_of(kind, description, recipe),
     )
 
 
@@ -204,12 +221,12 @@ def _url(
             return VariantURL("")
         description = originals.look_up(stored.file, reference=reference)
     except ResizerError as error:
-        _tell("linked", stored.file, error)
+        tell_unresized("linked", stored.file, error)
         is_hidden = isinstance(error, VectorOriginal) and not get_settings().SHOW_SVG
-        return VariantURL("" if is_hidden else _plain_url(stored.file))
+        return VariantURL("" if is_hidden else plain_url(stored.file))
     base = None if description.is_broken else _base_url()
     if base is None:
-        return VariantURL(_plain_url(stored.file))
+        return VariantURL(plain_url(stored.file))
     recipe, css_width = choice.settle(description, stored.focal)
     if recipe.animated and asked is not None and not asked.has_motion:
         recipe = replace(recipe, animated=False)
@@ -262,35 +279,6 @@ def _locate(stored: Stored, default: File) -> tuple[Stored, Reference]:
         return Stored(None), originals.locate(None)
 
 
-def _tell(how: str, file: File, error: ResizerError) -> None:
-    """Log why an original is not resized, once while it is remembered. A page may have many such pictures.
-
-    So each process logs one of a kind in a minute as a warning, and the others at level INFO.
-
-    Raises ValueError with DEBUG for something that cannot be the name of an original, such as a URL.
-    """
-    problem = mistaken_original(file)
-    if problem:
-        if django_settings.DEBUG:
-            raise ValueError(problem)
-        tell_once(problem)
-        return
-    if error.is_remembered:
-        return
-    is_warning = not _is_of_another_format(file, error) and throttle.passes(type(error).__name__)
-    level = logging.WARNING if is_warning else logging.INFO
-    logger.log(level, "%.1000r is %s as it is: %.500r", file, how, error)
-
-
-def _is_of_another_format(file: File, error: ResizerError) -> bool:
-    """Whether nothing is wrong, as with an SVG: neither the bytes nor the name are of a format that is resized."""
-    name = str(getattr(file, "name", file))
-    ending = name.rpartition(".")[2].lower()
-    resized = [one for one in BY_NAME.values() if get_settings().may_open(one)]
-    is_claimed = any(ending in (one.name, one.extension) for one in resized)
-    return isinstance(error, UnsupportedFormat) and not is_claimed
-
-
 def _stem(base: str, description: Description, recipe: Recipe) -> str:
     """What the URLs of all widths and formats share."""
     source, name = description.reference
@@ -299,18 +287,6 @@ def _stem(base: str, description: Description, recipe: Recipe) -> str:
         # Without a host: `HOST` may be a CDN, which does not get the visitor's cookies.
         return mount_path() + link_stem(source, name, version, recipe)
     return base + signed_stem(source, name, version, recipe)
-
-
-def _vector(
-    file: File,
-    size: tuple[int, int] | None,
-    choice: Options,
-    alt: str,
-    attributes: Mapping[str, Any],
-) -> Picture:
-    if not get_settings().SHOW_SVG:
-        return NOTHING
-    return _as_it_is(file, choice.box(size), choice, alt, attributes)
 
 
 def _base_url() -> str | None:
@@ -323,39 +299,3 @@ def _base_url() -> str | None:
             ' Add path("img/", include("resizer.urls")) to the root URLconf.'
         )
         return None
-
-
-def _as_it_is(
-    file: File,
-    box: tuple[int | None, int | None],
-    choice: Options,
-    alt: str,
-    attributes: Mapping[str, Any],
-) -> Picture:
-    width, height = box
-    return Picture(
-        url=_plain_url(file),
-        width=width,
-        height=height,
-        alt=alt,
-        fit=choice.fit if choice.has_box else "",
-        attributes=attributes,
-    )
-
-
-def _plain_url(file: File) -> str:
-    """Where a browser finds an original as it is; empty where it cannot, and for a private original."""
-    if is_url(file):
-        return str(file)
-    try:
-        if isinstance(file, FieldFile) and source_of(file.storage) is None:
-            # Browsers may reach a storage that is no source.
-            with storage_errors(str(file.name)):
-                return str(file.url)
-        reference = originals.locate(file)
-        if get_settings().is_private(reference.source):
-            # Nothing asks who the visitor is at the URL of the file itself.
-            return ""
-        return get_source(reference.source).url(reference.name)
-    except ResizerError:
-        return ""

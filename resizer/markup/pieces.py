@@ -46,7 +46,7 @@ def _read_format(format: object) -> list[str]:
 
 
 def preload(file: File, **options: Any) -> SafeString:
-    """A `link` that loads what the browser would choose from the picture with the same options and `priority=True`.
+    """A `link` that loads the browser's choice from the picture with the same options and `priority=True`.
 
     It names the best format. A browser without that format ignores the link. An original as it is has one without candidates.
     Raises ValueError for a wrong option.

@@ -64,7 +64,7 @@ def placeholder_of(kind: str, description: Description, recipe: Recipe) -> Place
 
 
 def _place(size: tuple[int, int], recipe: Recipe) -> str:
-    """Where the whole picture lies so that its crop is seen, as it will be."""
+    """The position and size of the whole picture behind its crop."""
     if recipe.fit is Fit.FILL:
         return "0 0/100% 100%"
     box = plan(size, recipe, size[0]).box

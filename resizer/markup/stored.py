@@ -50,7 +50,7 @@ class _Names(NamedTuple):
 
 
 def read_stored(original: Any) -> Stored:
-    """Find the file of anything that a tag can show, and what is stored beside it. Makes no query."""
+    """Find the file of an argument of a tag, and the focal point and text beside it. Makes no query."""
     if isinstance(original, FieldFile):
         return _beside(original)
     file = getattr(original, "file", None) if isinstance(original, Model) else None

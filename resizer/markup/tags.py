@@ -40,13 +40,13 @@ class Tag:
     check: Callable[..., object]
     options: frozenset[str]
     takes_attributes: bool = False
-    #: Options that must be given for an original that the template itself names, each with the reason.
+    #: Options that an original named in the template itself needs, each with the reason.
     required: Mapping[str, str] = field(default_factory=dict)
     #: Options of other tags that change nothing here.
     needless: frozenset[str] = frozenset()
     #: Attributes set by the tag itself.
     own: frozenset[str] = frozenset()
-    #: What to do instead of names that are no options of this tag.
+    #: Advice for names of other options.
     advice: Mapping[str, str] = field(default_factory=dict)
 
     def check_names(self, names: Collection[str]) -> None:

@@ -15,7 +15,7 @@ from django.test import override_settings
 from resizer import originals
 from resizer.conf import read_settings
 from resizer.contrib.markdown import ResizerExtension
-from resizer.markup import rich_text
+from resizer.markup import images, rich_text
 from resizer.markup.rich_text import resize_html
 from tests.conftest import save
 from tests.costs import counted
@@ -342,13 +342,13 @@ def test_images_behind_an_unfinished_character_are_found(a: str) -> None:
 
 
 def test_texts_are_remembered_up_to_a_size(a: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    memory = rich_text._Memory()
-    monkeypatch.setattr(rich_text, "_memory", memory)
+    memory = images._Memory()
+    monkeypatch.setattr(images, "_memory", memory)
     for number in range(500):
         text = f'<img src="{a}" alt="{number}">' + f'<img src="{a}" alt="{number:4000}">' * 6
         assert text.count("<img") == 7
-        rich_text._images(text)
-    sizes = [one.end - one.start for images in memory._images.values() for one in images]
+        images.find_images(text)
+    sizes = [one.end - one.start for found in memory._images.values() for one in found]
     # All would be 12 MB.
     assert 0 < sum(sizes) < 1_000_000
 
@@ -361,8 +361,8 @@ def test_very_long_image_stays(a: str) -> None:
 def test_text_of_very_many_images_is_not_remembered(
     a: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    memory = rich_text._Memory()
-    monkeypatch.setattr(rich_text, "_memory", memory)
+    memory = images._Memory()
+    monkeypatch.setattr(images, "_memory", memory)
     html = f'<img src="{a}" alt="">' * 600
     assert len(pictures(resize_html(html))) == 600
     assert not memory._images
