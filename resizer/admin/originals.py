@@ -198,12 +198,13 @@ class OriginalMixin(WrittenByTheApp, Base):
 
     @admin.display(description=_("preview"))
     def preview(self, original: Any) -> SafeString:
-        preview = previews.of_original(original, original.made.shown, self.admin_site.name)
+        stored = previews.of_original(original, original.made.shown, self.admin_site.name)
         link = reverse(
             "admin:resizer_original_change",
             args=[original.pk],
             current_app=self.admin_site.name,
         )
+        preview = stored or previews.of_placeholder(original)
         return previews.draw(preview, CARD_BOX, link=link)
 
     @admin.display(description=_("name"), ordering="name")

@@ -1,4 +1,4 @@
-"""Previews from variants that exist. A preview makes no variant: without one, it is an empty box."""
+"""Previews from variants that exist. A preview makes no variant: without one, it is a blurred copy or an empty box."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import mark_safe
+
+from resizer.markup.csp import allows_data_images
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -61,6 +63,15 @@ def of_original(original: Original, variant: CachedVariant | None, site: str) ->
     arguments = [original.pk, variant.pk]
     url = reverse("admin:resizer_original_variant", args=arguments, current_app=site)
     return _preview(url, variant)
+
+
+def of_placeholder(original: Original) -> Preview | None:
+    """The blurred copy in the row of an original. Until its next variant is made, as after variants were removed."""
+    blur = original.placeholder_blur
+    # A picture with transparency has a copy with another background.
+    if not blur.startswith("data:image/") or original.has_alpha or not allows_data_images():
+        return None
+    return Preview(blur, original.width, original.height)
 
 
 def _preview(url: str, variant: CachedVariant) -> Preview:

@@ -82,6 +82,7 @@ def test_preview_is_for_viewers_of_originals(
 
 def test_original_without_variants_has_an_empty_box(admin_client: Client, cat: Original) -> None:
     CachedVariant.objects.all().delete()
+    Original.objects.update(placeholder_blur="")
     assert "resizer-nothing" in admin_client.get(LIST).content.decode()
     # Its page shows the file itself, so that a focal point can be chosen.
     url = reverse("admin:resizer_original_file", args=[cat.pk])
@@ -89,6 +90,38 @@ def test_original_without_variants_has_an_empty_box(admin_client: Client, cat: O
     response = admin_client.get(url)
     assert response["Content-Type"] == "image/jpeg"
     assert response.content == photograph()
+
+
+def test_original_whose_variants_were_removed_shows_its_blurred_copy(
+    admin_client: Client, cat: Original, client: Client
+) -> None:
+    url = picture.url(cat.name, width=320, format="jpeg")
+    assert client.get(url).status_code == 200
+    blur = Original.objects.get(pk=cat.pk).placeholder_blur
+    assert blur.startswith("data:image/")
+    assert blur not in admin_client.get(LIST).content.decode()
+    admin_client.post(LIST, choose(cat, post="yes"))
+    assert not cat.cached_variants.exists()
+    html = admin_client.get(LIST).content.decode()
+    assert f'<img src="{blur}" alt="" width="' in html
+    # A visitor notices nothing, and the preview is back.
+    assert client.get(url).status_code == 200
+    assert blur not in admin_client.get(LIST).content.decode()
+
+
+@pytest.mark.parametrize("reason", ["transparent", "forbidden"])
+def test_original_without_a_blurred_copy_for_it_has_an_empty_box(
+    admin_client: Client, cat: Original, settings: Settings, reason: str
+) -> None:
+    CachedVariant.objects.all().delete()
+    blur = "data:image/webp;base64,AAAA"
+    Original.objects.update(placeholder_blur=blur, has_alpha=reason == "transparent")
+    if reason == "forbidden":
+        settings.MIDDLEWARE = [*settings.MIDDLEWARE, "config.gallery.policy.CSPSwitch"]
+        settings.SECURE_CSP = {"img-src": ["'self'"]}
+    html = admin_client.get(LIST).content.decode()
+    assert "resizer-nothing" in html
+    assert "data:image/webp" not in html
 
 
 def test_original_that_browsers_cannot_show_is_not_sent(
