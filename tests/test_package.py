@@ -203,6 +203,17 @@ def test_classifiers_are_known_and_agree_with_the_workflow_and_the_readme(wheel:
             assert name in readme.partition("Supported: ")[2]
 
 
+def test_changelog_has_its_form() -> None:
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    first, *others = re.findall(r"^## (.+)$", text, re.MULTILINE)
+    dated = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+ – [0-9]{4}-[0-9]{2}-[0-9]{2}")
+    assert first == "Unreleased" or dated.fullmatch(first)
+    assert all(map(dated.fullmatch, others))
+    # https://keepachangelog.com/en/1.1.0/
+    kinds = {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
+    assert set(re.findall(r"^### (.+)$", text, re.MULTILINE)) <= kinds
+
+
 def readme_blocks(language: str, marker: str = "") -> list[str]:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     blocks = re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
