@@ -145,11 +145,13 @@ def test_host_of_pictures_answers_nothing_else(site: Site, tmp_path: Path) -> No
 
 
 def test_every_sample_and_file_is_understood_by_nginx(tmp_path: Path) -> None:
-    samples = {page: sample for page in PAGES for sample in NGINX.findall(page.read_text("utf-8"))}
-    files = {path: path.read_text("utf-8") for path in (ROOT / "config/edge").glob("*.conf")}
-    assert len(samples) == 3
+    samples = [
+        (page, sample) for page in PAGES for sample in NGINX.findall(page.read_text("utf-8"))
+    ]
+    files = [(path, path.read_text("utf-8")) for path in (ROOT / "config/edge").glob("*.conf")]
+    assert len(samples) == 4
     assert len(files) == 2
-    for path, text in {**samples, **files}.items():
+    for path, text in samples + files:
         # nginx looks up names of hosts, and makes directories of caches.
         text = text.replace("server web:8000;", "server 127.0.0.1:8000;")
         text = text.replace("/var/cache/nginx", str(tmp_path))
@@ -157,9 +159,27 @@ def test_every_sample_and_file_is_understood_by_nginx(tmp_path: Path) -> None:
         assert check(tmp_path / path.stem, http) == "", path
 
 
+def test_locations_for_a_site_of_ones_own_serve_its_variants(site: Site, tmp_path: Path) -> None:
+    block = NGINX.findall(read("production/nginx"))[0].replace("/srv/shop", str(site.data))
+    made = site.make(site.key(PHOTO, "720.avif"))
+    absent = site.key(PHOTO, "720.jpg")
+    nobody = f"http://127.0.0.1:{free_port()}"
+    for upstream, status in ((nobody, 502), (site.address, 200)):
+        port = free_port()
+        own = f"http://127.0.0.1:{port}"
+        locations = block.replace("http://127.0.0.1:8000", upstream)
+        with nginx(tmp_path / str(port), own, f"server {{ listen 127.0.0.1:{port}; {locations} }}"):
+            hit = ask(site.key(PHOTO, "720.avif").replace(site.address, own))
+            assert hit.body == made.body
+            assert shown(hit) | {"Access-Control-Allow-Origin": "*"} == shown(
+                ask(site.key(PHOTO, "720.avif"))
+            )
+            assert ask(absent.replace(site.address, own)).status == status
+
+
 def put_bucket_first(configuration: str) -> str:
     """The shipped file with the `location` that docs/production/nginx.md has for buckets in the place of the first."""
-    (location,) = NGINX.findall(read("production/nginx"))
+    _own, location = NGINX.findall(read("production/nginx"))
     changed, count = re.subn(
         r"    location ~ .*?\n    }\n", lambda _: location, configuration, count=1, flags=re.DOTALL
     )
