@@ -122,6 +122,8 @@ EASY = {
     '<img src="{% thumbnail p.photo 50x40 crop=False %}" alt="">': '{% resized_img p.photo width=50 height=40 fit="contain" alt="" %}',
     '<img src="{% thumbnail p.photo \'avatar\' %}" alt="">': '{% resized_img p.photo width=50 height=50 alt="" %}',
     '<img src="{{ p.photo|thumbnail_url:\'card\' }}" alt="">': '{% resized_img p.photo width=300 height=200 focal="50,0" alt="" %}',
+    '<img src="{{ p.photo.card.url }}" alt="x">': '{% resized_img p.photo width=300 height=200 focal="50,0" alt="x" %}',
+    '<a href="{{ a.p.photo.avatar.url }}">': '<a href="{% resized_url a.p.photo width=50 height=50 %}">',
     "<a href=\"{{ p.photo|thumbnail_url:'card' }}\">": '<a href="{% resized_url p.photo width=300 height=200 focal="50,0" %}">',
     '<p>\n  {% thumbnail obj.photo 200x200 upscale as thumb %}\n  <img src="{{ thumb.url }}" width="{{ thumb.width }}" height="{{ thumb.height }}" alt="x" />\n</p>': (
         '<p>\n  {% resized_img obj.photo width=200 height=200 fit="contain" alt="x" %}\n</p>'
@@ -243,6 +245,10 @@ LEFT = [
     ("thumbnail", "{% thumbnail a.image 'two' %}", "the alias 'two' differs from model to model"),
     ("thumbnail", "{% thumbnail a.image 'odd' %}", "its alias has no size of two numbers"),
     ("thumbnail", "{% thumbnail a.image 9x9 bw %}", "bw has no counterpart"),
+    ("thumbnail", '<img src="{{ p.photo.two.url }}" alt="">', "the alias 'two' differs from model to model"),
+    ("thumbnail", '<b style="margin:{{ p.photo|margin:"9x9" }}">', "its filter margin is of the old package"),
+    ("sorl_thumbnail", "{% if p.photo|is_portrait %}x{% endif %}", "its filter is_portrait is of the old package"),
+    ("imagekit", "{{ p|x:'|margin' }}{% thumbnail %}", "it has no original"),
     ("thumbnail", "{% thumbnail a.image 9x9 crop=c %}", "crop=c is a variable"),
     ("thumbnail", '{% thumbnail a.image 9x9 crop="scale" %}', 'crop="scale" has no counterpart'),
     ("thumbnail", '{% thumbnail a.image 9x9 crop="10,0" %}', 'crop="10,0" is a place that depends on the original'),

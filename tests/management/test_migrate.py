@@ -186,7 +186,7 @@ def test_missing_path_is_a_wrong_argument(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     absent = tmp_path / "absent"
-    assert migrate(capsys, absent) == f"2: There is no {absent}."
+    assert migrate(capsys, absent) == f"2: There is no file and no directory {str(absent)!r}."
 
 
 def test_json_has_all_facts(capsys: pytest.CaptureFixture[str], templates: Path) -> None:

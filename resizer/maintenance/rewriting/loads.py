@@ -85,11 +85,19 @@ def edit_loads(template: Template, edits: Collection[Edit], *, is_builtin: bool)
 
 
 def _is_used(library: Library, pieces: Collection[Piece]) -> bool:
-    used = "|".join(library.filters) or "(?!)"
-    return any(
-        piece.name in library.tags or re.search(rf"\|(?:{used})\b", piece.contents)
-        for piece in pieces
-    )
+    return any(piece.name in library.tags or _filter_of(library, piece) for piece in pieces)
+
+
+def foreign_filter(piece: Piece, libraries: Collection[str]) -> str:
+    """The filter of another package that a piece uses. Empty for none."""
+    used = (_filter_of(LIBRARIES[name], piece) for name in libraries if name in LIBRARIES)
+    return next(filter(None, used), "")
+
+
+def _filter_of(library: Library, piece: Piece) -> str:
+    names = "|".join(library.filters) or "(?!)"
+    match = re.search(rf"\|({names})\b", piece.contents)
+    return match[1] if match else ""
 
 
 def _edit_load(

@@ -9,7 +9,7 @@ from resizer.maintenance.rewriting import thumbnails
 from resizer.maintenance.rewriting.checking import check_tag, is_builtin
 from resizer.maintenance.rewriting.elements import without_usual, write_image
 from resizer.maintenance.rewriting.images import find_images
-from resizer.maintenance.rewriting.loads import Edit, edit_loads, loaded, without
+from resizer.maintenance.rewriting.loads import Edit, edit_loads, foreign_filter, loaded, without
 from resizer.maintenance.rewriting.pieces import Unclear, read_template
 from resizer.maintenance.rewriting.readers import SORL, reader_of
 from resizer.maintenance.rewriting.spelling import Asked, tag
@@ -104,7 +104,7 @@ class _Rewriter:
             return self._variable(piece)
         reader = reader_of(piece, self._template, self._libraries)
         if reader is None:
-            return []
+            return self._unchanged(piece)
         bits = piece.bits[1:]
         if not bits:
             raise Unclear("it has no original")
@@ -132,6 +132,7 @@ class _Rewriter:
     def _variable(self, piece: Piece) -> list[Edit]:
         asked = (
             thumbnails.read_aliased(piece.contents)
+            or thumbnails.read_field_alias(piece.contents, self._models.files)
             or thumbnails.read_versatile(piece.contents)
             or self._spec(piece.contents)
         )
@@ -140,7 +141,7 @@ class _Rewriter:
         image = self._image_of(piece)
         match = _PLAIN.fullmatch(piece.contents)
         if image is None or match is None or not (match[2] or image.has_media_prefix):
-            return []
+            return self._unchanged(piece)
         owner, _, field = match[1].rpartition(".")
         if not owner or field not in self._models.files:
             raise Unclear(
@@ -149,6 +150,13 @@ class _Rewriter:
                 else "it may be no file of a model"
             )
         return [self._img(piece, image, Asked(match[1]))]
+
+    def _unchanged(self, piece: Piece) -> list[Edit]:
+        """Raises Unclear for a filter of another package: with the package gone, it would be an error."""
+        name = foreign_filter(piece, self._libraries)
+        if name:
+            raise Unclear(f"its filter {name} is of the old package")
+        return []
 
     def _spec(self, contents: str) -> Asked | None:
         """`photo.image_card.url`, as django-imagekit has it. None for any other variable. Raises Unclear."""

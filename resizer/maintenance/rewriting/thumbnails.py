@@ -14,7 +14,7 @@ from resizer.maintenance.rewriting.pieces import Unclear
 from resizer.maintenance.rewriting.spelling import Asked, box, literal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
 CONTAIN = '"contain"'
 _SORL_SIZE = re.compile(r"([0-9]+)?(?:x([0-9]+))?")
@@ -23,6 +23,8 @@ _IMAGEKIT_SIZE = re.compile(r"([0-9]*)x([0-9]*)")
 #: `photo.image.thumbnail.200x200.url`, as django-versatileimagefield has it.
 _VERSATILE = re.compile(r"([\w.]+)\.(thumbnail|crop)\.([0-9]+)x([0-9]+)(?:\.url)?")
 _ALIASED = re.compile(r"([\w.]+)\|thumbnail_url:[\"']([^\"']+)[\"']")
+#: `photo.image.small.url`, as a field of easy-thumbnails has it.
+_FIELD_ALIAS = re.compile(r"([\w.]+)\.(\w+)\.url")
 #: Words of CSS, and percent of edges and of the middle: the same point in each original.
 _ACROSS = {"left": 0, "center": 50, "right": 100, "0%": 0, "50%": 50, "100%": 100}
 _DOWN = {"top": 0, "center": 50, "bottom": 100, "0%": 0, "50%": 50, "100%": 100}
@@ -131,18 +133,21 @@ def _easy_focal(crop: str, target: Any) -> dict[str, str]:
     return _focal(across, down)
 
 
-def _alias(name: str) -> Mapping[str, Any]:
-    """The options of an alias, from the settings of easy-thumbnails."""
+def _aliases(name: str) -> list[Mapping[str, Any]]:
+    """What an alias means, from model to model, by the settings of easy-thumbnails."""
     from django.conf import settings
 
     targets = getattr(settings, "THUMBNAIL_ALIASES", None) or {}
-    found = [aliases[name] for aliases in targets.values() if name in aliases]
+    return [aliases[name] for aliases in targets.values() if name in aliases]
+
+
+def _alias(name: str) -> Mapping[str, Any]:
+    found = _aliases(name)
     if not found:
         raise Unclear(f"THUMBNAIL_ALIASES has no alias {name!r}")
     if any(one != found[0] for one in found):
         raise Unclear(f"the alias {name!r} differs from model to model")
-    options: Mapping[str, Any] = found[0]
-    return options
+    return found[0]
 
 
 def read_imagekit(bits: list[str]) -> Asked:
@@ -207,6 +212,14 @@ def read_aliased(contents: str) -> Asked | None:
     """`photo.image|thumbnail_url:'small'`. None for any other variable. Raises Unclear."""
     match = _ALIASED.fullmatch(contents)
     return Asked(match[1], easy_options(_alias(match[2]))) if match else None
+
+
+def read_field_alias(contents: str, files: Collection[str]) -> Asked | None:
+    """`photo.image.small.url`, with the names of all file fields. None for any other variable. Raises Unclear."""
+    match = _FIELD_ALIAS.fullmatch(contents)
+    if match is None or match[1].rpartition(".")[2] not in files or not _aliases(match[2]):
+        return None
+    return Asked(match[1], easy_options(_alias(match[2])))
 
 
 def _two(bits: list[str]) -> list[str]:

@@ -52,7 +52,9 @@ class Command(ResizerCommand):
                 if fact is not None:
                     facts.append(fact)
         except FileNotFoundError as error:
-            raise WrongArguments(f"There is no {error.filename}.") from error
+            raise WrongArguments(
+                f"There is no file and no directory {str(error.filename)!r}."
+            ) from error
         left = sum(len(one["left"]) for one in facts)
         rewritten = sum(one["rewritten"] for one in facts)
         verb = "Rewrote" if options["write"] else "Would rewrite"
