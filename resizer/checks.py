@@ -204,12 +204,19 @@ def _storage_sources() -> Iterator[tuple[str, StorageSource]]:
 
 def _check_mount() -> Iterator[CheckMessage]:
     try:
-        mount_path()
+        mount = mount_path()
     except NoReverseMatch:
         yield Error(
             "The root URLconf does not include resizer.urls.",
             hint='Add path("img/", include("resizer.urls")) to the root URLconf.',
             id="resizer.E004",
+        )
+        return
+    if not mount.endswith("/"):
+        yield Warning(
+            f"The URLs of pictures begin with {mount!r}, without a slash behind it.",
+            hint=f'Write path("{mount.strip("/")}/", include("resizer.urls")), so that nginx and CDNs find a directory.',
+            id="resizer.W012",
         )
 
 

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.core.checks import run_checks
 from django.core.files.storage import Storage
+from django.urls import include, path
 
 from resizer.engines.pillow import PillowEngine
 from tests.private import BACKEND, EVERYBODY_LATER, use_private
@@ -158,6 +160,16 @@ def test_other_sources_are_left_alone(settings: Settings) -> None:
 def test_app_is_not_mounted(settings: Settings) -> None:
     settings.ROOT_URLCONF = "django.contrib.auth.urls"
     assert ids() == ["resizer.E004"]
+
+
+def test_mount_without_a_slash_is_named(settings: Settings) -> None:
+    urls = ModuleType("mounted_without_a_slash")
+    urls.urlpatterns = [path("pictures", include("resizer.urls"))]  # type: ignore[attr-defined]
+    settings.ROOT_URLCONF = urls
+    (message,) = run_checks(tags=["resizer"])
+    assert message.id == "resizer.W012"
+    assert message.msg == "The URLs of pictures begin with '/pictures', without a slash behind it."
+    assert str(message.hint).startswith('Write path("pictures/", include("resizer.urls"))')
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
 from types import ModuleType
@@ -9,9 +10,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 from django.conf.urls.i18n import i18n_patterns
+from django.core.exceptions import ImproperlyConfigured
 from django.urls import include, path
 from django.utils import translation
 
+from resizer import urls
 from resizer.markup import picture
 from tests.conftest import save
 from tests.servers import ROOT
@@ -19,6 +22,13 @@ from tests.servers import ROOT
 if TYPE_CHECKING:
     from django.test import Client
     from pytest_django import Settings
+
+
+def test_urls_without_the_app_say_what_to_write(settings: Settings) -> None:
+    settings.INSTALLED_APPS = []
+    with pytest.raises(ImproperlyConfigured, match=r'Add "resizer" to INSTALLED_APPS\.$'):
+        importlib.reload(urls)
+
 
 SECOND = """
 import io, os, tempfile
