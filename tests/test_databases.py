@@ -367,6 +367,7 @@ def sqlite_file() -> Iterator[str]:
         yield f"sqlite:///{directory}/db.sqlite3"
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(("server", "name"), [(sqlite_file, "SQLite"), *SERVERS])
 def test_first_requests_of_a_new_project_have_their_rows(
     tmp_path: Path, server: Callable[[], AbstractContextManager[str]], name: str

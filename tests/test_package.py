@@ -59,6 +59,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build("wheel", tmp_path_factory.mktemp("dist"))
 
 
+@pytest.mark.once
 def test_wheel_holds_the_app_and_nothing_else(wheel: Path) -> None:
     assert wheel.name.startswith("django_resized_img-")
     names = zipfile.ZipFile(wheel).namelist()
@@ -80,6 +81,7 @@ def test_wheel_holds_the_app_and_nothing_else(wheel: Path) -> None:
     assert {name for name in names if name.startswith("resizer/")} == ours
 
 
+@pytest.mark.once
 def test_source_package_holds_the_app_and_its_papers(tmp_path: Path) -> None:
     with tarfile.open(build("sdist", tmp_path)) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}

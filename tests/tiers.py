@@ -45,8 +45,8 @@ SLOW = (
     "sources/test_http_source.py",
     "storages/test_s3.py",
 )
-#: Tests with the same outcome on every Python and Django: of AWS, documents, image libraries,
-#: and of whole servers, whose parts have tests of their own.
+#: Tests with the same outcome on every Python and Django: of AWS, documents, image libraries, variables of the
+#: environment, and of whole servers, whose parts have tests of their own.
 ONCE = (
     "aws/",
     "engines/test_ancillary.py",
@@ -62,6 +62,7 @@ ONCE = (
     "test_hostile_files.py",
     "test_layouts.py",
     "test_migration.py",
+    "test_settings.py",
     "test_site.py",
     "storages/test_s3.py",
 )
@@ -85,7 +86,6 @@ EACH = (
     "sources/test_url.py",
     "storages/test_kinds.py",
     "test_databases.py",
-    "test_settings.py",
 )
 #: Set by `make test-again`.
 SKIP_ONCE = os.environ.get("RESIZER_SKIP_ONCE") == "1"
