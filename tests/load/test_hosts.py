@@ -45,8 +45,9 @@ class Farm(NamedTuple):
     shared: Shared
     environment: dict[str, str]
 
-    def save(self, name: str) -> None:
-        self._s3().put_object(Bucket="originals", Key=name, Body=photograph((1600, 1200)))
+    def save(self, name: str, content: bytes | None = None) -> None:
+        body = photograph((1600, 1200)) if content is None else content
+        self._s3().put_object(Bucket="originals", Key=name, Body=body)
 
     def stored(self) -> list[str]:
         """The widths and formats of all variants."""
@@ -135,6 +136,12 @@ def test_hosts_make_a_variant_once(shared: Shared, tmp_path: Path) -> None:
         assert site.log() == ["begin", "end"]
         # After its response.
         wait_until(lambda: site.stored() == ["640.jpg"])
+        content = photograph((1600, 1200))
+        site.save("broken.jpg", content[: len(content) // 2])
+        urls = [f"{host.address}/img/640/broken.jpg" for host in site.hosts]
+        replies = ask_together(urls * (CLIENTS // 2), CLIENTS)
+        assert Counter(reply.status for reply in replies) == {422: CLIENTS}
+        assert site.log() == ["begin", "end"] * 2
 
 
 def test_work_of_a_host_that_is_killed_is_taken_over_in_seconds(

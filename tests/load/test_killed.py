@@ -108,7 +108,7 @@ def test_processes_that_are_killed_leave_every_variant_whole_and_recorded(
     for number in range(10):
         project.save(f"{number}.jpg", photograph((1600, 1200 + number)))
     paths = [f"/img/{width}/{number}.jpg" for width in WIDTHS for number in range(10)]
-    with gunicorn_server(project.environment) as (address, server):
+    with gunicorn_server(project.environment, is_forked=True) as (address, server):
         urls = [f"{address}{path}" for path in paths]
         clients = Clients(urls)
         with ThreadPoolExecutor(CLIENTS) as pool:
@@ -127,7 +127,7 @@ def test_processes_that_are_killed_leave_every_variant_whole_and_recorded(
             assert decode(picture).width == _width(url)
         _ask_for_all(urls)
     # Processes that remember nothing look at what the killed ones have left.
-    with gunicorn_server(project.environment) as (address, _server):
+    with gunicorn_server(project.environment, is_forked=True) as (address, _server):
         urls = [f"{address}{path}" for path in paths]
         replies = _ask_for_all(urls)
     keys = [reply.headers["Content-Location"].removeprefix("/img/") for reply in replies]
@@ -176,7 +176,7 @@ def test_process_that_is_killed_leaves_its_work_to_another(
     hold.touch()
     project.environment["TESTS_HOLD"] = str(hold)
     with (
-        gunicorn_server(project.environment, processes=2) as (address, _process),
+        gunicorn_server(project.environment, processes=2, is_forked=True) as (address, _process),
         ThreadPoolExecutor(1) as pool,
     ):
         url = f"{address}/img/320/a.jpg"

@@ -50,7 +50,7 @@ def test_visitors_do_not_wait_for_a_storage_that_hangs(project: Project, hold: P
 def test_process_that_is_killed_between_response_and_file_costs_a_render(
     project: Project, hold: Path
 ) -> None:
-    with gunicorn_server(project.environment, processes=2) as (address, _process):
+    with gunicorn_server(project.environment, processes=2, is_forked=True) as (address, _process):
         url = f"{address}/img/320/a.jpg"
         first = ask(url)
         assert first.status == 200
@@ -71,7 +71,7 @@ def test_second_process_gets_the_file_of_the_first(project: Project, tmp_path: P
     for name in names:
         project.save(name, photograph((400, 300)))
     with (
-        gunicorn_server(project.environment, processes=2) as (address, _process),
+        gunicorn_server(project.environment, processes=2, is_forked=True) as (address, _process),
         ThreadPoolExecutor(8) as pool,
     ):
         for name in names:

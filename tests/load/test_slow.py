@@ -52,7 +52,7 @@ def test_threads_that_wait_leave_others_for_what_is_there(
     for name in {"warm.jpg", *(name for name, _ in cold)}:
         project.save(name, content)
     project.environment.update(TESTS_HOLD=str(hold), TESTS_THREADS="2")
-    with gunicorn_server(project.environment, processes=2) as (address, _process):
+    with gunicorn_server(project.environment, processes=2, is_forked=True) as (address, _process):
         warm = f"{address}/img/320/warm.jpg"
         assert ask(warm).status == 200
         urls = [f"{address}/img/{width}/{name}" for name, width in cold]
@@ -72,7 +72,7 @@ def test_storage_that_is_slow_does_not_take_all_threads(
     hold = tmp_path / "hold" / held
     hold.parent.mkdir(parents=True)
     project.environment.update(TESTS_SLOW=str(tmp_path / "hold"), TESTS_THREADS="3")
-    with gunicorn_server(project.environment, processes=2) as (address, _process):
+    with gunicorn_server(project.environment, processes=2, is_forked=True) as (address, _process):
         warm = f"{address}/img/320/warm.jpg"
         assert ask(warm).status == 200
         urls = [f"{address}/img/320/_web/{name}" for name in names]
@@ -125,7 +125,10 @@ def test_source_that_is_slow_does_not_take_all_threads(
         web.on("", serve)
         project.environment.update({kind: web.url, "TESTS_FETCHES": "2"})
         with (
-            gunicorn_server(project.environment, processes=2, threads=5) as (address, _process),
+            gunicorn_server(project.environment, processes=2, threads=5, is_forked=True) as (
+                address,
+                _process,
+            ),
             ThreadPoolExecutor(16) as pool,
         ):
             warm = f"{address}/img/320/warm.jpg"

@@ -6,7 +6,6 @@ import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -22,12 +21,8 @@ from tests.servers import (
     manage,
     moto_server,
     postgresql_server,
-    redis_server,
     s3_with,
 )
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 #: Of servers with 16 threads: most of them wait for a thread.
 CLIENTS = 80
@@ -64,15 +59,6 @@ def test_processes_of_a_machine_make_a_variant_once(project: Project) -> None:
     assert rows(project) == [key]
 
 
-@pytest.mark.service("redis")
-def test_hosts_that_share_a_redis_make_a_variant_once(project: Project, tmp_path: Path) -> None:
-    with redis_server(tmp_path) as redis:
-        project.environment.update(TESTS_CACHE=redis, TESTS_HOSTS="1")
-        _ask_for_one(project, renders=1)
-    (key,) = project.stored()
-    assert rows(project) == [key]
-
-
 @pytest.mark.service("postgresql")
 def test_hosts_that_share_a_postgresql_make_a_variant_once(project: Project) -> None:
     import psycopg
@@ -105,7 +91,7 @@ def test_many_variants_at_once_are_made_in_turn_or_refused(project: Project) -> 
         project.save(f"{number}.jpg", content)
     project.save("warm.jpg", content)
     project.environment["TESTS_WAITING"] = "2"
-    with gunicorn_server(project.environment) as (address, process):
+    with gunicorn_server(project.environment, is_forked=True) as (address, process):
         warm = f"{address}/img/320/warm.jpg"
         assert ask(warm).status == 200
         urls = [f"{address}/img/{width}/{number}.jpg" for number in range(20) for width in widths]
