@@ -18,7 +18,7 @@ from django.utils.translation import get_language
 from resizer import store
 from resizer.concurrency.at_once import NotAtOnce, at_once
 from resizer.conf import OUR_MIDDLEWARE, get_settings
-from resizer.errors import InvalidSignature, MethodNotAllowed, ResizerError
+from resizer.errors import InvalidSignature, MethodNotAllowed, NotAllowed, ResizerError
 from resizer.keys.variant import PRIVATE, ParsedKey
 from resizer.links.addresses import mount_path, read_key
 from resizer.links.short import parse_short
@@ -30,6 +30,7 @@ from resizer.serving.misses import serve_unknown
 from resizer.serving.private import serve_private
 from resizer.serving.responses import FOR_NOBODY, is_respelled, redirect, respond_error
 from resizer.serving.short import serve_short
+from resizer.sources import OWN, is_private
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -184,6 +185,9 @@ def _serve_key(request: Request, parsed: ParsedKey) -> Response:
         if response is not None:
             return response
     variant = parsed.variant
+    # `read_key` knows the sources in the settings only, and the cache may know the original for minutes.
+    if variant.source.startswith(OWN) and is_private(variant.source):
+        raise NotAllowed(f"the storage of {variant.source!r} is private")
     recalled = store.recall(Reference(variant.source, variant.name), request.path)
     if recalled.answer and is_current(recalled.original, variant.version, variant.recipe):
         response = responses.respond(request, recalled.answer, request.path, variant.format)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from django.core.files.storage import Storage
 
 __all__ = [
+    "OWN",
     "AddressableSource",
     "BulkSource",
     "HttpSource",
@@ -71,8 +72,12 @@ def find_source(alias: str) -> Source | None:
 
 def is_private(alias: str) -> bool:
     """Whether a source is private, also by the alias of its storage from before it was configured."""
-    if get_settings().is_private(alias) or not alias.startswith(OWN):
+    sources = get_settings().SOURCES
+    if alias in sources or not alias.startswith(OWN):
         return get_settings().is_private(alias)
+    # To find the storage takes longer than all the rest of a hit.
+    if not any(one.PRIVATE for one in sources.values()):
+        return False
     found = find_field_source(alias)
     return found is not None and _is_in_private_place(found.storage)
 
