@@ -483,6 +483,17 @@ def test_broken_header_is_undecodable(engine: Engine, head: bytes) -> None:
         engine.read_header(io.BytesIO(head + b"nonsense" * 20))
 
 
+@pytest.mark.parametrize(("part", "at"), [(b"mdat", 8), (b"ispe", 4), (b"av01", -8)])
+def test_broken_avif_is_undecodable(engine: Engine, part: bytes, at: int) -> None:
+    content = bytearray(encode(draw((160, 120)), "AVIF"))
+    begin = content.index(part) + at
+    content[begin : begin + 4] = bytes(255 - value for value in content[begin : begin + 4])
+    with pytest.raises(UndecodableOriginal) as told:
+        render_one(engine, bytes(content), variant(width=96))
+    # Not the engine's own failure, of which the log would tell an operator.
+    assert type(told.value) is UndecodableOriginal
+
+
 @pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
 @pytest.mark.parametrize("original", ["JPEG", "PNG", "WEBP"])
 @pytest.mark.parametrize("exif", [b"II*\0\xff\xff\xff\xff nonsense", b"nonsense"])

@@ -98,5 +98,7 @@ def test_broken_picture_goes_to_one_engine_alone(
 
 
 def test_text_that_cannot_be_read_is_no_damage() -> None:
+    with pytest.raises(RuntimeError, match="a bug"), open_image(io.BytesIO(PHOTO)):
+        raise RuntimeError("a bug")
     with pytest.raises(UnicodeEncodeError), open_image(io.BytesIO(PHOTO)):
         "é".encode("ascii")

@@ -77,6 +77,11 @@ def open_image(file: BinaryIO, *, whole: bool = True) -> Iterator[tuple[Image.Im
         raise RenderKilled("memory has run out") from error
     except _BROKEN as error:
         raise UndecodableOriginal(f"{type(error).__name__}: {error}") from error
+    except RuntimeError as error:
+        # Pillow has no other error for a broken AVIF (`_avif.c`, 11.2 to 13.0).
+        if not str(error).startswith("Failed to decode "):
+            raise
+        raise UndecodableOriginal(str(error)) from error
 
 
 def save(image: Image.Image, target: Format, **options: Any) -> bytes:
