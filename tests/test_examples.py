@@ -348,7 +348,7 @@ def elements(html: str) -> list[tuple[str, dict[str, str | None]]]:
 def test_languages_of_all_examples_are_known() -> None:
     """A test runs each of them, or compares it with output. `text` is neither code nor HTML."""
     here = {*DJANGO, *READERS, "console", "html", "jinja", "python", "sh", "ts", "tsx", "vue"}
-    in_other_files = {"js", "nginx"}
+    in_other_files = {"ini", "js", "nginx"}
     assert {one.language for one in all_examples()} <= {*here, *in_other_files, "text"}
 
 
