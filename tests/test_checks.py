@@ -336,7 +336,7 @@ def test_libvips_without_its_extra_is_named(
         raise error
 
     settings.RESIZER = {"ENGINE": "resizer.engines.libvips.LibvipsEngine"}
-    monkeypatch.setattr("resizer.checks.load_engine", refuse)
+    monkeypatch.setattr("resizer.checks.loading.load_engine", refuse)
     (message,) = run_checks(tags=["resizer"])
     assert message.id == "resizer.E005"
     assert str(message.hint).startswith('Run pip install "django-resized-img[vips]". ')
@@ -350,7 +350,7 @@ def test_directory_that_cannot_be_written_is_a_warning_with_deploy(
     (tmp_path / "readonly").mkdir()
     if place == "readonly":
         # Root may write anywhere.
-        monkeypatch.setattr("resizer.checks.os.access", lambda path, mode: False)
+        monkeypatch.setattr("resizer.checks.deployment.os.access", lambda path, mode: False)
     backend = {
         **settings.STORAGES["resizer"],
         "OPTIONS": {"location": tmp_path / place / "variants"},

@@ -23,7 +23,8 @@ from django.utils.functional import LazyObject, SimpleLazyObject
 
 import resizer
 from config.gallery.models import Photo
-from resizer import checks, originals
+from resizer import originals
+from resizer.checks.configuration import check_settings
 from resizer.maintenance.doctor import examine
 from resizer.markup import picture
 from resizer.models import CachedVariant, Original
@@ -287,7 +288,7 @@ def test_field_of_which_the_storage_cannot_be_loaded_harms_no_other(
     complaints = [one for one in caplog.messages if "cannot be loaded" in one]
     assert len(complaints) == 1
     assert "gallery.Photo.image" in complaints[0]
-    (warning,) = checks.check_settings()
+    (warning,) = check_settings()
     assert warning.id == "resizer.W007"
     assert "gallery.Photo.image" in warning.msg
 
@@ -311,7 +312,7 @@ def test_source_of_which_the_storage_cannot_be_loaded_harms_no_field(
     photo = upload()
     settings.RESIZER = {"SOURCES": {"press": {"OPTIONS": {"storage": "missing"}}}}
     assert show(photo).startswith("/img/_storage-")
-    assert [message.id for message in checks.check_settings()] == ["resizer.E005"]
+    assert [message.id for message in check_settings()] == ["resizer.E005"]
 
 
 def test_settings_of_one_test_break_no_other(
@@ -509,7 +510,7 @@ def test_storages_that_tell_no_place_are_told_apart() -> None:
 
 def test_field_that_keeps_its_files_among_the_variants_is_found(use: Use, variants: Path) -> None:
     use(FileSystemStorage(location=variants))
-    assert [message.id for message in checks.check_settings()] == ["resizer.E007"]
+    assert [message.id for message in check_settings()] == ["resizer.E007"]
 
 
 @pytest.mark.parametrize(
@@ -537,9 +538,9 @@ def test_closed_source_below_an_open_one_is_reported(
     monkeypatch.setattr(PrivateMedia, "directory", tmp_path / location, raising=False)
     use(PrivateMedia())
     upload()
-    assert checks.check_settings() == []
+    assert check_settings() == []
     settings.RESIZER = {"SOURCES": {"default": {"OPEN": True}}}
-    found = checks.check_settings()
+    found = check_settings()
     assert [message.id for message in found] == (["resizer.W008"] if is_below else [])
     inside = location.partition("/")[2]
     address = f"/img/320/{inside}/photographs/a.jpg".replace("//", "/")
@@ -554,11 +555,11 @@ def test_closed_source_of_the_settings_below_an_open_one_is_reported(
     press: dict[str, Any] = {"OPTIONS": {"storage": "press"}}
     missing = {"OPTIONS": {"storage": "missing"}}
     settings.RESIZER = {"SOURCES": {"default": {"OPEN": True}, "press": press}}
-    assert [message.id for message in checks.check_settings()] == ["resizer.W008"]
+    assert [message.id for message in check_settings()] == ["resizer.W008"]
     settings.RESIZER = {"SOURCES": {"default": {"OPEN": True}, "press": {**press, "OPEN": True}}}
-    assert checks.check_settings() == []
+    assert check_settings() == []
     settings.RESIZER = {"SOURCES": {"default": {"OPEN": True}, "missing": missing}}
-    assert [message.id for message in checks.check_settings()] == ["resizer.E005"]
+    assert [message.id for message in check_settings()] == ["resizer.E005"]
 
 
 class Objects(Storage):
