@@ -19,7 +19,8 @@ from resizer.engines import can_isolate, get_engine, libvips
 from resizer.errors import EngineAbsent
 from resizer.formats import JPEG
 from resizer.keys.variant import Variant
-from resizer.maintenance import doctor
+from resizer.maintenance.doctor.findings import Finding, Mark
+from resizer.maintenance.doctor.patience import within
 from resizer.storages import local
 from tests.pictures import photograph
 from tests.servers import ROOT
@@ -210,5 +211,5 @@ def test_file_is_opened_by_its_path_without_descriptors_of_directories(
 
 def test_doctor_waits_for_a_part_without_timers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(signal, "setitimer")
-    finding = doctor.Finding(doctor.Mark.FINE, "part", "works")
-    assert list(doctor._within("part", lambda: finding)) == [finding]
+    finding = Finding(Mark.FINE, "part", "works")
+    assert list(within("part", lambda: finding)) == [finding]

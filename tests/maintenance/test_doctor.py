@@ -23,7 +23,8 @@ from django.views.generic import RedirectView
 from resizer import originals
 from resizer.engines.pillow import PillowEngine
 from resizer.errors import StoreFailed
-from resizer.maintenance.doctor import Finding, Mark, examine
+from resizer.maintenance.doctor import examine
+from resizer.maintenance.doctor.findings import Finding, Mark
 from resizer.markup import picture
 from resizer.models import CachedVariant, Original
 from tests.conftest import files, save
@@ -573,7 +574,7 @@ class HangingStorage(InMemoryStorage):
 def test_storage_that_hangs_is_soon_given_up(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("resizer.maintenance.doctor.PART_SECONDS", 0.2)
+    monkeypatch.setattr("resizer.maintenance.doctor.patience.PART_SECONDS", 0.2)
     hanging = {"BACKEND": "tests.maintenance.test_doctor.HangingStorage"}
     settings.STORAGES = {**settings.STORAGES, "default": hanging, "resizer": hanging}
     started_at = time.monotonic()

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import CommandError
 
-from resizer.maintenance.doctor import Mark, examine
+from resizer.maintenance.doctor import examine
+from resizer.maintenance.doctor.findings import Mark
 from resizer.management.console import ResizerCommand, statuses
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from resizer.maintenance.doctor import Finding
+    from resizer.maintenance.doctor.findings import Finding
 
 
 class Command(ResizerCommand):

@@ -1,0 +1,98 @@
+"""Test URLs: whether they lead to the app, and large variants to the storage."""
+
+from __future__ import annotations
+
+import urllib.error
+import urllib.request
+from http.client import HTTPException
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from django.urls import NoReverseMatch, Resolver404, get_script_prefix, resolve
+
+from resizer import store
+from resizer.conf import get_settings
+from resizer.errors import OriginalNotFound, StoreFailed
+from resizer.links.addresses import host, path_for, url_for
+from resizer.maintenance.doctor.findings import Finding, Mark
+from resizer.maintenance.doctor.storages import probe
+from resizer.maintenance.pixel import one_pixel
+from resizer.storages import publishing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+#: How long a URL of the storage may take to respond, seconds.
+ADDRESS_SECONDS = 10
+
+
+def examine_address() -> Finding:
+    _variant, key = probe()
+    try:
+        address = path_for(key)
+        # The path as a server passes it on.
+        match = resolve("/" + address.removeprefix(get_script_prefix()))
+    except (NoReverseMatch, Resolver404) as error:
+        text = f"no URL leads to the app ({type(error).__name__}). Include resizer.urls in the root URLconf."
+        return Finding(Mark.BROKEN, "addresses", text)
+    if "resizer" not in match.app_names:
+        text = f"{address} leads to {match.view_name}. Put the app's URLs before it."
+        return Finding(Mark.BROKEN, "addresses", text)
+    return Finding(Mark.FINE, "addresses", f"{address.removesuffix(key)}… leads to the app.")
+
+
+def examine_host() -> Iterator[Finding]:
+    """Whether requests for new variants reach the app on the host of URLs. A CDN that knows only a bucket refuses them."""
+    part = "host"
+    if not host():
+        return
+    _variant, key = probe()
+    advice = f"Send requests for {path_for('')}* on it to the app, or set RESIZER['HOST'] to \"\"."
+    try:
+        with urllib.request.urlopen(url_for(key), timeout=ADDRESS_SECONDS) as answer:
+            found = answer.read(len(OriginalNotFound.public_message) + 1)
+    except urllib.error.HTTPError as error:
+        with error:
+            found = error.read(len(OriginalNotFound.public_message) + 1)
+    except (OSError, HTTPException) as error:
+        yield Finding(Mark.BROKEN, part, f"{host()} does not respond: {error}. {advice}")
+        return
+    if found.decode("utf-8", "replace") == OriginalNotFound.public_message:
+        yield Finding(Mark.FINE, part, f"{host()} passes requests for new pictures on to the app.")
+        return
+    text = f"{host()} does not pass requests for new pictures on to the app. {advice}"
+    yield Finding(Mark.BROKEN, part, text)
+
+
+def examine_large_variants() -> Iterator[Finding]:
+    part = "large variants"
+    if get_settings().MAX_ANSWER_BYTES is None:
+        return
+    variant, key = probe()
+    storage = store.variants_storage()
+    content = one_pixel()
+    try:
+        address = store.address(key)
+        if address is None or not address.startswith(("http://", "https://")):
+            text = "visitors are redirected to the same URL. Let a web server or CDN in front serve it from the storage."
+            yield Finding(Mark.ADVICE, part, text)
+            return
+        publishing.publish(storage, key, content, variant.format)
+        try:
+            with urllib.request.urlopen(address, timeout=ADDRESS_SECONDS) as answer:
+                found = answer.read(len(content) + 1)
+        finally:
+            publishing.remove(storage, [key])
+    except (StoreFailed, OSError, HTTPException) as error:
+        text = f"visitors are redirected to a URL that fails: {error}. Check custom_domain and the read permissions of the bucket."
+        yield Finding(Mark.BROKEN, part, text)
+        return
+    if found != content:
+        text = (
+            "visitors are redirected to a URL with other content. Check custom_domain and location."
+        )
+        yield Finding(Mark.BROKEN, part, text)
+        return
+    host = urlsplit(address).netloc
+    yield Finding(Mark.FINE, part, f"visitors are redirected to {host}, and it responds.")
