@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import unquote, urlsplit
 
@@ -29,17 +27,12 @@ from resizer.keys.variant import CENTRE, PRIVATE, Fit, Recipe, parse_key
 from resizer.links.addresses import mount_path, sign, verify
 from resizer.links.private import read_link, url_of
 from resizer.links.short import parse_short
+from resizer.maintenance.places import key_at, local_path, original_at, original_of_url, path_of
 from resizer.originals import Freshness
 from resizer.records import rows, tables
 from resizer.records.descriptions import Reference
-from resizer.sources import StorageSource, find_by_url, get_sources
-from resizer.storages.kinds import kind_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from django.core.files.storage import Storage
-
     from resizer.keys.variant import ParsedKey, Variant
     from resizer.links.short import ShortAddress
     from resizer.records.descriptions import Description
@@ -68,9 +61,9 @@ def explain(text: str) -> Explanation:
     found = Explanation()
     if not _is_legible(text):
         return found.end(400, "No URL can be written like this.")
-    of_url = None if _is_mounted(text) else _original_of_url(text)
-    place = _path_of(of_url) if of_url else _local_path(text)
-    key = _key_at(place) or _key_in(text)
+    of_url = None if _is_mounted(text) else original_of_url(text)
+    place = path_of(of_url) if of_url else local_path(text)
+    key = key_at(place) or _key_in(text)
     if key.startswith(PRIVATE) and _is_mounted(text):
         return _explain_link(found, key)
     try:
@@ -80,7 +73,7 @@ def explain(text: str) -> Explanation:
         return found.fail(error)
     if parsed is not None:
         return _explain_key(found, key, parsed)
-    original = of_url or _original_at(place)
+    original = of_url or original_at(place)
     if original is None and _is_mounted(text):
         return _explain_short(found, key)
     return _explain_original(found, original or text)
@@ -111,64 +104,6 @@ def _mount() -> str:
         return mount_path()
     except NoReverseMatch:
         return ""
-
-
-# --- a local file, or the URL of an original
-
-
-def _local_path(text: str) -> Path | None:
-    """The absolute path that a text means. A relative one counts if the working directory has such a file."""
-    # Not Path.exists: it raises for a text that is too long to be a path.
-    return Path(os.path.abspath(text)) if os.path.isabs(text) or os.path.exists(text) else None
-
-
-def _original_of_url(text: str) -> Reference | None:
-    """The original that a source shows at this URL, such as /media/photos/a.jpg. As with variants, any host will do."""
-    _scheme, _, rest = text.partition("://")
-    urls = [f"//{rest}", urlsplit(text).path] if rest else [text]
-    found = next(filter(None, map(find_by_url, urls)), None)
-    return Reference(*found) if found else None
-
-
-def _path_of(reference: Reference) -> Path | None:
-    """The path of an original in a local storage."""
-    storage = dict(_local_storages()).get(reference.source)
-    return _location(storage) / reference.name if storage else None
-
-
-def _key_at(place: Path | None) -> str:
-    """The key of a file in the storage of public or private variants; empty for any other."""
-    storages = filter(None, (store.variants_storage(), store.private_storage()))
-    keys = (_below(place, one) for one in storages if kind_of(one).is_local)
-    return next(filter(None, keys), "")
-
-
-def _original_at(place: Path | None) -> Reference | None:
-    """The original with this path."""
-    for alias, storage in _local_storages():
-        if name := _below(place, storage):
-            return Reference(alias, name)
-    return None
-
-
-def _below(place: Path | None, storage: Storage) -> str:
-    """The name of a file in a local storage; empty for a file elsewhere."""
-    location = _location(storage)
-    # The working directory has no links in its path, but the location may have some.
-    for base in (location, location.resolve()):
-        if place is not None and location != Path() and place.is_relative_to(base):
-            return place.relative_to(base).as_posix()
-    return ""
-
-
-def _location(storage: Storage) -> Path:
-    return Path(str(getattr(storage, "location", "")))
-
-
-def _local_storages() -> Iterator[tuple[str, Storage]]:
-    for alias, source in get_sources().items():
-        if isinstance(source, StorageSource) and kind_of(source.storage).is_local:
-            yield alias, source.storage
 
 
 # --- a link, or a key

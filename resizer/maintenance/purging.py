@@ -8,21 +8,19 @@ from __future__ import annotations
 
 import functools
 import math
-import random
 import re
 import time
-from collections import Counter, defaultdict
 from dataclasses import dataclass, field
-from functools import cached_property
 from itertools import chain, takewhile
 from typing import TYPE_CHECKING, NamedTuple, TypeVar, cast
 
 from resizer import store
 from resizer.batched import batched
 from resizer.concurrency.waiting import Deadline
-from resizer.errors import ResizerError, SourceFailed
-from resizer.maintenance import aging, bookmarks, presence
+from resizer.errors import ResizerError
+from resizer.maintenance import aging, bookmarks
 from resizer.maintenance.aging import Aged, Excess
+from resizer.maintenance.answers import UNTOLD, Answers, is_over
 from resizer.maintenance.bookmarks import Bookmark
 from resizer.maintenance.listing import variant_of
 from resizer.maintenance.losses import Losses, sentences
@@ -30,7 +28,7 @@ from resizer.maintenance.parts import Part, cut, up_to
 from resizer.records import index, tables
 from resizer.records.descriptions import Reference, version_of
 from resizer.records.index import OriginalRow
-from resizer.sources import find_source, is_private
+from resizer.sources import is_private
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -47,15 +45,9 @@ Item = TypeVar("Item")
 UNFINISHED_SECONDS = 3600
 #: How many files are checked and deleted at a time.
 BATCH = 1000
-#: How many known originals of a source are checked for a loss of most of them.
-SAMPLE = 300
-#: The share of the remaining time for that check.
-SAMPLE_SHARE = 1 / 3
 #: How many unclear originals a report names.
 EXAMPLES = 3
 
-#: The answer for originals of an untrusted source.
-_UNTOLD = SourceFailed("the source cannot tell what has gone")
 # The name of a file while `publishing` writes it.
 _UNFINISHED = re.compile(r"(?P<directory>(?:.*/)?)\.(?P<name>[^/]+)\.[0-9a-f]{16}\.tmp")
 
@@ -156,7 +148,6 @@ class Purge:
         self.report = Report()
         self._choice = choice
         self._is_dry = is_dry
-        self._is_forced = is_forced
         self._seconds = seconds
         self._deadline = None if seconds is None else Deadline(seconds)
         self._tell = tell
@@ -178,8 +169,15 @@ class Purge:
         self.report.away = self._losses.doubts
         # `_sweep_files` has already removed the chosen files.
         self._has_swept = False
-        self._judged: set[str] = set()
         self._unclear: set[Reference] = set()
+        self._answers = Answers(
+            self.report.doubts,
+            self._files,
+            self._deadline,
+            asks_each=choice.is_stale,
+            judges=not is_forced and (choice.is_stale or choice.is_by_time),
+            is_indexed=self._is_indexed,
+        )
 
     def run(self) -> None:
         """Remove variants until the end, or until the time is over. Raises StoreFailed; then run again for the rest."""
@@ -228,7 +226,7 @@ class Purge:
         for some in batched(files, BATCH):
             self._advance(len(some))
             candidates = list(self._candidates(self._aged(some)))
-            answers = self._ask(one.reference for one in candidates)
+            answers = self._answers.ask(one.reference for one in candidates)
             self._take(candidates, answers)
             for one in candidates:
                 if one.reference not in answers:
@@ -236,7 +234,7 @@ class Purge:
                 after = [one.key]
             self._sweep_unfinished(some)
             after = [some[-1].name]
-            if self._is_over:
+            if is_over(self._deadline):
                 return self._stop("files", *after)
         return True
 
@@ -246,7 +244,7 @@ class Purge:
         for rows in batched(up_to(part, found, list), tables.BATCH):
             done = self._take_originals(rows)
             last = done[-1] if done else last
-            if len(done) < len(rows) or self._is_over:
+            if len(done) < len(rows) or is_over(self._deadline):
                 return self._stop("rows", *(last or ()))
         return True
 
@@ -255,10 +253,6 @@ class Purge:
         if not self._is_dry:
             self._bookmark.write([stage, *place])
         return False
-
-    @property
-    def _is_over(self) -> bool:
-        return self._deadline is not None and not self._deadline.seconds_left
 
     # --- what goes
 
@@ -311,7 +305,7 @@ class Purge:
         if self._choice.is_stale and variant.is_private != self._is_private(variant.source):
             # Its source was made private, or public. The app shows it to nobody any longer, but servers may.
             return True
-        answer = answers.get(one.reference, _UNTOLD)
+        answer = answers.get(one.reference, UNTOLD)
         if isinstance(answer, ResizerError):
             return False
         if answer is None or not self._choice.is_stale:
@@ -356,7 +350,7 @@ class Purge:
         taken = [] if self._has_swept else candidates
         wanted = bare | {one.reference for one in taken}
         in_order = [row.reference for row in mine if row.reference in wanted]
-        answers = self._ask([*in_order, *wanted])
+        answers = self._answers.ask([*in_order, *wanted])
         self._take(taken, answers)
         unasked = {one for one in wanted if one not in answers}
         done = list(takewhile(lambda row: row.reference not in unasked, rows))
@@ -406,94 +400,6 @@ class Purge:
     def _read(self, rows: Sequence[Item] | None) -> Sequence[Item]:
         self._note_rows(rows is not None)
         return rows or ()
-
-    # --- what sources say
-
-    def _ask(self, references: Iterable[Reference]) -> dict[Reference, Presence]:
-        """Ask whether originals are still there, until the time is over.
-
-        The first one is always asked, so that each run makes progress. Sources may return answers in any order.
-        """
-        references = list(dict.fromkeys(references))
-        names: dict[str, list[str]] = defaultdict(list)
-        for reference in references:
-            names[reference.source].append(reference.name)
-        answers: dict[Reference, Presence] = {}
-        for alias in names:
-            answers |= self._ask_source(alias, names[alias])
-            if self._is_over:
-                break
-        for first in references[:1]:
-            if first not in answers:
-                answers |= self._ask_source(first.source, [first.name])
-        return answers
-
-    def _ask_source(self, alias: str, names: Sequence[str]) -> dict[Reference, Presence]:
-        untold: dict[Reference, Presence] = {Reference(alias, name): _UNTOLD for name in names}
-        if self._is_private(alias) and find_source(alias) is None:
-            # The alias of a storage from before its source was configured. Nothing is shown by it any longer.
-            return dict.fromkeys(untold)
-        if self._has_doubts(alias):
-            return untold
-        if not self._choice.is_stale:
-            return dict.fromkeys(untold)
-        answers: dict[Reference, Presence] = {}
-        for name, answer in presence.present(alias, names):
-            answers[Reference(alias, name)] = answer
-            if self._is_over:
-                break
-        if None in answers.values() and not self._is_forced:
-            # The disk may have been unmounted since.
-            self._doubt(alias, presence.absence(alias))
-        return untold if alias in self.report.doubts else answers
-
-    def _has_doubts(self, alias: str) -> bool:
-        """Whether the source's answers about missing originals cannot be trusted."""
-        if self._is_forced or not (self._choice.is_stale or self._choice.is_by_time):
-            return False
-        if alias not in self._judged:
-            self._judged.add(alias)
-            reason = presence.absence(alias)
-            if reason is None and self._choice.is_stale:
-                reason = presence.loss(alias, self._known(alias), self._share())
-            self._doubt(alias, reason)
-        return alias in self.report.doubts
-
-    def _doubt(self, alias: str, reason: str | None) -> None:
-        if reason is not None:
-            self.report.doubts[alias] = reason
-
-    def _known(self, alias: str) -> list[str]:
-        """A sample of names of a source's known originals, present or not."""
-        rows = index.sample_originals(alias, SAMPLE) if self._is_indexed else []
-        return rows or self._sample[alias]
-
-    @cached_property
-    def _sample(self) -> Mapping[str, list[str]]:
-        """Random names from the listing of variants, by alias (Vitter 1985, algorithm R)."""
-        sample: dict[str, list[str]] = defaultdict(list)
-        counts: Counter[str] = Counter()
-        deadline = self._share()
-        last = None
-        for variant in filter(None, (variant_of(file.name) for file in self._files())):
-            alias, name = reference = Reference(variant.source, variant.name)
-            if reference == last:
-                continue
-            last = reference
-            counts[alias] += 1
-            if len(sample[alias]) < SAMPLE:
-                sample[alias].append(name)
-            elif (place := random.randrange(counts[alias])) < SAMPLE:
-                sample[alias][place] = name
-            is_enough = counts.total() >= presence.ENOUGH
-            if is_enough and deadline is not None and not deadline.seconds_left:
-                break
-        return sample
-
-    def _share(self) -> Deadline | None:
-        if self._deadline is None:
-            return None
-        return Deadline(self._deadline.seconds_left * SAMPLE_SHARE)
 
 
 def _is_unfinished(file: Stored, choice: Choice) -> bool:

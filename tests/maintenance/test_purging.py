@@ -26,7 +26,7 @@ from django.test import override_settings
 
 from resizer import originals, store
 from resizer.keys.digests import digest_of
-from resizer.maintenance import presence, purging
+from resizer.maintenance import answers, presence, purging
 from resizer.markup import picture
 from resizer.models import CachedVariant, Original
 from resizer.records import cache, index, tables
@@ -565,7 +565,7 @@ def test_originals_are_counted_without_a_database(
     monkeypatch: pytest.MonkeyPatch,
     database: str,  # noqa: F811
 ) -> None:
-    monkeypatch.setattr(purging, "SAMPLE", 5)
+    monkeypatch.setattr(answers, "SAMPLE", 5)
     for number in range(9):
         save(f"{number}.jpg")
         make(f"{number}.jpg")
@@ -582,8 +582,8 @@ def test_originals_are_counted_without_a_database(
         save(f"{number}.jpg")
         make(f"{number}.jpg")
     with monkeypatch.context() as patch:
-        patch.setattr(purging, "SAMPLE", 300)
-        patch.setattr(purging, "SAMPLE_SHARE", 0)
+        patch.setattr(answers, "SAMPLE", 300)
+        patch.setattr(answers, "SAMPLE_SHARE", 0)
         patch.setattr(presence, "ENOUGH", 2)
         # A database that is down may have rows.
         has_rows = pytest.raises(CommandError, match="rows may remain")
