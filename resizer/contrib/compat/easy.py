@@ -19,11 +19,10 @@ from django import template
 from django.conf import settings as django_settings
 from django.db.models.fields.files import FieldFile
 
-from resizer.contrib.compat.thumbnails import Thumbnail, Wanted, make
+from resizer.contrib.compat.thumbnails import Thumbnail, Wanted, make, want
 from resizer.markup.mistakes import tell_once
 from resizer.markup.nodes import ResizedNode, read_call
 from resizer.markup.options import is_nothing, read_flag
-from resizer.markup.picture import check_url
 from resizer.markup.tags import Tag, keyword_names
 
 if TYPE_CHECKING:
@@ -61,16 +60,8 @@ def read(
     quality: object = None,
 ) -> Wanted:
     """Check the options of the tag, but for an alias. Raises ValueError for a wrong one."""
-    width, height = _read_size(size)
-    options = {"quality": quality, "focal": _read_target(target)}
-    check_url(**options)
-    return Wanted(
-        width=width,
-        height=height,
-        crop=_read_crop(crop),
-        is_enlarged=read_flag("upscale", upscale),
-        options=options,
-    )
+    focal = _read_target(target)
+    return want(_read_size(size), _read_crop(crop), upscale, quality=quality, focal=focal)
 
 
 def _read_size(size: Any) -> tuple[int | None, int | None]:

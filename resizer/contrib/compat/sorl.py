@@ -17,11 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 from django import template
 
-from resizer.contrib.compat.thumbnails import Thumbnail, Wanted, make, size_of
+from resizer.contrib.compat.thumbnails import Thumbnail, Wanted, make, size_of, want
 from resizer.markup.html import escape
 from resizer.markup.nodes import Call, place_of, read_call
-from resizer.markup.options import is_nothing, read_flag
-from resizer.markup.picture import check_url
+from resizer.markup.options import is_nothing
 from resizer.markup.tags import Tag, keyword_names
 
 if TYPE_CHECKING:
@@ -64,23 +63,13 @@ def read(
     colorspace: object = None,
 ) -> Wanted:
     """Check the options of the tag. Raises ValueError for a wrong one."""
-    width, height = read_geometry(geometry)
     if not is_nothing(colorspace) and str(colorspace).upper() != "RGB":
         raise ValueError(
             f"colorspace={colorspace!r} has no counterpart. {_CSS} Such as filter: grayscale(1)."
         )
-    options = {
-        "quality": quality,
-        "format": None if is_nothing(format) else str(format).lower(),
-    }
-    check_url(**options)
-    return Wanted(
-        width=width,
-        height=height,
-        crop=_read_crop(crop),
-        is_enlarged=read_flag("upscale", upscale),
-        options=options,
-    )
+    target = None if is_nothing(format) else str(format).lower()
+    sides = read_geometry(geometry)
+    return want(sides, _read_crop(crop), upscale, quality=quality, format=target)
 
 
 def read_geometry(geometry: object) -> tuple[int | None, int | None]:

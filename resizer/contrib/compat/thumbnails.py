@@ -18,7 +18,7 @@ from resizer.errors import OriginalNotFound, ResizerError
 from resizer.markup import picture
 from resizer.markup.html import VariantURL, element
 from resizer.markup.mistakes import tell_once
-from resizer.markup.options import CONTAIN
+from resizer.markup.options import CONTAIN, read_flag
 from resizer.markup.stored import read_stored
 
 if TYPE_CHECKING:
@@ -110,6 +110,21 @@ class Wanted:
             width=min(self.width or size[0], size[0]),
             height=min(self.height or size[1], size[1]),
         )
+
+
+def want(
+    sides: tuple[int | None, int | None], crop: Any, upscale: object, **options: object
+) -> Wanted:
+    """Check the options that both packages have. `options` are those of `resized_url`. Raises ValueError for a wrong one."""
+    picture.check_url(**options)
+    width, height = sides
+    return Wanted(
+        width=width,
+        height=height,
+        crop=crop,
+        is_enlarged=read_flag("upscale", upscale),
+        options=options,
+    )
 
 
 def make(original: File, wanted: Wanted) -> Thumbnail:
