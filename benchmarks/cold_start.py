@@ -1,8 +1,8 @@
-"""What a function on AWS Lambda pays before its first answer, and for each later one: `make bench-cold-start`.
+"""The cost of a cold start on AWS Lambda, and of later requests: `make bench-cold-start`.
 
-CPU milliseconds and memory of the unpacked package in processes of their own, the median of a few: what is imported and
-set up before the first event, the first request, the first picture, which is in the bucket already, and the same
-again. Once more without the bytecode in the package, for comparison. moto's server stands for S3.
+CPU milliseconds and memory of the unpacked package, each in a process of its own, the median of a few. Four steps are
+measured: imports and set-up before the first event, the first request, the first picture from the bucket, and the same
+picture again. For comparison, all again without the bytecode in the package. moto's server stands for S3.
 """
 
 from __future__ import annotations

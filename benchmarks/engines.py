@@ -1,7 +1,7 @@
 """CPU and memory of a render, side by side: `make bench-engines`.
 
-Each cell is a process of its own. CPU is user and system time of all threads, the least of a few repeats; the
-ratios are what counts, because milliseconds depend on the machine and on its other guests.
+Each cell is a process of its own. CPU is user and system time of all threads, the least of a few repeats. Compare the
+ratios: milliseconds depend on the machine and on its other work.
 """
 
 from __future__ import annotations

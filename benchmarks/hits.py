@@ -1,4 +1,4 @@
-"""What a process pays for a variant that is there already: `make bench-hits`.
+"""The cost of a hit in one process: `make bench-hits`.
 
 CPU microseconds a request, the least of a few repeats: the whole variant, and "not modified". By the middleware, from
 Django's request to its response; and by the WSGI application, from the environ to the body. Local files, and a cache

@@ -1,8 +1,8 @@
-"""What a visitor waits for a picture that is there, while others have many made: `make bench-load`.
+"""The time of a hit while other clients request new variants: `make bench-load`.
 
-Milliseconds of a hit, the median, the 95th percentile and the slowest: of an idle server; while 250 clients ask for
-500 variants that nobody has asked for before, until they have them; and while 60 and 500 clients ask for one each at
-the same moment, 1080 px wide and in AVIF, once. gunicorn as the guide recommends it, without nginx before it.
+Milliseconds of a hit: the median, the 95th percentile and the slowest. First the server is idle. Then 250 clients
+request 500 new variants. Then 60 and 500 clients request one new variant each at the same moment, 1080 px wide and in
+AVIF. gunicorn has the options of the guide, without nginx before it.
 """
 
 from __future__ import annotations

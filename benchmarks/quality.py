@@ -1,8 +1,8 @@
 """Automatic against fixed quality, by SSIMULACRA2: `make bench-quality`.
 
-Each photograph of the gallery is cut to 4:3, and rendered at several fixed qualities and with quality="auto". Of the
-fixed ones, the quality is taken that has the mean score of the automatic ones, and the one whose worst picture is as
-good, each between the two nearest that were measured.
+Each photograph of the gallery is cut to 4:3, and rendered at several fixed qualities and with quality="auto". Two fixed
+qualities are compared with it: one with the same mean score, and one with an equally good worst picture. Both are
+interpolated between the two nearest measured ones.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def mean(outcomes: list[Outcome], column: int) -> float:
 def fixed_of(
     runs: list[list[Outcome]], auto: list[Outcome], of: Callable[[list[Outcome]], float]
 ) -> list[Outcome]:
-    """What a fixed quality gives that is as good as the automatic one."""
+    """The outcomes of the fixed quality with the same score as the automatic one, interpolated."""
     wanted, scores = of(auto), [of(run) for run in runs]
     place = max([0, *(place for place, found in enumerate(scores[:-1]) if found <= wanted)])
     part = (wanted - scores[place]) / (scores[place + 1] - scores[place])

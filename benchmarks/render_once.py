@@ -54,7 +54,7 @@ def engine(name: str) -> Callable[[str, int, str], int]:
     return render
 
 
-# The same settings of the encoders for all, so that what is compared is the way there.
+# All have the same settings of the encoders. So only the rest of a render differs.
 PILLOW: dict[str, dict[str, Any]] = {
     "jpeg": {"quality": 64, "optimize": True, "progressive": True},
     "webp": {"quality": 75, "method": 4},

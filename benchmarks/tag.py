@@ -1,4 +1,4 @@
-"""What a page pays for a picture whose original is known: `make bench-tag`.
+"""The cost of a tag for a known original: `make bench-tag`.
 
 CPU microseconds a tag, the least of a few renders of 100 tags; beside `{{ image.url }}`, the floor.
 """

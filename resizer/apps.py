@@ -74,7 +74,7 @@ def make_room(sender: type[Model], instance: Model, using: str, raw: bool, **_kw
     sender._base_manager.using(using).filter(same | numbered).exclude(same & numbered).delete()
 
 
-# Whoever saves a row, such as the admin: pages follow at once.
+# Pages show a saved row at once, whether the admin or other code saves it.
 def reread(instance: Original, using: str, **_kwargs: Any) -> None:
     from resizer import originals
 

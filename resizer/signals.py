@@ -1,6 +1,6 @@
-"""Django signals for projects that want to know what happens to variants.
+"""Django signals about variants, for projects.
 
-Each is sent with `send_robust`, so a receiver that fails harms no picture: Django logs its error. Receivers run in the
+Each is sent with `send_robust`: Django logs the error of a failing receiver, and pictures go on. Receivers run in the
 thread of a request, so keep them short. With `RESPOND_FIRST`, `variant_rendered` comes after the response, perhaps from
 the thread of a timer.
 """

@@ -1,8 +1,7 @@
 """Work for the background: `django.tasks`, or its backport `django-tasks` on Django 5.2.
 
-Any number of workers can take tasks at once: a variant is made once, whoever is first, and a part of a purge or a sync
-can be done twice. Importing this module raises ImportError
-without a framework of tasks.
+Any number of workers can take tasks at once. A variant is made once, and a part of a purge or a sync may be done twice.
+Importing this module raises ImportError without a framework of tasks.
 """
 
 from __future__ import annotations

@@ -58,7 +58,7 @@ OURS = (*GRANIAN, "wsgi", "--blocking-threads", "24")
 QUALITIES = (54, 68, 80, 90)
 SCORE = 70
 GALLERY = sorted(PHOTOGRAPHS.glob("*.jpg"))
-#: Named by what asks for them, so that each is cold once.
+#: A name for each kind of request, so that each original is cold once.
 NAMES = [
     *("warm", "first"),
     *(f"cold-{number}" for number in range(COLD)),

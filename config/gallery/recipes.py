@@ -1,4 +1,4 @@
-"""The recipes: what a template says, and what becomes of it."""
+"""The recipes: samples of templates, each with its picture."""
 
 from __future__ import annotations
 

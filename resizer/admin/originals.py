@@ -52,7 +52,7 @@ MOST_LISTED = 100
 class OriginalForm(forms.ModelForm):  # type: ignore[type-arg]  # no runtime generics
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        # The widget is that of the admin, which may be another package's. A viewer has no fields.
+        # The admin makes the widget, and another package may replace it. A viewer has no fields.
         if "alt" in self.fields:
             self.fields["alt"].widget.attrs["rows"] = 2
 

@@ -1,4 +1,4 @@
-"""The header above both lists: what is stored, what it saves, and how the last day went."""
+"""The header above both lists: totals, saved bytes, and the last day."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ class Use(NamedTuple):
     #: Of its page in the admin. Empty if there is none.
     url: str
     file: FieldFile
-    #: Its own focal point, which wins over that of the original.
+    #: The focal point of the object. It wins over the original's.
     focal: Point | None
 
 

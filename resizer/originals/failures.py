@@ -36,7 +36,7 @@ def remember_failure(reference: Reference, error: ResizerError, fingerprint: str
         return
     seconds = error.retry_seconds or FAILURE_SECONDS
     if isinstance(error, VectorOriginal):
-        # Nothing has failed: that is all that is known of an SVG.
+        # Nothing has failed: an SVG has no other description.
         seconds = get_settings().FRESH_SECONDS
     cache.write(cache_key(reference), failed(error, fingerprint).encode(), seconds)
 

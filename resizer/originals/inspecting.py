@@ -26,7 +26,7 @@ MAX_SIDE = 65_535
 
 
 def inspect(reference: Reference, stat: Sighted, known: Description | None) -> Description:
-    """Describe a file, and record it. `stat` is what its source says of it now, and `known` what was known before.
+    """Describe a file, and record it. `stat` is the answer of its source, `known` the former description.
 
     Raises TooManyBytes, TooManyPixels, VectorOriginal, what the source raises, and what the engine raises.
     """

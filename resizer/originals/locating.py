@@ -58,7 +58,7 @@ def locate(file: File) -> Reference:
 
 
 def _advice(value: object) -> str:
-    """What to pass instead of something that is no original. Names its type only: the text of a queryset costs a query."""
+    """What to pass instead of a wrong object. Names its type only: the text of a queryset costs a query."""
     kind = type(value).__name__
     columns = value._meta.fields if isinstance(value, Model) else ()
     names = [one.name for one in columns if isinstance(one, FileField)]
@@ -68,7 +68,7 @@ def _advice(value: object) -> str:
 
 
 def _refuse_text(alias: str) -> None:
-    """Raise OriginalNotFound for a source where a link is all that a visitor needs."""
+    """Raise OriginalNotFound for a private source without `ALLOW`: anybody with a link would see its pictures."""
     source = get_settings().SOURCES[alias]
     if source.PRIVATE and source.ALLOW is None:
         # Security: the text may come from an attacker, and the page would print a link for it.

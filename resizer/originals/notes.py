@@ -1,4 +1,4 @@
-"""Note on an original what a render has seen, or drop what is known of it."""
+"""Record the findings of a render on its original, or forget the original."""
 
 from __future__ import annotations
 

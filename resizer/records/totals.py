@@ -1,4 +1,4 @@
-"""Sums over the index: what is stored, how large it is, what renders slowly, and what nobody uses."""
+"""Sums over the index: numbers and bytes of variants, slow renders, unused variants."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Slow(NamedTuple):
 
 
 class Totals(NamedTuple):
-    """What the index says of everything that is stored."""
+    """Sums of all rows."""
 
     originals: int
     variants: int

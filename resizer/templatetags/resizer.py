@@ -56,7 +56,7 @@ def resized_css(parser: Parser, token: Token) -> nodes.CssNode:
 
 @register.tag
 def resized_devtools(parser: Parser, token: Token) -> nodes.DevtoolsNode:
-    """Print a script that shows what each picture has loaded. Nothing without DEBUG. Raises TemplateSyntaxError for options."""
+    """Print a script to inspect the pictures of a page. Nothing without DEBUG. Raises TemplateSyntaxError for options."""
     return nodes.parse_devtools(token)
 
 

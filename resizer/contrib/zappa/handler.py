@@ -1,11 +1,15 @@
 """The function's entry on AWS Lambda: Zappa's handler, corrected and closed.
 
-Zappa 0.63 decodes the path of an HTTP API twice, takes `/devices` for the stage `dev` and `/evices`, encodes queries
-of a load balancer twice, sends cookies twice, decodes text in other encodings than UTF-8, needs a Content-Type, answers
-HEAD with a body, and believes any X-Forwarded-For. So this module reads path, query and address from the event again.
+This module reads path, query and IP address from the event again, and corrects the response. Zappa 0.63 has these faults:
 
-Security: Zappa also runs any code and any function named in an event. So only HTTP requests pass, and the functions named
-in `events` of zappa_settings.json. Commands pass only by the alias `commands`; the operator makes and removes it.
+- It decodes the path of an HTTP API twice, and encodes the query of a load balancer twice.
+- It takes `/devices` for the stage `dev` and the path `/evices`.
+- It believes any `X-Forwarded-For`.
+- It sends cookies twice, and HEAD gets a body.
+- It decodes text in other encodings than UTF-8, and fails without a Content-Type.
+
+Security: Zappa runs any code and any function named in an event. Here, only HTTP requests pass, and the functions in
+`events` of zappa_settings.json. Commands need the alias `commands`, which the operator makes and removes.
 """
 
 from __future__ import annotations

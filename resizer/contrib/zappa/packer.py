@@ -78,7 +78,7 @@ class Contents:
     include: Sequence[str] | None = None
     #: Patterns below the top of the package.
     exclude: Sequence[str] = ()
-    #: Services of AWS that the project uses, where its code does not show their names.
+    #: Services of AWS used by the project, if its code does not show their names.
     aws_services: Sequence[str] = ()
     architecture: str = "x86_64"
     #: The version of Python in the function.

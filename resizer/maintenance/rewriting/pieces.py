@@ -82,7 +82,7 @@ class Template:
         return [one for one in self.pieces if start <= one.start < end]
 
     def scope_of(self, piece: Piece) -> int:
-        """Where a variable ends that a tag without a block has set: at the end of its own block, or at the next branch."""
+        """The end of a variable set by a tag without a block: the end of the tag's own block, or the next branch."""
         depth = len(piece.blocks)
         for one in self.after(piece):
             is_left = len(one.blocks) < depth or one.blocks[:depth] != piece.blocks

@@ -14,7 +14,7 @@ from django.core.management.base import BaseCommand
 from config.gallery.models import Photo
 
 PHOTOGRAPHS = Path(__file__).resolve().parents[2] / "photographs"
-#: Files that are no photographs, and one that is broken.
+#: Drawings, animations and a broken file.
 AWKWARD = PHOTOGRAPHS / "awkward"
 
 
