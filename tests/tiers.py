@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
@@ -87,12 +88,15 @@ EACH = (
     "storages/test_kinds.py",
     "test_databases.py",
 )
+#: A file with as many tests takes long, too.
+MANY = 100
 #: Set by `make test-again`.
 SKIP_ONCE = os.environ.get("RESIZER_SKIP_ONCE") == "1"
 
 
 def mark(items: list[pytest.Item]) -> None:
     """Mark slow tests and those that run once, and put long files first: at the end, no worker waits for one."""
+    counts = Counter(map(path_of, items))
     seen = set()
     for item in items:
         path = path_of(item)
@@ -110,7 +114,12 @@ def mark(items: list[pytest.Item]) -> None:
         if is_once or (is_repeated and not path.startswith(EACH)):
             item.add_marker(pytest.mark.once)
         seen.add(test)
-    items.sort(key=lambda item: not path_of(item).startswith(SLOW))
+
+    def place(item: pytest.Item) -> tuple[bool, bool]:
+        path = path_of(item)
+        return not path.startswith(SLOW), counts[path] < MANY
+
+    items.sort(key=place)
 
 
 def is_left_out(file: Path) -> bool:
