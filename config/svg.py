@@ -8,11 +8,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from django.core.files.storage import storages
 from django.http import Http404, HttpResponse
 from storages.backends.s3 import S3Storage
 
 from resizer.conf import get_settings
+from resizer.errors import InvalidOption, OriginalNotFound, ResizerError, TooManyBytes
+from resizer.keys.names import escape_name
+from resizer.keys.variant import DEFAULT_SOURCE
+from resizer.sources import get_source
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -38,11 +41,19 @@ class BehindDjango(S3Storage):  # type: ignore[misc]  # django-storages has no t
 
 
 def serve(request: HttpRequest, name: str) -> HttpResponse:
-    storage = storages["default"]
     try:
-        with storage.open(name) as file:
-            if file.size > get_settings().MAX_BYTES:
-                raise Http404
-            return HttpResponse(file.read(), content_type="image/svg+xml", headers=HEADERS)
-    except FileNotFoundError as error:
+        # Before the bucket is asked: it refuses some names with an error of its own.
+        escape_name(name)
+        with get_source(DEFAULT_SOURCE).open(name) as file:
+            limit = get_settings().MAX_BYTES
+            content = file.read(limit + 1)
+        if len(content) > limit:
+            raise TooManyBytes(f"{name!r} has more than {limit} bytes")
+    except (InvalidOption, OriginalNotFound) as error:
         raise Http404 from error
+    except ResizerError as error:
+        headers = {"Cache-Control": "no-store"}
+        return HttpResponse(
+            error.public_message, status=error.status, content_type="text/plain", headers=headers
+        )
+    return HttpResponse(content, content_type="image/svg+xml", headers=HEADERS)
