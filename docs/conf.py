@@ -48,7 +48,7 @@ smartquotes = False
 # Colours with a contrast of 7:1 for code.
 pygments_style = "a11y-high-contrast-light"
 pygments_dark_style = "a11y-high-contrast-dark"
-# Lighter than this, a block of code has no edge, and a reader does not see that it scrolls.
+# See the rule in site.css.
 html_theme_options = {"light_css_variables": {"color-code-background": "#f3f5f8"}}
 # Excerpts of HTML have an ellipsis, which no lexer knows.
 suppress_warnings = ["misc.highlighting_failure"]

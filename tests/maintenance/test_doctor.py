@@ -45,7 +45,7 @@ pytestmark = pytest.mark.django_db
 PARTS = [
     "settings",
     "variants storage",
-    "addresses",
+    "URLs",
     "engine",
     "cache",
     "locks",
@@ -201,7 +201,7 @@ def test_variants_storage_is_tried(settings: Settings, storage: str, mark: Mark,
 )
 def test_addresses_are_tried(settings: Settings, urlconf: str, text: str) -> None:
     settings.ROOT_URLCONF = urlconf
-    mark, told = finding("addresses")
+    mark, told = finding("URLs")
     assert mark is Mark.BROKEN
     assert text in told
 
@@ -209,7 +209,7 @@ def test_addresses_are_tried(settings: Settings, urlconf: str, text: str) -> Non
 def test_prefix_that_visitors_see_is_none_of_the_address_that_is_tried() -> None:
     set_script_prefix("/pictures/")
     try:
-        assert finding("addresses") == (Mark.FINE, "/pictures/img/… leads to the app.")
+        assert finding("URLs") == (Mark.FINE, "/pictures/img/… leads to the app.")
     finally:
         clear_script_prefix()
 

@@ -35,11 +35,11 @@ def examine_address() -> Finding:
         match = resolve("/" + address.removeprefix(get_script_prefix()))
     except (NoReverseMatch, Resolver404) as error:
         text = f"no URL leads to the app ({type(error).__name__}). Include resizer.urls in the root URLconf."
-        return Finding(Mark.BROKEN, "addresses", text)
+        return Finding(Mark.BROKEN, "URLs", text)
     if "resizer" not in match.app_names:
         text = f"{address} leads to {match.view_name}. Put the app's URLs before it."
-        return Finding(Mark.BROKEN, "addresses", text)
-    return Finding(Mark.FINE, "addresses", f"{address.removesuffix(key)}… leads to the app.")
+        return Finding(Mark.BROKEN, "URLs", text)
+    return Finding(Mark.FINE, "URLs", f"{address.removesuffix(key)}… leads to the app.")
 
 
 def examine_host() -> Iterator[Finding]:
