@@ -17,6 +17,7 @@ from django.utils.translation import ngettext
 from resizer import store
 from resizer.admin import files, making, overview, previews, removing, sheet
 from resizer.admin.accents import without_accents
+from resizer.admin.columns import name_of, size
 from resizer.admin.filters import (
     AltFilter,
     BrokenFilter,
@@ -26,7 +27,7 @@ from resizer.admin.filters import (
 )
 from resizer.admin.lists import note_made, with_rows
 from resizer.admin.uses import find_titled, find_uses
-from resizer.admin.variants import SCRIPTS, STYLES, WrittenByTheApp, name_of, size
+from resizer.admin.variants import SCRIPTS, STYLES, WrittenByTheApp
 from resizer.models import CachedVariant, Original
 from resizer.originals import locate
 

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import logging
-import math
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib import admin, messages
-from django.contrib.admin.utils import display_for_value
 from django.core.exceptions import PermissionDenied
 from django.http import HttpResponseRedirect
 from django.shortcuts import get_object_or_404
-from django.template.defaultfilters import filesizeformat
 from django.urls import path, reverse
 from django.utils.html import format_html
-from django.utils.timesince import timesince
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from resizer.admin import files, making, overview, previews, removing, states
 from resizer.admin.accents import without_accents
+from resizer.admin.columns import age, badge, file, measures, name_of, recipe, rendering, state
 from resizer.admin.filters import (
     AgeFilter,
     FormatFilter,
@@ -32,7 +29,6 @@ from resizer.admin.lists import note_states, with_rows
 from resizer.admin.uses import find_titled
 from resizer.admin.words import words_of
 from resizer.errors import StoreFailed
-from resizer.keys.variant import DEFAULT_SOURCE
 from resizer.models import CachedVariant, Original
 
 if TYPE_CHECKING:
@@ -52,71 +48,6 @@ logger = logging.getLogger(__name__)
 LARGE_BOX = (720, 540)
 SCRIPTS = ["resizer/admin/focal.js"]
 STYLES = {"all": ["resizer/admin/admin.css"]}
-
-
-@admin.display(description=_("size, px"), ordering="width")
-def size(row: CachedVariant | Original) -> str:
-    return f"{row.width}\u00a0×\u00a0{row.height}"
-
-
-@admin.display(description=_("size, px"), ordering="width")
-def measures(variant: CachedVariant) -> SafeString:
-    return _two_lines(size(variant), variant.get_format_display())
-
-
-@admin.display(description=_("file"), ordering="bytes")
-def file(variant: CachedVariant) -> SafeString:
-    return _two_lines(filesizeformat(variant.bytes), saved(variant))
-
-
-def saved(variant: CachedVariant) -> str:
-    """The file against that of its original, such as "−87 %"."""
-    percent = math.floor(100 - 100 * variant.bytes / max(1, variant.original.bytes))
-    sign = "−" if percent >= 0 else "+"
-    return f"{sign}{abs(percent)}\u00a0%"
-
-
-def _two_lines(first: str, second: str) -> SafeString:
-    return format_html('{}<span class="resizer-second">{}</span>', first, second)
-
-
-@admin.display(description=_("rendering"), ordering="render_ms")
-def rendering(variant: CachedVariant) -> str:
-    if variant.render_ms is None:
-        return "–"
-    return overview.milliseconds(variant.render_ms)
-
-
-@admin.display(description=_("age"), ordering="-created_at")
-def age(variant: CachedVariant) -> SafeString:
-    moment = variant.created_at
-    exact = display_for_value(moment, "")
-    return format_html('<span title="{}">{}</span>', exact, timesince(moment, depth=1))
-
-
-@admin.display(description=_("recipe"), ordering="recipe")
-def recipe(variant: CachedVariant) -> SafeString:
-    return format_html('<span title="{}">{}</span>', variant.recipe, words_of(variant.recipe))
-
-
-@admin.display(description=_("state"))
-def state(variant: Any) -> SafeString:
-    return badge(variant.state)
-
-
-def badge(found: states.State) -> SafeString:
-    return format_html('<span class="resizer-state resizer-{}">{}</span>', found.value, found.label)
-
-
-def name_of(original: Original) -> SafeString:
-    """The name of an original, below its source and folder."""
-    folder, _slash, name = original.name.rpartition("/")
-    place = original.source if original.source != DEFAULT_SOURCE else ""
-    return format_html(
-        '<span class="resizer-name"><span class="resizer-folder">{}</span> {}</span>',
-        ":".join(filter(None, (place, folder))),
-        name,
-    )
 
 
 class WrittenByTheApp:

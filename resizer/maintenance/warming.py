@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 #: How many rows of a model are read at a time.
 PAGE = 500
-#: How often a variant is tried, while visitors take all places.
+#: How often a variant is tried while the server is busy with visitors.
 TRIES = 5
 #: How many failures a report names.
 EXAMPLES = 3
