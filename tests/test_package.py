@@ -135,6 +135,7 @@ def readme_in(package: Path) -> str:
     return str(metadata_of(package).get_payload())
 
 
+@pytest.mark.once
 def test_released_package_has_absolute_links_only(released: list[Path]) -> None:
     for package in released:
         text = readme_in(package)
@@ -154,6 +155,7 @@ def test_released_package_has_absolute_links_only(released: list[Path]) -> None:
         assert LINK.sub(r"\2", text).rstrip() == readme.rstrip()
 
 
+@pytest.mark.once
 def test_released_package_names_its_pages(released: list[Path]) -> None:
     for package in released:
         assert metadata_of(package).get_all("Project-URL") == [
@@ -164,12 +166,14 @@ def test_released_package_names_its_pages(released: list[Path]) -> None:
         ]
 
 
+@pytest.mark.once
 def test_released_package_passes_the_check_of_the_index(released: list[Path]) -> None:
     command = [sys.executable, "-m", "twine", "check", "--strict", *map(str, released)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout.count("PASSED")) == (0, 2), done.stdout
 
 
+@pytest.mark.once
 def test_wheel_of_a_released_source_package_keeps_its_links(
     released: list[Path], tmp_path: Path
 ) -> None:
@@ -182,6 +186,7 @@ def test_wheel_of_a_released_source_package_keeps_its_links(
     assert str(metadata.get_payload()) == readme_in(released[0])
 
 
+@pytest.mark.once
 def test_package_of_a_checkout_has_links_as_in_the_readme(wheel: Path) -> None:
     metadata = metadata_of(wheel)
     assert metadata.get_all("Project-URL") is None
@@ -189,6 +194,7 @@ def test_package_of_a_checkout_has_links_as_in_the_readme(wheel: Path) -> None:
     assert readme_in(wheel).rstrip() == readme.rstrip()
 
 
+@pytest.mark.once
 def test_classifiers_are_known_and_agree_with_the_workflow_and_the_readme(wheel: Path) -> None:
     given = metadata_of(wheel).get_all("Classifier", [])
     assert set(given) <= classifiers
@@ -205,6 +211,7 @@ def test_classifiers_are_known_and_agree_with_the_workflow_and_the_readme(wheel:
             assert name in readme.partition("Supported: ")[2]
 
 
+@pytest.mark.once
 def test_changelog_has_its_form() -> None:
     text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     first, *others = re.findall(r"^## (.+)$", text, re.MULTILINE)
