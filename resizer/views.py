@@ -12,7 +12,16 @@ from django.contrib.auth.decorators import login_not_required
 from django.core.cache import caches
 from django.core.cache.backends.db import BaseDatabaseCache
 from django.http import HttpResponse, HttpResponseRedirect
-from django.urls import NoReverseMatch, Resolver404, get_script_prefix, resolve
+from django.urls import (
+    NoReverseMatch,
+    Resolver404,
+    URLPattern,
+    URLResolver,
+    get_resolver,
+    get_script_prefix,
+    resolve,
+)
+from django.urls.resolvers import RoutePattern
 from django.utils.translation import get_language
 
 from resizer import store
@@ -150,24 +159,58 @@ def path_below_mount(path_info: str) -> str | None:
     path = _keys_at.get(known)
     if path is not None:
         return path
-    try:
-        # The prefix spares all other pages the cost of resolving twice.
-        if not path_info.startswith("/" + mount_path().removeprefix(get_script_prefix())):
-            return None
-        match = resolve(path_info, settings.ROOT_URLCONF)
-        if match.func is not serve:
-            return None
-        path = str(match.kwargs["path"])
-        if path.startswith(PRIVATE):
-            return None
-        read_key(get_settings(), path)
-    except (NoReverseMatch, Resolver404):
+    path = _path_of_serve(path_info)
+    if path is None or path.startswith(PRIVATE):
         return None
+    try:
+        read_key(get_settings(), path)
     except (LookupError, ResizerError):
         # Security: remember signed keys only. Strangers can invent any number of other paths, of any length.
         return path
     _keys_at.remember(known, path)
     return path
+
+
+def _path_of_serve(path_info: str) -> str | None:
+    """The argument of `serve`. None if Django would call another view, or none."""
+    try:
+        # The prefix spares all other pages the cost of resolving twice.
+        mount = "/" + mount_path().removeprefix(get_script_prefix())
+        if not path_info.startswith(mount):
+            return None
+        if _owns_mount(get_settings(), settings.ROOT_URLCONF, get_language(), mount):
+            path = path_info.removeprefix(mount)
+            # As in `<path:path>`.
+            return path if path and "\n" not in path else None
+        match = resolve(path_info, settings.ROOT_URLCONF)
+    except (NoReverseMatch, Resolver404):
+        return None
+    return str(match.kwargs["path"]) if match.func is serve else None
+
+
+@functools.lru_cache(maxsize=128)
+def _owns_mount(_values: Settings, urlconf: str, _language: str | None, mount: str) -> bool:
+    """Whether every path below the mount is a path of `serve`. To resolve each would take as long as the rest of an error."""
+    rest, patterns = mount.removeprefix("/"), get_resolver(urlconf).url_patterns
+    while True:
+        first = next((one for one in patterns if _may_match(one, rest)), None)
+        if isinstance(first, URLPattern):
+            return rest == "" and first.callback is serve and str(first.pattern) == "<path:path>"
+        if first is None or not _is_literal(first) or not rest.startswith(str(first.pattern)):
+            return False
+        rest, patterns = rest.removeprefix(str(first.pattern)), first.url_patterns
+
+
+def _may_match(entry: URLPattern | URLResolver, start: str) -> bool:
+    """Whether an entry of a URLconf may match a path that begins so."""
+    if not isinstance(entry.pattern, RoutePattern):
+        return True
+    literal = str(entry.pattern).partition("<")[0]
+    return start.startswith(literal) or literal.startswith(start)
+
+
+def _is_literal(entry: URLResolver) -> bool:
+    return isinstance(entry.pattern, RoutePattern) and "<" not in str(entry.pattern)
 
 
 def _parse(path: str) -> ParsedKey | ShortAddress:

@@ -48,10 +48,10 @@ class Reply(NamedTuple):
 
 
 @contextmanager
-def nginx(directory: Path, address: str, http: str) -> Iterator[None]:
+def nginx(directory: Path, address: str, http: str) -> Iterator[subprocess.Popen[bytes]]:
     """Run nginx in a directory of its own; `address` is one where it will answer."""
-    with running(_command(directory, http), partial(ask_for, f"{address}/")):
-        yield
+    with running(_command(directory, http), partial(ask_for, f"{address}/")) as process:
+        yield process
 
 
 def check(directory: Path, http: str) -> str:

@@ -12,6 +12,7 @@ from urllib.parse import quote, unquote
 
 import pytest
 from django.core.cache import caches
+from django.core.files.storage import storages
 from django.test import Client
 from django.urls import clear_script_prefix
 
@@ -23,7 +24,8 @@ from resizer.keys.variant import Recipe, Variant, parse_key, write_key
 from resizer.links import addresses
 from resizer.links.addresses import sign
 from resizer.markup import picture
-from resizer.records import cache
+from resizer.models import Original
+from resizer.records import cache, tallies
 from tests.conftest import save
 from tests.nginx import ask
 from tests.pictures import photograph
@@ -216,6 +218,73 @@ def test_strangers_get_the_same_without_django(
         by_django = ask_django(path)
         with django_assert_num_queries(0):
             assert ask_door(path) == by_django, path
+
+
+@DOORS
+def test_former_version_needs_django_only_after_a_change(
+    ask_door: Callable[..., Reply], url: str, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    with django_assert_num_queries(0):
+        for number in range(3):
+            # The first one asks the source, which has the same file.
+            shown = ask_door(forge(url, version=f"0000000{number}"))
+            assert (shown.status, shown.headers["content-location"]) == (200, url)
+    caches["default"].delete(cache.key_of("asked", "default\na.jpg"))
+    save("a.jpg", photograph((800, 600)))
+    former = forge(url, version="00000009")
+    with pytest.raises(PassedOn):
+        ask_door(former)
+    # Django finds the new version.
+    assert ask_django(former).headers["content-location"] != url
+    caches["default"].delete(cache.key_of("asked", "default\na.jpg"))
+    storages["default"].delete("a.jpg")
+    with pytest.raises(PassedOn):
+        ask_door(former)
+    assert ask_django(former).status == 404
+
+
+@DOORS
+def test_missing_original_needs_no_django(
+    ask_door: Callable[..., Reply], url: str, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    with django_assert_num_queries(0):
+        found = [ask_door(forge(url, name=f"{number}.jpg")) for number in range(3)]
+    assert [one.status for one in found] == [404, 404, 404]
+    assert found[0] == ask_django(forge(url, name="0.jpg"))
+    tallies.flush()
+    assert Original.objects.count() == 1
+
+
+@DOORS
+def test_row_of_a_missing_original_tells_it_later(ask_door: Callable[..., Reply], url: str) -> None:
+    storages["default"].delete("a.jpg")
+    caches["default"].clear()
+    assert ask_door(url).status == 404
+    # Pages know it from the cache.
+    assert "<picture>" not in str(picture.build("a.jpg", alt=""))
+    assert Original.objects.get().checked_at is not None
+    tallies.flush()
+    assert Original.objects.get().checked_at is None
+
+
+@DOORS
+def test_short_url_of_a_missing_original_needs_no_django(
+    ask_door: Callable[..., Reply], settings: Settings
+) -> None:
+    settings.RESIZER = {"SOURCES": {"default": {"OPEN": True}}}
+    missing = ask_door("/img/640/missing.jpg")
+    assert missing.status == 404
+    assert ask_django("/img/640/missing.jpg") == missing
+
+
+@DOORS
+def test_unlisted_width_is_not_looked_for_in_a_bucket(
+    ask_door: Callable[..., Reply], url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "is_local", lambda **_: False)
+    monkeypatch.setattr(store, "load", None)
+    for width in (641, 642):
+        assert ask_door(forge(url, width=width)).status == 302
 
 
 @DOORS

@@ -839,6 +839,6 @@ def test_doubtful_original_is_left_to_django_before_its_request(db: None) -> Non
     token = at_once.set(True)
     try:
         with pytest.raises(NotAtOnce):
-            memory.may_ask(Reference("default", "a.jpg"))
+            memory.may_ask(Reference("default", "a.jpg"), "")
     finally:
         at_once.reset(token)

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import base64
 import functools
+from hmac import compare_digest
 from typing import TYPE_CHECKING, Any, cast
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.files.storage import storages
 from django.urls import get_script_prefix, get_urlconf, reverse
-from django.utils.crypto import constant_time_compare, salted_hmac
+from django.utils.crypto import salted_hmac
 from django.utils.translation import get_language
 
 from resizer.conf import Settings, get_settings
@@ -73,6 +74,12 @@ def mount_path() -> str:
     return _mount_path(get_settings(), get_urlconf(), get_script_prefix(), get_language())
 
 
+def key_of(variant: Variant) -> str:
+    """The key of a variant, signed with the current key."""
+    owner = (variant.source, variant.name, variant.version, variant.recipe, variant.is_private)
+    return f"{_stem(*owner, signing_keys()[0])}{variant.width}.{variant.format.extension}"
+
+
 def sign(variant: Variant) -> str:
     """Sign source, name, version and recipe with the current key."""
     return sign_text(signed_text(variant), SALT)
@@ -115,7 +122,8 @@ def verify(parsed: ParsedKey) -> None:
 def verify_text(text: str, signature: str, salt: str) -> None:
     """Raise InvalidSignature unless the current signing key or a fallback has signed a text for this purpose."""
     # Compare with all signing keys, so that the time does not reveal the matching one.
-    matches = [constant_time_compare(_sign(text, salt, key), signature) for key in signing_keys()]
+    given = signature.encode()
+    matches = [compare_digest(_sign(text, salt, key).encode(), given) for key in signing_keys()]
     if not any(matches):
         raise InvalidSignature(f"{signature!r} does not sign {text[:200]!r}")
 
@@ -127,6 +135,21 @@ def signing_keys() -> tuple[str, ...]:
         return (values.SIGNING_KEY, *values.SIGNING_KEY_FALLBACKS)
     fallbacks = cast("Iterable[str]", settings.SECRET_KEY_FALLBACKS)
     return (settings.SECRET_KEY, *values.SIGNING_KEY_FALLBACKS, *fallbacks)
+
+
+# URLs of former versions need the same few again and again.
+@functools.lru_cache(maxsize=MOST_KEYS)
+def _stem(
+    source: str, name: str, version: str, recipe: Recipe, is_private: bool, signing_key: str
+) -> str:
+    return write_stem(
+        source,
+        name,
+        version,
+        recipe,
+        lambda text: _sign(text, SALT, signing_key),
+        is_private=is_private,
+    )
 
 
 def _sign(text: str, salt: str, key: str) -> str:

@@ -25,6 +25,9 @@ source must have been asked is the caller's choice. `records/descriptions.py` li
 "Ask" compares the file with the known fingerprint, and opens the file only if it has changed. "Row" uses the row of the
 original as a known state, if there is one. A failure is checked again if the source itself failed, or the
 file was replaced. RECENT, and the check of a failure, ask at most once in `RECHECK_SECONDS`; until then, RECENT is FRESH.
+
+Before Django, there is no "row" and no "open". Sources on this machine are asked for the size and fingerprint of a file. If
+this tells nothing new, or that the file is missing, Django is not needed.
 """
 
 from __future__ import annotations
@@ -34,11 +37,11 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING, Literal, overload
 
 from resizer.concurrency import threads
-from resizer.concurrency.at_once import raise_if_at_once
+from resizer.concurrency.at_once import NotAtOnce, at_once, raise_if_at_once
 from resizer.conf import get_settings
 from resizer.errors import ResizerError
 from resizer.originals.checking import check
-from resizer.originals.failures import error_of, remember_failure, unless_over
+from resizer.originals.failures import error_of, raise_if_missing, remember_failure, unless_over
 from resizer.originals.locating import File, locate
 from resizer.originals.memory import Recalled, find_row, may_ask, recall, recall_many, remember
 from resizer.originals.notes import forget, lacks_sketch, note_broken, note_sketch, reread
@@ -121,9 +124,16 @@ def look_up(
     if freshness is Freshness.KNOWN:
         return look_up_kept(file, reference or locate(file))
     reference = reference or locate(file)
-    if freshness is Freshness.NOW or (freshness is Freshness.RECENT and may_ask(reference)):
+    if freshness is Freshness.NOW:
         return check(reference)
-    state = unless_over(reference, recall(reference) if state is _Unread.UNREAD else state)
+    if state is _Unread.UNREAD:
+        state = recall(reference)
+    if freshness is Freshness.RECENT and may_ask(reference, getattr(state, "fingerprint", "")):
+        return check(reference)
+    state = unless_over(reference, state)
+    if state is None and at_once.get():
+        raise_if_missing(reference)
+        raise NotAtOnce
     if freshness is Freshness.SIGHTED:
         return _sighted(reference, state)
     known = _last_known(reference, state)

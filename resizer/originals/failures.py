@@ -17,9 +17,10 @@ from resizer.errors import (
     VectorOriginal,
 )
 from resizer.originals.memory import may_ask
-from resizer.records import cache
+from resizer.records import cache, tallies
 from resizer.records.descriptions import Failed, cache_key
 from resizer.sources import get_source
+from resizer.sources.nearby import stat_at_once
 
 if TYPE_CHECKING:
     from resizer.records.descriptions import Reference, State
@@ -77,13 +78,22 @@ def unless_over(reference: Reference, state: State) -> State:
 
 def _may_be_over(reference: Reference, failed: Failed) -> bool:
     """Whether the source failed, or the failed file was replaced. Raises what `unless_over` raises."""
-    if not may_ask(reference):
+    is_of_source = failed.error in _OF_SOURCES
+    if not (is_of_source or failed.fingerprint) or not may_ask(reference, failed.fingerprint):
         return False
-    if failed.error in _OF_SOURCES:
+    if is_of_source:
         return True
-    if not failed.fingerprint:
-        return False
     source = get_source(reference.source)
     with threads.one_thread():
         now = source.stat(reference.name, failed.fingerprint).fingerprint
     return now != failed.fingerprint
+
+
+def raise_if_missing(reference: Reference) -> None:
+    """Before Django: raises OriginalNotFound, or NotAtOnce if only Django can tell."""
+    try:
+        stat_at_once(*reference)
+    except OriginalNotFound as error:
+        remember_failure(reference, error)
+        tallies.note_missing(reference)
+        raise

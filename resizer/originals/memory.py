@@ -13,6 +13,7 @@ from resizer.errors import InvalidOption, OriginalNotFound
 from resizer.keys.names import escape_name
 from resizer.records import cache, index
 from resizer.records.descriptions import Description, Failed, cache_key, decode
+from resizer.sources.nearby import stat_at_once
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -97,11 +98,25 @@ def refuse_impossible_name(reference: Reference) -> None:
         raise OriginalNotFound(str(error)) from error
 
 
-def may_ask(reference: Reference) -> bool:
-    """Whether to ask the source of an original in doubt. True once in `RECHECK_SECONDS`."""
+def may_ask(reference: Reference, fingerprint: str) -> bool:
+    """Whether to ask the source of an original in doubt. True once in `RECHECK_SECONDS`.
+
+    `fingerprint` is the known one, empty for none. Before Django, always False, or raises NotAtOnce: only an unchanged file
+    raises no more questions.
+    """
     key = cache.key_of("asked", "\n".join(reference))
     if at_once.get():
         if cache.read(key) is None:
-            raise NotAtOnce
+            if not _is_unchanged(reference, fingerprint):
+                raise NotAtOnce
+            cache.claim(key, RECHECK_SECONDS)
         return False
     return cache.claim(key, RECHECK_SECONDS)
+
+
+def _is_unchanged(reference: Reference, fingerprint: str) -> bool:
+    """Raises NotAtOnce if only Django can tell."""
+    try:
+        return stat_at_once(*reference).fingerprint == fingerprint
+    except OriginalNotFound:
+        return False

@@ -147,14 +147,14 @@ class _OriginalMissing(Exception):
     """An original has no row. Raised through all transactions around the query."""
 
 
-def forget(reference: Reference) -> None:
-    """Record that the file of an original may have changed."""
-    rows = _rows(reference).using(tables.alias()).filter(checked_at__isnull=False)
-
-    what = f"{reference} is not forgotten"
-    # Ask first: names tried by strangers must write nothing.
-    if tables.attempt(tables.alias(), what, rows.exists, False):
-        tables.write(what, lambda: rows.update(checked_at=None))
+def forget(*references: Reference) -> None:
+    """Record that the files of originals may have changed, or are gone."""
+    for some in batched(references, tables.BATCH):
+        rows = _rows(*some).using(tables.alias()).filter(checked_at__isnull=False)
+        what = f"{some[0]} is not forgotten"
+        # Ask first: names tried by strangers must write nothing.
+        if tables.attempt(tables.alias(), what, rows.exists, False):
+            tables.write(what, partial(rows.update, checked_at=None))
 
 
 def forget_variants_of(reference: Reference) -> None:

@@ -1,4 +1,4 @@
-"""Counts of hits, misses and failures, and when variants were last used.
+"""Counts of hits, misses and failures, when variants were last used, and which originals were found missing.
 
 A request only counts, in the memory of its process. A thread writes the counts at most once a minute, and the process
 writes the rest at its end. So a hit costs no query, and a killed process loses at most a minute.
@@ -24,10 +24,12 @@ from resizer.batched import batched
 from resizer.databases import insert_missing
 from resizer.keys.digests import digest_of
 from resizer.models import CachedVariant, Tally
-from resizer.records import tables
+from resizer.records import index, tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    from resizer.records.descriptions import Reference
 
 #: A variant came from the storage, or was unchanged.
 HIT = "hit"
@@ -45,6 +47,8 @@ FLUSH_SECONDS = 60
 KEPT_DAYS = 400
 #: The most variants that a process remembers as noted today.
 MAX_USED = 50_000
+#: The most missing originals that a process remembers. Strangers may try any number of names.
+MAX_MISSING = 5000
 
 HOUR = 3600  # seconds
 DAY = 24 * HOUR
@@ -59,6 +63,8 @@ class _Tallies:
         self._counts: Counter[tuple[int, str]] = Counter()
         #: Keys of variants that were used, and not noted today.
         self._used: list[str] = []
+        #: Originals found missing, where no query is possible.
+        self._missing: set[Reference] = set()
         #: Hashes of keys: a few bytes each.
         self._noted: set[int] = set()
         self._day = 0
@@ -76,6 +82,13 @@ class _Tallies:
             if self._timer is None:
                 self._start_timer()
 
+    def note_missing(self, reference: Reference) -> None:
+        with self._lock:
+            if len(self._missing) < MAX_MISSING:
+                self._missing.add(reference)
+            if self._timer is None:
+                self._start_timer()
+
     def _note(self, key: str) -> None:
         """Note that a variant was used, once a day."""
         if len(self._noted) >= MAX_USED:
@@ -86,9 +99,10 @@ class _Tallies:
 
     def flush(self) -> None:
         """Write everything. What cannot be written is kept for the next time."""
-        if not self._counts:
+        if not (self._counts or self._missing):
             return
         with self._lock:
+            missing, self._missing = self._missing, set()
             counts, self._counts = self._counts, Counter()
             used, self._used = self._used, []
             self.stop()
@@ -98,7 +112,9 @@ class _Tallies:
                 self._noted.clear()
         if not tables.is_configured():
             return
-        if not self._write(counts):
+        # A row that is left is of an original that a purge finds missing.
+        index.forget(*missing)
+        if counts and not self._write(counts):
             with self._lock:
                 self._counts += counts
         if used and not _note_uses(used):
@@ -141,6 +157,11 @@ def count_served(key: str, *, is_hit: bool) -> None:
         _tallies.count(HIT, key)
         return
     _tallies.count(MISS)
+
+
+def note_missing(reference: Reference) -> None:
+    """Note that an original is missing. Its row, if it has one, says so within a minute."""
+    _tallies.note_missing(reference)
 
 
 def flush() -> None:

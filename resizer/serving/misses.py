@@ -17,11 +17,11 @@ from resizer.errors import (
     UndecodableOriginal,
 )
 from resizer.keys.geometry import widest
-from resizer.keys.variant import AUTO, LOSSLESS, write_key
-from resizer.links.addresses import path_for, sign
+from resizer.keys.variant import AUTO, LOSSLESS
+from resizer.links.addresses import key_of, path_for
 from resizer.links.private import link_instead
 from resizer.originals import Freshness
-from resizer.records.descriptions import Reference, version_of
+from resizer.records.descriptions import Reference, Sighted, version_of
 from resizer.serving.responses import FOR_A_MOMENT, redirect, respond
 from resizer.sources.deadline import one_request
 
@@ -54,11 +54,21 @@ def serve_unknown(request: Request, variant: Variant, key: str, recalled: Recall
             raise
         return response
     if version_of(known.fingerprint, recipe) == version:
-        response = show_cached(request, variant, key, recalled.answer or store.load(key))
+        answer = recalled.answer or (store.load(key) if _may_look(known, variant) else None)
+        response = show_cached(request, variant, key, answer)
         if response is not None:
             return response
     description = originals.look_up(reference, Freshness.FRESH, state=known)
     return show_new(request, description, variant, key)
+
+
+def _may_look(known: Description | Sighted, variant: Variant) -> bool:
+    """Whether to look for a file. Security: strangers can send any width, and each look into a bucket is a request."""
+    return (
+        isinstance(known, Sighted)
+        or store.is_local(is_private=variant.is_private)
+        or known.offered(variant) == variant
+    )
 
 
 def show_cached(
@@ -133,7 +143,7 @@ def _show_instead(
     its cache then sends visitors in a circle. So a redirect never leads to another version. It always leads to a
     larger width, or to the original's own.
     """
-    key = write_key(offered, sign(offered))
+    key = key_of(offered)
     path = link_instead(offered, request.path) if offered.is_private else key
     is_same_version = description.version_of(variant.recipe) == variant.version
     least = min(variant.width, widest(description.size, offered.recipe))

@@ -87,6 +87,16 @@ class BulkSource(Source, Protocol):
         ...
 
 
+@runtime_checkable
+class NearbySource(Source, Protocol):
+    """A source that may have its files on this machine. Optional."""
+
+    @property
+    def is_local(self) -> bool:
+        """Whether `stat` asks no other machine."""
+        ...
+
+
 def stat_each(
     source: Source, names: Iterable[str], known: Mapping[str, str]
 ) -> Iterator[tuple[str, Stat | ResizerError]]:

@@ -31,6 +31,10 @@ class StaticSource:
         # Servers collect the same files at different times.
         self._collected = StorageSource(storage, follow_symlinks=True, by_content=True)
 
+    @property
+    def is_local(self) -> bool:
+        return self._collected.is_local
+
     def claims(self, storage: Storage) -> bool:
         return self._collected.claims(storage)
 

@@ -79,6 +79,10 @@ class StorageSource:
     def _options(self) -> Reading:
         return Reading(get_settings().MAX_BYTES, self._follows_all, self._by_content)
 
+    @property
+    def is_local(self) -> bool:
+        return self._kind.is_local
+
     def claims(self, storage: Storage) -> bool:
         """Whether `storage` is this storage, or another object for the same place."""
         return is_same(storage, self.storage)

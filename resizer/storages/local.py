@@ -69,7 +69,10 @@ def _hash() -> hashlib.blake2b:
 
 
 def _status(path: str, below: str | None) -> os.stat_result:
-    status = os.stat(path if below is None else os.path.join(below, *_resolve(path, below)))
+    status = os.stat(path)
+    # A missing file is not worth the time for links.
+    if below is not None:
+        status = os.stat(os.path.join(below, *_resolve(path, below)))
     _refuse_irregular(status)
     return status
 

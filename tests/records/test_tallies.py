@@ -20,6 +20,7 @@ from django.test.utils import CaptureQueriesContext
 from resizer.markup import picture
 from resizer.models import CachedVariant, Tally
 from resizer.records import tallies
+from resizer.records.descriptions import Reference
 from resizer.records.tallies import BUSY, FAILURE, HIT, MISS
 from tests.conftest import save, wait_until
 from tests.nginx import ask
@@ -317,3 +318,15 @@ def test_command_that_counts_nothing_writes_nothing(
         check=False,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_missing_originals_take_bounded_memory(
+    monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    monkeypatch.setattr(tallies, "MAX_MISSING", 2)
+    for number in range(3):
+        tallies.note_missing(Reference("default", f"{number}.jpg"))
+    with django_assert_num_queries(1):
+        tallies.flush()
+    with django_assert_num_queries(0):
+        tallies.flush()
