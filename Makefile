@@ -125,12 +125,14 @@ bench-tag: $(VENV)/.base
 	$(BIN)/python -m benchmarks.tag
 
 # Packages with tags, then image servers. Each in an environment of its own, because Wagtail and others bring much along.
+bench-peers: export BENCH_PEERS = $(abspath $(PEERS))
+bench-peers: PEERS ?= .venv-peers
 bench-peers: $(VENV)/.bench
-	@$(MAKE) --no-print-directory VENV=.venv-peers .venv-peers/.peers
-	.venv-peers/bin/python -W ignore -m benchmarks.peers
+	@$(MAKE) --no-print-directory VENV=$(PEERS) $(PEERS)/.peers
+	@$(PEERS)/bin/python -W ignore -m benchmarks.peers
 	@npm install --silent --no-audit --no-fund --prefix var/peers ipx@3.1.1 next@16.4.6 react@19.3.1 react-dom@19.3.1 sharp@0.35.5
 	@test -x var/peers/thumbor/bin/thumbor || { $(PYTHON) -m venv var/peers/thumbor && var/peers/thumbor/bin/pip install -q thumbor==7.8.0; }
-	$(BIN)/python -W ignore -m benchmarks.peers.servers
+	@echo; $(BIN)/python -W ignore -m benchmarks.peers.servers
 
 bench-gallery: export DJANGO_DEBUG = 1
 bench-gallery: $(VENV)/.test

@@ -13,6 +13,8 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from benchmarks import tables
+
 ROOT = Path(__file__).resolve().parents[2]
 PHOTOGRAPHS = ROOT / "config" / "gallery" / "photographs"
 COPIES = 25
@@ -59,8 +61,11 @@ def main() -> None:
                 before = time.process_time()
                 html[number] = template.render(context(photos))
                 least[number] = min(least[number], time.process_time() - before)
-        for number, tag in enumerate(TAGS):
-            report(tag, least[number] / len(photos) * 1e6, html[number], len(photos))
+        rows = [
+            row(tag, least[number] / len(photos) * 1e6, html[number], len(photos))
+            for number, tag in enumerate(TAGS)
+        ]
+        tables.publish(["package", "template", "µs", "URLs", "µs for each URL"], rows)
 
 
 def set_up(place: Path) -> None:
@@ -149,10 +154,10 @@ def context(photos: list[Any]) -> Any:
     return Context({"photos": photos})
 
 
-def report(tag: Tag, cost: float, html: str, tags: int) -> None:
+def row(tag: Tag, cost: float, html: str, tags: int) -> list[str]:
     name = f"{tag.package} {version(tag.package)}" if tag.package else "ours"
     urls = max(1, (html.count("/img/") + html.count("/media/") + html.count("/pictures/")) // tags)
-    print(f"{cost:5.0f} µs  {urls:2} URLs  {cost / urls:4.0f} µs each  {name:24} {tag.text}")
+    return [name, f"`{tag.text}`", f"{cost:.0f}", str(urls), f"{cost / urls:.0f}"]
 
 
 if __name__ == "__main__":

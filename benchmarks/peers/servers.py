@@ -9,55 +9,66 @@ can do. JPEG of 640 px from photographs of 12 MP:
 - warm: a variant that is there, over 16 connections: CPU of a request, requests a second. ipx stores nothing;
 - memory: what all processes of a server hold afterwards (PSS, proc_pid_smaps(5));
 - bytes: at the same SSIMULACRA2, of the gallery's photographs, interpolated between four qualities. The reference is
-  reduced with Lanczos, so a coarser reduction costs bytes too.
+  reduced with Lanczos, so a coarser reduction costs bytes too;
+- a hit of ours behind nginx, beside a plain file of the same nginx, which is one process;
+- what strangers send: `strangers.py`.
+
+Prints the tables of docs/explanation/benchmarks.md, and draws the chart there. BENCH_LOOK=1 measures little, to see
+whether all works.
 """
 
 from __future__ import annotations
 
 import io
-import json
-import os
-import shutil
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from http.client import HTTPConnection
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import quote
 
 from PIL import Image, ImageOps
 
+from benchmarks import tables
 from benchmarks.encoders import Point, at, score
 from benchmarks.originals import PHOTOGRAPHS
-from benchmarks.served import GRANIAN, GUNICORN, Load, ask, serving
+from benchmarks.peers import strangers
+from benchmarks.peers.chart import Panel, draw
+from benchmarks.peers.starts import (
+    BY_GRANIAN,
+    IS_LOOK,
+    QUALITIES,
+    Server,
+    in_front,
+    ipx,
+    next_image,
+    ours,
+    thumbor,
+    wagtail,
+)
+from benchmarks.served import GUNICORN, Load, ask
 from tests.pictures import photograph
 from tests.processes import processor_seconds, tree
-from tests.servers import ROOT, free_port, manage, running
+from tests.servers import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
-#: Where `make` installs thumbor, and the packages of npm.
-PLACE = ROOT / "var/peers"
-WIDTH = 640
 SIZE = (4000, 3000)
-COLD = 30
 HERDS = (50, 200)
-WARM_ROUNDS = 4
+COLD = 2 if IS_LOOK else 30
+WARM_ROUNDS = 1 if IS_LOOK else 4
 WARM_REQUESTS = 1000
+#: nginx takes so little that the system has to count more of them.
+NGINX_REQUESTS = 8000
 QUALITY = 80
-#: As the pages for production have it.
-OURS = (*GRANIAN, "wsgi", "--blocking-threads", "24")
-#: The settings of next/image list its qualities.
-QUALITIES = (54, 68, 80, 90)
 SCORE = 70
-GALLERY = sorted(PHOTOGRAPHS.glob("*.jpg"))
+BY_GUNICORN = (*GUNICORN, "--threads", "4")
+CHART = ROOT / "docs/images/servers.svg"
+GALLERY = sorted(PHOTOGRAPHS.glob("*.jpg"))[: 1 if IS_LOOK else None]
 #: A name for each kind of request, so that each original is cold once.
 NAMES = [
     *("warm", "first"),
@@ -66,12 +77,22 @@ NAMES = [
 ]
 
 
-class Server(NamedTuple):
-    name: str
-    port: int
-    pid: int
-    #: The path of a variant in JPEG, by the name of its original and its quality.
-    path: Callable[[str, int], str]
+class Warm(NamedTuple):
+    cpu: float  # milliseconds
+    rate: float  # requests a second
+
+
+class Row(NamedTuple):
+    """What was measured of one server."""
+
+    server: Server
+    cold_cpu: float  # milliseconds
+    cold_clock: float  # milliseconds
+    #: CPU in single renders, the slowest client in milliseconds, and how many were refused.
+    herds: list[tuple[float, float, int]]
+    warm: Warm
+    megabytes: float
+    bytes: float  # percent
 
 
 def main() -> None:
@@ -81,35 +102,63 @@ def main() -> None:
         write_originals(originals)
         servers = [stack.enter_context(start(place)) for start in (thumbor, ipx, next_image)]
         servers += [
+            stack.enter_context(wagtail(place, *one))
+            for one in (("Wagtail, granian", BY_GRANIAN), ("Wagtail, gunicorn", BY_GUNICORN))
+        ]
+        strangers.write_originals(originals)
+        of_ours = [
             stack.enter_context(ours(place, *one))
             for one in (
-                ("ours, granian", OURS, "auto"),
-                ("ours, gunicorn", (*GUNICORN, "--threads", "4"), "auto"),
-                ("ours, Pillow", OURS, "resizer.engines.pillow.PillowEngine"),
+                ("ours, granian", BY_GRANIAN, "auto"),
+                ("ours, gunicorn", BY_GUNICORN, "auto"),
+                ("ours, Pillow", BY_GRANIAN, "resizer.engines.pillow.PillowEngine"),
             )
         ]
+        servers += of_ours
+        rows = measure(servers)
+        show(rows)
+        in_turns = [*stack.enter_context(in_front(place, of_ours[0])), *of_ours[:2]]
+        show_hits(in_turns, measure_warm(in_turns, NGINX_REQUESTS))
+        strangers.show_strangers(strangers.measure_strangers(of_ours[:2]))
+    chart(rows)
+
+
+def measure(servers: list[Server]) -> list[Row]:
+    for server in servers:
+        # Libraries are loaded by each of its processes.
+        for _ in range(8):
+            visit(server, "first")
+    cold: dict[str, list[tuple[float, float]]] = {server.name: [] for server in servers}
+    for number in range(COLD):
+        for server in servers[number % 2 :] + servers[: number % 2]:
+            cold[server.name].append(
+                costs(server, lambda s=server, n=number: visit(s, f"cold-{n}"))  # type: ignore[misc]
+            )
+    # The system counts in steps of 10 ms.
+    renders = {name: statistics.mean(cpu for cpu, _ in of) for name, of in cold.items()}
+    herds: dict[str, list[tuple[float, float, int]]] = {server.name: [] for server in servers}
+    for clients in HERDS:
         for server in servers:
-            # Libraries are loaded by each of its processes.
-            for _ in range(8):
-                visit(server, "first")
-        cold = {server.name: [] for server in servers}
-        for number in range(COLD):
-            for server in servers[number % 2 :] + servers[: number % 2]:
-                cold[server.name].append(
-                    costs(server, lambda s=server, n=number: visit(s, f"cold-{n}"))
-                )
-        herds: dict[tuple[str, int], tuple[float, float, int]] = {}
-        for clients in HERDS:
-            for server in servers:
-                refused: list[int] = []
-                cost = costs(
-                    server,
-                    lambda s=server, n=clients, r=refused: r.append(herd(s, f"herd-{n}", n)),
-                )
-                herds[server.name, clients] = (*cost, refused[0])
-        warm = measure_warm(servers)
-        sizes = measure_bytes(servers)
-        show(servers, cold, herds, warm, sizes)
+            refused: list[int] = []
+            cpu, slowest = costs(
+                server,
+                lambda s=server, n=clients, r=refused: r.append(herd(s, f"herd-{n}", n)),  # type: ignore[misc]
+            )
+            herds[server.name].append((cpu / renders[server.name], slowest, refused[0]))
+    warm = measure_warm(servers, WARM_REQUESTS)
+    sizes = measure_bytes(servers)
+    return [
+        Row(
+            server,
+            renders[server.name],
+            statistics.median(clock for _, clock in cold[server.name]),
+            herds[server.name],
+            warm[server.name],
+            proportional_megabytes(server.pid),
+            sizes[server.name],
+        )
+        for server in servers
+    ]
 
 
 def write_originals(directory: Path) -> None:
@@ -122,127 +171,6 @@ def write_originals(directory: Path) -> None:
         with Image.open(path) as image:
             upright = ImageOps.exif_transpose(image).convert("RGB")
             upright.save(directory / f"gallery-{number}.jpg", quality=95)
-
-
-@contextmanager
-def ours(place: Path, name: str, command: tuple[str, ...], engine: str) -> Iterator[Server]:
-    """The project behind a server, with an index and signed URLs, as `make run` has them."""
-    directory = place / name.replace(" ", "-")
-    directory.mkdir()
-    (directory / "originals").symlink_to(place / "originals")
-    environment = {
-        "DJANGO_SECRET_KEY": "for measuring only",
-        "DJANGO_ALLOWED_HOSTS": "127.0.0.1",
-        "DJANGO_SETTINGS_MODULE": "benchmarks.peers.servers_settings",
-        "DJANGO_LOG_LEVEL": "CRITICAL",
-        "RESIZER_DATA_DIR": str(directory),
-        "BENCH_ENGINE": engine,
-    }
-    manage(ROOT, environment, "migrate")
-    # A page with the tags has described the originals.
-    script = (
-        "import json, sys; from resizer.markup import picture; names, qualities = json.load(sys.stdin);"
-        f"print(json.dumps([[n, q, picture.url(n + '.jpg', width={WIDTH}, format='jpeg', quality=q)]"
-        " for n in names for q in qualities]))"
-    )
-    names = sorted(path.stem for path in (place / "originals").iterdir())
-    done = subprocess.run(
-        [sys.executable, "manage.py", "shell", "--no-imports", "-c", script],
-        cwd=ROOT,
-        env=os.environ | environment,
-        input=json.dumps([names, QUALITIES]),
-        text=True,
-        capture_output=True,
-        check=True,
-    )
-    paths = {(name, quality): path for name, quality, path in json.loads(done.stdout)}
-    with serving(command, "benchmarks.served_apps:wrapped_wsgi", environment) as (port, pid):
-        yield Server(name, port, pid, lambda stem, quality: paths[stem, quality])
-
-
-@contextmanager
-def thumbor(place: Path) -> Iterator[Server]:
-    """With two processes and the variants on the disk."""
-    configuration = place / "thumbor.conf"
-    configuration.write_text(
-        "LOADER = 'thumbor.loaders.file_loader'\n"
-        f"FILE_LOADER_ROOT_PATH = {str(place / 'originals')!r}\n"
-        "STORAGE = 'thumbor.storages.no_storage'\n"
-        "RESULT_STORAGE = 'thumbor.result_storages.file_storage'\n"
-        f"RESULT_STORAGE_FILE_STORAGE_ROOT_PATH = {str(place / 'thumbor')!r}\n"
-        "RESULT_STORAGE_STORES_UNSAFE = True\n"
-        "ALLOW_UNSAFE_URL = True\n"
-        "MAX_AGE = 31536000\n"
-    )
-    port = free_port()
-    command = [
-        *(PLACE / "thumbor/bin/thumbor", "--port", str(port), "--ip", "127.0.0.1"),
-        *("--processes", "2", "--conf", configuration, "--log-level", "error"),
-    ]
-    with running(command, lambda: knock(port), seconds=30) as process:
-        yield Server(
-            "thumbor",
-            port,
-            process.pid,
-            lambda stem, quality: f"/unsafe/{WIDTH}x0/filters:quality({quality})/{stem}.jpg",
-        )
-
-
-@contextmanager
-def ipx(place: Path) -> Iterator[Server]:
-    port = free_port()
-    command = [
-        *(PLACE / "node_modules/.bin/ipx", "serve"),
-        *("--dir", place / "originals", "--port", str(port), "--host", "127.0.0.1"),
-    ]
-    with running(command, lambda: knock(port), seconds=30, cwd=PLACE) as process:
-        yield Server(
-            "ipx",
-            port,
-            process.pid,
-            lambda stem, quality: f"/w_{WIDTH},f_jpeg,q_{quality}/{stem}.jpg",
-        )
-
-
-@contextmanager
-def next_image(place: Path) -> Iterator[Server]:
-    """A project of one empty page, built, with the originals as its public files."""
-    project = PLACE / "next"
-    shutil.rmtree(project, ignore_errors=True)
-    (project / "pages").mkdir(parents=True)
-    (project / "package.json").write_text('{"private": true}')
-    (project / "pages/index.js").write_text("export default function Page() { return null }\n")
-    images = {"deviceSizes": [WIDTH], "qualities": QUALITIES, "minimumCacheTTL": 31_536_000}
-    options = json.dumps({"images": images, "outputFileTracingRoot": str(PLACE)})
-    (project / "next.config.js").write_text(f"module.exports = {options}\n")
-    shutil.copytree(place / "originals", project / "public")
-    program = [*("node", PLACE / "node_modules/next/dist/bin/next")]
-    environment = os.environ | {"NEXT_TELEMETRY_DISABLED": "1", "NODE_ENV": "production"}
-    subprocess.run(
-        [*program, "build", "--webpack"],
-        cwd=project,
-        env=environment,
-        check=True,
-        capture_output=True,
-    )
-    port = free_port()
-    command = [*program, "start", "--port", str(port), "--hostname", "127.0.0.1"]
-    with running(command, lambda: knock(port), seconds=30, cwd=project, env=environment) as process:
-        yield Server(
-            "next/image",
-            port,
-            process.pid,
-            lambda stem, quality: (
-                f"/_next/image?url={quote(f'/{stem}.jpg', safe='')}&w={WIDTH}&q={quality}"
-            ),
-        )
-
-
-def knock(port: int) -> None:
-    connection = HTTPConnection("127.0.0.1", port, timeout=5)
-    connection.request("GET", "/")
-    connection.getresponse().read()
-    connection.close()
 
 
 def ask_once(server: Server, stem: str) -> int:
@@ -281,23 +209,23 @@ def costs(server: Server, act: Callable[[], object]) -> tuple[float, float]:
     return (processor_seconds(server.pid) - before) * 1000, clock * 1000
 
 
-def measure_warm(servers: list[Server]) -> dict[str, tuple[float, float]]:
-    """CPU ms of a request, and requests a second: the medians of some rounds."""
-    rounds: dict[str, list[tuple[float, float]]] = {server.name: [] for server in servers}
+def measure_warm(servers: list[Server], most: int) -> dict[str, Warm]:
+    """The medians of some rounds with so many requests."""
+    rounds: dict[str, list[Warm]] = {server.name: [] for server in servers}
     with get_context("spawn").Pool(1) as client:
         for _ in range(WARM_ROUNDS):
             for server in servers:
                 # What renders each time gets fewer requests.
-                requests = 40 if server.name == "ipx" else WARM_REQUESTS
+                requests = 40 if server.name == "ipx" else most
                 load = Load(server.path("warm", QUALITY), 200)
                 client.apply(ask, (server.port, load, requests // 5))
                 before, begun = processor_seconds(server.pid), time.perf_counter()
                 client.apply(ask, (server.port, load, requests))
                 seconds = time.perf_counter() - begun
                 cpu = (processor_seconds(server.pid) - before) / requests * 1000
-                rounds[server.name].append((cpu, requests / seconds))
+                rounds[server.name].append(Warm(cpu, requests / seconds))
     return {
-        name: (statistics.median(cpu for cpu, _ in of), statistics.median(rate for _, rate in of))
+        name: Warm(*(statistics.median(one) for one in zip(*of, strict=True)))
         for name, of in rounds.items()
     }
 
@@ -332,30 +260,41 @@ def proportional_megabytes(pid: int) -> float:
     return total / 1000
 
 
-def show(
-    servers: list[Server],
-    cold: dict[str, list[tuple[float, float]]],
-    herds: dict[tuple[str, int], tuple[float, float, int]],
-    warm: dict[str, tuple[float, float]],
-    sizes: dict[str, float],
-) -> None:
+def show(rows: list[Row]) -> None:
     titles = ["server", "cold: CPU ms", "clock ms"]
-    titles += [f"herd of {clients}: CPU × / slowest ms / refused" for clients in HERDS]
+    titles += [f"herd of {clients}: CPU × / slowest ms" for clients in HERDS]
     titles += ["warm: CPU ms", "requests/s", "memory MB", f"bytes at score {SCORE}"]
-    print("| " + " | ".join(titles) + " |")
-    print("|---" * len(titles) + "|")
-    for server in servers:
-        # The system counts in steps of 10 ms.
-        cpu = statistics.mean(cpu for cpu, _ in cold[server.name])
-        clock = statistics.median(clock for _, clock in cold[server.name])
-        cells = [server.name, f"{cpu:.0f}", f"{clock:.0f}"]
-        for clients in HERDS:
-            together, slowest, refused = herds[server.name, clients]
-            cells.append(f"{together / cpu:.1f} / {slowest:.0f} / {refused}")
-        each, rate = warm[server.name]
-        cells += [f"{each:.2f}", f"{rate:.0f}", f"{proportional_megabytes(server.pid):.0f}"]
-        cells.append(f"{sizes[server.name]:.0f} %")
-        print("| " + " | ".join(cells) + " |", flush=True)
+    table = []
+    for row in rows:
+        cells = [row.server.name, f"{row.cold_cpu:.0f}", f"{row.cold_clock:.0f}"]
+        cells += [f"{together:.1f} / {slowest:.0f}" for together, slowest, _ in row.herds]
+        cells += [f"{row.warm.cpu:.2f}", f"{row.warm.rate:,.0f}", f"{row.megabytes:.0f}"]
+        table.append([*cells, f"{row.bytes:.0f} %"])
+    tables.publish(titles, table)
+    print("Refused in a herd:", {row.server.name: [one for *_, one in row.herds] for row in rows})
+
+
+def show_hits(servers: list[Server], warm: dict[str, Warm]) -> None:
+    rows = [
+        [server.name, f"{warm[server.name].cpu:.3f}", f"{warm[server.name].rate:,.0f}"]
+        for server in servers
+    ]
+    tables.publish(["a hit", "CPU ms", "requests/s"], rows)
+
+
+def chart(rows: list[Row]) -> None:
+    """Draw the chart, with its alternative text for the page."""
+    named = {row.server.name.replace(", ", " with "): row for row in rows}
+    panels = [
+        Panel(title, {name: of(row) for name, row in named.items()})
+        for title, of in (
+            ("Requests a second for a stored picture", lambda row: row.warm.rate),
+            ("First request for a picture, ms", lambda row: row.cold_clock),
+            ("Bytes at equal quality, %", lambda row: row.bytes),
+        )
+    ]
+    draw(CHART, panels)
+    tables.publish_picture(CHART.name, ". ".join(panel.words for panel in panels) + ".")
 
 
 if __name__ == "__main__":
