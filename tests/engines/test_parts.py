@@ -116,7 +116,7 @@ def test_frames_that_a_file_claims_are_not_believed_without_end(engine: Engine) 
 
 @pytest.mark.parametrize("found", [PNG, GIF, WEBP, AVIF, TIFF], ids=lambda one: one.name)
 @pytest.mark.parametrize("order", ["II", "MM"])
-def test_real_file_is_none(found: Format, order: str) -> None:
+def test_real_file_is_no_flood(found: Format, order: str) -> None:
     content = encode(draw((64, 48)), found.name.upper())
     if found is TIFF and order == "MM":
         content = encode(draw((64, 48), "L"), "TIFF", big_endian=True)

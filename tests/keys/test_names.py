@@ -53,6 +53,7 @@ def test_sixty_chinese_characters_fit_a_path_segment() -> None:
         "x" * 256,
         "照" * 255,
         "/".join(["x" * 200] * 5),
+        "/".join([" " * 80] * 4),  # short, but each space takes three bytes
     ],
 )
 def test_name_that_is_no_path_is_refused(name: str) -> None:
