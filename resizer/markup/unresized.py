@@ -34,7 +34,8 @@ throttle = Throttle(60)
 def tell_unresized(how: str, file: File, error: ResizerError) -> None:
     """Log why an original is not resized, once while it is remembered. A page may have many such pictures.
 
-    So each process logs one of a kind in a minute as a warning, and the others at level INFO.
+    So each process logs one of a kind in a minute as a warning, and the others at level INFO. With DEBUG all are warnings:
+    a developer mends them one by one.
 
     Raises ValueError with DEBUG for something that cannot be the name of an original, such as a URL.
     """
@@ -46,7 +47,9 @@ def tell_unresized(how: str, file: File, error: ResizerError) -> None:
         return
     if error.is_remembered:
         return
-    is_warning = not _is_of_another_format(file, error) and throttle.passes(type(error).__name__)
+    is_warning = not _is_of_another_format(file, error) and (
+        django_settings.DEBUG or throttle.passes(type(error).__name__)
+    )
     level = logging.WARNING if is_warning else logging.INFO
     logger.log(level, "%.1000r is %s as it is: %.500r", file, how, error)
 

@@ -516,6 +516,17 @@ def test_original_that_cannot_be_resized_is_logged_once(
     assert len(caplog.records) == 2
 
 
+@pytest.mark.parametrize(("is_debug", "levels"), [(True, [30, 30]), (False, [30, 20])])
+def test_each_missing_original_is_a_warning_in_development(
+    settings: Settings, caplog: pytest.LogCaptureFixture, is_debug: bool, levels: list[int]
+) -> None:
+    settings.DEBUG = is_debug
+    caplog.set_level("INFO", "resizer.markup")
+    for name in ("a.jpg", "b.jpg", "a.jpg"):
+        picture.build(name, alt="")
+    assert [record.levelno for record in caplog.records] == levels
+
+
 def test_originals_of_a_source_that_was_slow_a_moment_ago_are_not_logged_each(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
