@@ -29,6 +29,13 @@ def keyword_names(*functions: Callable[..., object]) -> frozenset[str]:
     return frozenset(one.name for one in parameters if one.kind is one.KEYWORD_ONLY)
 
 
+#: What HTML knows of attributes. A browser takes another word for the default, and loads a picture at another time.
+_VALUES = {
+    "loading": ("lazy", "eager"),
+    "decoding": ("async", "sync", "auto"),
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tag:
     """A tag. `make` and `check` raise ValueError for a wrong value of an option, with the choices."""
@@ -69,6 +76,8 @@ class Tag:
     def check_literals(self, literals: Mapping[str, object]) -> None:
         """Raises ValueError for a wrong value written in the template itself."""
         try:
+            for name in _VALUES.keys() & literals.keys():
+                _check_value(name, literals[name])
             self.check(**{name: value for name, value in literals.items() if name in self.options})
         except ValueError as error:
             raise ValueError(f"{self.name}: {error}") from error
@@ -142,3 +151,9 @@ class Tag:
         except ValueError:
             return False
         return True
+
+
+def _check_value(name: str, value: object) -> None:
+    # None and False print no attribute.
+    if isinstance(value, str) and value.lower() not in _VALUES[name]:
+        raise ValueError(f"{name}={value!r} is unknown. Use one of {', '.join(_VALUES[name])}.")

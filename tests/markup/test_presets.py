@@ -124,6 +124,8 @@ def test_preset_works_in_python() -> None:
         ('resized_img "a.jpg" alt="" preset="crad"', "preset='crad' is unknown. Did you mean 'card'?"),
         ('resized_url "a.jpg" preset="xyz"', "Use one of card, huge, large, plain."),
         ('resized_img "a.jpg" alt="" preset="card" width="wide"', "width='wide' is not a size"),
+        ('resized_img "a.jpg" alt="" loading="lazzy"', "loading='lazzy' is unknown. Use one of lazy, eager."),
+        ('resized_img "a.jpg" alt="" loading=None decoding="later"', "decoding='later' is unknown. Use one of async, sync, auto."),
     ],
 )  # fmt: skip
 def test_mistake_is_an_error_when_the_template_is_compiled(tag: str, message: str) -> None:
