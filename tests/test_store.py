@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from pytest_django import Settings
 
     from resizer.engines import Rendered
+    from resizer.engines.protocol import Sketch
     from resizer.formats import Format
     from resizer.keys.variant import Variant
     from resizer.records.descriptions import Description
@@ -334,14 +335,15 @@ def test_original_replaced_while_it_is_read_is_not_kept(
     save("a.jpg")
     description, variant, key = wanted()
 
-    def render(self: Any, *args: Any) -> Iterator[Rendered]:
+    def render(self: Any, *args: Any) -> Iterator[Rendered | Sketch]:
         rendered = list(real(self, *args))
         save("a.jpg", photograph((800, 600)))
         yield from rendered
 
     engine_class = type(get_engine())
-    real = engine_class.render
-    monkeypatch.setattr(engine_class, "render", render)
+    # With the first variant of an original comes its sketch.
+    real = engine_class.render_with_sketch
+    monkeypatch.setattr(engine_class, "render_with_sketch", render)
     with pytest.raises(Busy, match="has changed"):
         store.make(description, variant, key)
     assert files(variants) == []
