@@ -1120,7 +1120,7 @@ def test_original_that_is_overwritten_while_it_is_read_is_not_mixed(
     path = tmp_path / "originals/a.jpg"
     before = path.read_bytes()
     after = encode(draw((1600, 1200)).rotate(180), quality=92)
-    real = get_engine().__class__.render
+    real = get_engine().__class__.render_with_sketch
 
     def render(self: Any, file: Any, header: Any, wanted: Any) -> Any:
         if path.read_bytes() == after:
@@ -1137,7 +1137,7 @@ def test_original_that_is_overwritten_while_it_is_read_is_not_mixed(
         yield from made
 
     with monkeypatch.context() as patch:
-        patch.setattr(get_engine().__class__, "render", render)
+        patch.setattr(get_engine().__class__, "render_with_sketch", render)
         response = client.get(url)
     assert difference(decode(response.content), EXPECTED.rotate(180)) < TOLERANCE
     assert files(variants) == [key_of(response["Content-Location"])]
