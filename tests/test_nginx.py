@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from contextlib import contextmanager
+import socket
+import time
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, NamedTuple
@@ -175,6 +177,28 @@ def test_locations_for_a_site_of_ones_own_serve_its_variants(site: Site, tmp_pat
                 ask(site.key(PHOTO, "720.avif"))
             )
             assert ask(absent.replace(site.address, own)).status == status
+
+
+def test_server_without_power_is_left_out(site: Site, tmp_path: Path) -> None:
+    """Linux drops what comes for a full queue of connections, as a machine without power would."""
+    (upstream,) = re.findall(r"```nginx\n(.*?)```", read("production/servers"), re.DOTALL)
+    shipped = re.findall(r"upstream resizer \{.*?\}\n", CONFIGURATION, re.DOTALL)
+    configuration = CONFIGURATION.replace(shipped[0], upstream)
+    with ExitStack() as stack:
+        dead = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        stack.enter_context(socket.create_connection(dead.getsockname()))
+        servers = {
+            "10.0.0.11:8000": f"127.0.0.1:{dead.getsockname()[1]}",
+            "10.0.0.12:8000": site.upstream.removeprefix("http://"),
+        }
+        # The page has no place for the only server.
+        balanced = replaced(configuration, servers) + "# 127.0.0.1:8000"
+        http = stack.enter_context(serve(tmp_path, "", balanced))
+        began_at = time.monotonic()
+        replies = [ask(f"{http.address}/img/32/{quote(PHOTO)}").status for _ in range(4)]
+        assert replies == [200] * 4
+        # nginx's default is a minute.
+        assert time.monotonic() - began_at < 30
 
 
 def put_bucket_first(configuration: str) -> str:
