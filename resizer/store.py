@@ -237,11 +237,6 @@ def is_local(*, is_private: bool) -> bool:
     return kind_of(_storage_of(is_private=is_private)).is_local
 
 
-def is_absent(*, is_private: bool) -> bool:
-    """Whether the directory or bucket of public or private variants is missing. Raises StoreFailed."""
-    return publishing.is_absent(_storage_of(is_private=is_private))
-
-
 def _walk(directories: Mapping[bool, str], after: str = "") -> Iterator[Stored]:
     """The files below a directory of public variants, then below one of private variants."""
     is_begun = after.startswith(PRIVATE)

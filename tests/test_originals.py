@@ -298,11 +298,13 @@ def test_formats_may_have_as_many_pixels_as_the_documentation_says(
     "name", ["missing.jpg", "../settings.py", "a\0.jpg", "x" * 5000, "a\n.jpg"]
 )
 def test_name_that_cannot_be_is_not_found(name: str) -> None:
+    save("a.jpg")
     with pytest.raises(OriginalNotFound):
         originals.look_up(Reference("default", name))
 
 
 def test_name_that_a_stranger_tries_writes_nothing() -> None:
+    save("a.jpg")
     with CaptureQueriesContext(connection) as queries, pytest.raises(OriginalNotFound):
         originals.look_up(Reference("default", "missing.jpg"))
     assert all(query["sql"].startswith("SELECT") for query in queries)
@@ -366,6 +368,7 @@ def test_new_version_that_another_process_has_found_is_printed(
 
 def test_deleted_original_stays_deleted(clock: FrozenDateTimeFactory) -> None:
     save("a.jpg")
+    save("b.jpg")
     reference = originals.look_up("a.jpg").reference
     storages["default"].delete("a.jpg")
     for _ in range(3):

@@ -291,11 +291,11 @@ def test_worker_says_what_it_cannot_tell(
     shutil.rmtree(variants)
     assert [work(one)["doubts"] for one in queue[2:]] == [
         {},
-        {"variants storage": "is not there"},
+        {"variants storage": "is empty or missing"},
     ]
-    assert "A part of a sync is not done: The variants storage is not there" in caplog.text
+    assert "A part of a sync is not done: The variants storage is empty or missing" in caplog.text
     assert CachedVariant.objects.count() == 6
-    with pytest.raises(CommandError, match="is not there, so its rows stay"):
+    with pytest.raises(CommandError, match="is empty or missing, so its rows stay"):
         call_command("resizer_sync", "--enqueue")
 
 

@@ -512,6 +512,7 @@ def test_old_own_width_leads_to_a_width_of_the_new_original(
 
 def test_deleted_original_answers_404(client: Client, clock: FrozenDateTimeFactory) -> None:
     save("a.jpg")
+    save("b.jpg")
     url = address()
     client.get(url)
     storages["default"].delete("a.jpg")
@@ -1043,7 +1044,7 @@ def test_directory_of_the_originals_that_is_away_is_logged_once_a_minute(
         counts.append(len(absences(caplog)))
     assert counts == [1, 1, 1, 2, 3]
     assert {one.levelname for one in absences(caplog)} == {"WARNING"}
-    assert "bucket of storage 'default' is not there" in absences(caplog)[0].getMessage()
+    assert "bucket of storage 'default' is empty or missing" in absences(caplog)[0].getMessage()
     # A directory that is there and lacks a file is no news.
     (tmp_path / "away").rename(tmp_path / "originals")
     clock.tick(400)
@@ -1063,7 +1064,7 @@ def test_each_storage_that_is_away_is_logged(
 
 
 @pytest.mark.parametrize("is_known", [True, False])
-@pytest.mark.parametrize("place", ["nothing", "a file"])
+@pytest.mark.parametrize("place", ["nothing", "a file", "an empty directory"])
 def test_variants_are_shown_while_the_directory_of_the_originals_is_away(
     client: Client, clock: FrozenDateTimeFactory, tmp_path: Path, is_known: bool, place: str
 ) -> None:
@@ -1078,6 +1079,8 @@ def test_variants_are_shown_while_the_directory_of_the_originals_is_away(
     directory.rename(away)
     if place == "a file":
         directory.touch()
+    elif place == "an empty directory":
+        directory.mkdir()
     for _ in range(3):
         clock.tick(400)
         assert client.get(shown).status_code == 200
@@ -1086,6 +1089,8 @@ def test_variants_are_shown_while_the_directory_of_the_originals_is_away(
     assert Original.objects.exists() is is_known
     if place == "a file":
         directory.unlink()
+    elif place == "an empty directory":
+        directory.rmdir()
     away.rename(directory)
     clock.tick(400)
     assert client.get(shown).status_code == 200

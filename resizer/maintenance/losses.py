@@ -58,8 +58,7 @@ class Losses:
             return False
         if any(variant_of(one.name) for one in store.walk_storage(is_private=is_private)):
             return False
-        is_absent = store.is_absent(is_private=is_private)
-        self.doubts[STORAGES[is_private]] = "is not there" if is_absent else "is empty"
+        self.doubts[STORAGES[is_private]] = "is empty or missing"
         return True
 
 

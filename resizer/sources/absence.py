@@ -13,10 +13,10 @@ throttle = Throttle(60)
 
 
 def tell(storage: str | None, error: OSError) -> None:
-    """Log that the directory or the bucket of a storage is not there."""
+    """Log that the directory or the bucket of a storage is empty or missing."""
     if throttle.passes(storage):
         logger.warning(
-            "The directory or the bucket of storage %r is not there, so no variant of its originals can be made: %.500r",
+            "The directory or the bucket of storage %r is empty or missing, so no variant of its originals can be made: %.500r",
             storage,
             error,
         )

@@ -109,13 +109,13 @@ class StorageSource:
 
     @contextmanager
     def _absence(self) -> Iterator[None]:
-        """Raise SourceFailed if the directory or the bucket is absent: then a missing file means nothing."""
+        """Raise SourceFailed if the directory is missing or empty, or the bucket is missing: then a missing file means nothing."""
         try:
             yield
         except (FileNotFoundError, NotADirectoryError) as error:
             if self._kind.is_absent():
                 absence.tell(self._name, error)
-                raise SourceFailed(f"the storage is not there: {error}") from error
+                raise SourceFailed(f"the storage is empty or missing: {error}") from error
             raise
 
     @contextmanager

@@ -124,7 +124,13 @@ class Files:
         """None. Only a web server before the app may have URLs for them."""
 
     def is_absent(self) -> bool:
-        return not os.path.isdir(self._storage.location)
+        """Whether the directory is missing or empty, as where a disk is not mounted."""
+        try:
+            with os.scandir(self._storage.location) as entries:
+                return next(entries, None) is None
+        except OSError:
+            # It may be there, but only its files can be read.
+            return not os.path.isdir(self._storage.location)
 
     def stat(self, name: str, reading: Reading) -> Stat:
         path, bound = self._storage.path(name), self._bound(reading)

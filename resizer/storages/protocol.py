@@ -134,7 +134,7 @@ class Kind(Protocol):
         ...
 
     def is_absent(self) -> bool:
-        """Whether the whole directory or bucket is missing, as far as the storage can tell."""
+        """Whether the whole directory is missing or empty, or the bucket is missing, as far as the storage can tell."""
         ...
 
     # --- originals

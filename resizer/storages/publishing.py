@@ -108,12 +108,6 @@ def walk(storage: Storage, directory: str = "", after: str = "") -> Iterator[Sto
         yield from kind_of(storage).walk(directory, after)
 
 
-def is_absent(storage: Storage) -> bool:
-    """Whether the whole directory or bucket is missing, as far as the storage can tell. Raises StoreFailed."""
-    with _errors("variants"):
-        return kind_of(storage).is_absent()
-
-
 def remove(storage: Storage, keys: Iterable[str]) -> None:
     """Delete files, and directories left empty. Missing files are no error. Raises StoreFailed."""
     keys = list(keys)

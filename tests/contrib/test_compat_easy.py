@@ -193,6 +193,7 @@ def test_options_without_effect_are_accepted(photo: Photo) -> None:
 
 
 def test_missing_picture_prints_nothing() -> None:
+    save("another.jpg")
     assert render('{% thumbnail "absent.jpg" 50x50 %}{% thumbnail image 50x50 crop %}') == ""
     text = "{% thumbnail image 50x50 as thumb %}{% if thumb %}x{% endif %}{{ thumb.url }}{{ thumb.tag }}"
     assert render(text, image="") == ""
@@ -220,6 +221,7 @@ def test_mistakes_are_told_when_the_template_compiles(tag: str, problem: str) ->
 
 @pytest.mark.parametrize("size", [float("inf"), (float("inf"), 1), (-5, -5), ("50", None), b"50"])
 def test_data_that_is_no_size_breaks_no_page(settings: Settings, size: object) -> None:
+    save("another.jpg")
     settings.DEBUG = False
     assert render("{% thumbnail image size %}<p>", image="absent.jpg", size=size) == "<p>"
 

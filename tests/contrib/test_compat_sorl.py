@@ -88,6 +88,7 @@ def test_ghost_is_shown_for_an_empty_field(photo: Photo) -> None:
 
 
 def test_missing_original_counts_as_empty() -> None:
+    save("another.jpg")
     text = (
         '{% thumbnail "absent.jpg" "100" as im %}{{ im.url }}{% empty %}No image{% endthumbnail %}'
     )

@@ -479,7 +479,12 @@ def bucket_url() -> Iterator[str]:
         thread.join()
 
 
-def test_host_that_asks_the_app_is_fine(settings: Settings, live_server: LiveServer) -> None:
+@pytest.mark.parametrize("has_originals", [True, False])
+def test_host_that_asks_the_app_is_fine(
+    settings: Settings, live_server: LiveServer, has_originals: bool
+) -> None:
+    if has_originals:
+        save("a.jpg")
     settings.RESIZER = {"HOST": live_server.url}
     mark, text = finding("host")
     assert mark is Mark.FINE

@@ -90,6 +90,7 @@ def test_former_key_is_named(
 def test_missing_original_is_the_reason_of_a_404(
     capsys: pytest.CaptureFixture[str], url: str
 ) -> None:
+    save("another.jpg")
     storages["default"].delete("a b.jpg")
     told = tell(capsys, url)
     assert "\noriginal:     a b.jpg – OriginalNotFound: " in told

@@ -134,6 +134,7 @@ def test_variants_of_a_missing_original_are_counted(
     make: Any,  # noqa: F811
 ) -> None:
     save("a.jpg")
+    save("b.jpg")
     make("a.jpg")
     storages["default"].delete("a.jpg")
     empty()
@@ -203,20 +204,19 @@ def test_former_version_that_is_deleted_meanwhile_has_no_row(
         sync(capsys)
 
 
-@pytest.mark.parametrize(("loss", "told"), [("rename", "is not there"), ("empty", "is empty")])
+@pytest.mark.parametrize("loss", ["rename", "empty"])
 def test_storage_that_is_not_mounted_loses_no_row(
     capsys: pytest.CaptureFixture[str],
     make: Any,  # noqa: F811
     variants: Path,
     loss: str,
-    told: str,
 ) -> None:
     save("a.jpg")
     make("a.jpg")
     variants.rename(variants.with_name("elsewhere"))
     if loss == "empty":
         variants.mkdir()
-    with pytest.raises(CommandError, match=f"The variants storage {told}, so its rows stay"):
+    with pytest.raises(CommandError, match="storage is empty or missing, so its rows stay"):
         sync(capsys)
     assert CachedVariant.objects.count() == 1
     assert "removed 1 row without" in sync(capsys, "--force")
@@ -243,7 +243,9 @@ def test_json_is_one_object_also_after_a_failure(
     variants.rename(variants.with_name("elsewhere"))
     with pytest.raises(CommandError):
         call_command("resizer_sync", "--format", "json")
-    assert json.loads(capsys.readouterr().out)["doubts"] == {"variants storage": "is not there"}
+    assert json.loads(capsys.readouterr().out)["doubts"] == {
+        "variants storage": "is empty or missing"
+    }
 
 
 def test_silence_is_possible(capsys: pytest.CaptureFixture[str]) -> None:

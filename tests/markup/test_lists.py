@@ -213,6 +213,7 @@ def test_missing_original_is_looked_for_once_on_a_page(photos: list[Photo]) -> N
     Original.objects.all().delete()
     for one in photos:
         one.image.storage.delete(str(one.image.name))
+    save("another.jpg")
     rows = listed()
     with counted() as costs:
         assert in_django(PREFETCH + LOOP, rows).count("data-resizer") == 6

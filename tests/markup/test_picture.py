@@ -502,6 +502,7 @@ def test_original_that_cannot_be_resized_is_logged_once(
     caplog: pytest.LogCaptureFixture,
     clock: FrozenDateTimeFactory,
 ) -> None:
+    save("another.jpg")
     if content:
         save(name, content)
     caplog.set_level("INFO", "resizer.markup")

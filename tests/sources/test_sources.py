@@ -421,9 +421,10 @@ def test_static_file_is_found_in_development_and_collected_for_production(
     # Another app's as well.
     assert get_source("static").stat("admin/img/search.svg").bytes > 0
     settings.DEBUG = False
-    with pytest.raises(SourceFailed, match="not there"):
+    with pytest.raises(SourceFailed, match="empty or missing"):
         get_source("static").stat("img/logo.jpg")
     (static.parent / "collected").mkdir()
+    (static.parent / "collected" / "style.css").touch()
     with pytest.raises(OriginalNotFound):
         get_source("static").stat("img/logo.jpg")
     call_command("collectstatic", interactive=False, verbosity=0)

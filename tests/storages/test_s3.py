@@ -944,7 +944,7 @@ def test_bucket_that_is_not_there_has_lost_no_original(
             StorageSource("absent").stat("a.jpg")
     (told,) = [one for one in caplog.records if one.name == "resizer.sources.absence"]
     assert told.levelname == "WARNING"
-    assert "bucket of storage 'absent' is not there" in told.getMessage()
+    assert "bucket of storage 'absent' is empty or missing" in told.getMessage()
     # Who may not ask for the bucket learns of the original what they did before.
     with answering("absent", "HeadBucket", 403), pytest.raises(OriginalNotFound):
         StorageSource("absent").stat("a.jpg")

@@ -12,7 +12,7 @@ from django.urls import NoReverseMatch, Resolver404, get_script_prefix, resolve
 
 from resizer import store
 from resizer.conf import get_settings
-from resizer.errors import OriginalNotFound, StoreFailed
+from resizer.errors import OriginalNotFound, SourceFailed, StoreFailed
 from resizer.links.addresses import host, path_for, url_for
 from resizer.maintenance.doctor.findings import Finding, Mark
 from resizer.maintenance.doctor.storages import probe
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+#: The app's sentences about an original that does not exist: the second one while the source is empty or away.
+OURS = (OriginalNotFound.public_message, SourceFailed.public_message)
+MOST_OF_A_SENTENCE = 1000  # bytes
 #: How long a URL of the storage may take to respond, seconds.
 ADDRESS_SECONDS = 10
 
@@ -51,14 +54,14 @@ def examine_host() -> Iterator[Finding]:
     advice = f"Send requests for {path_for('')}* on it to the app, or set RESIZER['HOST'] to \"\"."
     try:
         with urllib.request.urlopen(url_for(key), timeout=ADDRESS_SECONDS) as answer:
-            found = answer.read(len(OriginalNotFound.public_message) + 1)
+            found = answer.read(MOST_OF_A_SENTENCE)
     except urllib.error.HTTPError as error:
         with error:
-            found = error.read(len(OriginalNotFound.public_message) + 1)
+            found = error.read(MOST_OF_A_SENTENCE)
     except (OSError, HTTPException) as error:
         yield Finding(Mark.BROKEN, part, f"{host()} does not respond: {error}. {advice}")
         return
-    if found.decode("utf-8", "replace") == OriginalNotFound.public_message:
+    if found.decode("utf-8", "replace") in OURS:
         yield Finding(Mark.FINE, part, f"{host()} passes requests for new pictures on to the app.")
         return
     text = f"{host()} does not pass requests for new pictures on to the app. {advice}"
