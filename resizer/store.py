@@ -33,6 +33,7 @@ from resizer.storages import publishing
 from resizer.storages.endings import has_end
 from resizer.storages.kinds import kind_of
 from resizer.storages.publishing import publish
+from resizer.throttle import problems
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -348,7 +349,8 @@ def _store(description: Description, variant: Variant, key: str, answer: Answer)
         other = _fetch(key) if published is None else None
     except StoreFailed as error:
         # Its visitors get the picture. The next request makes it again.
-        logger.error("A variant could not be kept. Check the variants storage: %.500r", error)
+        level = problems.level("variant", logging.ERROR)
+        logger.log(level, "A variant could not be kept. Check the variants storage: %.500r", error)
         _storing.open()
         return replace(answer, is_kept=False)
     _storing.close()

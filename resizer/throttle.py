@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import threading
 import time
@@ -31,7 +32,15 @@ class Throttle:
             self._passed_at[key] = now
             return True
 
+    def level(self, key: Hashable, level: int = logging.WARNING) -> int:
+        """The level of a line in the log: INFO if the last line with this key was in the same period."""
+        return level if self.passes(key) else logging.INFO
+
     def forget(self) -> None:
         """Let every key pass again."""
         with self._lock:
             self._passed_at.clear()
+
+
+#: Problems that last: while a disk is full or a server is away, every request meets them.
+problems = Throttle(60)

@@ -18,13 +18,14 @@ from freezegun.api import FrozenDateTimeFactory
 
 from config.gallery.models import Photo
 from resizer import databases, store
-from resizer.concurrency import lockfiles
+from resizer.concurrency import leases, lockfiles
 from resizer.engines.isolation import children
 from resizer.engines.pillow import PillowEngine
 from resizer.markup import mistakes, unresized
 from resizer.originals import pages
 from resizer.records import cache, tables, tallies
 from resizer.sources import absence
+from resizer.throttle import problems
 from tests import chromium, firefox, nginx, private, projects, servers, tiers, webkit
 from tests.pictures import photograph
 from tests.servers import ROOT
@@ -128,12 +129,12 @@ def places(tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) 
     caches["default"].clear()
     # Tests look into the cache themselves, and change it as other processes do.
     monkeypatch.setattr(cache, "NEAR_SECONDS", 0)
-    for breaker in (cache._breaker, tables._breaker):
+    for breaker in (cache._breaker, leases._breaker, tables._breaker):
         breaker.close()
     pages._breakers.clear()
     store._storing.close()
     vars(databases._thread).clear()
-    for throttle in (absence.throttle, cache.throttle, unresized.throttle):
+    for throttle in (absence.throttle, cache.throttle, unresized.throttle, problems):
         throttle.forget()
     mistakes.tell_once.cache_clear()
     monkeypatch.setattr(tallies, "FLUSH_SECONDS", 3600)

@@ -4,13 +4,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.core.cache.backends.locmem import LocMemCache
+from django.db import OperationalError
 
 from resizer.markup import picture
-from resizer.records import cache
+from resizer.records import cache, tables
 from resizer.throttle import Throttle
 from tests.conftest import save
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from django.test import Client
     from freezegun.api import FrozenDateTimeFactory
     from pytest_django import Settings
 
@@ -43,6 +47,7 @@ def test_memory_is_bounded(clock: FrozenDateTimeFactory) -> None:
 def test_page_with_many_missing_originals_warns_once_a_minute(
     clock: FrozenDateTimeFactory, caplog: pytest.LogCaptureFixture, settings: Settings
 ) -> None:
+    save("there.jpg")
     # Even if nothing is remembered.
     settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}
 
@@ -71,3 +76,76 @@ def test_cache_that_is_down_warns_once_a_minute(
     assert [warnings(), warnings()] == [1, 1]
     clock.tick(60)
     assert warnings() == 2
+
+
+def levels(caplog: pytest.LogCaptureFixture, text: str) -> list[str]:
+    """The levels of the lines with a text, in the order of the log."""
+    return [one.levelname for one in caplog.records if text in one.getMessage()]
+
+
+@pytest.mark.django_db
+def test_variants_that_cannot_be_kept_are_an_error_once_a_minute(
+    client: Client,
+    clock: FrozenDateTimeFactory,
+    caplog: pytest.LogCaptureFixture,
+    settings: Settings,
+) -> None:
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "resizer": {
+            "BACKEND": "tests.test_store.ReadOnlyStorage",
+        },
+    }
+    caplog.set_level("INFO", logger="resizer")
+    save("a.jpg")
+    urls = [picture.url("a.jpg", width=width) for width in (320, 480, 640)]
+
+    def ask() -> list[str]:
+        assert {client.get(url).status_code for url in urls} == {200}
+        return levels(caplog, "could not be kept")
+
+    assert ask() == ["ERROR", "INFO", "INFO"]
+    clock.tick(60)
+    assert ask()[3:] == ["ERROR", "INFO", "INFO"]
+
+
+@pytest.mark.django_db
+def test_source_that_is_away_is_a_warning_once_a_minute(
+    client: Client, clock: FrozenDateTimeFactory, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    caplog.set_level("INFO", logger="resizer")
+    names = ["a.jpg", "b.jpg", "c.jpg"]
+    for name in names:
+        save(name)
+    urls = [picture.url(name, width=320) for name in names]
+    (tmp_path / "originals").rename(tmp_path / "away")
+
+    def ask() -> None:
+        clock.tick(400)
+        assert {client.get(url).status_code for url in urls} == {502}
+
+    ask()
+    assert levels(caplog, "502 for ") == ["WARNING", "INFO", "INFO"]
+    assert levels(caplog, "counts as unchanged") == ["WARNING", "INFO", "INFO"]
+    ask()
+    assert levels(caplog, "502 for ")[3:] == ["WARNING", "INFO", "INFO"]
+
+
+@pytest.mark.django_db
+def test_failing_table_is_a_warning_once_a_minute(
+    clock: FrozenDateTimeFactory, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", logger="resizer")
+
+    def fail() -> None:
+        raise OperationalError("database is locked")
+
+    def ask() -> list[str]:
+        for name in ("a.jpg", "b.jpg"):
+            tables.write(f"{name!r} is not recorded", fail)
+        tables.write("Originals are not forgotten", fail)
+        return levels(caplog, "database is locked")
+
+    assert ask() == ["WARNING", "INFO", "WARNING"]
+    clock.tick(60)
+    assert ask()[3:] == ["WARNING", "INFO", "WARNING"]

@@ -12,10 +12,12 @@ import time
 
 from django.core.cache import caches
 
+from resizer.breaker import CircuitBreaker
 from resizer.concurrency.waiting import release_connections
 from resizer.conf import get_settings
 from resizer.databases import lock_timeout_of_cache
 from resizer.keys.digests import digest_of
+from resizer.throttle import problems
 
 logger = logging.getLogger(__name__)
 
@@ -23,6 +25,12 @@ logger = logging.getLogger(__name__)
 LEASE_SECONDS = 10
 #: The pause between two renewals, seconds. A busy machine may be late with a few.
 RENEW_SECONDS = 2.0
+#: After a slow failure, no lease is asked for in this time, seconds. Each new variant would wait for the cache.
+DOWN_SECONDS = 10
+#: A failure is slow after this time, seconds.
+SLOW_SECONDS = 0.1
+
+_breaker = CircuitBreaker(DOWN_SECONDS)
 
 
 class Lease:
@@ -38,6 +46,9 @@ class Lease:
 
     def acquire(self) -> bool:
         """Whether to go on: with the lease, or because the cache does not respond."""
+        if not _breaker.allows_call():
+            return True
+        asked_at = time.monotonic()
         try:
             holder = self._acquire()
             if holder is None:
@@ -45,13 +56,15 @@ class Lease:
                 holder = self._acquire()
         except Exception as error:
             # Each cache library has its own error classes. Without the cache, hosts may do the same work twice.
-            logger.warning(
-                "Hosts do not lock each other out: %s: %.500r", type(error).__name__, str(error)
-            )
+            _tell("Hosts do not lock each other out", error)
+            if time.monotonic() - asked_at >= SLOW_SECONDS:
+                _breaker.open()
             return True
+        _breaker.close()
         if holder is None:
             # For example, the table is locked. Django does not report it.
-            logger.warning("Hosts do not lock each other out: the cache keeps nothing.")
+            level = problems.level("Hosts do not lock each other out")
+            logger.log(level, "Hosts do not lock each other out: the cache keeps nothing.")
             return True
         if self._is_ours:
             self._ends_at = time.monotonic() + get_settings().LOCK_SECONDS
@@ -69,9 +82,7 @@ class Lease:
                 if cache.get(self._name) == self._token:
                     cache.delete(self._name)
         except Exception as error:
-            logger.warning(
-                "A lease is left to end by itself: %s: %.500r", type(error).__name__, str(error)
-            )
+            _tell("A lease is left to end by itself", error)
 
     @property
     def is_overdue(self) -> bool:
@@ -138,13 +149,18 @@ class _Renewals:
             _renew(leases)
 
 
+def _tell(what: str, error: Exception) -> None:
+    level = problems.level(what)
+    logger.log(level, "%s: %s: %.500r", what, type(error).__name__, str(error))
+
+
 def _renew(leases: list[Lease]) -> None:
     try:
         for lease in leases:
             lease.renew()
     except Exception as error:
         # A cache that fails for one lease would keep the others waiting. There is another renewal before they expire.
-        logger.warning("Leases are not renewed: %s: %.500r", type(error).__name__, str(error))
+        _tell("Leases are not renewed", error)
     finally:
         # This thread has connections of its own.
         release_connections()

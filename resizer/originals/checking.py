@@ -20,6 +20,7 @@ from resizer.records import cache, index
 from resizer.records.descriptions import Description, Sighted, cache_key, decode
 from resizer.sources import get_source
 from resizer.sources.deadline import is_in_request
+from resizer.throttle import problems
 
 if TYPE_CHECKING:
     from resizer.originals.memory import Recalled
@@ -55,8 +56,11 @@ def check(
         if last is None or not last.checked_at:
             remember_failure(reference, error)
             raise
-        logger.warning(
-            "%.1000r could not be checked, and counts as unchanged: %.500r", reference, error
+        logger.log(
+            problems.level((reference.source, type(error).__name__)),
+            "%.1000r could not be checked, and counts as unchanged: %.500r",
+            reference,
+            error,
         )
         checked_at = time.time() - get_settings().FRESH_SECONDS + FAILURE_SECONDS
         description = replace(last, checked_at=checked_at)

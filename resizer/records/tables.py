@@ -20,6 +20,7 @@ from resizer.breaker import CircuitBreaker
 from resizer.concurrency.at_once import raise_if_at_once
 from resizer.databases import lock_timeout
 from resizer.models import Original
+from resizer.throttle import problems
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,16 +80,22 @@ def attempt(
             result = ask()
     except SynchronousOnlyOperation as problem:
         # An async view may render a template itself. Django allows queries in sync code only.
-        logger.warning("%.1500s: %.500r", what, problem)
+        _tell(what, problem)
         return otherwise
     except (DatabaseProblem, ImproperlyConfigured) as problem:
-        logger.warning("%.1500s: %.500r", what, problem)
+        _tell(what, problem)
         is_slow = time.monotonic() - asked_at >= SLOW_SECONDS
         if is_slow or connections[alias].connection is None:
             _breaker.open()
         return otherwise
     _breaker.close()
     return result
+
+
+def _tell(what: str, problem: Exception) -> None:
+    # The end of a text that names an original is the same for all originals.
+    level = problems.level((type(problem).__name__, what.rpartition("'")[2]))
+    logger.log(level, "%.1500s: %.500r", what, problem)
 
 
 def moment(seconds: float) -> datetime:

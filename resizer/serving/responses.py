@@ -29,6 +29,7 @@ from resizer.records import tallies
 from resizer.serving.messages import Response
 from resizer.signals import variant_refused, variant_served
 from resizer.storages.protocol import FOREVER
+from resizer.throttle import problems
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -142,7 +143,7 @@ def respond_error(
     request: Request, error: ResizerError, cache_control: str | None = None
 ) -> Response:
     """Turn an error into a response. No other function chooses a status. `cache_control` replaces the error's own."""
-    level = logging.WARNING if error.status >= 500 else logging.INFO
+    level = problems.level(type(error).__name__) if error.status >= 500 else logging.INFO
     logger.log(
         level,
         "%d for %.300r: %s: %.500r",
