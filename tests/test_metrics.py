@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
@@ -16,11 +18,12 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from resizer.contrib import health, opentelemetry, prometheus
+from resizer.engines.isolation.children import children
 from resizer.engines.pillow import PillowEngine
 from resizer.errors import Busy
 from resizer.markup import picture
 from resizer.signals import variant_rendered
-from tests.conftest import CountingEngine, save
+from tests.conftest import CountingEngine, save, wait_until
 from tests.documents import read
 from tests.pictures import photograph
 
@@ -195,6 +198,27 @@ def test_health_remembers_an_engine_that_does_not_start(
     assert caplog.text.count("The engine fails: OSError: 'no library'") == 1
 
 
+def test_health_of_a_busy_process_comes_before_probes_give_up(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Children of the engine may get no core for seconds. A probe must not have the server killed then."""
+    monkeypatch.setattr(health, "SECONDS", 0)
+    assert client.get("/health/").status_code == 200
+    wait_until(lambda: health._last)
+    monkeypatch.setattr(health, "WAIT_SECONDS", 0.1)
+    for child in children:
+        os.kill(child.pid, signal.SIGSTOP)
+    try:
+        assert [client.get("/health/").status_code for _ in range(3)] == [200] * 3
+        # But not for ever.
+        monkeypatch.setattr(health, "HUNG_SECONDS", 0)
+        assert client.get("/health/").status_code == 503
+    finally:
+        for child in children:
+            os.kill(child.pid, signal.SIGCONT)
+    wait_until(lambda: client.get("/health/").status_code == 200)
+
+
 def test_health_makes_nobody_wait_for_another(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(health, "SECONDS", 0)
     begun, go_on = threading.Event(), threading.Event()
@@ -203,6 +227,8 @@ def test_health_makes_nobody_wait_for_another(monkeypatch: pytest.MonkeyPatch) -
         return health.health(RequestFactory().get("/health/"))
 
     assert ask().status_code == 200
+    # On a busy machine the first render may go on.
+    wait_until(lambda: health._last)
 
     def render() -> bool:
         begun.set()

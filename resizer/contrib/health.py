@@ -30,14 +30,26 @@ logger = logging.getLogger(__name__)
 SECONDS = 10
 
 
+#: How long a request waits for a render, seconds. Probes give up after a few.
+WAIT_SECONDS = 2
+#: A render of this time hangs, seconds. On a busy server, a child process may come late.
+HUNG_SECONDS = 60
+
+
 class _Result(NamedTuple):
     is_well: bool
     #: On the monotonic clock.
     at: float
 
 
+class _Render(NamedTuple):
+    thread: threading.Thread
+    began_at: float
+
+
 _lock = threading.Lock()
 _last: list[_Result] = []
+_present: list[_Render] = []
 
 
 @login_not_required
@@ -53,18 +65,30 @@ def health(request: HttpRequest) -> HttpResponse:
 def forget() -> None:
     """Drop the last result."""
     _last.clear()
+    _present.clear()
 
 
 def _is_well() -> bool:
-    # While one request renders, the others get the last result.
-    if not _lock.acquire(blocking=not _last):
-        return _last[0].is_well
-    try:
-        if not _last or time.monotonic() - _last[0].at >= SECONDS:
-            _last[:] = [_Result(_renders(), time.monotonic())]
-        return _last[0].is_well
-    finally:
-        _lock.release()
+    """The last result. While one request renders, the others do not wait."""
+    with _lock:
+        is_first = not _last
+        render = _present[0] if _present and _present[0].thread.is_alive() else None
+        begins = render is None and (is_first or time.monotonic() - _last[0].at >= SECONDS)
+        if begins:
+            render = _Render(threading.Thread(target=_render, daemon=True), time.monotonic())
+            _present[:] = [render]
+            render.thread.start()
+    if render is not None:
+        if begins or is_first:
+            render.thread.join(WAIT_SECONDS)
+        if render.thread.is_alive() and time.monotonic() - render.began_at >= HUNG_SECONDS:
+            return False
+    # Without a result it is busy.
+    return not _last or _last[0].is_well
+
+
+def _render() -> None:
+    _last[:] = [_Result(_renders(), time.monotonic())]
 
 
 def _renders() -> bool:
