@@ -102,6 +102,15 @@ def count(reference: Reference | None = None, *, is_private: bool | None = None)
     return tables.read("The index is not read", rows.count, None)
 
 
+def sample(number: int, *, is_private: bool) -> list[str]:
+    """The keys of random cached variants, public or private. Empty if the database fails."""
+    private = Q(key__startswith=PRIVATE)
+    rows = CachedVariant.objects.filter(private if is_private else ~private).order_by("?")
+    keys = rows.values_list("key", flat=True)[:number]
+    nothing: list[str] = []
+    return tables.read("The index is not read", lambda: list(keys), nothing)
+
+
 def page(after: int) -> list[Row] | None:
     """The next 500 cached variants above a primary key, in its order."""
     rows = CachedVariant.objects.filter(pk__gt=after).order_by("pk")[: tables.BATCH]

@@ -349,6 +349,24 @@ def test_sources_open_an_original(settings: Settings, tmp_path: Path) -> None:
     assert text.startswith("it is empty or missing, but it had 'c/löwe.JPG'. Is the disk mounted?")
 
 
+def test_variants_that_are_made_again_below_a_missing_disk_are_noticed(
+    client: Client, variants: Path
+) -> None:
+    part = "variants storage"
+    save("a.jpg", photograph((1600, 1200)))
+    urls = [picture.url("a.jpg", width=width) for width in (320, 480, 640, 800)]
+    assert {client.get(url).status_code for url in urls[:3]} == {200}
+    variants.rename(variants.with_name("disk"))
+    assert client.get(urls[3]).status_code == 200
+    assert finding(part) == (
+        Mark.ADVICE,
+        "it works, but has lost 3 of 4 known variants. Is the disk mounted? If they were deleted, run resizer_sync.",
+    )
+    # Half of them may be gone.
+    assert client.get(urls[2]).status_code == 200
+    assert finding(part)[0] is Mark.FINE
+
+
 def test_source_without_a_picture_that_opens_is_broken() -> None:
     save("notes.txt", b"no picture")
     mark, text = finding("source 'default'")

@@ -14,7 +14,7 @@ from resizer.errors import StoreFailed
 from resizer.formats import PNG
 from resizer.keys.variant import Variant, write_directory, write_key
 from resizer.links.addresses import sign
-from resizer.maintenance import losses
+from resizer.maintenance import losses, presence
 from resizer.maintenance.doctor.findings import Finding, Mark
 from resizer.maintenance.doctor.patience import within
 from resizer.maintenance.listing import variant_of
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from django.core.files.storage import Storage
+
+#: How many known variants are looked for.
+SAMPLE = 100
 
 
 def probe(*, is_private: bool = False) -> tuple[Variant, str]:
@@ -56,7 +59,19 @@ def examine_variants(storage: Storage, *, is_private: bool) -> Finding:
             " If they were deleted, run resizer_sync --force."
         )
         return Finding(Mark.BROKEN, part, text)
-    return _try_storage(part, storage, *probe(is_private=is_private))
+    finding = _try_storage(part, storage, *probe(is_private=is_private))
+    if finding.mark is not Mark.FINE or not kind_of(storage).is_local:
+        return finding
+    # Below an unmounted disk, the directory fills with the variants of the last hours.
+    keys = rows.sample(SAMPLE, is_private=is_private)
+    lost = len(store.missing(keys))
+    if len(keys) < presence.MANY or lost * 2 <= len(keys):
+        return finding
+    text = (
+        f"it works, but has lost {lost} of {len(keys)} known variants. Is the disk mounted?"
+        " If they were deleted, run resizer_sync."
+    )
+    return Finding(Mark.ADVICE, part, text)
 
 
 def examine_private_sources() -> Iterator[Finding]:
