@@ -90,8 +90,8 @@ def statuses(
 
 
 def count(number: int, one: str, many: str) -> str:
-    """A number with its noun, such as 2000 files."""
-    return f"{number} {one if number == 1 else many}"
+    """A number with its noun, such as 2,000 files."""
+    return f"{number:,} {one if number == 1 else many}"
 
 
 def told_bytes(number: float) -> str:
