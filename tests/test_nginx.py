@@ -151,13 +151,15 @@ def test_every_sample_and_file_is_understood_by_nginx(tmp_path: Path) -> None:
         (page, sample) for page in PAGES for sample in NGINX.findall(page.read_text("utf-8"))
     ]
     files = [(path, path.read_text("utf-8")) for path in (ROOT / "config/edge").glob("*.conf")]
-    assert len(samples) == 4
+    assert len(samples) == 5
     assert len(files) == 2
     for path, text in samples + files:
         # nginx looks up names of hosts, and makes directories of caches.
         text = text.replace("server web:8000;", "server 127.0.0.1:8000;")
         text = text.replace("/var/cache/nginx", str(tmp_path))
-        http = text if re.search("^server ", text, re.MULTILINE) else f"server {{ {text} }}"
+        http = (
+            text if re.search("^(server|upstream) ", text, re.MULTILINE) else f"server {{ {text} }}"
+        )
         assert check(tmp_path / path.stem, http) == "", path
 
 
