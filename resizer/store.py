@@ -92,9 +92,14 @@ class Recalled(NamedTuple):
 
 def recall(reference: Reference, key: str) -> Recalled:
     """Read the state of an original and one of its variants, with at most one cache call."""
-    keys = descriptions.cache_key(reference), _cache_key(key)
+    keys = cache_keys(reference, key)
     original, entry = map(cache.read_many(keys).get, keys)
     return Recalled(descriptions.decode(reference, original), _decode(entry))
+
+
+def cache_keys(reference: Reference, key: str) -> tuple[str, str]:
+    """The cache keys of an original and one of its variants."""
+    return descriptions.cache_key(reference), _cache_key(key)
 
 
 def find(key: str) -> Answer | None:

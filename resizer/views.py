@@ -33,7 +33,7 @@ from resizer.links.addresses import mount_path, read_key
 from resizer.links.short import parse_short
 from resizer.memo import Memo
 from resizer.records.descriptions import Reference, is_current
-from resizer.serving import outcomes, responses
+from resizer.serving import hot, outcomes, responses
 from resizer.serving.messages import Request, Response
 from resizer.serving.misses import serve_unknown
 from resizer.serving.private import serve_private
@@ -96,6 +96,9 @@ def respond(request: Request, django_request: HttpRequest | None = None) -> Resp
         return refused._replace(headers={**refused.headers, "Allow": ", ".join(SAFE_METHODS)})
     if django_request is not None and request.path.startswith(PRIVATE):
         return serve_private(request, django_request)
+    repeated = hot.repeat(request)
+    if repeated is not None:
+        return repeated
     try:
         parsed = _parse(request.path)
     except InvalidSignature as error:
@@ -231,10 +234,12 @@ def _serve_key(request: Request, parsed: ParsedKey) -> Response:
     # `read_key` knows the sources in the settings only, and the cache may know the original for minutes.
     if variant.source.startswith(OWN) and is_private(variant.source):
         raise NotAllowed(f"the storage of {variant.source!r} is private")
-    recalled = store.recall(Reference(variant.source, variant.name), request.path)
+    reference = Reference(variant.source, variant.name)
+    recalled = store.recall(reference, request.path)
     if recalled.answer and is_current(recalled.original, variant.version, variant.recipe):
         response = responses.respond(request, recalled.answer, request.path, variant.format)
         if response is not None:
+            hot.remember(request, response, store.cache_keys(reference, request.path))
             return response
         recalled = recalled._replace(answer=None)
     try:

@@ -42,12 +42,14 @@ _breaker = CircuitBreaker(DOWN_SECONDS)
 throttle = Throttle(60)
 
 
-class _Near(NamedTuple):
+class Near(NamedTuple):
+    """What the cache said a moment ago."""
+
     ends_at: float
     value: Any
 
 
-_near: Memo[tuple[Settings, str], _Near] = Memo(MOST_NEAR)
+_near: Memo[tuple[Settings, str], Near] = Memo(MOST_NEAR)
 
 
 def key_of(kind: str, text: str) -> str:
@@ -107,6 +109,14 @@ def drop_many(keys: Iterable[str]) -> None:
     _forget_near(keys)
 
 
+def near_entries(keys: Iterable[str]) -> tuple[Near, ...] | None:
+    """What this process remembers of entries. None if it remembers nothing of one."""
+    settings, now = get_settings(), time.monotonic()
+    found = tuple([_near.get((settings, key)) for key in keys])
+    present = tuple([one for one in found if one is not None and one.ends_at > now])
+    return present if len(present) == len(found) else None
+
+
 def _near_values(keys: Iterable[str]) -> dict[str, Any]:
     settings, now = get_settings(), time.monotonic()
     near = ((key, _near.get((settings, key))) for key in keys)
@@ -117,7 +127,7 @@ def _keep_near(values: Mapping[str, Any]) -> None:
     settings = get_settings()
     ends_at = time.monotonic() + NEAR_SECONDS
     for key, value in values.items():
-        _near.remember((settings, key), _Near(ends_at, value))
+        _near.remember((settings, key), Near(ends_at, value))
 
 
 def _forget_near(keys: Iterable[str]) -> None:

@@ -81,16 +81,25 @@ def respond(
     """
     response = _write(request, answer, key, written_as, headers)
     if response is not None:
-        tallies.count_served(key, is_hit=not answer.timings)
-        variant_served.send_robust(
-            None,
-            key=key,
-            bytes=answer.length,
-            is_hit=not answer.timings,
-            status=response.status,
-            seconds=time.monotonic() - request.began_at,
-        )
+        _count(request, key, answer.length, response.status, is_hit=not answer.timings)
     return response
+
+
+def count_hit(request: Request, key: str, length: int, status: int) -> None:
+    """Count a response with a stored variant of so many bytes."""
+    _count(request, key, length, status, is_hit=True)
+
+
+def _count(request: Request, key: str, length: int, status: int, *, is_hit: bool) -> None:
+    tallies.count_served(key, is_hit=is_hit)
+    variant_served.send_robust(
+        None,
+        key=key,
+        bytes=length,
+        is_hit=is_hit,
+        status=status,
+        seconds=time.monotonic() - request.began_at,
+    )
 
 
 def _write(
