@@ -521,6 +521,7 @@ def test_original_that_cannot_be_resized_is_logged_once(
 def test_each_missing_original_is_a_warning_in_development(
     settings: Settings, caplog: pytest.LogCaptureFixture, is_debug: bool, levels: list[int]
 ) -> None:
+    save("another.jpg")
     settings.DEBUG = is_debug
     caplog.set_level("INFO", "resizer.markup")
     for name in ("a.jpg", "b.jpg", "a.jpg"):
