@@ -119,7 +119,12 @@ def main() -> None:
         show(rows)
         in_turns = [*stack.enter_context(in_front(place, of_ours[0])), *of_ours[:2]]
         show_hits(in_turns, measure_warm(in_turns, NGINX_REQUESTS))
-        strangers.show_strangers(strangers.measure_strangers(of_ours[:2]))
+        # Beside a hit that reads its file, as their URLs are not repeated either.
+        cold_ones = [
+            stack.enter_context(ours(place, f"{server.name} ", command, hot_bytes="none"))
+            for server, command in zip(of_ours, (BY_GRANIAN, BY_GUNICORN), strict=False)
+        ]
+        strangers.show_strangers(strangers.measure_strangers(cold_ones))
     chart(rows)
 
 

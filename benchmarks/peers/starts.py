@@ -44,8 +44,10 @@ class Server(NamedTuple):
 
 
 @contextmanager
-def ours(place: Path, name: str, command: tuple[str, ...], engine: str) -> Iterator[Server]:
-    """The project behind a server, with an index and signed URLs, as `make run` has them."""
+def ours(
+    place: Path, name: str, command: tuple[str, ...], engine: str = "auto", hot_bytes: str = ""
+) -> Iterator[Server]:
+    """The project behind a server, with an index and signed URLs, as `make run` has them. `hot_bytes` may be "none"."""
     directory = place / name.replace(", ", "-").replace(" ", "-")
     directory.mkdir()
     (directory / "originals").symlink_to(place / "originals")
@@ -56,6 +58,7 @@ def ours(place: Path, name: str, command: tuple[str, ...], engine: str) -> Itera
         "DJANGO_LOG_LEVEL": "CRITICAL",
         "RESIZER_DATA_DIR": str(directory),
         "BENCH_ENGINE": engine,
+        "BENCH_HOT_BYTES": hot_bytes,
     }
     manage(ROOT, environment, "migrate")
     found = ask_project(environment, "pictures", WIDTH, QUALITIES)

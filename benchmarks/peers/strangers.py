@@ -94,7 +94,7 @@ def show_strangers(found: dict[str, Costs]) -> None:
     for name, costs in found.items():
         hit = costs.by_kind["hit"]
         cells = [f"{costs.by_kind[one]:.2f} ({costs.by_kind[one] / hit:.1f} ×)" for one in kinds]
-        rows.append([name, f"{hit:.2f}", *cells])
+        rows.append([name.strip(), f"{hit:.2f}", *cells])
     tables.publish(["server", "hit", *kinds], rows)
     written = {name: costs.written for name, costs in found.items()}
     print("Rows of originals, rows of variants and files written meanwhile:", written)
