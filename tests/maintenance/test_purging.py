@@ -1047,7 +1047,8 @@ def test_purge_that_is_killed_is_repeated(
     assert 0 < files_left < rows_left < 4000
     assert set(project.stored()) <= set(load_rows(project))
     told = manage(ROOT, project.environment, "resizer_purge")
-    assert told.startswith(f"Removed {files_left} cached variants, {rows_left - files_left} rows ")
+    lost = rows_left - files_left
+    assert told.startswith(f"Removed {files_left:,} cached variants, {lost:,} rows ")
     assert project.stored() == load_rows(project) == []
     assert "Removed 0 cached" in manage(ROOT, project.environment, "resizer_purge")
 
