@@ -19,7 +19,7 @@ Environment variables configure it. With DJANGO_DEBUG=1 alone it runs on SQLite 
     RESIZER_HEALTH_URL            path of a health check, such as /health/. It responds to every host name. Default: none
     RESIZER_RESPOND_FIRST         0 to store a new variant before its response, where a platform stops a program after it.
                                   Default: 1; 0 on AWS Lambda
-    RESIZER_MAX_ANSWER_BYTES      the largest response of the platform, bytes. Default: none; 4500000 on AWS Lambda
+    RESIZER_MAX_RESPONSE_BYTES      the largest response of the platform, bytes. Default: none; 4500000 on AWS Lambda
     RESIZER_WORKERS               1 if workers do tasks: manage.py db_worker. They then make the variants of every upload
     RESIZER_SIGNING_KEY           signs URLs. Default: the secret key. Set it, so that URLs survive a new secret key
     RESIZER_FORMATS               modern formats of variants, the best first. Default: avif. For more: avif,webp
@@ -283,10 +283,10 @@ if ON_LAMBDA:
 # AWS stops the function once the response is there.
 RESIZER["RESPOND_FIRST"] = os.environ.get("RESIZER_RESPOND_FIRST", "0" if ON_LAMBDA else "1") != "0"
 # A Lambda response has at most 6 MiB. Base64 turns three bytes into four, and headers need room too.
-_most = os.environ.get("RESIZER_MAX_ANSWER_BYTES") or ("4500000" if ON_LAMBDA else "")
+_most = os.environ.get("RESIZER_MAX_RESPONSE_BYTES") or ("4500000" if ON_LAMBDA else "")
 if _most and not _most.isdecimal():
-    raise ImproperlyConfigured(f"RESIZER_MAX_ANSWER_BYTES is {_most}. Write a number of bytes.")
-RESIZER["MAX_ANSWER_BYTES"] = int(_most) if _most else None
+    raise ImproperlyConfigured(f"RESIZER_MAX_RESPONSE_BYTES is {_most}. Write a number of bytes.")
+RESIZER["MAX_RESPONSE_BYTES"] = int(_most) if _most else None
 if os.environ.get("GRANIAN_BLOCKING_THREADS"):
     # granian does not tell the app. A quarter of its threads stays free for hits.
     RESIZER["MAX_WAITING_PER_PROCESS"] = 1 + int(os.environ["GRANIAN_BLOCKING_THREADS"]) * 3 // 4

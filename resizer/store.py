@@ -53,8 +53,8 @@ _storing = CircuitBreaker(DOUBT_SECONDS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """A variant for a response."""
+class VariantFile:
+    """The file of a variant, as a response needs it."""
 
     length: int  # bytes
     #: Without quotes. The storage's own ETag if it also serves visitors itself, else a hash of the content.
@@ -87,7 +87,7 @@ class Recalled(NamedTuple):
     """What the cache knows of a variant and its original. A hit needs no more."""
 
     original: State
-    answer: Answer | None
+    file: VariantFile | None
 
 
 def recall(reference: Reference, key: str) -> Recalled:
@@ -102,33 +102,33 @@ def cache_keys(reference: Reference, key: str) -> tuple[str, str]:
     return descriptions.cache_key(reference), _cache_key(key)
 
 
-def find(key: str) -> Answer | None:
+def find(key: str) -> VariantFile | None:
     """A cached variant, known from the cache, else loaded from the storage. None if missing. Raises StoreFailed."""
     return _decode(cache.read(_cache_key(key))) or load(key)
 
 
-def load(key: str) -> Answer | None:
+def load(key: str) -> VariantFile | None:
     """A variant with its content: one about to be stored, else from the storage. None if missing or damaged.
 
     Raises StoreFailed.
     """
-    made: Answer | None = single_flight.result_of(key)
+    made: VariantFile | None = single_flight.result_of(key)
     return _fetch(key) if made is None else replace(made, timings={})
 
 
-def read(key: str, answer: Answer) -> bytes | None:
+def read(key: str, file: VariantFile) -> bytes | None:
     """The content of a cached variant. Raises StoreFailed.
 
     None if the file is gone or was replaced. Its cache entry is then dropped: call `load` to see what is there.
     """
-    if answer.content is not None:
-        return answer.content
+    if file.content is not None:
+        return file.content
     fetched = fetch(key)
     if fetched is None:
         cache.drop(_cache_key(key))
         return None
     content, stored = fetched
-    if stored.bytes != answer.length or stored.etag not in {None, answer.etag}:
+    if stored.bytes != file.length or stored.etag not in {None, file.etag}:
         # The file was changed or made again, so the cache entry describes another file.
         cache.drop(_cache_key(key))
         return None
@@ -148,7 +148,7 @@ def address(key: str) -> str | None:
     return publishing.address(_storage(key), key)
 
 
-def make(description: Description, variant: Variant, key: str) -> Answer:
+def make(description: Description, variant: Variant, key: str) -> VariantFile:
     """Render a variant and keep it: after the response, if there is one and `RESPOND_FIRST` is set.
 
     Concurrent calls for the same key share one render. If the variant cannot be written, `is_kept` is False.
@@ -259,7 +259,7 @@ def _by_storage(keys: Iterable[str]) -> Iterator[tuple[Storage, list[str]]]:
         yield _storage(some[0]), some
 
 
-def _look_again(key: str, *, has_waited: bool) -> Answer | None:
+def _look_again(key: str, *, has_waited: bool) -> VariantFile | None:
     """`load` a variant made by another request since the first look. Raises StoreFailed.
 
     A look into a storage elsewhere is a request. So it needs a reason: a wait, or a new cache entry.
@@ -270,26 +270,26 @@ def _look_again(key: str, *, has_waited: bool) -> Answer | None:
     return None
 
 
-def _fetch(key: str) -> Answer | None:
+def _fetch(key: str) -> VariantFile | None:
     """A cached variant from the storage, with its content. None if missing or damaged. Raises StoreFailed."""
     fetched = fetch(key)
     return None if fetched is None else _accept(*fetched)
 
 
-def _accept(content: bytes, stored: Stored) -> Answer | None:
-    """An answer from a fetched file. A damaged file, as after a power cut, is deleted and made again."""
+def _accept(content: bytes, stored: Stored) -> VariantFile | None:
+    """A fetched file. A damaged one, as after a power cut, is deleted and made again: None."""
     key = stored.name
     target = BY_EXTENSION[key.rpartition(".")[2]]
     if sniff(content[:SNIFF_BYTES]) is not target or not has_end(content, target):
         logger.warning("%.1000r is damaged. It is deleted, and made again.", key)
         delete_files([key])
         return None
-    answer = _answer(content, stored.modified_at, stored.etag)
-    _remember(key, answer, is_recorded=_ensure_row(key, answer))
-    return answer
+    file = _describe(content, stored.modified_at, stored.etag)
+    _remember(key, file, is_recorded=_ensure_row(key, file))
+    return file
 
 
-def _ensure_row(key: str, answer: Answer) -> bool:
+def _ensure_row(key: str, file: VariantFile) -> bool:
     """Record a variant from the storage. A killed process or an outage may have left it without a row.
 
     False if it has no row afterwards. A variant of a former version gets none, so that a purge removes it.
@@ -303,11 +303,11 @@ def _ensure_row(key: str, answer: Answer) -> bool:
     except ResizerError:
         return False
     return description.version_of(variant.recipe) == variant.version and index.record_variant(
-        description, variant, key, answer.length, answer.modified_at
+        description, variant, key, file.length, file.modified_at
     )
 
 
-def _make(description: Description, variant: Variant, key: str, deadline: Deadline) -> Answer:
+def _make(description: Description, variant: Variant, key: str, deadline: Deadline) -> VariantFile:
     rendered, read_seconds = render(description, variant, deadline)
     timings = {
         "read": read_seconds,
@@ -316,40 +316,40 @@ def _make(description: Description, variant: Variant, key: str, deadline: Deadli
     }
     made_at = int(time.time())
     etag = kind_of(_storage(key)).etag_of(rendered.content, made_at)
-    return replace(_answer(rendered.content, made_at, etag), timings=timings)
+    return replace(_describe(rendered.content, made_at, etag), timings=timings)
 
 
-def _defer(keep: Callable[[], object], answer: Answer) -> bool:
+def _defer(keep: Callable[[], object], file: VariantFile) -> bool:
     """Whether a new variant will be kept after the response."""
-    limit = get_settings().MAX_ANSWER_BYTES
+    limit = get_settings().MAX_RESPONSE_BYTES
     # The response to a larger variant leads to the storage.
-    fits = limit is None or answer.length <= limit
+    fits = limit is None or file.length <= limit
     # While the storage fails, responses have to say that the variant is not kept.
-    return fits and _storing.allows_call() and afterwards.defer(keep, answer.length)
+    return fits and _storing.allows_call() and afterwards.defer(keep, file.length)
 
 
-def _keep(description: Description, variant: Variant, key: str, answer: Answer) -> Answer:
+def _keep(description: Description, variant: Variant, key: str, file: VariantFile) -> VariantFile:
     """Store a new variant, then its row and its cache entry. Tell the signal and the log of it."""
     started_at = time.perf_counter()
-    kept = _store(description, variant, key, answer)
-    timings = {**answer.timings, "store": time.perf_counter() - started_at}
+    kept = _store(description, variant, key, file)
+    timings = {**file.timings, "store": time.perf_counter() - started_at}
     kept = replace(kept, timings=timings)
     _tell_rendered(key, kept)
     return kept
 
 
-def _tell_rendered(key: str, answer: Answer) -> None:
-    steps = ", ".join(f"{step} {seconds * 1000:.0f} ms" for step, seconds in answer.timings.items())
-    logger.info("Rendered %.1000s: %d bytes; %s", key, answer.length, steps)
+def _tell_rendered(key: str, file: VariantFile) -> None:
+    steps = ", ".join(f"{step} {seconds * 1000:.0f} ms" for step, seconds in file.timings.items())
+    logger.info("Rendered %.1000s: %d bytes; %s", key, file.length, steps)
     variant_rendered.send_robust(
-        None, key=key, bytes=answer.length, timings=answer.timings, is_kept=answer.is_kept
+        None, key=key, bytes=file.length, timings=file.timings, is_kept=file.is_kept
     )
 
 
-def _store(description: Description, variant: Variant, key: str, answer: Answer) -> Answer:
+def _store(description: Description, variant: Variant, key: str, file: VariantFile) -> VariantFile:
     try:
-        content = cast("bytes", answer.content)
-        published = publish(_storage(key), key, content, variant.format, answer.modified_at)
+        content = cast("bytes", file.content)
+        published = publish(_storage(key), key, content, variant.format, file.modified_at)
         # If a file is there already, another process was faster. Everybody then responds with that file.
         other = _fetch(key) if published is None else None
     except StoreFailed as error:
@@ -357,23 +357,21 @@ def _store(description: Description, variant: Variant, key: str, answer: Answer)
         level = problems.level("variant", logging.ERROR)
         logger.log(level, "A variant could not be kept. Check the variants storage: %.500r", error)
         _storing.open()
-        return replace(answer, is_kept=False)
+        return replace(file, is_kept=False)
     _storing.close()
     if published is None:
-        return other or replace(answer, is_kept=False)
-    seconds = sum(answer.timings.values())
-    answer = replace(
-        answer, etag=published.etag or answer.etag, modified_at=int(published.modified_at)
-    )
+        return other or replace(file, is_kept=False)
+    seconds = sum(file.timings.values())
+    file = replace(file, etag=published.etag or file.etag, modified_at=int(published.modified_at))
     is_recorded = index.record_variant(
-        description, variant, key, answer.length, answer.modified_at, seconds
+        description, variant, key, file.length, file.modified_at, seconds
     )
-    _remember(key, answer, is_recorded=is_recorded)
-    return answer
+    _remember(key, file, is_recorded=is_recorded)
+    return file
 
 
-def _answer(content: bytes, modified_at: float, etag: str | None = None) -> Answer:
-    return Answer(
+def _describe(content: bytes, modified_at: float, etag: str | None = None) -> VariantFile:
+    return VariantFile(
         length=len(content),
         etag=etag or hashlib.blake2s(content, digest_size=16).hexdigest(),
         modified_at=int(modified_at),
@@ -381,17 +379,17 @@ def _answer(content: bytes, modified_at: float, etag: str | None = None) -> Answ
     )
 
 
-def _remember(key: str, answer: Answer, *, is_recorded: bool) -> None:
+def _remember(key: str, file: VariantFile, *, is_recorded: bool) -> None:
     # Without a row, let the entry expire. The variant is then loaded again and gets its row.
     seconds = None if is_recorded else get_settings().FRESH_SECONDS
-    cache.write(_cache_key(key), (answer.length, answer.etag, answer.modified_at), seconds)
+    cache.write(_cache_key(key), (file.length, file.etag, file.modified_at), seconds)
 
 
-def _decode(entry: tuple[int, str, int] | None) -> Answer | None:
+def _decode(entry: tuple[int, str, int] | None) -> VariantFile | None:
     if entry is None:
         return None
     length, etag, modified_at = entry
-    return Answer(length=length, etag=etag, modified_at=modified_at)
+    return VariantFile(length=length, etag=etag, modified_at=modified_at)
 
 
 def _cache_key(key: str) -> str:

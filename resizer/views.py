@@ -236,12 +236,12 @@ def _serve_key(request: Request, parsed: ParsedKey) -> Response:
         raise NotAllowed(f"the storage of {variant.source!r} is private")
     reference = Reference(variant.source, variant.name)
     recalled = store.recall(reference, request.path)
-    if recalled.answer and is_current(recalled.original, variant.version, variant.recipe):
-        response = responses.respond(request, recalled.answer, request.path, variant.format)
+    if recalled.file and is_current(recalled.original, variant.version, variant.recipe):
+        response = responses.respond(request, recalled.file, request.path, variant.format)
         if response is not None:
             hot.remember(request, response, store.cache_keys(reference, request.path))
             return response
-        recalled = recalled._replace(answer=None)
+        recalled = recalled._replace(file=None)
     try:
         response = serve_unknown(request, variant, request.path, recalled)
     except ResizerError as error:

@@ -205,12 +205,12 @@ def test_redirects_to_a_bucket_that_has_to_be_public(
     }
     settings.STORAGES = {**settings.STORAGES, "resizer": bucket}
     assert ids() == []
-    settings.RESIZER = {"MAX_ANSWER_BYTES": 4_500_000}
+    settings.RESIZER = {"MAX_RESPONSE_BYTES": 4_500_000}
     assert ids() == expected
 
 
 def test_redirects_to_other_storages_are_in_order(settings: Settings) -> None:
-    settings.RESIZER = {"MAX_ANSWER_BYTES": 4_500_000}
+    settings.RESIZER = {"MAX_RESPONSE_BYTES": 4_500_000}
     assert ids() == []
 
 

@@ -63,7 +63,7 @@ def test_a_change_of_settings_is_seen_at_once(settings: Settings) -> None:
         ("MAX_BYTES", -1),
         ("MAX_BYTES", True),
         ("MAX_BYTES", "50 MB"),
-        ("MAX_ANSWER_BYTES", 0),
+        ("MAX_RESPONSE_BYTES", 0),
         ("RESPOND_FIRST", "yes"),
         ("MAX_FETCHES", None),
         ("SIGNING_KEY", ""),

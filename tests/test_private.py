@@ -359,7 +359,7 @@ def test_file_that_is_gone_is_made_again(settings: Settings, client: Client, url
 
 
 def test_large_variant_needs_signed_urls(settings: Settings, client: Client, url: str) -> None:
-    settings.RESIZER = {**settings.RESIZER, "MAX_ANSWER_BYTES": 100}
+    settings.RESIZER = {**settings.RESIZER, "MAX_RESPONSE_BYTES": 100}
     assert client.get(url).status_code == 503
     assert client.head(url).status_code == 200
 

@@ -268,14 +268,14 @@ def test_error_beside_a_response_is_raised_where_its_result_is_wanted() -> None:
 
 
 @pytest.mark.parametrize(
-    "settings_of", [{"RESPOND_FIRST": False}, {"MAX_ANSWER_BYTES": 100}], ids=str
+    "settings_of", [{"RESPOND_FIRST": False}, {"MAX_RESPONSE_BYTES": 100}], ids=str
 )
 def test_file_comes_before_the_response_if_it_must(
     url: str, variants: Path, settings: Settings, settings_of: dict[str, Any]
 ) -> None:
     settings.RESIZER = settings_of
     with visit(url) as reply:
-        assert reply.status == ("302 Found" if "MAX_ANSWER_BYTES" in settings_of else "200 OK")
+        assert reply.status == ("302 Found" if "MAX_RESPONSE_BYTES" in settings_of else "200 OK")
         assert files(variants) == [key_of(url)]
 
 

@@ -170,13 +170,13 @@ def test_redis_of_the_environment_is_the_cache_and_waited_for_a_moment_only() ->
 
 
 def test_platform_that_stops_after_a_response_or_limits_it_can_be_told() -> None:
-    told = {"RESIZER_RESPOND_FIRST": "0", "RESIZER_MAX_ANSWER_BYTES": "6000000"}
+    told = {"RESIZER_RESPOND_FIRST": "0", "RESIZER_MAX_RESPONSE_BYTES": "6000000"}
     shown = json.loads(run(SHOW, CONTAINER | told).stdout)["RESIZER"]
-    assert (shown["RESPOND_FIRST"], shown["MAX_ANSWER_BYTES"]) == (False, 6_000_000)
+    assert (shown["RESPOND_FIRST"], shown["MAX_RESPONSE_BYTES"]) == (False, 6_000_000)
     usual = json.loads(run(SHOW, CONTAINER).stdout)["RESIZER"]
-    assert (usual["RESPOND_FIRST"], usual["MAX_ANSWER_BYTES"]) == (True, None)
-    message = "RESIZER_MAX_ANSWER_BYTES is 6 MB. Write a number of bytes."
-    assert refusal(RESIZER_MAX_ANSWER_BYTES="6 MB") == message
+    assert (usual["RESPOND_FIRST"], usual["MAX_RESPONSE_BYTES"]) == (True, None)
+    message = "RESIZER_MAX_RESPONSE_BYTES is 6 MB. Write a number of bytes."
+    assert refusal(RESIZER_MAX_RESPONSE_BYTES="6 MB") == message
 
 
 def test_most_threads_of_granian_may_wait_for_new_variants() -> None:
@@ -279,7 +279,7 @@ def test_prefix_that_visitors_see_can_be_set(given: str, taken: str | None) -> N
 
 def test_answer_that_fits_through_lambda_is_the_largest() -> None:
     # 6 MiB and 100 bytes are let out, headers and all.
-    largest = read()["RESIZER"]["MAX_ANSWER_BYTES"]
+    largest = read()["RESIZER"]["MAX_RESPONSE_BYTES"]
     assert 4_000_000 < largest < largest * 4 / 3 + 100_000 < 6_291_556
 
 

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from resizer.formats import Format
     from resizer.keys.variant import Variant
     from resizer.records.descriptions import Description
-    from resizer.store import Answer
+    from resizer.store import VariantFile
 
 pytestmark = pytest.mark.django_db
 
@@ -105,12 +105,12 @@ def wanted(
     return description, variant, write_key(variant, sign(variant))
 
 
-def make(width: int = 320, target: Format = AVIF, name: str = "a.jpg") -> tuple[str, Answer]:
+def make(width: int = 320, target: Format = AVIF, name: str = "a.jpg") -> tuple[str, VariantFile]:
     description, variant, key = wanted(width, target, name)
     return key, store.make(description, variant, key)
 
 
-def make_in_thread(description: Description, variant: Variant, key: str) -> Answer:
+def make_in_thread(description: Description, variant: Variant, key: str) -> VariantFile:
     try:
         return store.make(description, variant, key)
     finally:
@@ -119,23 +119,23 @@ def make_in_thread(description: Description, variant: Variant, key: str) -> Answ
 
 def test_variant_is_made_kept_and_recorded(variants: Path, engine: type[CountingEngine]) -> None:
     save("a.jpg")
-    key, answer = make()
-    assert answer.is_kept
-    assert answer.content == (variants / key).read_bytes()
-    assert decode(answer.content).size == (320, 240)
+    key, file = make()
+    assert file.is_kept
+    assert file.content == (variants / key).read_bytes()
+    assert decode(file.content).size == (320, 240)
     assert files(variants) == [key]
     row = CachedVariant.objects.get()
     assert (row.key, str(row), row.original.name) == (key, key, "a.jpg")
     assert (row.width, row.height, row.format) == (320, 240, "avif")
-    assert row.bytes == answer.length == len(answer.content)
+    assert row.bytes == file.length == len(file.content)
     assert engine.renders == 1
 
 
 def test_what_it_took_is_told() -> None:
     save("a.jpg")
-    _key, answer = make()
-    assert list(answer.timings) == ["read", "decode", "encode", "store"]
-    assert all(seconds >= 0 for seconds in answer.timings.values())
+    _key, file = make()
+    assert list(file.timings) == ["read", "decode", "encode", "store"]
+    assert all(seconds >= 0 for seconds in file.timings.values())
 
 
 def test_made_variant_is_found(engine: type[CountingEngine]) -> None:
@@ -188,9 +188,9 @@ def test_lost_file_is_noticed_and_made_again(variants: Path, engine: type[Counti
 def test_whoever_comes_late_finds_what_was_made(engine: type[CountingEngine]) -> None:
     save("a.jpg")
     make()
-    _key, answer = make()
-    assert answer.content is not None
-    assert answer.timings == {}
+    _key, file = make()
+    assert file.content is not None
+    assert file.timings == {}
     assert engine.renders == 1
 
 
@@ -207,13 +207,13 @@ def test_many_threads_make_a_variant_once(
     description, variant, key = wanted()
     together = threading.Barrier(12)
 
-    def ask(_: int) -> Answer:
+    def ask(_: int) -> VariantFile:
         together.wait(10)
         return make_in_thread(description, variant, key)
 
     with ThreadPoolExecutor(12) as pool:
-        answers = list(pool.map(ask, range(12)))
-    assert len({answer.content for answer in answers}) == 1
+        made = list(pool.map(ask, range(12)))
+    assert len({file.content for file in made}) == 1
     assert engine.renders == 1
     assert files(variants) == [key]
     assert CachedVariant.objects.count() == 1
@@ -231,14 +231,14 @@ def test_widths_that_are_wanted_at_once_share_a_decoding(
         with admit(lambda: 1, Deadline(10)):
             asking = [pool.submit(make_in_thread, *one) for one in all_wanted]
             wait_until(lambda: sum(len(batch.wanted) for batch in batches._batches.values()) == 6)
-        answers = [one.result(10) for one in asking]
+        made = [one.result(10) for one in asking]
     assert engine.renders == 1
     assert files(variants) == sorted(key for _, _, key in all_wanted)
-    for (_, variant, key), answer in zip(all_wanted, answers, strict=True):
-        assert decode(answer.content or b"").size == (variant.width, variant.width * 3 // 4)
+    for (_, variant, key), file in zip(all_wanted, made, strict=True):
+        assert decode(file.content or b"").size == (variant.width, variant.width * 3 // 4)
         # The same bytes as by itself.
         store.delete_files([key])
-        assert store.make(originals.look_up("a.jpg"), variant, key).content == answer.content
+        assert store.make(originals.look_up("a.jpg"), variant, key).content == file.content
 
 
 class LateEngine(CountingEngine):
@@ -358,9 +358,9 @@ def test_variant_that_cannot_be_kept_is_shown_all_the_same(
         "resizer": {"BACKEND": "tests.test_store.ReadOnlyStorage"},
     }
     save("a.jpg")
-    _key, answer = make()
-    assert answer.content is not None
-    assert not answer.is_kept
+    _key, file = make()
+    assert file.content is not None
+    assert not file.is_kept
     assert not CachedVariant.objects.exists()
     assert "could not be kept" in caplog.text
 
@@ -373,8 +373,8 @@ def test_variant_that_cannot_be_recorded_is_kept(
 
     save("a.jpg")
     monkeypatch.setattr(index, "write_row", refuse)
-    key, answer = make()
-    assert answer.is_kept
+    key, file = make()
+    assert file.is_kept
     assert files(variants) == [key]
     assert "is kept but not recorded: OperationalError('database is locked')" in caplog.text
 
@@ -591,8 +591,8 @@ def test_process_that_asks_after_another_finds_what_it_has_made(
     key, made = make()
     caches["default"].clear()
     description, variant, key = wanted()
-    answer = store.make(description, variant, key)
-    assert (answer.content, answer.timings) == (made.content, {})
+    file = store.make(description, variant, key)
+    assert (file.content, file.timings) == (made.content, {})
     assert engine.renders == 1
 
 
@@ -628,9 +628,9 @@ def test_no_place_beside_originals_elsewhere(client: Client, settings: Settings)
     with pytest.raises(InvalidStorageError):
         store.variants_storage()
     save("a.jpg")
-    answer = client.get(picture.url("a.jpg", width=320))
-    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
-    assert answer.content.decode() == Busy.public_message
+    response = client.get(picture.url("a.jpg", width=320))
+    assert (response.status_code, response.headers["Retry-After"]) == (503, "5")
+    assert response.content.decode() == Busy.public_message
 
 
 def test_originals_in_memory_have_their_variants_there(client: Client, settings: Settings) -> None:
@@ -638,9 +638,9 @@ def test_originals_in_memory_have_their_variants_there(client: Client, settings:
     save("a.jpg")
     url = picture.url("a.jpg", width=320)
     for timing in ("miss", "hit"):
-        answer = client.get(url)
-        assert answer.status_code == 200
-        assert timing in answer.headers["Server-Timing"]
+        response = client.get(url)
+        assert response.status_code == 200
+        assert timing in response.headers["Server-Timing"]
     assert storages["default"].listdir("") == ([], ["a.jpg"])
     store.forget(Reference("default", "a.jpg"))
     assert list(publishing.walk(store.variants_storage(), "a.jpg")) == []

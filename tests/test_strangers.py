@@ -984,7 +984,7 @@ def test_odd_header_is_no_failure(
 def test_question_of_many_fields_is_no_failure_where_it_is_read(
     client: Client, settings: Settings
 ) -> None:
-    settings.RESIZER = {"MAX_ANSWER_BYTES": 10}
+    settings.RESIZER = {"MAX_RESPONSE_BYTES": 10}
     save("a.jpg", photograph(SIZE))
     url = f"{printed('a.jpg')[0]}16.jpg"
     assert client.get(f"{url}?%ff=%00&x").status_code == 302

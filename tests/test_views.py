@@ -909,7 +909,7 @@ def test_render_holds_no_transaction(
 def test_large_variant_on_a_disk_is_left_to_the_web_server(
     client: Client, settings: Settings, variants: Path
 ) -> None:
-    settings.RESIZER = {"MAX_ANSWER_BYTES": 7_000}
+    settings.RESIZER = {"MAX_RESPONSE_BYTES": 7_000}
     save("a.jpg")
     assert client.get(address(320)).status_code == 200
     url = address(640)
@@ -930,7 +930,7 @@ def test_large_variant_in_a_storage_with_addresses(client: Client, settings: Set
         "OPTIONS": {"base_url": "https://cdn.example.com/variants/"},
     }
     settings.STORAGES = {**settings.STORAGES, "resizer": storage}
-    settings.RESIZER = {"MAX_ANSWER_BYTES": 7_000}
+    settings.RESIZER = {"MAX_RESPONSE_BYTES": 7_000}
     save("a.jpg")
     url = address(640)
     location = url.replace("/img/", "https://cdn.example.com/variants/")
@@ -942,7 +942,7 @@ def test_large_variant_in_a_storage_without_addresses(client: Client, settings: 
         **settings.STORAGES,
         "resizer": {"BACKEND": "tests.test_views.StorageWithoutAddresses"},
     }
-    settings.RESIZER = {"MAX_ANSWER_BYTES": 7_000}
+    settings.RESIZER = {"MAX_RESPONSE_BYTES": 7_000}
     save("a.jpg")
     url = address(640)
     assert client.get(url)["Location"] == f"{url}?led"

@@ -35,7 +35,7 @@ def check_storage() -> Iterator[CheckMessage]:
             hint = f"Did you mean {near[0]!r}? {hint}"
         yield Error(message, hint=hint, id="resizer.E003")
         return
-    if get_settings().MAX_ANSWER_BYTES is not None and kind_of(storage).has_unsigned_urls:
+    if get_settings().MAX_RESPONSE_BYTES is not None and kind_of(storage).has_unsigned_urls:
         yield Warning(
             "Large variants redirect visitors to an unsigned URL of the bucket. A private bucket refuses them.",
             hint=f"In the OPTIONS of STORAGES[{alias!r}], set custom_domain to the CDN before the bucket, or"

@@ -181,7 +181,7 @@ class Settings:
     RESPOND_FIRST: bool = _setting(True, read_flag)
     #: The largest variant in a response, bytes. For a larger one, visitors are redirected to the storage or a CDN.
     #: None sends variants of any size.
-    MAX_ANSWER_BYTES: int | None = _setting(None, read_optional_positive)
+    MAX_RESPONSE_BYTES: int | None = _setting(None, read_optional_positive)
     #: The most bytes of small variants in the memory of a process, for those requested again within a second. None keeps none.
     HOT_BYTES: int | None = _setting(16_000_000, read_optional_positive)
     #: The alias in `STORAGES` of the storage for variants of private sources. No web server or CDN may serve its files.

@@ -41,12 +41,12 @@ def check_function(**_: Any) -> list[CheckMessage]:
 def _check_answers(settings: Settings) -> Iterator[CheckMessage]:
     # The Lambda Web Adapter streams responses of any size.
     is_streaming = os.environ.get("AWS_LWA_INVOKE_MODE", "").lower() == "response_stream"
-    limit = settings.MAX_ANSWER_BYTES
+    limit = settings.MAX_RESPONSE_BYTES
     if is_streaming or (limit is not None and limit <= LARGEST_ANSWER):
         return
     yield Warning(
         f"AWS Lambda responds with 502 to each variant of more than {LARGEST_ANSWER:,} bytes.",
-        hint="Set RESIZER['MAX_ANSWER_BYTES'] to 4_500_000. Visitors are then redirected to the storage for larger variants.",
+        hint="Set RESIZER['MAX_RESPONSE_BYTES'] to 4_500_000. Visitors are then redirected to the storage for larger variants.",
         id="resizer.W006",
     )
 

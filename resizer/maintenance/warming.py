@@ -164,7 +164,7 @@ class Warm:
         error: ResizerError | None = None
         for _ in range(TRIES):
             try:
-                answer = store.make(*one)
+                made = store.make(*one)
             except (OriginalChanged, StoreFailed) as failure:
                 return failure
             except Busy as failure:
@@ -174,7 +174,7 @@ class Warm:
             except ResizerError as failure:
                 return failure
             else:
-                return answer.length if answer.is_kept else StoreFailed(f"{one.key!r} is not kept")
+                return made.length if made.is_kept else StoreFailed(f"{one.key!r} is not kept")
         return cast("ResizerError", error)
 
     def _note(self, one: _Wanted, outcome: int | ResizerError) -> None:

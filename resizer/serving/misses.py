@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from resizer.keys.variant import Recipe, Variant
     from resizer.records.descriptions import Description
     from resizer.serving.messages import Request, Response
-    from resizer.store import Answer, Recalled
+    from resizer.store import Recalled, VariantFile
 
 
 @one_request()
@@ -49,13 +49,13 @@ def serve_unknown(request: Request, variant: Variant, key: str, recalled: Recall
             known = originals.look_up(reference, Freshness.RECENT, state=known)
     except (SourceFailed, SourceTimedOut, Busy):
         # A cached variant can be shown without its original.
-        response = show_cached(request, variant, key, recalled.answer or store.load(key))
+        response = show_cached(request, variant, key, recalled.file or store.load(key))
         if response is None:
             raise
         return response
     if version_of(known.fingerprint, recipe) == version:
-        answer = recalled.answer or (store.load(key) if _may_look(known, variant) else None)
-        response = show_cached(request, variant, key, answer)
+        file = recalled.file or (store.load(key) if _may_look(known, variant) else None)
+        response = show_cached(request, variant, key, file)
         if response is not None:
             return response
     description = originals.look_up(reference, Freshness.FRESH, state=known)
@@ -75,13 +75,13 @@ def show_cached(
     request: Request,
     variant: Variant,
     key: str,
-    answer: Answer | None,
+    file: VariantFile | None,
     headers: Mapping[str, str] | None = None,
 ) -> Response | None:
     """The response with a cached variant, or None. If the cache entry is outdated, load it from the storage."""
-    if answer is None:
+    if file is None:
         return None
-    response = respond(request, answer, key, variant.format, headers)
+    response = respond(request, file, key, variant.format, headers)
     if response is None:
         loaded = store.load(key)
         response = respond(request, loaded, key, variant.format, headers) if loaded else None
@@ -100,7 +100,7 @@ def show_new(
     if offered != variant:
         return _show_instead(request, description, variant, offered)
     try:
-        answer = store.make(description, variant, key)
+        file = store.make(description, variant, key)
     except (
         OriginalChanged,
         OriginalNotFound,
@@ -116,7 +116,7 @@ def show_new(
                 originals.note_broken(description)
             raise
         return _show_instead(request, description, variant, offered)
-    return _respond_made(request, answer, key, variant, headers)
+    return _respond_made(request, file, key, variant, headers)
 
 
 def _breaks(error: ResizerError, recipe: Recipe) -> bool:
@@ -154,7 +154,7 @@ def _show_instead(
     if response is not None:
         return response
     try:
-        answer = store.make(description, offered, key)
+        file = store.make(description, offered, key)
     except OriginalChanged:
         if is_second:
             raise
@@ -162,17 +162,17 @@ def _show_instead(
         description = originals.look_up(description.reference, Freshness.FRESH)
         offered = description.offered(variant)
         return _show_instead(request, description, variant, offered, is_second=True)
-    return _respond_made(request, answer, key, offered, headers)
+    return _respond_made(request, file, key, offered, headers)
 
 
 def _respond_made(
     request: Request,
-    answer: Answer,
+    file: VariantFile,
     key: str,
     variant: Variant,
     headers: Mapping[str, str] | None,
 ) -> Response:
-    response = respond(request, answer, key, variant.format, headers)
+    response = respond(request, file, key, variant.format, headers)
     if response is None:
         raise Busy(f"{key!r} was deleted again right after it was made")
     return response

@@ -67,6 +67,6 @@ def repeat(request: Request) -> Response | None:
     path = response.headers["Content-Location"]
     key = path.removeprefix(outcome.mount)
     headers = {"Cache-Control": FOR_A_MOMENT, "Content-Location": path}
-    answer = store.find(key)
+    file = store.find(key)
     target = BY_EXTENSION[key.rpartition(".")[2]]
-    return None if answer is None else respond(request, answer, key, target, headers)
+    return None if file is None else respond(request, file, key, target, headers)

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from resizer.errors import ResizerError
     from resizer.formats import Format
     from resizer.serving.messages import Request
-    from resizer.store import Answer
+    from resizer.store import VariantFile
 
 # The logger of the view, whose name projects have in LOGGING.
 logger = logging.getLogger("resizer.views")
@@ -70,7 +70,7 @@ _http_date = functools.lru_cache(maxsize=4096)(http_date)
 
 def respond(
     request: Request,
-    answer: Answer,
+    file: VariantFile,
     key: str,
     written_as: Format,
     headers: Mapping[str, str] | None = None,
@@ -79,9 +79,9 @@ def respond(
 
     `headers` replace those of the same name.
     """
-    response = _write(request, answer, key, written_as, headers)
+    response = _write(request, file, key, written_as, headers)
     if response is not None:
-        _count(request, key, answer.length, response.status, is_hit=not answer.timings)
+        _count(request, key, file.length, response.status, is_hit=not file.timings)
     return response
 
 
@@ -104,36 +104,36 @@ def _count(request: Request, key: str, length: int, status: int, *, is_hit: bool
 
 def _write(
     request: Request,
-    answer: Answer,
+    file: VariantFile,
     key: str,
     written_as: Format,
     headers: Mapping[str, str] | None,
 ) -> Response | None:
     all_headers = {
         "Content-Type": written_as.content_type,
-        "Content-Length": str(answer.length),
-        "ETag": _quote_etag(answer.etag),
-        "Last-Modified": _http_date(answer.modified_at),
+        "Content-Length": str(file.length),
+        "ETag": _quote_etag(file.etag),
+        "Last-Modified": _http_date(file.modified_at),
         "Cache-Control": FOREVER,
-        "Server-Timing": _timing(answer),
+        "Server-Timing": _timing(file),
         **_common_headers(),
         **(headers or {}),
     }
-    if not answer.is_kept:
+    if not file.is_kept:
         all_headers["Cache-Control"] = "no-store"
-    if _is_unchanged(request, all_headers["ETag"], answer.modified_at):
+    if _is_unchanged(request, all_headers["ETag"], file.modified_at):
         kept = {name: value for name, value in all_headers.items() if name not in OF_CONTENT}
         return Response(304, kept)
     if key.startswith(PRIVATE):
-        handed_out = _hand_out(request, answer, key, all_headers)
+        handed_out = _hand_out(request, file, key, all_headers)
         if handed_out is not None:
             return handed_out
-    limit = get_settings().MAX_ANSWER_BYTES
-    if limit is not None and answer.length > limit:
-        return _lead_to_storage(request, answer, key)
+    limit = get_settings().MAX_RESPONSE_BYTES
+    if limit is not None and file.length > limit:
+        return _lead_to_storage(request, file, key)
     if request.method == "HEAD":
         return Response(200, all_headers)
-    content = store.read(key, answer)
+    content = store.read(key, file)
     return None if content is None else Response(200, all_headers, content)
 
 
@@ -190,7 +190,7 @@ def _is_unchanged(request: Request, etag: str, modified_at: int) -> bool:
 
 
 def _hand_out(
-    request: Request, answer: Answer, key: str, headers: Mapping[str, str]
+    request: Request, file: VariantFile, key: str, headers: Mapping[str, str]
 ) -> Response | None:
     """Let nginx or the bucket send a private variant. None if the app has to send it, or if its file is gone.
 
@@ -201,7 +201,7 @@ def _hand_out(
         return Response(200, headers)
     delivery = get_settings().PRIVATE_DELIVERY
     # A variant with content may not be in the storage yet.
-    if delivery == BY_APP or answer.content is not None or not store.confirm(key):
+    if delivery == BY_APP or file.content is not None or not store.confirm(key):
         return None
     if delivery == BY_STORAGE:
         return _redirect(_private_address(key), FOR_NOBODY)
@@ -217,15 +217,15 @@ def _private_address(key: str) -> str:
     return address
 
 
-def _lead_to_storage(request: Request, answer: Answer, key: str) -> Response | None:
+def _lead_to_storage(request: Request, file: VariantFile, key: str) -> Response | None:
     """Redirect to the storage's own URL for a variant. None if the variant's file is gone.
 
     Without such a URL, redirect to the same URL with `LED`. A CDN or web server before the app then has to respond
     from the storage. Raises StoreFailed if it does not, or if the variant could not be kept.
     """
-    if not answer.is_kept:
-        raise StoreFailed(f"{key!r} is larger than MAX_ANSWER_BYTES, and could not be kept")
-    if answer.content is None and not store.confirm(key):
+    if not file.is_kept:
+        raise StoreFailed(f"{key!r} is larger than MAX_RESPONSE_BYTES, and could not be kept")
+    if file.content is None and not store.confirm(key):
         return None
     if key.startswith(PRIVATE):
         return _redirect(_private_address(key), FOR_NOBODY)
@@ -233,7 +233,7 @@ def _lead_to_storage(request: Request, answer: Answer, key: str) -> Response | N
     if LED in (part.partition("=")[0] for part in request.query.split("&")):
         # No server before the app has looked into the storage. Another redirect would lead back here.
         raise StoreFailed(
-            f"{key!r} is larger than MAX_ANSWER_BYTES, and no CDN or web server serves it from the storage"
+            f"{key!r} is larger than MAX_RESPONSE_BYTES, and no CDN or web server serves it from the storage"
         )
     path = path_for(key)
     target = store.address(key) or path
@@ -261,9 +261,9 @@ def _common_headers() -> dict[str, str]:
     return {**SECURITY_HEADERS, "Access-Control-Allow-Origin": origin}
 
 
-def _timing(answer: Answer) -> str:
+def _timing(file: VariantFile) -> str:
     """The `Server-Timing` header (Server Timing §3): hit or miss, and the milliseconds of each step."""
-    if not answer.timings:
+    if not file.timings:
         return 'resizer;desc="hit"'
-    steps = [f"{step};dur={seconds * 1000:.1f}" for step, seconds in answer.timings.items()]
+    steps = [f"{step};dur={seconds * 1000:.1f}" for step, seconds in file.timings.items()]
     return ", ".join(['resizer;desc="miss"', *steps])

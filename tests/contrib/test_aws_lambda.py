@@ -28,13 +28,13 @@ def hints(check: str) -> list[str]:
 def test_answers_that_lambda_does_not_let_through_are_warned_of(
     on_lambda: None, settings: Settings, limit: int | None
 ) -> None:
-    settings.RESIZER = {"MAX_ANSWER_BYTES": limit}
+    settings.RESIZER = {"MAX_RESPONSE_BYTES": limit}
     (hint,) = hints("resizer.W006")
     assert "4_500_000" in hint
 
 
 def test_limit_that_the_hint_names_is_fine(on_lambda: None, settings: Settings) -> None:
-    settings.RESIZER = {"MAX_ANSWER_BYTES": 4_500_000}
+    settings.RESIZER = {"MAX_RESPONSE_BYTES": 4_500_000}
     assert hints("resizer.W006") == []
 
 
@@ -48,7 +48,7 @@ def test_platforms_without_that_limit_are_not_warned(
 
 
 def test_setting_that_is_wrong_is_an_error_of_its_own(on_lambda: None, settings: Settings) -> None:
-    settings.RESIZER = {"MAX_ANSWER_BYTES": "4.5 MB"}
+    settings.RESIZER = {"MAX_RESPONSE_BYTES": "4.5 MB"}
     assert len(hints("resizer.W006")) == 1
 
 

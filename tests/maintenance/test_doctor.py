@@ -215,7 +215,7 @@ def test_prefix_that_visitors_see_is_none_of_the_address_that_is_tried() -> None
 
 
 def test_large_variants_of_local_files_are_left_to_the_web_server(settings: Settings) -> None:
-    settings.RESIZER = {"MAX_ANSWER_BYTES": 4_500_000}
+    settings.RESIZER = {"MAX_RESPONSE_BYTES": 4_500_000}
     mark, text = finding("large variants")
     assert mark is Mark.ADVICE
     assert "in front serve it" in text

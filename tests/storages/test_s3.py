@@ -758,7 +758,7 @@ def test_description_outlives_a_bucket_that_is_slow(client: Client) -> None:
 @pytest.fixture
 def is_small(settings: Settings) -> None:
     """A variant of 320 px is answered, one of 640 px is not."""
-    settings.RESIZER = {"MAX_ANSWER_BYTES": 7_000, "SOURCES": {"default": {"OPEN": True}}}
+    settings.RESIZER = {"MAX_RESPONSE_BYTES": 7_000, "SOURCES": {"default": {"OPEN": True}}}
 
 
 @pytest.mark.usefixtures("moto", "is_small")
@@ -871,7 +871,7 @@ def test_doctor_finds_it_healthy(server: str) -> None:
 def test_doctor_follows_the_redirect_of_large_variants(
     settings: Settings, servers: dict[str, str], use: Callable[..., None]
 ) -> None:
-    settings.RESIZER = {"MAX_ANSWER_BYTES": 4_500_000}
+    settings.RESIZER = {"MAX_RESPONSE_BYTES": 4_500_000}
 
     def examined() -> str:
         (found,) = [one for one in examine() if one.part == "large variants"]
@@ -1165,6 +1165,6 @@ def test_private_variant_is_handed_out_by_a_signed_url_of_a_minute(
         assert sent.read() == made.content
         assert sent.headers["Cache-Control"] == "private, no-cache"
     # Too large for the app's own response, it comes from there too.
-    settings.RESIZER = {**settings.RESIZER, "PRIVATE_DELIVERY": "app", "MAX_ANSWER_BYTES": 100}
+    settings.RESIZER = {**settings.RESIZER, "PRIVATE_DELIVERY": "app", "MAX_RESPONSE_BYTES": 100}
     assert client.get(url)["Location"].startswith(led["Location"].partition("?")[0])
     assert list(publishing.walk(storages["resizer"])) == []

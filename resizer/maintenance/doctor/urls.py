@@ -70,7 +70,7 @@ def examine_host() -> Iterator[Finding]:
 
 def examine_large_variants() -> Iterator[Finding]:
     part = "large variants"
-    if get_settings().MAX_ANSWER_BYTES is None:
+    if get_settings().MAX_RESPONSE_BYTES is None:
         return
     variant, key = probe()
     storage = store.variants_storage()
