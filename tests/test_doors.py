@@ -135,6 +135,12 @@ def ask_django(url: str, method: str = "GET", **headers: str) -> Reply:
     return reply(response.status_code, response.items(), response.content)
 
 
+@pytest.fixture(autouse=True)
+def another() -> None:
+    """An empty directory of originals would look like a disk that is not mounted."""
+    save("another.txt", b"no picture")
+
+
 @pytest.fixture
 def url() -> Iterator[str]:
     """A cached variant."""
