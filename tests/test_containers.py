@@ -281,6 +281,10 @@ def test_server_of_systemd_outlives_a_killed_process(tmp_path: Path) -> None:
         wait_until(lambda: len(tree(server.pid) - {server.pid, min(workers)}) >= count)
         assert ask(f"{address}/health/").status == 200
         assert server.poll() is None
+        # After a killed process, granian may not stop by itself. The unit bounds that by TimeoutStopSec.
+        assert int(service["TimeoutStopSec"]) <= 60
+        for one in tree(server.pid):
+            os.kill(one, signal.SIGKILL)
 
 
 def test_project_alone_serves_variants_without_database_and_buckets(tmp_path: Path) -> None:

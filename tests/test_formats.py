@@ -165,8 +165,10 @@ def test_every_written_format_is_modern_or_a_fallback() -> None:
 @pytest.mark.parametrize("page", ["config/edge/nginx.conf", "docs/production/nginx.md"])
 def test_nginx_looks_for_the_written_formats(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
-    (extensions,) = re.findall(r"location ~ .*\\\.\(\?:([a-z0-9|]+)\)\)\$\"", text)
-    assert extensions.split("|") == sorted(BY_EXTENSION, key=_order)
+    locations = re.findall(r"location ~ .*\\\.\(\?:([a-z0-9|]+)\)\)\$\"", text)
+    assert locations
+    for extensions in locations:
+        assert extensions.split("|") == sorted(BY_EXTENSION, key=_order)
 
 
 def test_nginx_sends_the_types_of_the_written_formats() -> None:

@@ -71,12 +71,6 @@ def printed(name: str, **options: Any) -> tuple[str, int]:
     return url.removesuffix("16.jpg"), 75 if "ratio" in options else 100
 
 
-@pytest.fixture(autouse=True)
-def another() -> None:
-    """An empty directory of originals would look like a disk that is not mounted."""
-    save("another.txt", b"no picture")
-
-
 @pytest.fixture(params=[{}, {"ratio": "1/1"}], ids=["plain", "cropped"])
 def stem(request: pytest.FixtureRequest, settings: Settings) -> tuple[str, int]:
     settings.RESIZER = CLOSED

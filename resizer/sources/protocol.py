@@ -38,7 +38,8 @@ class Source(Protocol):
     def stat(self, name: str, known: str | None = None) -> Stat:
         """Return size and fingerprint of an original.
 
-        `known` is an earlier fingerprint of this source. A source may use it to ask only for changes.
+        `known` is an earlier fingerprint of this source, or empty if the original was there, but with an unknown one. A source
+        may use it to ask only for changes.
         """
         ...
 

@@ -45,7 +45,7 @@ class StaticSource:
         if django_settings.DEBUG:
             with storage_errors(name):
                 return stat_content(_find(name), get_settings().MAX_BYTES)
-        return self._collected.stat(self._stored_name(name))
+        return self._collected.stat(self._stored_name(name), known)
 
     @contextmanager
     def open(self, name: str) -> Iterator[BinaryIO]:

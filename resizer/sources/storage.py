@@ -92,9 +92,12 @@ class StorageSource:
         return tidy_name(name) if self._kind.names_are_paths else name
 
     def stat(self, name: str, known: str | None = None) -> Stat:
-        """Return size and fingerprint: from size and time, or ETag; with `by_content` from the bytes. Ignores `known`."""
+        """Return size and fingerprint: from size and time, or ETag; with `by_content` from the bytes.
+
+        If the original is `known`, an empty directory counts as a disk that is not mounted.
+        """
         # A thread with an open file may call this too.
-        with self._place(), storage_errors(name), self._absence():
+        with self._place(), storage_errors(name), self._absence(had_files=known is not None):
             return self._kind.stat(name, self._options)
 
     @contextmanager
@@ -103,17 +106,18 @@ class StorageSource:
         with ExitStack() as stack, ExitStack() as fetch:
             fetch.enter_context(self._one_fetch())
             stack.enter_context(self._reading())
-            with storage_errors(name), self._absence():
+            # Only an original that was there a moment ago is opened.
+            with storage_errors(name), self._absence(had_files=True):
                 content = stack.enter_context(self._kind.open(name, self._options))
             yield cast("BinaryIO", OriginalFile(content, name, fetch.close))
 
     @contextmanager
-    def _absence(self) -> Iterator[None]:
-        """Raise SourceFailed if the directory is missing or empty, or the bucket is missing: then a missing file means nothing."""
+    def _absence(self, *, had_files: bool) -> Iterator[None]:
+        """Raise SourceFailed if the directory or the bucket is absent: then a missing file means nothing."""
         try:
             yield
         except (FileNotFoundError, NotADirectoryError) as error:
-            if self._kind.is_absent():
+            if self._kind.is_absent(had_files=had_files):
                 absence.tell(self._name, error)
                 raise SourceFailed(f"the storage is empty or missing: {error}") from error
             raise

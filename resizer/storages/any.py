@@ -97,7 +97,7 @@ class AnyStorage:
             # Django's storages without URLs raise it.
             return None
 
-    def is_absent(self) -> bool:
+    def is_absent(self, *, had_files: bool) -> bool:
         return False
 
     def stat(self, name: str, reading: Reading) -> Stat:

@@ -123,11 +123,10 @@ class Files:
     def url(self, key: str) -> None:
         """None. Only a web server before the app may have URLs for them."""
 
-    def is_absent(self) -> bool:
-        """Whether the directory is missing or empty, as where a disk is not mounted."""
+    def is_absent(self, *, had_files: bool) -> bool:
         try:
             with os.scandir(self._storage.location) as entries:
-                return next(entries, None) is None
+                return had_files and next(entries, None) is None
         except OSError:
             # It may be there, but only its files can be read.
             return not os.path.isdir(self._storage.location)

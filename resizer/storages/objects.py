@@ -96,7 +96,7 @@ class Objects:
             return cast("str", self._storage.url(key, expire=SIGNED_SECONDS))
         return cast("str", self._storage.url(key))
 
-    def is_absent(self) -> bool:
+    def is_absent(self, *, had_files: bool) -> bool:
         return self._bucket.is_absent()
 
     def stat(self, name: str, reading: Reading) -> Stat:

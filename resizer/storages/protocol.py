@@ -133,8 +133,11 @@ class Kind(Protocol):
         """The storage's own URL of a file. None if it has no URLs."""
         ...
 
-    def is_absent(self) -> bool:
-        """Whether the whole directory is missing or empty, or the bucket is missing, as far as the storage can tell."""
+    def is_absent(self, *, had_files: bool) -> bool:
+        """Whether the whole directory or bucket is missing, as far as the storage can tell.
+
+        An empty directory that `had_files` counts as missing: it looks so where a disk is not mounted.
+        """
         ...
 
     # --- originals

@@ -136,6 +136,9 @@ def test_picture_that_is_swapped_for_scans_without_a_frame_is_broken(engine: Eng
     header = engine.read_header(io.BytesIO(photograph((64, 64))))
     with pytest.raises(UndecodableOriginal):
         list(engine.render(io.BytesIO(b"\xff\xd8\xff\xda\0\2" * 9), header, [variant(32)]))
+    content = b"\xff\xd8" + b"\xff\xda\0\3\1" * (MAX_SCANS + 1)
+    with pytest.raises(TooMuchWork):
+        list(engine.render(io.BytesIO(content), header, [variant(32)]))
 
 
 def test_large_photograph_is_not_counted_through(engine: Engine) -> None:

@@ -12,9 +12,10 @@ from PIL import Image, ImageDraw
 
 from resizer import originals, rendering
 from resizer.engines import libvips
+from resizer.engines.guarded import GuardedEngine
 from resizer.engines.libvips import LibvipsEngine
 from resizer.engines.pillow import PillowEngine, decoding
-from resizer.engines.protocol import MAX_BLUR_CHARACTERS, Sketch
+from resizer.engines.protocol import MAX_BLUR_CHARACTERS, Rendered, Sketch
 from resizer.engines.sharing import VIEW_SIDE, plan_view
 from resizer.engines.sketching import sketch
 from resizer.errors import TooMuchWork, UndecodableOriginal
@@ -258,6 +259,15 @@ def test_original_of_any_shape_is_shown(
     # Nor does a command fail that looks at all of them, long after.
     caches["default"].clear()
     rendering.add_sketch(originals.look_up(REFERENCE._replace(name="a.png")))
+
+
+def test_original_too_narrow_for_a_view_is_rendered_without_a_sketch() -> None:
+    file = io.BytesIO(png(Image.new("RGB", (1, 100), "#102030")))
+    engine = GuardedEngine(PillowEngine())
+    header = engine.read_header(file)
+    one = Variant(source="default", name="a", version="0" * 8, width=1, format=JPEG)
+    (made,) = engine.render_with_sketch(file, header, [one])
+    assert isinstance(made, Rendered)
 
 
 # --- of views
