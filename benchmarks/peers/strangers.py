@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import time
+from http.client import HTTPConnection
 from multiprocessing import get_context
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -43,9 +45,13 @@ def measure_strangers(servers: list[Server]) -> dict[str, Costs]:
     before: dict[str, list[int]] = {}
     with get_context("spawn").Pool(1) as client:
         for server in servers:
-            # Both processes learn the originals, as pages tell them. Visitors have asked for the current variants.
+            # Visitors have asked for the current variants, one at a time. Then both processes learn the originals.
+            for path in loads[server.name]["printed"].paths:
+                make(server.port, path)
             for load in loads[server.name].values():
                 client.apply(ask, (server.port, load, 8 * WHOLE))
+            # The last variants are stored after their response.
+            time.sleep(2)
             before[server.name] = ask_project(server.environment, "count")
         for number in range(ROUNDS):
             for kind in loads[servers[0].name]:
@@ -70,6 +76,20 @@ def measure_strangers(servers: list[Server]) -> dict[str, Costs]:
         )
         for server in servers
     }
+
+
+def make(port: int, path: str) -> None:
+    """Ask for a variant until it is there."""
+    for _ in range(100):
+        connection = HTTPConnection("127.0.0.1", port, timeout=60)
+        connection.request("GET", path)
+        response = connection.getresponse()
+        response.read()
+        connection.close()
+        if response.status == 200:
+            return
+        time.sleep(0.2)
+    raise AssertionError(path)
 
 
 def loads_of(server: Server) -> dict[str, Load]:
