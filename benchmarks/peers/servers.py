@@ -3,7 +3,9 @@
 All servers run at once and take turns, so that a busy machine harms all of them. Each gets what two processes of it
 can do. JPEG of 640 px from photographs of 12 MP:
 
-- cold: the first request for a variant, one at a time: CPU (mean) and time on the clock (median);
+- cold: the first request for a variant, one at a time: CPU (mean) and time on the clock (median). Right before it, the
+  server renders other pictures, because a machine may take memory from processes that do nothing while others have
+  their turn;
 - herd: as many clients ask for the same new variant at once: CPU in single renders, the slowest client, and how many
   were told to ask again;
 - warm: a variant that is there, over 16 connections: CPU of a request, requests a second. ipx stores nothing;
@@ -64,6 +66,8 @@ WARM_ROUNDS = 1 if IS_LOOK else 4
 WARM_REQUESTS = 1000
 #: nginx takes so little that the system has to count more of them.
 NGINX_REQUESTS = 8000
+#: Renders before each cold request: its two processes take turns as they like.
+BEFORE = 3
 QUALITY = 80
 SCORE = 70
 BY_GUNICORN = (*GUNICORN, "--threads", "4")
@@ -73,6 +77,7 @@ GALLERY = sorted(PHOTOGRAPHS.glob("*.jpg"))[: 1 if IS_LOOK else None]
 NAMES = [
     *("warm", "first"),
     *(f"cold-{number}" for number in range(COLD)),
+    *(f"before-{number}-{turn}" for number in range(COLD) for turn in range(BEFORE)),
     *(f"herd-{clients}" for clients in HERDS),
 ]
 
@@ -136,6 +141,10 @@ def measure(servers: list[Server]) -> list[Row]:
     cold: dict[str, list[tuple[float, float]]] = {server.name: [] for server in servers}
     for number in range(COLD):
         for server in servers[number % 2 :] + servers[: number % 2]:
+            for turn in range(BEFORE):
+                visit(server, f"before-{number}-{turn}")
+            # What comes after their responses.
+            time.sleep(0.1)
             cold[server.name].append(
                 costs(server, lambda s=server, n=number: visit(s, f"cold-{n}"))  # type: ignore[misc]
             )
