@@ -1,4 +1,4 @@
-"""System checks for mistakes in the configuration. Each message says what is wrong, and each hint what to do.
+"""System checks for mistakes in the configuration. Each message names the mistake, and each hint its remedy.
 
 docs/reference/checks.md lists them by their ids.
 """
