@@ -54,11 +54,12 @@ class GuardedEngine:
             return
         rendering = self.render(file, header, [*variants, plan_view(header, variants[0])])
         yield from islice(rendering, len(variants))
-        (view,) = rendering
         # Not before it is needed: it imports Pillow.
         from resizer.engines.sketching import sketch
 
-        yield sketch(view.content, has_alpha=header.has_alpha)
+        # One, or none of an engine of another project that leaves it out.
+        for view in rendering:
+            yield sketch(view.content, has_alpha=header.has_alpha)
 
     def render(
         self, file: BinaryIO, header: Header, variants: Sequence[Variant]

@@ -237,6 +237,22 @@ def test_visitor_gets_the_picture_where_looking_fails(
     assert "has no sketch" in caplog.text
 
 
+class WithoutViews(CountingEngine):
+    """Renders the first variant alone."""
+
+    def render(self, file: Any, header: Any, variants: Any) -> Any:
+        return super().render(file, header, variants[:1])
+
+
+@pytest.mark.django_db
+def test_visitor_gets_the_picture_from_an_engine_that_leaves_out_the_view(
+    client: Client, settings: Settings
+) -> None:
+    settings.RESIZER = {"ENGINE": f"{__name__}.WithoutViews", "ISOLATION": False}
+    save("a.jpg", photograph((900, 600)))
+    assert seen(client).placeholder_color == ""
+
+
 @pytest.mark.django_db
 @pytest.mark.parametrize("path", ENGINES)
 @pytest.mark.parametrize(
