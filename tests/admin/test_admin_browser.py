@@ -202,7 +202,8 @@ def test_tap_sets_the_point_and_a_finger_scrolls(browser: Browser, server: Serve
 def test_removed_variants_are_gone_and_the_original_is_there(visit: Visit) -> None:
     visit.hero()
     directory = visit.server.data / "variants/photographs/sunset.jpg"
-    assert files(directory)
+    # Stored after its response.
+    wait_until(lambda: files(directory))
     open_first_original(visit)
     page = visit.page
     page.get_by_role("link", name="Remove variants").focus()

@@ -54,6 +54,8 @@ def test_process_that_is_killed_between_response_and_file_costs_a_render(
         url = f"{address}/img/320/a.jpg"
         first = ask(url)
         assert first.status == 200
+        # The engine goes on beside the response, for the sketch.
+        wait_until(lambda: project.log() == ["begin", "end"])
         os.kill(int(project.lines()[0].split()[1]), signal.SIGKILL)
         hold.unlink()
         started = time.monotonic()

@@ -138,7 +138,7 @@ def test_command_that_is_stopped_says_what_it_has_done(
     assert 0 < removed < before
     # The files of the batch at hand may be gone already.
     assert last.startswith("Removed ")
-    assert int(last.split()[1]) <= removed
+    assert int(last.split()[1].replace(",", "")) <= removed
     assert "Removed" in manage(ROOT, filled.environment, "resizer_purge", "--all", "--yes")
     assert filled.stored() == []
 
