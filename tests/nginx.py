@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import grp
 import http.client
 import os
+import pwd
 import shutil
 import subprocess
 from contextlib import contextmanager
@@ -48,9 +50,15 @@ class Reply(NamedTuple):
 
 
 @contextmanager
-def nginx(directory: Path, address: str, http: str) -> Iterator[subprocess.Popen[bytes]]:
-    """Run nginx in a directory of its own; `address` is one where it will answer."""
-    with running(_command(directory, http), partial(ask_for, f"{address}/")) as process:
+def nginx(
+    directory: Path, address: str, http: str, *, user: str = "root"
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run nginx in a directory of its own; `address` is one where it will answer.
+
+    Started by root, it becomes `user`. Another user than root may not read the tests' directories.
+    """
+    command = _command(directory, http, user)
+    with running(command, partial(ask_for, f"{address}/")) as process:
         yield process
 
 
@@ -60,14 +68,14 @@ def check(directory: Path, http: str) -> str:
     return done.stderr
 
 
-def _command(directory: Path, http: str) -> list[str | Path]:
+def _command(directory: Path, http: str, user: str = "root") -> list[str | Path]:
+    group = grp.getgrgid(pwd.getpwnam(user).pw_gid).gr_name if os.geteuid() == 0 else ""
     directory.mkdir(parents=True, exist_ok=True)
     configuration = directory / "nginx.conf"
     configuration.write_text(
         MAIN.format(
             modules=f"load_module {JAVASCRIPT_MODULE};" if "js_import" in http else "",
-            # Started by root it would become another user, who may not read the tests' directories.
-            user="user root;" if os.geteuid() == 0 else "",
+            user=f"user {user} {group};" if group else "",
             directory=directory,
             http=http,
         ),

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import socket
+import tempfile
 import time
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote
 
@@ -24,7 +27,6 @@ from tests.servers import ROOT, django_server, free_port, manage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
 pytestmark = pytest.mark.service("nginx")
 
@@ -70,7 +72,12 @@ class Site(NamedTuple):
 
 @contextmanager
 def serve(
-    data: Path, upstream: str, configuration: str = CONFIGURATION, **others: str
+    data: Path,
+    upstream: str,
+    configuration: str = CONFIGURATION,
+    *,
+    user: str = "root",
+    **others: str,
 ) -> Iterator[Site]:
     """The shipped file, with its placeholders replaced as its first lines say, on a free port."""
     port = free_port()
@@ -84,7 +91,8 @@ def serve(
         **others,
     }
     address = f"http://127.0.0.1:{port}"
-    with nginx(data / f"nginx-{port}", address, replaced(configuration, placeholders)):
+    http = replaced(configuration, placeholders)
+    with nginx(data / f"nginx-{port}", address, http, user=user):
         yield Site(address, data, upstream)
 
 
@@ -377,69 +385,136 @@ def test_vectors_are_served_without_their_scripts(site: Site) -> None:
     assert ask(f"{site.address}/originals/{PHOTO}").status == 404
 
 
-LOCATION = re.compile(r"    location /private-variants/ \{.*?\n    \}\n", re.DOTALL)
+LOCATION = re.compile(
+    r"    location /private-variants/ \{.*?\n    \}\n.*?    location @unsent \{.*?\n    \}\n",
+    re.DOTALL,
+)
+KINDS = ("nginx.conf", "the page's locations", "compose.conf")
 
 
-@pytest.fixture(params=["nginx.conf", "the page's location", "compose.conf"])
-def private_site(request: pytest.FixtureRequest, site: Site) -> Iterator[Site]:
-    """The site behind each configuration with a location for private variants."""
-    if request.param == "nginx.conf":
-        yield site
-        return
-    others = {}
-    if request.param == "compose.conf":
+@contextmanager
+def serve_private(kind: str, site: Site, data: Path, user: str = "root") -> Iterator[Site]:
+    """The site behind each configuration with locations for private variants, which are in `data`."""
+    if kind == "compose.conf":
         configuration = (ROOT / "config/edge/compose.conf").read_text(encoding="utf-8")
-        others = {
+        port = free_port()
+        placeholders = {
             "server web:8000;": f"server {site.upstream};",
-            "listen 8080;": f"listen 127.0.0.1:{free_port()};",
-            "/data/": f"{site.data}/",
-            "/var/cache/nginx": str(site.data),
+            "listen 8080;": f"listen 127.0.0.1:{port};",
+            "/data/": f"{data}/",
+            "/var/cache/nginx": str(data),
         }
-    else:
+        address = f"http://127.0.0.1:{port}"
+        http = replaced(configuration, placeholders)
+        with nginx(data / f"nginx-{port}", address, http, user=user):
+            yield Site(address, data, site.upstream)
+        return
+    configuration, others = CONFIGURATION, {}
+    if kind == "the page's locations":
         (sample,) = NGINX.findall(read("sources/private"))
         configuration, count = LOCATION.subn(lambda _: sample, CONFIGURATION)
         assert count == 1
-        others = {
-            "/srv/my-site": str(site.data),
-            "listen 80;": f"listen 127.0.0.1:{free_port()};",
-            "listen [::]:80;": "",
-            "127.0.0.1:8000": site.upstream,
-            "/srv/resizer": str(site.data),
-        }
-    configuration = replaced(configuration, others)
-    (host,) = re.findall(r"listen (127\.0\.0\.1:\d+);", configuration)
-    with nginx(site.data / f"nginx-{host.rpartition(':')[2]}", f"http://{host}", configuration):
-        yield site._replace(address=f"http://{host}")
+        others = {"/srv/my-site": str(data)}
+    with serve(data, site.upstream, configuration, user=user, **others) as served:
+        yield served
 
 
-def test_private_variant_is_sent_by_nginx_once_django_allows_it(private_site: Site) -> None:
-    site = private_site
+@pytest.mark.parametrize("kind", KINDS)
+def test_private_variant_is_sent_by_nginx_once_django_allows_it(site: Site, kind: str) -> None:
     for stored in (site.data / "private").rglob("320.jpg"):
         stored.unlink()
-    path = ask(f"{site.address}/link/cat.jpg").body.decode()
-    assert path.startswith("/img/_private.members.")
-    made = ask(site.address + path)
-    # Django ignores a range, and sends the variant itself until it is stored.
-    a_part = {"Range": "bytes=0-9"}
-    wait_until(lambda: ask(site.address + path, headers=a_part).status == 206)
-    directory = site.data / "private"
-    (file,) = directory.rglob("320.jpg")
-    sent, part = ask(site.address + path), ask(site.address + path, headers=a_part)
-    assert (made.status, sent.status) == (200, 200)
-    assert made.body == sent.body == file.read_bytes()
-    assert part.body == made.body[:10]
-    names = ("Content-Type", "X-Content-Type-Options", "Content-Security-Policy", "Vary")
-    more = ("Cross-Origin-Resource-Policy", "Access-Control-Allow-Origin", "ETag")
-    for name in (*names, *more):
-        assert sent.headers.get_all(name) == made.headers.get_all(name)
-    for reply in (made, sent):
-        (cache_control,) = reply.headers.get_all("Cache-Control", [])
-        assert cache_control.startswith("private, max-age=")
-    assert not sent.headers["X-Accel-Redirect"]
-    key = file.relative_to(directory).as_posix()
-    forged = path.replace("_private.members.", "_private.members.f")
-    for refused in (forged, f"/img/{key}", f"/private-variants/{key}", f"/private/{key}"):
-        assert ask(site.address + refused).status in {403, 404}
+    with serve_private(kind, site, site.data) as private_site:
+        address = private_site.address
+        path = ask(f"{address}/link/cat.jpg").body.decode()
+        assert path.startswith("/img/_private.members.")
+        made = ask(address + path)
+        # Django sends the variant itself until it is stored.
+        wait_until(lambda: "Server-Timing" not in ask(address + path).headers)
+        directory = site.data / "private"
+        (file,) = directory.rglob("320.jpg")
+        sent = ask(address + path)
+        beyond = ask(address + path, headers={"Range": "bytes=99999999-"})
+        assert (made.status, sent.status, beyond.status) == (200, 200, 200)
+        assert made.body == sent.body == beyond.body == file.read_bytes()
+        names = ("Content-Type", "X-Content-Type-Options", "Content-Security-Policy", "Vary")
+        more = ("Cross-Origin-Resource-Policy", "Access-Control-Allow-Origin", "ETag")
+        for name in (*names, *more):
+            assert sent.headers.get_all(name) == made.headers.get_all(name)
+        for reply in (made, sent):
+            # Two lines are one list (RFC 9110 §5.2).
+            cache_control = ", ".join(reply.headers.get_all("Cache-Control", []))
+            assert re.fullmatch("private, max-age=[0-9]+, immutable", cache_control)
+        for name in ("X-Accel-Redirect", "X-Resizer-Cache-Control"):
+            assert name not in sent.headers
+        key = file.relative_to(directory).as_posix()
+        forged = path.replace("_private.members.", "_private.members.f")
+        for refused in (forged, f"/img/{key}", f"/private-variants/{key}", f"/private/{key}"):
+            assert ask(address + refused).status in {403, 404}
+
+
+@pytest.fixture
+def data_for_nobody() -> Iterator[Path]:
+    """A directory that every user may read."""
+    directory = Path(tempfile.mkdtemp(dir="/tmp"))
+    directory.chmod(0o755)
+    yield directory
+    shutil.rmtree(directory)
+
+
+def copy_for_all(file: Path, copy: Path) -> None:
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    copy.write_bytes(file.read_bytes())
+    copy.chmod(0o644)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_private_file_that_nginx_cannot_send_is_kept_by_no_cache(
+    site: Site, kind: str, data_for_nobody: Path
+) -> None:
+    width = 480
+    path = ask(f"{site.address}/link/cat.jpg?width={width}").body.decode()
+    wait_until(lambda: "Server-Timing" not in ask(site.address + path).headers)
+    (file,) = (site.data / "private").rglob(f"{width}.jpg")
+    copy = data_for_nobody / file.relative_to(site.data)
+    with serve_private(kind, site, data_for_nobody, user="nobody") as private_site:
+        url = private_site.address + path
+        missing = ask(url)
+        copy_for_all(file, copy)
+        assert ask(url).status == 200
+        copy.chmod(0)
+        for refused in (missing, ask(url)):
+            assert refused.status == 404
+            assert refused.headers.get_all("Cache-Control") == ["private", "no-store"]
+            assert refused.headers.get_all("Cross-Origin-Resource-Policy") == ["cross-origin"]
+
+
+def test_public_file_that_nginx_cannot_read_comes_from_django(
+    site: Site, data_for_nobody: Path
+) -> None:
+    url = site.key(PHOTO, "1080.avif")
+    made = site.make(url)
+    copy = data_for_nobody / site.path(url).relative_to(site.data)
+    copy_for_all(site.path(url), copy)
+    with serve(data_for_nobody, site.upstream, user="nobody") as other:
+        url = url.replace(site.address, other.address)
+        assert "Server-Timing" not in ask(url).headers
+        copy.chmod(0)
+        reply = ask(url)
+        assert (reply.status, reply.body) == (200, made.body)
+        assert reply.headers["Server-Timing"] == 'resizer;desc="hit"'
+        assert reply.headers.get_all("Cache-Control") == ["public, max-age=31536000, immutable"]
+
+
+def test_no_range_makes_an_error_that_a_cache_keeps(site: Site) -> None:
+    """nginx sends the error for a range beyond the end with the headers of the file."""
+    url = site.key(PHOTO, "480.avif")
+    site.make(url)
+    vector = site.data / "originals" / "range.svg"
+    vector.write_bytes(b'<svg xmlns="http://www.w3.org/2000/svg"/>')
+    for one in (url, f"{site.address}/originals/range.svg"):
+        whole, beyond = ask(one), ask(one, headers={"Range": "bytes=99999999-"})
+        assert (beyond.status, beyond.body) == (200, whole.body)
+        assert shown(beyond) == shown(whole)
 
 
 def test_bucket_is_asked_before_django(tmp_path: Path) -> None:

@@ -15,7 +15,12 @@ from resizer.errors import LinkExpired, NotAllowed, ResizerError
 from resizer.links.private import read_link
 from resizer.records.descriptions import Reference
 from resizer.serving.misses import serve_unknown
-from resizer.serving.responses import FOR_A_MOMENT, FOR_NOBODY, respond_error
+from resizer.serving.responses import (
+    FOR_A_MOMENT,
+    FOR_NOBODY,
+    SENT_BY_NGINX,
+    respond_error,
+)
 from resizer.storages.protocol import FOREVER
 
 if TYPE_CHECKING:
@@ -32,6 +37,8 @@ if TYPE_CHECKING:
 
 #: Other sites must not learn what a visitor may see. So with `ALLOW`, pictures and refusals look alike to them.
 OURS_ALONE = {"Cross-Origin-Resource-Policy": "same-site"}
+#: How long browsers keep a file that nginx sends. nginx sends our `Cache-Control` with its own errors, too.
+OF_FILE = "X-Resizer-Cache-Control"
 #: For a variant shown in place of another one, seconds.
 MOMENT_SECONDS = 60
 
@@ -85,7 +92,11 @@ def _admit(link: Link, django_request: HttpRequest) -> SourceSettings:
 
 def _headers(response: Response, link: Link, source: SourceSettings) -> dict[str, str]:
     """The headers of a public variant that do not suit a private one."""
-    headers = {"Cache-Control": _cache_control(response, link, source)}
+    cache_control = _cache_control(response, link, source)
+    headers = {"Cache-Control": cache_control}
+    scope, comma, freshness = cache_control.partition(", max-age")
+    if comma and SENT_BY_NGINX in response.headers:
+        headers = {"Cache-Control": scope, OF_FILE: f"max-age{freshness}"}
     # The cookies of a visitor decide.
     return headers if source.ALLOW is None else {**headers, **OURS_ALONE}
 

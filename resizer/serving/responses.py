@@ -46,6 +46,8 @@ logger = logging.getLogger("resizer.views")
 FOR_A_MOMENT = "public, max-age=60"
 #: For responses to another spelling of a path. A cache may treat all spellings as one, and give this response to everybody.
 FOR_NOBODY = "private, no-store"
+#: The header that names the file for nginx to send.
+SENT_BY_NGINX = "X-Accel-Redirect"
 #: Query parameter of our redirect for a variant too large for a response of the app.
 LED = "led"
 #: Escapes of unreserved characters (RFC 3986 §2.3) and of the slash. Each makes a second spelling of a URL.
@@ -206,7 +208,7 @@ def _hand_out(
     if delivery == BY_STORAGE:
         return _redirect(_private_address(key), FOR_NOBODY)
     # nginx tells the length of the file itself.
-    return Response(200, {**headers, "Content-Length": "0", "X-Accel-Redirect": delivery + key})
+    return Response(200, {**headers, "Content-Length": "0", SENT_BY_NGINX: delivery + key})
 
 
 def _private_address(key: str) -> str:
