@@ -19,14 +19,14 @@ from jinja2 import Environment, Undefined, nodes, pass_context
 from jinja2.ext import Extension
 from jinja2.utils import missing
 
-from resizer.markup.art_direction import PICTURE, combine, direct
+from resizer.markup.art_direction import PICTURE, Source, combine
 from resizer.markup.background import Background
 from resizer.markup.devtools import print_devtools
 from resizer.markup.html import Picture, with_nonce
 from resizer.markup.lists import PREFETCH, prefetch_for_template, prefetch_usage
 from resizer.markup.mistakes import tell_once, tell_undefined
 from resizer.markup.origin import with_request
-from resizer.markup.rich_text import filter_html, resize_html
+from resizer.markup.rich_text import filter_html
 from resizer.markup.stored import STORED_IF_ANY
 from resizer.markup.stylesheet import print_css, reminder
 from resizer.markup.vocabulary import RESIZED_IMG, RESIZED_SOURCE, TAGS
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from jinja2.parser import Parser
     from jinja2.runtime import Context
 
-    from resizer.markup.art_direction import Source
     from resizer.markup.tags import Tag
 
 SOURCE = RESIZED_SOURCE.name
@@ -231,8 +230,16 @@ def _resized_prefetch(objects: Any, /, *fields: str) -> str:
     return ""
 
 
-def _resized_picture(image: Picture, *sources: Source) -> Picture:
-    return direct(image, sources)
+def _resized_picture(*parts: object) -> Picture:
+    wrong = next((one for one in parts if not isinstance(one, Picture | Source)), None)
+    if wrong is not None:
+        problem = (
+            f"{PICTURE} takes resized_img(…) and resized_source(…), not {type(wrong).__name__}."
+        )
+        if django_settings.DEBUG:
+            raise TypeError(problem)
+        tell_once(problem)
+    return combine(parts)
 
 
 @pass_context
@@ -241,7 +248,7 @@ def _resized(context: Context, original: Any, preset: str = "", /, **values: Any
 
 
 def _resized_html(html: object, preset: str = "", /, **options: Any) -> SafeString:
-    return resize_html(html, preset, **options) if options else filter_html(html, preset)
+    return filter_html(html, preset, **options)
 
 
 def _read_values(parser: Parser, tag: str) -> dict[str, nodes.Expr]:

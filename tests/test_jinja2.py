@@ -275,6 +275,22 @@ def test_art_direction_prints_what_djangos_prints(photo: Photo) -> None:
     assert render(choice, photo=photo).count("<source ") == 1
 
 
+@pytest.mark.parametrize("wrong", ["photo.image", "absent", "'a.jpg'"])
+def test_only_pictures_make_art_direction(
+    photo: Photo, settings: Settings, wrong: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    source = 'resized_source(photo.image, media="print")'
+    assert render(f"{{{{ resized_picture({wrong}, {source}) }}}}", photo=photo) == ""
+    image = 'resized_img(photo.image, alt="A cat", width=48)'
+    html = render(f"{{{{ resized_picture({image}, {wrong}) }}}}", photo=photo)
+    assert html == render(f"{{{{ {image} }}}}", photo=photo)
+    (message,) = caplog.messages
+    assert "resized_picture takes resized_img(…) and resized_source(…), not " in message
+    settings.DEBUG = True
+    with pytest.raises(TypeError, match="resized_picture takes"):
+        render(f"{{{{ resized_picture({wrong}) }}}}", photo=photo)
+
+
 def test_absolute_urls_of_art_direction_are_those_of_its_sources_too(photo: Photo) -> None:
     values: dict[str, Any] = {"photo": photo, "request": RequestFactory().get("/")}
     block = BLOCK.replace('class="hero"', "absolute=True")

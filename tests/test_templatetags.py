@@ -735,6 +735,7 @@ def test_address_of_one_variant(photo: Photo) -> None:
         ('resized_img photo.image alt="" crop="center"', 'To crop, write ratio="3/2"'),
         ('resized_img photo.image alt="" upscale=True', "No original is ever enlarged"),
         ('resized_img photo.image alt="" geometry="300x200"', "Write width=600, and height=400"),
+        ('resized_img "<p>A cat</p>" alt=""', "is HTML. For its pictures, write the filter"),
         ('resized_img "https://example.org/a.jpg" alt=""', "is a web address. Declare its site"),
         ('resized_img "//example.org/a.jpg" alt=""', "is a web address. Declare its site"),
         ('resized_url "/media/a.jpg"', "is a path or a URL. Write the field, such as photo.image"),

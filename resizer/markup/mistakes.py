@@ -8,6 +8,7 @@ import logging
 import re
 from typing import TYPE_CHECKING
 
+from django.core.files.base import File
 from django.utils.functional import Promise
 
 from resizer.conf import get_settings
@@ -91,6 +92,8 @@ _ADVICE = {
 _SIZE = re.compile(
     r"[\"']?(?:(?:fill|max|min|width|height)-)?([1-9][0-9]{0,4})(?:x([1-9][0-9]{0,4}))?(?:-c[0-9]+)?[\"']?"
 )
+#: The beginning or the end of an element.
+_HTML = re.compile(r"</?[a-zA-Z][^<>]*>")
 _WEB = re.compile(r"(https?:)?//|data:", re.IGNORECASE)
 #: Aliases that the guide uses, and the classes to declare for them.
 _USUAL_SOURCES = {
@@ -145,11 +148,13 @@ def mistaken_word(word: str) -> str:
 
 
 def mistaken_original(name: object) -> str:
-    """What to write instead of a URL, a path or an unknown alias. Empty for a possible name of an original."""
+    """What to write instead of HTML, a URL, a path or an unknown alias. Empty for a possible name of an original."""
     if not isinstance(name, (str, Promise)):
         return ""
     text = str(name)
     shown = repr(text[:200])
+    if is_html(name):
+        return f"{shown} is HTML. For its pictures, write the filter resized_html."
     if _WEB.match(text):
         return (
             f"{shown} is a web address. Declare its site as a source, an HttpSource in RESIZER['SOURCES']. Then write"
@@ -173,6 +178,19 @@ def mistaken_original(name: object) -> str:
         f"{shown} names the unknown source {alias!r}. Add {alias!r}: {{'BACKEND': '{_USUAL_SOURCES[alias]}'}} to"
         " RESIZER['SOURCES'], with its OPTIONS."
     )
+
+
+def is_html(name: object) -> bool:
+    """Whether a text is an editor's HTML, and no name of an original."""
+    return isinstance(name, (str, Promise)) and _HTML.search(str(name)[:1000]) is not None
+
+
+def mistaken_html(value: object) -> str:
+    """What to write instead of an object without HTML. Names its type only: the text of a queryset costs a query."""
+    kind = type(value).__name__
+    if isinstance(value, File):
+        return f"resized_html: {kind} is no HTML. For one picture, write the tag resized_img or the filter resized."
+    return f"resized_html: {kind} is no HTML. Pass the text of an editor, such as article.body."
 
 
 def is_url(name: object) -> bool:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings as django_settings
 from django.http.request import split_domain_port, validate_host
+from django.utils.functional import Promise
 from django.utils.safestring import SafeString, mark_safe
 
 from resizer import originals
@@ -20,7 +21,7 @@ from resizer.keys.names import escape_name
 from resizer.links.addresses import host, mount_path
 from resizer.markup import picture, presets
 from resizer.markup.images import Image, find_images
-from resizer.markup.mistakes import tell_once
+from resizer.markup.mistakes import mistaken_html, tell_once
 from resizer.markup.stored import STORED_IF_ANY
 from resizer.records.descriptions import Description, Failed, Reference
 from resizer.sources import find_by_url
@@ -53,9 +54,9 @@ def resize_html(html: object, preset: object = None, **options: Any) -> SafeStri
     """Turn each `<img>` of an original of ours into a responsive picture. `options` are those of `picture.build`.
 
     The text counts as HTML, as with Django's filter `safe`. One cache call finds all its originals. Raises ValueError for a
-    wrong option.
+    wrong option, and TypeError with DEBUG for anything but text. In production that is logged once, and prints nothing.
     """
-    text = "" if html is None else str(html)
+    text = _read_text(html)
     picture.check(
         preset=preset, **{name: options[name] for name in options if name != "attributes"}
     )
@@ -73,15 +74,34 @@ def resize_html(html: object, preset: object = None, **options: Any) -> SafeStri
     return mark_safe("".join([*parts, text[end:]]))
 
 
-def filter_html(html: object, preset: object = None) -> SafeString:
-    """`resize_html` for a template: in production an unknown preset is logged once, and left out. Raises ValueError with DEBUG."""
+def filter_html(html: object, preset: object = None, **options: Any) -> SafeString:
+    """`resize_html` for a template: in production a wrong preset or option is logged once, and all are left out.
+
+    Raises ValueError or TypeError with DEBUG.
+    """
     try:
-        return resize_html(html, preset)
-    except ValueError as error:
+        return resize_html(html, preset, **options)
+    except (TypeError, ValueError) as error:
         if django_settings.DEBUG:
             raise
         tell_once(f"resized_html: {error}")
     return resize_html(html)
+
+
+def _read_text(html: object) -> str:
+    """The text of a value. Empty for an empty field, and for anything but text. Raises TypeError for that with DEBUG."""
+    # Not the text of any object: it may be the name of a file, or hold what a visitor has written.
+    if not html:
+        return ""
+    if isinstance(html, (str, Promise)):
+        return str(html)
+    if hasattr(html, "__html__"):
+        return str(html.__html__())
+    problem = mistaken_html(html)
+    if django_settings.DEBUG:
+        raise TypeError(problem)
+    tell_once(problem)
+    return ""
 
 
 def _locate(image: Image) -> Reference | None:

@@ -13,7 +13,7 @@ from resizer.conf import get_settings
 from resizer.errors import ResizerError, UnsupportedFormat
 from resizer.formats import BY_NAME
 from resizer.markup.html import NOTHING, Picture
-from resizer.markup.mistakes import is_url, mistaken_original, tell_once
+from resizer.markup.mistakes import is_html, is_url, mistaken_original, tell_once
 from resizer.sources import get_source, source_of
 from resizer.sources.files import storage_errors
 from resizer.throttle import Throttle
@@ -96,9 +96,11 @@ def show_as_it_is(
 
 
 def plain_url(file: File) -> str:
-    """The URL of an original as it is. Empty without one, and for a private original."""
+    """The URL of an original as it is. Empty without one, for a private original, and for HTML instead of a name."""
     if is_url(file):
         return str(file)
+    if is_html(file):
+        return ""
     try:
         if isinstance(file, FieldFile) and source_of(file.storage) is None:
             # Browsers may reach a storage that is no source.

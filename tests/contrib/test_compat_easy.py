@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.template import Context, Engine, TemplateSyntaxError
 
+from config.gallery.models import Photo
 from tests.conftest import save
 from tests.costs import counted
 from tests.pictures import decode, photograph
@@ -14,8 +15,6 @@ from tests.pictures import decode, photograph
 if TYPE_CHECKING:
     from django.test import Client
     from pytest_django import Settings
-
-    from config.gallery.models import Photo
 
 pytestmark = pytest.mark.django_db
 
@@ -224,6 +223,19 @@ def test_data_that_is_no_size_breaks_no_page(settings: Settings, size: object) -
     save("another.jpg")
     settings.DEBUG = False
     assert render("{% thumbnail image size %}<p>", image="absent.jpg", size=size) == "<p>"
+
+
+@pytest.mark.parametrize("value", [7, ["a.jpg"], Photo(title="x"), "<p>A cat</p>"], ids=str)
+def test_value_that_is_no_original_breaks_no_page(settings: Settings, value: object) -> None:
+    settings.DEBUG = False
+    tags = "{% thumbnail it 50x50 crop %}{% thumbnail it it crop %}"
+    filters = (
+        "{{ it|thumbnail_url:'avatar' }}{{ it|thumbnail_url:it }}{{ it|thumbnailer|yesno:'-,-' }}"
+    )
+    assert render(tags + filters, it=value) == "-"
+    settings.DEBUG = True
+    with pytest.raises((TypeError, ValueError), match=r"is no original|is HTML"):
+        render(tags, it=value)
 
 
 def test_known_thumbnail_costs_one_call_of_the_cache(photo: Photo) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.template import Context, Engine, TemplateSyntaxError
 
+from config.gallery.models import Photo
 from tests.conftest import save
 from tests.costs import counted
 from tests.pictures import decode, photograph
@@ -15,8 +16,6 @@ from tests.pictures import decode, photograph
 if TYPE_CHECKING:
     from django.test import Client
     from pytest_django import Settings
-
-    from config.gallery.models import Photo
 
 pytestmark = pytest.mark.django_db
 
@@ -232,6 +231,17 @@ def test_wrong_data_is_left_out_in_production(
     settings.DEBUG = False
     assert render(text, item=photo, quality="best").endswith("/128.jpg")
     assert "ignores quality from a variable" in caplog.text
+
+
+@pytest.mark.parametrize("value", [7, ["a.jpg"], Photo(title="x"), "<p>A cat</p>"], ids=str)
+def test_value_that_is_no_original_breaks_no_page(settings: Settings, value: object) -> None:
+    settings.DEBUG = False
+    tag = '{% thumbnail it "100x100" crop="10px 10px" as im %}yes{% empty %}no{% endthumbnail %}'
+    filters = "{{ it|is_portrait }} {{ it|margin:it }} {{ it|background_margin:'9x9' }}"
+    assert render(tag + filters, it=value) == "noFalse auto auto"
+    settings.DEBUG = True
+    with pytest.raises((TypeError, ValueError), match=r"is no original|is HTML"):
+        render(tag, it=value)
 
 
 def test_wider_file_is_told_once_in_development(

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import markdown
 import pytest
+from django.core.files.base import ContentFile
 from django.template import Context, Template
+from django.utils.safestring import mark_safe
+from django.utils.translation import gettext_lazy
 from jinja2 import Environment
 
 import resizer
@@ -14,6 +18,8 @@ from resizer.contrib.rest_framework import ResizedImageField
 from tests.costs import counted
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pytest_django import Settings
 
     from config.gallery.models import Photo
@@ -132,6 +138,98 @@ def test_unknown_preset_is_told_in_production_and_an_error_in_development(
         text = '{{ value|X:"prsoe" }}' if render is render_django else '{{ value|X("prsoe") }}'
         with pytest.raises(ValueError, match="prsoe"):
             render(text.replace("X", filter), value=value)
+
+
+PICTURE = "is no HTML. For one picture, write the tag resized_img or the filter resized."
+TEXT = "is no HTML. Pass the text of an editor, such as article.body."
+
+
+@pytest.mark.parametrize(
+    ("make", "problem"),
+    [
+        (lambda photo: photo.image, f"ImageFieldFile {PICTURE}"),
+        (lambda _: ContentFile(b"x", name="x.jpg"), f"ContentFile {PICTURE}"),
+        (lambda photo: photo, f"Photo {TEXT}"),
+        (lambda photo: [photo], f"list {TEXT}"),
+        (lambda photo: type(photo).objects.all(), f"QuerySet {TEXT}"),
+        (lambda _: {"a": 1}, f"dict {TEXT}"),
+        (lambda _: 7, f"int {TEXT}"),
+        (lambda _: b"<p>", f"bytes {TEXT}"),
+    ],
+)
+def test_value_without_html_prints_nothing(
+    photo: Photo,
+    settings: Settings,
+    make: Callable[[Photo], object],
+    problem: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    value = make(photo)
+    assert both("resized_html", value=value) == both('resized_html:"prose"', value=value) == ""
+    assert resizer.resized_html(value) == ""
+    assert caplog.messages == [f"resized_html: {problem}"]
+    settings.DEBUG = True
+    for render in (render_django, render_jinja):
+        with pytest.raises(TypeError, match=re.escape(problem)):
+            render("{{ value|resized_html }}", value=value)
+
+
+class Body:
+    """A rich text of another package, as Wagtail has it."""
+
+    def __html__(self) -> str:
+        return "<p>Text"
+
+
+@pytest.mark.parametrize(
+    ("value", "html"),
+    [
+        ("<p>Text", "<p>Text"),
+        (mark_safe("<p>Text"), "<p>Text"),
+        (gettext_lazy("<p>Text"), "<p>Text"),
+        (Body(), "<p>Text"),
+        ("", ""),
+        (None, ""),
+        ([], ""),
+    ],
+)
+def test_texts_count_as_html(settings: Settings, value: object, html: str) -> None:
+    settings.DEBUG = True
+    assert both("resized_html", value=value) == html
+    assert render_jinja("{{ absent|resized_html }}") == ""
+
+
+@pytest.mark.parametrize(
+    "text", ["<p>A <b>cat</b></p>", mark_safe("<figure><img src=/a.jpg>"), gettext_lazy("cat<br>")]
+)
+def test_html_in_the_place_of_a_picture_has_no_url(
+    settings: Settings, text: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    html = both("resized", value=text)
+    assert html == '<img alt="" data-resizer loading="lazy" decoding="async">'
+    assert render_django("{% resized_url value %}", value=text) == ""
+    assert caplog.messages == [
+        f"{str(text)!r} is HTML. For its pictures, write the filter resized_html."
+    ]
+    settings.DEBUG = True
+    for render in (render_django, render_jinja):
+        with pytest.raises(ValueError, match="write the filter resized_html"):
+            render("{{ value|resized }}", value=text)
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [("width=wrong", "width='wide' is not a size"), ("widht=300", "There is no option widht")],
+)
+def test_wrong_option_of_the_filter_in_jinja_breaks_no_page(
+    settings: Settings, options: str, problem: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    text = f"{{{{ '<p>Text'|resized_html('prose', {options}) }}}}"
+    assert render_jinja(text, wrong="wide") == "<p>Text"
+    assert problem in caplog.text
+    settings.DEBUG = True
+    with pytest.raises((TypeError, ValueError), match=problem):
+        render_jinja(text, wrong="wide")
 
 
 def test_warm_filter_makes_one_cache_call(photo: Photo) -> None:

@@ -196,7 +196,7 @@ def thumbnail(parser: Parser, token: Token) -> ResizedNode:
 
 
 @register.filter
-def thumbnail_url(original: Any, alias: str) -> str:
+def thumbnail_url(original: Any, alias: object) -> str:
     """The URL of an original with an alias. Empty for an unknown alias."""
     try:
         return Thumbnailer(original)[alias].url
@@ -224,9 +224,9 @@ class Thumbnailer:
     def __bool__(self) -> bool:
         return bool(self.original)
 
-    def __getitem__(self, alias: str) -> Thumbnail:
+    def __getitem__(self, alias: object) -> Thumbnail:
         """Raises KeyError for an unknown alias."""
-        options = _alias(alias, self.original)
+        options = _alias(alias, self.original) if isinstance(alias, str) else None
         if options is None:
             raise KeyError(alias)
         made: Thumbnail = THUMBNAIL.run(self.original, options, {}, data=options)

@@ -154,7 +154,8 @@ NONE = Thumbnail(VariantURL(""))
 def _exists(original: File) -> bool:
     try:
         originals.look_up(read_stored(original).file)
-    except OriginalNotFound:
+    except (OriginalNotFound, TypeError):
+        # Anything but a file: the tag has told.
         return False
     except ResizerError:
         pass
