@@ -169,7 +169,7 @@ class ResizerExtension(Extension):
             if "" in literals:
                 tag.check_original(literals.pop(""), values)
             tag.check_names(values)
-            tag.check_literals(literals)
+            tag.check_literals(literals, values)
         except ValueError as error:
             parser.fail(str(error), lineno)
         pairs = [nodes.Pair(nodes.Const(name), value) for name, value in values.items()]

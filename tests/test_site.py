@@ -16,6 +16,7 @@ from django.dispatch import Signal
 
 import resizer
 from resizer import errors, signals
+from resizer.markup.contradictions import PAIRS
 from resizer.markup.vocabulary import RESIZED_IMG, RESIZED_SOURCE, TAGS
 from resizer.sources import HttpSource, StorageSource
 from tests.documents import DOCS, read
@@ -189,6 +190,7 @@ def _errors_of_templates() -> Iterator[str]:
                     # Without words of its own, it passes on another error.
                     if not re.fullmatch(r"\S*: …", text):
                         yield text
+    yield from (pair.problem for pair in PAIRS)
 
 
 def _sentences(

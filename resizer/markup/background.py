@@ -75,7 +75,7 @@ class Background:
 
 
 def background(file: File, *, selector: object = None, **options: Any) -> Background:
-    """The background from an original. With `width`, it has that width; else the window's. Raises ValueError for a wrong option."""
+    """The background from an original. With `width` or `height`, it has that size; else the window's. Raises ValueError for a wrong option."""
     selector = _read_selector(selector)
     made = picture.build(file, alt="", priority=True, **options)
     if not made:
@@ -86,7 +86,8 @@ def background(file: File, *, selector: object = None, **options: Any) -> Backgr
         url = re.sub(r"[()'\"\\\s]", lambda one: f"%{ord(one[0]):02x}", made.url)
         return Background(rules=(Rule(0, f"background-image: url({url})"),), selector=selector)
     below = presets.find(options.get("preset"), picture.OPTIONS).options
-    is_fluid = is_nothing(presets.overlay(below, options).get("width"))
+    given = presets.overlay(below, options)
+    is_fluid = is_nothing(given.get("width")) and is_nothing(given.get("height"))
     steps = _steps(made, has_queries=bool(selector), is_fluid=is_fluid)
     rules: list[Rule] = []
     for place, width in enumerate(steps):

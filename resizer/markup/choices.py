@@ -9,6 +9,7 @@ import functools
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 from resizer.conf import Settings, get_settings
+from resizer.markup.contradictions import check_pairs
 from resizer.markup.layout import LAYOUT_OPTIONS, Layout, check_exact
 from resizer.markup.options import Options, is_nothing, read_flag, read_format, read_formats
 
@@ -25,8 +26,8 @@ class Choices(NamedTuple):
 
     options: Options
     layout: Layout
-    #: The modern formats to offer, best first.
-    modern: tuple[Format, ...]
+    #: The modern formats to offer, best first. None for those of the settings.
+    modern: tuple[Format, ...] | None
     #: Attributes for loading.
     loading: Mapping[str, Any]
 
@@ -70,15 +71,19 @@ def _read(
 ) -> Choices:
     placed = {name: options.pop(name) for name in LAYOUT_OPTIONS & options.keys()}
     choice, layout = Options.read(**options), Layout.read(**placed)
-    if layout.is_exact:
+    modern = read_formats(formats)
+    check_pairs({**options, **placed, "formats": formats})
+    if layout.is_exact and choice.width is not None:
         check_exact(choice.width)
     loading = _loading(priority=read_flag("priority", priority))
-    return Choices(choice, layout, read_formats(formats), loading)
+    return Choices(choice, layout, modern, loading)
 
 
 def _read_url(*, format: object = None, **options: object) -> URLChoices:
     asked = None if is_nothing(format) else read_format(str(format))
-    return URLChoices(Options.read(**options), asked)
+    choice = Options.read(**options)
+    check_pairs({**options, "format": format})
+    return URLChoices(choice, asked)
 
 
 def _loading(*, priority: bool) -> dict[str, Any]:

@@ -43,12 +43,15 @@ class Layout:
             raise ValueError(f"columns={columns!r} are too many. Use 1 to {MAX_COLUMNS}.")
         if not is_nothing(layout) and layout not in KINDS:
             raise ValueError(f"layout={layout!r} is unknown. Use one of {', '.join(KINDS)}.")
+        is_exact = read_flag("exact", exact)
+        kind = "" if is_nothing(layout) else str(layout)
         return cls(
-            kind="" if is_nothing(layout) else str(layout),
+            # A fluid picture has the candidates of all, whatever its width.
+            kind="fixed" if is_exact else kind,
             given=_read_sizes(sizes),
             columns=count,
             container=read_side("container", container),
-            is_exact=read_flag("exact", exact),
+            is_exact=is_exact,
         )
 
     def is_fixed(self, css_width: int | None) -> bool:
@@ -85,13 +88,13 @@ class Layout:
 
     def sizes(self, css_width: int | None, *, is_lazy: bool) -> str:
         """The `sizes` attribute of a fluid picture that is at most `css_width` wide."""
-        sizes = self.given or ", ".join(step.size(css_width) for step in self.steps)
+        sizes = _without_auto(self.given) or ", ".join(step.size(css_width) for step in self.steps)
         if not sizes and css_width is not None:
             sizes = f"(min-width: {css_width}px) {css_width}px, 100vw"
-        sizes = sizes or get_settings().SIZES
+        sizes = sizes or _without_auto(get_settings().SIZES) or "100vw"
         # Browsers that know "auto" take the width of the layout, the others the rest of the list; it is
         # valid for lazy images only (HTML §4.8.4.2.2).
-        return f"auto, {sizes}" if is_lazy and not sizes.startswith("auto") else sizes
+        return f"auto, {sizes}" if is_lazy else sizes
 
 
 class Step(NamedTuple):
@@ -132,10 +135,12 @@ def _steps(columns: int, container: int | None, breakpoints: tuple[int, ...]) ->
     )
 
 
-def check_exact(width: int | None) -> None:
+def _without_auto(sizes: str) -> str:
+    return sizes.removeprefix("auto").lstrip(", ")
+
+
+def check_exact(width: int) -> None:
     """Raises ValueError if a picture of this width would get other candidates than its width and multiples of it."""
-    if width is None:
-        raise ValueError("exact=True needs width.")
     settings = get_settings()
     wanted = [width * density for density in range(1, settings.WIDTH_DENSITY + 1)]
     missing = [str(one) for one in wanted if one not in settings.listed_widths]

@@ -47,7 +47,7 @@ class Call:
             if _is_literal(original):
                 tag.check_original(original.resolve(template.Context()), values)
             tag.check_names(values)
-            tag.check_literals(literals)
+            tag.check_literals(literals, values)
         except ValueError as error:
             raise template.TemplateSyntaxError(str(error)) from error
         #: In the order of the template, with None for values that are known only in a context.

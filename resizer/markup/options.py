@@ -240,15 +240,15 @@ def _read_quality(value: object) -> str | int | None:
     return number
 
 
-def read_formats(value: object) -> tuple[Format, ...]:
-    """Read a list of formats, or a string with commas or spaces. None, 0 and False give all `FORMATS`.
+def read_formats(value: object) -> tuple[Format, ...] | None:
+    """Read a list of formats, or a string with commas or spaces. None, 0 and False are None, for those of the settings.
 
     An empty string or list gives no formats. Raises ValueError for a format that may not be written.
     """
     if isinstance(value, str):
         return tuple(map(read_format, value.replace(",", " ").split()))
     if not isinstance(value, (list, tuple)) and is_nothing(value):
-        return get_settings().FORMATS
+        return None
     if not isinstance(value, Iterable):
         raise ValueError(
             f'formats={value!r} is not a list. Use a list or a string, such as "avif".'

@@ -11,13 +11,13 @@ from django.urls import NoReverseMatch
 from resizer import originals
 from resizer.conf import get_settings
 from resizer.errors import ResizerError, VectorOriginal
-from resizer.formats import JPEG
 from resizer.keys.geometry import height_of
 from resizer.links.addresses import mount_path, signed_stem, url_for
 from resizer.links.private import link_stem
 from resizer.markup import presets
 from resizer.markup.candidates import PLAIN_WIDTH, ladder_of
 from resizer.markup.choices import read_choices, read_url_choices
+from resizer.markup.contradictions import check_needs, check_small
 from resizer.markup.html import NOTHING, Candidates, Picture, VariantURL
 from resizer.markup.layout import Layout
 from resizer.markup.mistakes import check_call, mistaken_original, tell_once
@@ -69,10 +69,13 @@ def build(
         **options,
     }
     below = presets.find(preset, OPTIONS)
+    check_needs(below.options, given)
     if below.options:
         given = presets.overlay(below.options, given)
     origin = read_origin(given.pop("absolute", None))
     all_attributes = {**below.attributes, **(attributes or {})}
+    if not is_nothing(priority) and "loading" not in (attributes or {}):
+        all_attributes.pop("loading", None)
     return _build(file, alt=alt, attributes=all_attributes, **given).on(origin)
 
 
@@ -86,6 +89,9 @@ def _build(
     **options: Any,
 ) -> Picture:
     kind = read_kind(placeholder)
+    if attributes.get("loading") == "lazy":
+        # A browser would give the priority to a picture that it loads late.
+        options.pop("priority", None)
     choice, layout, modern, loading = read_choices(**options)
     all_attributes = {**loading, **attributes}
     stored = read_stored(file)
@@ -139,7 +145,7 @@ def _offer(
     description: Description,
     recipe: Recipe,
     ladder: Ladder,
-    modern: tuple[Format, ...],
+    modern: tuple[Format, ...] | None,
     plain_width: int,
 ) -> _Offer:
     """The URLs of the variants. Browsers without `srcset` load one that is at least `plain_width` px wide, if there is one."""
@@ -155,14 +161,15 @@ def _offer(
         candidates.append(
             Candidates(standby.content_type, srcset, "(prefers-reduced-motion: reduce)")
         )
-    if not recipe.suits(JPEG):
+    if modern is None or recipe.animated:
+        # Whether an original moves, the template cannot know.
         modern = get_settings().modern_formats(recipe)
     widest_offered = ladder.widths[-1]
     tallest = height_of(widest_offered, description.size, recipe)
     candidates += [
         Candidates(target.content_type, ladder.srcset(stem, target))
         for target in modern
-        if tallest <= target.max_side
+        if tallest <= target.max_side and recipe.suits(target)
     ]
     plain = next((width for width in ladder.widths if width >= plain_width), widest_offered)
     return _Offer(
@@ -180,7 +187,10 @@ def check(
 ) -> None:
     """Check the options of `build`, without an original. Raises ValueError for a wrong one."""
     check_call(options, OPTIONS)
-    given = presets.overlay(presets.find(preset, OPTIONS).options, options)
+    check_small(options)
+    below = presets.find(preset, OPTIONS)
+    check_needs(below.options, options)
+    given = presets.overlay(below.options, options)
     read_kind(given.pop("placeholder", None))
     _check_default(given.pop("default", None))
     check_absolute(given.pop("absolute", None))
@@ -233,8 +243,6 @@ def _url(
     limit = description.widest_offered(recipe)
     width = min(get_settings().listed_width(css_width or limit), limit)
     target = asked or description.fallback(recipe)
-    if not recipe.suits(target):
-        raise ValueError(f"format {target.name!r} does not suit lossless pictures.")
     return VariantURL(
         f"{_stem(base, description, recipe)}{width}.{target.extension}",
         width=width,

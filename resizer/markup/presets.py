@@ -7,6 +7,7 @@ import functools
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from resizer.conf import Settings, get_settings
+from resizer.markup.contradictions import weaker
 from resizer.markup.mistakes import is_size, mistaken_word
 from resizer.markup.options import is_nothing
 
@@ -37,13 +38,18 @@ def find(name: object, known: frozenset[str]) -> Preset:
 
 
 def overlay(below: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Put the options of a tag over others. An option without a value is not given; False and a literal `formats=""` are."""
+    """Put the options of a tag over others, and leave out those that they contradict.
+
+    An option without a value is not given; False and a literal `formats=""` are.
+    """
     over = {name: value for name, value in given.items() if _is_given(name, value)}
     merged = {**below, **over}
     if merged.keys() >= {*_SIDES}:
         extra = next((side for side in _SIDES if side not in over), None)
         if extra is not None:
             del merged[extra]
+    for name in weaker(below, over):
+        del merged[name]
     return merged
 
 

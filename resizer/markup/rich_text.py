@@ -193,6 +193,11 @@ def _write(
     layout = _layout_width(image, width, limit)
     if layout:
         asked["width"] = layout
+        if asked.get("ratio"):
+            # Two sides give the third.
+            asked["height"] = None
+    # The editor's width is no mistake of the template.
+    asked["exact"] = False
     # A class may make it smaller, such as CKEditor's for a picture at the side.
     asked.setdefault("layout", "fluid")
     ours = {**below.attributes, **(asked.pop("attributes", None) or {})}

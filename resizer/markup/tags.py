@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings as django_settings
 
 from resizer.markup.mistakes import listed_options, mistaken_option, mistaken_original, tell_once
+from resizer.markup.options import is_nothing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
@@ -73,12 +74,15 @@ class Tag:
         if advice:
             raise ValueError(f"{self.name} has no option {name}. {advice}")
 
-    def check_literals(self, literals: Mapping[str, object]) -> None:
-        """Raises ValueError for a wrong value written in the template itself."""
+    def check_literals(self, literals: Mapping[str, object], names: Collection[str]) -> None:
+        """Raises ValueError for a wrong value written in the template itself. `names` are those of all its values."""
         try:
             for name in _VALUES.keys() & literals.keys():
                 _check_value(name, literals[name])
-            self.check(**{name: value for name, value in literals.items() if name in self.options})
+            if literals.get("loading") == "lazy" and not is_nothing(literals.get("priority")):
+                raise ValueError('priority=True and loading="lazy" are given. Remove one.')
+            # A value that is known only in a context is given, and may be right.
+            self.check(**{name: literals.get(name) for name in names if name in self.options})
         except ValueError as error:
             raise ValueError(f"{self.name}: {error}") from error
 
@@ -125,11 +129,11 @@ class Tag:
             raise error
         suspects = [name for name in data if name not in _FREE]
         wrong = {name for name in suspects if not self._is_right({name: options[name]})}
-        kept = {name: value for name, value in options.items() if name not in wrong}
+        kept = {name: None if name in wrong else value for name, value in options.items()}
         if not wrong or not self._is_right(kept):
             # Each is right on its own, but not together.
             wrong = set(suspects)
-            kept = {name: value for name, value in options.items() if name not in wrong}
+            kept = {name: None if name in wrong else value for name, value in options.items()}
         if not wrong:
             raise error
         names = ", ".join(sorted(wrong))

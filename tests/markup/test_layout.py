@@ -45,7 +45,6 @@ pytestmark = pytest.mark.django_db
             {"columns": 2, "container": 1000, "width": 400},
             "(min-width: 1000px) 400px, (min-width: 768px) min(50vw, 400px), min(100vw, 400px)",
         ),
-        ({"columns": 2, "container": 1000, "sizes": "50vw"}, "50vw"),
         (
             {"columns": 7},
             "(min-width: 1536px) 14.3vw, (min-width: 1280px) 25vw, (min-width: 1024px) 33.4vw, (min-width: 768px) 50vw, 100vw",
@@ -110,6 +109,17 @@ def test_large_picture_can_differ_by_density() -> None:
 def test_wrong_option_names_the_choices(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=re.escape(message)):
         build(**options)
+
+
+@pytest.mark.parametrize("sizes", ["auto", "auto, 50vw", "50vw"])
+def test_picture_that_loads_at_once_has_no_auto(settings: Settings, sizes: str) -> None:
+    """It is valid for lazy images only (HTML §4.8.4.2.2)."""
+    lengths = sizes.removeprefix("auto").removeprefix(", ") or "100vw"
+    assert build(sizes=sizes, priority=True).sizes == lengths
+    assert build(sizes=sizes).sizes == f"auto, {lengths}"
+    settings.RESIZER = {"SIZES": sizes}
+    assert build(priority=True).sizes == lengths
+    assert build().sizes == f"auto, {lengths}"
 
 
 @pytest.mark.parametrize(

@@ -58,10 +58,6 @@ def test_srcset_of_a_modern_format() -> None:
     assert render(text) == avif.srcset
 
 
-def test_srcset_of_a_format_that_the_picture_cannot_have_is_empty() -> None:
-    assert render('resized_srcset "a.jpg" quality="lossless" format="avif"') == ""
-
-
 def test_srcset_of_an_original_as_it_is_is_its_url() -> None:
     save("a.svg", b"<svg/>")
     assert render('resized_srcset "a.svg"') == "/originals/a.svg"
