@@ -5,7 +5,7 @@ are in `sources`, children in `engines/isolation`, the last rows in `storages`, 
 
 | waiting | for | counted per | how long | then | setting |
 |---|---|---|---|---|---|
-| a request for a new variant, or for the header of a new original | one of the threads that may make variants or wait for them | process | until 0.2 s after another thread began the same variant; else not at all | 503 | `MAX_WAITING_PER_PROCESS` |
+| a request for a new variant, or for the header of a new original | one of the threads that may make variants or wait for them | process | until 0.5 s after another thread began the same variant; else not at all | 503 | `MAX_WAITING_PER_PROCESS` |
 | … with such a thread | the thread that makes the same variant | process | the rest of `LOCK_SECONDS`; beyond 2 s at most 4 threads for one variant | 503 | `LOCK_SECONDS` |
 | the thread that makes a variant | another process that makes the same variant | machine | the rest of `LOCK_SECONDS` | 503; without a lock directory it goes on | `LOCK_SECONDS`, `LOCK_DIRECTORY` |
 | … one process of each machine | another host that makes the same variant | hosts | the rest of `LOCK_SECONDS`; for a host that has died at most 10 s | 503; without a cache for locks it goes on | `LOCK_SECONDS`, `CACHE` |

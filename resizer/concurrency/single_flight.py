@@ -28,7 +28,7 @@ PATIENCE_SECONDS = 2.0
 MAX_PATIENT = 4
 #: During this time after its start, all threads of a process may wait for one variant, seconds. So many requests at
 #: once for a new variant all get it, and hits hardly notice.
-GRACE_SECONDS = 0.2
+GRACE_SECONDS = 0.5
 
 _guard = threading.Lock()
 _flights: dict[str, _Flight] = {}
