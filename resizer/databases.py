@@ -7,6 +7,7 @@ Each database has its own lock timeout: PostgreSQL `lock_timeout` (17 §19.11), 
 from __future__ import annotations
 
 import math
+import re
 import threading
 import time
 from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
@@ -31,6 +32,13 @@ LOCKED_AGAIN_MILLISECONDS = 50
 AGAIN_SECONDS = 10
 #: A call of this length counts as a long wait.
 WAITED_SECONDS = 1
+
+#: No such table, no such column: PostgreSQL (17 appendix A), MySQL and MariaDB.
+_UNMIGRATED = {"42P01", "42703", 1146, 1054}
+#: The same in SQLite and Oracle, which tell it by words.
+_UNMIGRATED_WORDS = re.compile(
+    r"no such (?:table|column): |table \S+ has no column named |ORA-00942|ORA-00904"
+)
 
 _thread = threading.local()
 
@@ -109,6 +117,14 @@ def is_undone_by_deadlocks(alias: str) -> bool:
     """Whether our query could undo a page's transaction: InnoDB ends a deadlock by rolling back a whole transaction."""
     connection = connections[alias]
     return connection.vendor == "mysql" and connection.in_atomic_block
+
+
+def is_unmigrated(problem: Exception) -> bool:
+    """Whether a query failed for want of a table or a column, as before `manage.py migrate`."""
+    # psycopg 3 and 2; PyMySQL and mysqlclient.
+    codes = [getattr(problem.__cause__, name, None) for name in ("sqlstate", "pgcode")]
+    is_told = not _UNMIGRATED.isdisjoint([*codes, *problem.args[:1]])
+    return is_told or _UNMIGRATED_WORDS.match(str(problem)) is not None
 
 
 @contextmanager

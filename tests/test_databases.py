@@ -398,6 +398,38 @@ def test_first_requests_of_a_new_project_have_their_rows(
         assert manage(ROOT, environment, "shell", "-v0", "-c", count) == "20 20\n"
 
 
+@pytest.mark.once
+@pytest.mark.parametrize(("server", "name"), [(sqlite_file, "SQLite"), *SERVERS])
+def test_project_without_tables_is_told_once_to_migrate(
+    tmp_path: Path, server: Callable[[], AbstractContextManager[str]], name: str
+) -> None:
+    with server() as address:
+        environment = {
+            "DATABASE_URL": address,
+            "RESIZER_DATA_DIR": str(tmp_path),
+            "DJANGO_DEBUG": "1",
+            "DJANGO_SETTINGS_MODULE": "tests.mysql_settings",
+            "GUNICORN_CMD_ARGS": f"--capture-output --error-logfile {tmp_path}/log",
+        }
+        (tmp_path / "originals").mkdir(exist_ok=True)
+        content = photograph((400, 300))
+        # Python writes the second name with other quotes.
+        names = [*(f"{number}.jpg" for number in range(6)), *(f"it's {n}.jpg" for n in range(6))]
+        for one in names:
+            (tmp_path / "originals" / one).write_bytes(content)
+        with gunicorn_server(environment, processes=1) as (url, _process):
+            answers = [requests.get(f"{url}/img/320/{one}") for one in names]
+            manage(ROOT, environment, "migrate", "--verbosity", "0")
+            answers += [requests.get(f"{url}/img/480/{one}") for one in names]
+        assert [answer.status_code for answer in answers] == [200] * 24
+        log = (tmp_path / "log").read_text()
+        told = [line for line in log.splitlines() if "resizer.records.tables" in line]
+        assert len(told) == 1
+        assert "Tables are missing or old. Run manage.py migrate. Until then, " in told[0]
+        count = "from resizer.models import *; print(CachedVariant.objects.count())"
+        assert manage(ROOT, environment, "shell", "-v0", "-c", count) == "12\n"
+
+
 # --- tables of a former release
 
 

@@ -842,6 +842,44 @@ def messages(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [one.getMessage() for one in caplog.records if one.name == "resizer.records.tables"]
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "ALTER TABLE resizer_original RENAME COLUMN fingerprint TO former",
+        "ALTER TABLE resizer_cachedvariant DROP COLUMN render_ms",
+        "DROP TABLE resizer_cachedvariant",
+    ],
+)
+def test_old_tables_are_told_once(
+    client: Client, database: Path, caplog: pytest.LogCaptureFixture, statement: str
+) -> None:
+    save("a.jpg")
+    url = address()
+    caches["default"].clear()
+    with connections["default"].cursor() as cursor:
+        cursor.execute(statement)
+    assert_without_rows(client, url)
+    (told,) = messages(caplog)
+    assert told.startswith("Tables are missing or old. Run manage.py migrate. Until then, ")
+
+
+def test_failure_is_told_once_for_all_originals(
+    database: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever their names: Python writes some with other quotes."""
+    names = ["a.jpg", "it's a.jpg", 'with "quotes".jpg', "b'c\".jpg"]
+
+    def fail(*_: object, **__: object) -> None:
+        raise OperationalError("full")
+
+    monkeypatch.setattr(index, "write_row", fail)
+    for name in names:
+        save(name)
+        assert picture.url(name, width=320)
+    (warning,) = [one for one in caplog.records if one.levelname == "WARNING"]
+    assert "'a.jpg') is not recorded: OperationalError('full')" in warning.getMessage()
+
+
 def test_database_that_is_lost(client: Client, database: Path) -> None:
     save("a.jpg")
     url = address()

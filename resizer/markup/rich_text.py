@@ -23,6 +23,7 @@ from resizer.markup import picture, presets
 from resizer.markup.images import Image, find_images
 from resizer.markup.mistakes import mistaken_html, tell_once
 from resizer.markup.stored import STORED_IF_ANY
+from resizer.markup.unresized import level_of
 from resizer.records.descriptions import Description, Failed, Reference
 from resizer.sources import find_by_url
 
@@ -162,7 +163,12 @@ def _describe(reference: Reference, recalled: Recalled) -> Description | None:
         known = originals.look_up_recalled(reference, recalled)
     except ResizerError as error:
         if not error.is_remembered:
-            logger.warning("%.1000r in HTML is shown as it is: %.500r", reference, error)
+            logger.log(
+                level_of(reference, error),
+                "%.1000r in HTML is shown as it is: %.500r",
+                reference,
+                error,
+            )
         return None
     return None if known.is_broken else known
 

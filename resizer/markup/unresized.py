@@ -47,11 +47,15 @@ def tell_unresized(how: str, file: File, error: ResizerError) -> None:
         return
     if error.is_remembered:
         return
-    is_warning = not _is_of_another_format(file, error) and (
-        django_settings.DEBUG or throttle.passes(type(error).__name__)
-    )
-    level = logging.WARNING if is_warning else logging.INFO
+    level = level_of(file, error)
     logger.log(level, "%.1000r is %s as it is: %.500r", file, how, error)
+
+
+def level_of(file: File, error: ResizerError) -> int:
+    """The level of the line about an original that is shown as it is."""
+    if _is_of_another_format(file, error):
+        return logging.INFO
+    return logging.WARNING if django_settings.DEBUG else throttle.level(type(error).__name__)
 
 
 def _is_of_another_format(file: File, error: ResizerError) -> bool:

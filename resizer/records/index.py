@@ -59,8 +59,8 @@ def record(description: Description, former: Description | None = None) -> None:
     """
     if former is not None and former.checked_at and _facts(former) == _facts(description):
         return
-    what = f"{description.reference} is not recorded"
-    _upsert(what, lambda: write_original(description), None)
+    what = "… is not recorded"
+    _upsert(what, description.reference, lambda: write_original(description), None)
 
 
 def write_original(description: Description) -> None:
@@ -84,8 +84,9 @@ def record_sketch(description: Description, sketch: Sketch) -> bool:
         .using(tables.alias())
         .filter(fingerprint=description.fingerprint)
     )
-    what = f"What was seen of {description.reference} is not recorded"
-    return bool(_upsert(what, lambda: rows.update(**_columns(sketch)), 0))
+    what = "What was seen of … is not recorded"
+    update = partial(rows.update, **_columns(sketch))
+    return bool(_upsert(what, description.reference, update, 0))
 
 
 def has_variant(key: str) -> bool | None:
@@ -132,13 +133,13 @@ def record_variant(
             raise _OriginalMissing from error
         return True
 
-    what = f"{key!r} is kept but not recorded"
+    what = "… is kept but not recorded"
     try:
-        return _upsert(what, write, False)
+        return _upsert(what, key, write, False)
     except _OriginalMissing:
-        _upsert(what, lambda: write_original(description), None)
+        _upsert(what, key, lambda: write_original(description), None)
     with suppress(_OriginalMissing):
-        return _upsert(what, write, False)
+        return _upsert(what, key, write, False)
     # Somebody has deleted it again.
     return False
 
@@ -151,16 +152,16 @@ def forget(*references: Reference) -> None:
     """Record that the files of originals may have changed, or are gone."""
     for some in batched(references, tables.BATCH):
         rows = _rows(*some).using(tables.alias()).filter(checked_at__isnull=False)
-        what = f"{some[0]} is not forgotten"
+        what = "… is not forgotten"
         # Ask first: names tried by strangers must write nothing.
-        if tables.attempt(tables.alias(), what, rows.exists, False):
-            tables.write(what, partial(rows.update, checked_at=None))
+        if tables.attempt(tables.alias(), what, rows.exists, False, about=some[0]):
+            tables.write(what, partial(rows.update, checked_at=None), about=some[0])
 
 
 def forget_variants_of(reference: Reference) -> None:
     """Delete the rows of all cached variants of an original."""
     rows = CachedVariant.objects.filter(original__digest=digest_of(*reference))
-    tables.write(f"The variants of {reference} are not forgotten", rows.delete)
+    tables.write("The variants of … are not forgotten", rows.delete, about=reference)
 
 
 def forget_variants(keys: Iterable[str]) -> bool:
@@ -261,12 +262,12 @@ def is_available() -> bool:
     )
 
 
-def _upsert(what: str, ask: Callable[[], Result], otherwise: Result) -> Result:
+def _upsert(what: str, about: object, ask: Callable[[], Result], otherwise: Result) -> Result:
     """Write a row that can wait. The next request without the row writes it."""
     alias = tables.alias()
     if is_undone_by_deadlocks(alias):
         return otherwise
-    return tables.attempt(alias, what, ask, otherwise, writes=True)
+    return tables.attempt(alias, what, ask, otherwise, writes=True, about=about)
 
 
 def _rows(*references: Reference) -> QuerySet[Original]:

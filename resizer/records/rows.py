@@ -88,7 +88,7 @@ def record(description: Description, found: Sequence[Found]) -> bool:
         ]
         insert_missing(rows, alias=tables.alias(), batch_size=tables.BATCH)
 
-    return tables.write(f"Variants of {description.reference} are not recorded", write)
+    return tables.write("Variants of … are not recorded", write, about=description.reference)
 
 
 def count(reference: Reference | None = None, *, is_private: bool | None = None) -> int | None:

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, TypeVar
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured, SynchronousOnlyOperation
+from django.db import DEFAULT_DB_ALIAS, connections, router
 from django.db import Error as DatabaseProblem
-from django.db import connections, router
 
 from resizer.breaker import CircuitBreaker
 from resizer.concurrency.at_once import raise_if_at_once
-from resizer.databases import lock_timeout
+from resizer.databases import is_unmigrated, lock_timeout
 from resizer.models import Original
 from resizer.throttle import problems
 
@@ -55,18 +55,24 @@ def read(what: str, ask: Callable[[], Result], otherwise: Result) -> Result:
     return attempt(router.db_for_read(Original), what, ask, otherwise)
 
 
-def write(what: str, act: Callable[[], object]) -> bool:
-    """Change rows. False if the database fails."""
+def write(what: str, act: Callable[[], object], *, about: object = "") -> bool:
+    """Change rows. False if the database fails. In the log line, `about` stands for "…" in `what`."""
 
     def finish() -> bool:
         act()
         return True
 
-    return attempt(alias(), what, finish, False, writes=True)
+    return attempt(alias(), what, finish, False, writes=True, about=about)
 
 
 def attempt(
-    alias: str, what: str, ask: Callable[[], Result], otherwise: Result, *, writes: bool = False
+    alias: str,
+    what: str,
+    ask: Callable[[], Result],
+    otherwise: Result,
+    *,
+    writes: bool = False,
+    about: object = "",
 ) -> Result:
     """The result of a query, or `otherwise` if the database fails."""
     if not is_configured():
@@ -80,10 +86,10 @@ def attempt(
             result = ask()
     except SynchronousOnlyOperation as problem:
         # An async view may render a template itself. Django allows queries in sync code only.
-        _tell(what, problem)
+        _tell(alias, what, about, problem)
         return otherwise
     except (DatabaseProblem, ImproperlyConfigured) as problem:
-        _tell(what, problem)
+        _tell(alias, what, about, problem)
         is_slow = time.monotonic() - asked_at >= SLOW_SECONDS
         if is_slow or connections[alias].connection is None:
             _breaker.open()
@@ -92,10 +98,20 @@ def attempt(
     return result
 
 
-def _tell(what: str, problem: Exception) -> None:
-    # The end of a text that names an original is the same for all originals.
-    level = problems.level((type(problem).__name__, what.rpartition("'")[2]))
-    logger.log(level, "%.1500s: %.500r", what, problem)
+def _tell(alias: str, what: str, about: object, problem: Exception) -> None:
+    """Log why a query failed: a kind once a minute as a warning, whatever originals it is about."""
+    if is_unmigrated(problem):
+        # All queries fail, and for one reason.
+        if problems.passes(is_unmigrated):
+            option = "" if alias == DEFAULT_DB_ALIAS else f" --database {alias}"
+            logger.warning(
+                "Tables are missing or old. Run manage.py migrate%s. Until then, pictures work without them, but slower: %.500r",
+                option,
+                problem,
+            )
+        return
+    level = problems.level((type(problem).__name__, what))
+    logger.log(level, "%.1500s: %.500r", what.replace("…", str(about)), problem)
 
 
 def moment(seconds: float) -> datetime:

@@ -212,6 +212,12 @@ def test_preset_that_contradicts_itself_is_found_by_the_system_check(settings: S
     assert "sizes and columns are given" in error.msg
 
 
+def test_wrong_format_of_a_preset_is_told_as_such(settings: Settings) -> None:
+    settings.RESIZER = {"PRESETS": {"p": {"formats": "gif"}}}
+    with pytest.raises(TemplateSyntaxError, match="format 'gif' is not offered"):
+        render('preset="p" quality="lossless"')
+
+
 def test_exact_picture_has_exactly_its_widths() -> None:
     """Above the first of `WIDTHS`, too, where other pictures are fluid."""
     made = resizer.picture("a.jpg", width=400, exact=True)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import markdown
 import pytest
+from django.core.cache import caches
 from django.core.files.base import ContentFile
 from django.core.files.storage import InMemoryStorage, storages
 from django.template import Context, Template
@@ -413,6 +414,27 @@ def test_page_waits_two_seconds_for_unknown_originals(slow: list[str]) -> None:
     # The last one begins after exactly two seconds.
     assert [resize_html(html).count("<picture>") for _ in range(3)] == [5, 10, 12]
     assert len(slow) == 12
+
+
+def test_originals_of_a_kind_that_stay_as_they_are_are_a_warning_once(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "resizer")
+    for number in range(3):
+        save(f"{number}.jpg", b"nonsense")
+    save("a.svg", b"<svg/>")
+    html = "".join(
+        f'<img src="/originals/{one}" alt="">' for one in ("0.jpg", "1.jpg", "2.jpg", "a.svg")
+    )
+    assert resize_html(html) == html
+    told = [one for one in caplog.records if "in HTML is shown as it is" in one.getMessage()]
+    assert [one.levelname for one in told] == ["WARNING", "INFO", "INFO", "INFO"]
+    caches["default"].clear()
+    caplog.clear()
+    settings.DEBUG = True
+    resize_html(html)
+    told = [one for one in caplog.records if "in HTML is shown as it is" in one.getMessage()]
+    assert [one.levelname for one in told] == ["WARNING", "WARNING", "WARNING", "INFO"]
 
 
 def test_url_that_is_no_name_is_left_alone_silently(
