@@ -48,6 +48,7 @@ from resizer.records import cache, index, tables
 from resizer.records.descriptions import Reference
 from resizer.storages import publishing
 from resizer.storages.protocol import FOREVER
+from resizer.store import backends
 from tests.calls import recorded
 from tests.conftest import CountingEngine, files, save
 from tests.pictures import TOLERANCE, decode, difference, draw, encode, photograph
@@ -98,7 +99,7 @@ def assert_repaired(client: Client, url: str) -> None:
     again = client.get(url)
     assert_shown(again, is_kept=True)
     assert again["Server-Timing"] == 'resizer;desc="hit"'
-    assert [one.name for one in publishing.walk(store.variants_storage())] == [key_of(url)]
+    assert [one.name for one in publishing.walk(backends.public_storage())] == [key_of(url)]
     row = CachedVariant.objects.get()
     assert (row.key, row.bytes, row.width, row.height) == (
         key_of(url),
@@ -602,7 +603,7 @@ def test_original_that_breaks_in_the_middle(
         for _ in range(2):
             response = client.get(url)
             assert (response.status_code, response["Cache-Control"]) == (502, "no-store")
-    assert list(publishing.walk(store.variants_storage())) == []
+    assert list(publishing.walk(backends.public_storage())) == []
     assert_repaired(client, url)
 
 

@@ -21,6 +21,7 @@ from resizer.markup import picture
 from resizer.markup.rich_text import resize_html
 from resizer.middleware import ResizerMiddleware
 from resizer.records.descriptions import Reference
+from resizer.store import backends
 from tests.conftest import files, save
 from tests.nginx import ask
 from tests.pictures import decode, photograph
@@ -355,7 +356,7 @@ def test_nginx_sends_the_file_itself(
 
 def test_file_that_is_gone_is_made_again(settings: Settings, client: Client, url: str) -> None:
     settings.RESIZER = {**settings.RESIZER, "PRIVATE_DELIVERY": "/private-variants/"}
-    (storage,) = [store.private_storage()]
+    (storage,) = [backends.private_storage()]
     assert storage is not None
     storage.delete(link_of(url).key)
     assert decode(client.get(url).content).size == (320, 240)

@@ -28,6 +28,7 @@ from resizer.models import CachedVariant, Original
 from resizer.records import index
 from resizer.records.descriptions import Reference
 from resizer.storages import publishing
+from resizer.store import backends
 from tests.conftest import CountingEngine, files, save, wait_until
 from tests.hostile_files import progressive_jpeg
 from tests.pictures import decode, draw, encode, photograph
@@ -467,7 +468,7 @@ def test_forgotten_original_leaves_no_variant(
     assert [row.key for row in CachedVariant.objects.all()] == [other]
     assert store.find(key) is None
     assert store.find(other) is not None
-    assert list(publishing.walk(store.variants_storage(), "a.jpg")) == []
+    assert list(publishing.walk(backends.public_storage(), "a.jpg")) == []
     assert originals.look_up("a.jpg").size == (800, 600)
 
 
@@ -491,7 +492,7 @@ def test_variants_are_kept_beside_the_originals_when_no_place_is_configured(
 def test_storage_that_cannot_be_loaded_is_not_replaced_by_another(settings: Settings) -> None:
     settings.STORAGES = {**settings.STORAGES, "resizer": {"BACKEND": "no.such.Storage"}}
     with pytest.raises(InvalidStorageError):
-        store.variants_storage()
+        backends.public_storage()
 
 
 @pytest.mark.parametrize("damage", [b"", b"no picture at all"])
@@ -608,7 +609,7 @@ def test_variant_that_another_host_has_made_meanwhile_is_answered(
     other = encode(draw((320, 240)), "AVIF")
 
     def publish(seconds: float) -> None:
-        publishing.publish(store.variants_storage(), key, other, AVIF)
+        publishing.publish(backends.public_storage(), key, other, AVIF)
 
     monkeypatch.setattr("resizer.concurrency.waiting.time.sleep", publish)
     assert store.make(description, variant, key).content == other
@@ -626,7 +627,7 @@ def test_variant_of_too_many_pixels_is_refused(settings: Settings) -> None:
 def test_no_place_beside_originals_elsewhere(client: Client, settings: Settings) -> None:
     settings.STORAGES = {"default": {"BACKEND": "tests.test_store.Shelf"}}
     with pytest.raises(InvalidStorageError):
-        store.variants_storage()
+        backends.public_storage()
     save("a.jpg")
     response = client.get(picture.url("a.jpg", width=320))
     assert (response.status_code, response.headers["Retry-After"]) == (503, "5")
@@ -643,7 +644,7 @@ def test_originals_in_memory_have_their_variants_there(client: Client, settings:
         assert timing in response.headers["Server-Timing"]
     assert storages["default"].listdir("") == ([], ["a.jpg"])
     store.forget(Reference("default", "a.jpg"))
-    assert list(publishing.walk(store.variants_storage(), "a.jpg")) == []
+    assert list(publishing.walk(backends.public_storage(), "a.jpg")) == []
 
 
 def test_same_picture_whoever_asks_first() -> None:

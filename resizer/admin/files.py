@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from django.http import Http404, HttpResponse
 
-from resizer import store
 from resizer.errors import ResizerError
 from resizer.formats import BY_NAME
 from resizer.serving.responses import SECURITY_HEADERS
 from resizer.sources import get_source
+from resizer.store import backends
 
 if TYPE_CHECKING:
     from resizer.models import CachedVariant, Original
@@ -26,7 +26,7 @@ SHOWN = ("avif", "gif", "jpeg", "png", "webp")
 def send_variant(variant: CachedVariant) -> HttpResponse:
     """Raises Http404 if the file is gone."""
     try:
-        fetched = store.fetch(variant.key)
+        fetched = backends.fetch(variant.key)
     except ResizerError as error:
         return _refuse(error)
     if fetched is None:

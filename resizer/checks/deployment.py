@@ -21,7 +21,7 @@ from resizer.conf import get_settings
 from resizer.links.addresses import signing_keys
 from resizer.storages.files import VARIANTS_DIRECTORY
 from resizer.storages.kinds import kind_of
-from resizer.store import variants_storage
+from resizer.store.backends import public_storage
 
 
 def _has_errors() -> bool:
@@ -44,7 +44,7 @@ def check_locks(**_: Any) -> list[CheckMessage]:
         hint = f"{hint}. Or set RESIZER['LOCK_DIRECTORY'] to a local directory, writable for this user only."
         return [Warning(message, hint=hint, id="resizer.W004")]
     # With variants on a local disk, only this machine makes them.
-    if kind_of(variants_storage()).is_local:
+    if kind_of(public_storage()).is_local:
         return []
     message = f"Hosts may render the same variant at the same time, because {name} cannot lock between them. {harm}"
     return [Warning(message, hint=f"{hint}.", id="resizer.W004")]
@@ -57,7 +57,7 @@ def check_own_storage(**_: Any) -> list[CheckMessage]:
     alias = get_settings().STORAGE
     if alias in storages.backends:
         return []
-    is_on_disk = kind_of(variants_storage()).is_local
+    is_on_disk = kind_of(public_storage()).is_local
     place = f"in {VARIANTS_DIRECTORY}/ in the media directory" if is_on_disk else "in memory"
     message = f"STORAGES has no {alias!r}. Variants are kept {place}."
     return [Warning(message, hint=storage_hint(alias), id="resizer.W001")]
@@ -67,7 +67,7 @@ def check_own_storage(**_: Any) -> list[CheckMessage]:
 def check_place(**_: Any) -> list[CheckMessage]:
     if _has_errors():
         return []
-    storage: Any = variants_storage()
+    storage: Any = public_storage()
     if not kind_of(storage).is_local:
         return []
     place = Path(storage.location)

@@ -17,7 +17,7 @@ from resizer.sources.identity import is_same, lies_in
 from resizer.storages.files import Files
 from resizer.storages.kinds import kind_of
 from resizer.storages.objects import Objects
-from resizer.store import variants_storage
+from resizer.store.backends import public_storage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,7 +83,7 @@ def _other_storages(private: str) -> Iterator[tuple[str, Storage]]:
             continue
         with suppress(*LOADING, ImproperlyConfigured):
             # E003 and E005 say so.
-            storage = variants_storage() if alias == get_settings().STORAGE else storages[alias]
+            storage = public_storage() if alias == get_settings().STORAGE else storages[alias]
             if not any(is_same(storage, one) for one in originals):
                 yield alias, storage
 

@@ -15,7 +15,7 @@ from resizer.conf import get_settings
 from resizer.sources import StorageSource, get_sources
 from resizer.sources.identity import lies_in, share_place
 from resizer.storages.kinds import kind_of
-from resizer.store import variants_storage
+from resizer.store.backends import public_storage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +27,7 @@ def check_storage() -> Iterator[CheckMessage]:
     alias = get_settings().STORAGE
     hint = storage_hint(alias)
     try:
-        storage = variants_storage()
+        storage = public_storage()
     except (ImportError, TypeError, ValueError, ImproperlyConfigured) as error:
         message = f"The variants storage {alias!r} cannot be loaded: {error}"
         near = difflib.get_close_matches(alias, storages.backends, n=1)

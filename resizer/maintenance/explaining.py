@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 from django.urls import NoReverseMatch
 
-from resizer import originals, store
+from resizer import originals
 from resizer.conf import get_settings
 from resizer.errors import (
     InvalidOption,
@@ -31,6 +31,7 @@ from resizer.maintenance.places import key_at, local_path, original_at, original
 from resizer.originals import Freshness
 from resizer.records import rows, tables
 from resizer.records.descriptions import Reference
+from resizer.store import backends
 
 if TYPE_CHECKING:
     from resizer.keys.variant import ParsedKey, Variant
@@ -169,7 +170,7 @@ def _explain_key(found: Explanation, key: str, parsed: ParsedKey) -> Explanation
 
 def _tell_file(found: Explanation, key: str) -> bool:
     """Whether the variant's file exists. Raises StoreFailed."""
-    fetched = store.fetch(key)
+    fetched = backends.fetch(key)
     found.facts["file"] = f"{len(fetched[0]):,} bytes" if fetched else "none"
     known = rows.recorded([key]) if tables.is_configured() else set()
     found.facts["row"] = "unknown, the database failed" if known is None else _yes(key in known)

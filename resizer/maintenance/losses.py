@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from resizer import store
 from resizer.keys.variant import PRIVATE
 from resizer.maintenance.listing import variant_of
 from resizer.records import rows
+from resizer.store import backends
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -31,7 +31,7 @@ class Losses:
 
     def among(self, keys: Iterable[str]) -> list[str]:
         """The keys without a file. None of a storage that may be away. Raises StoreFailed."""
-        lost = store.missing(keys)
+        lost = backends.missing(keys)
         # Each time anew: a disk may have been unmounted since.
         away = {one for one in set(map(_is_private, lost)) if self._is_away(is_private=one)}
         return [key for key in lost if _is_private(key) not in away]
@@ -39,7 +39,7 @@ class Losses:
     def away(self, keys: Iterable[str]) -> set[str]:
         """The keys on a disk that may not be mounted. A bucket that is away fails by itself. Raises StoreFailed."""
         keys = set(keys)
-        kinds = {one for one in set(map(_is_private, keys)) if store.is_local(is_private=one)}
+        kinds = {one for one in set(map(_is_private, keys)) if backends.is_local(is_private=one)}
         away = {one for one in kinds if self._is_away(is_private=one)}
         return {key for key in keys if _is_private(key) in away}
 
@@ -56,7 +56,7 @@ class Losses:
     def _is_away(self, *, is_private: bool) -> bool:
         if self._is_trusting or is_private in self._trusted:
             return False
-        if any(variant_of(one.name) for one in store.walk_storage(is_private=is_private)):
+        if any(variant_of(one.name) for one in backends.walk_one(is_private=is_private)):
             return False
         self.doubts[STORAGES[is_private]] = "is empty or missing"
         return True

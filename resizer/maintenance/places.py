@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from resizer import store
 from resizer.records.descriptions import Reference
 from resizer.sources import StorageSource, find_by_url, get_sources
 from resizer.storages.kinds import kind_of
+from resizer.store import backends
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,7 +40,7 @@ def path_of(reference: Reference) -> Path | None:
 
 def key_at(place: Path | None) -> str:
     """The key of a file in the storage of public or private variants; empty for any other."""
-    storages = filter(None, (store.variants_storage(), store.private_storage()))
+    storages = filter(None, (backends.public_storage(), backends.private_storage()))
     keys = (_below(place, one) for one in storages if kind_of(one).is_local)
     return next(filter(None, keys), "")
 

@@ -29,6 +29,7 @@ from resizer.records import index, tables
 from resizer.records.descriptions import Reference, version_of
 from resizer.records.index import OriginalRow
 from resizer.sources import is_private
+from resizer.store import backends
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -157,12 +158,12 @@ class Purge:
         self._note_rows(self._is_indexed or not tables.is_configured())
         # Listing local files is cheap. A bucket takes a request for each thousand files, so read the database instead if
         # there is one. It does not know files without a row, or rows without a file.
-        self._is_listed = from_storage or store.are_local() or not self._is_indexed
+        self._is_listed = from_storage or backends.are_local() or not self._is_indexed
         self._made_before = _ago(choice.older_than)
         self._used_before = _ago(choice.unused_for)
         self._excess = None if choice.max_bytes is None else Excess(choice.max_bytes)
         kind = f"{choice} {from_storage}"
-        self._bookmark = Bookmark(store.variants_storage(), kind)
+        self._bookmark = Bookmark(backends.public_storage(), kind)
         # Who removes all variants wants no row of them.
         is_trusting = is_forced or not (choice.is_stale or choice.is_by_time)
         self._losses = Losses(is_trusting=is_trusting)
@@ -212,7 +213,7 @@ class Purge:
     # --- in which order
 
     def _files(self, *after: str) -> Iterator[Stored]:
-        return store.walk(self._choice.source, *after)
+        return backends.walk(self._choice.source, *after)
 
     def _originals(self, last: OriginalRow | None) -> Iterator[Sequence[OriginalRow]]:
         """The pages of rows after one."""
@@ -416,7 +417,7 @@ def _is_unfinished(file: Stored, choice: Choice) -> bool:
 def holds(source: str) -> bool:
     """Whether there are variants or rows of a source, which may be gone itself. Raises StoreFailed."""
     rows = index.list_originals(source, None) if index.is_available() else None
-    return bool(rows) or any(store.walk(source))
+    return bool(rows) or any(backends.walk(source))
 
 
 def _name_of(file: Stored) -> str:

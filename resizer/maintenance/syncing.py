@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
-from resizer import originals, store
+from resizer import originals
 from resizer.batched import batched
 from resizer.engines import get_engine
 from resizer.errors import OriginalNotFound, ResizerError, StoreFailed
@@ -23,6 +23,7 @@ from resizer.originals import Freshness
 from resizer.records import index, rows, tables
 from resizer.records.descriptions import Reference
 from resizer.records.rows import Found, Row
+from resizer.store import backends
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -115,7 +116,7 @@ class Sync:
 
     def parts(self) -> Iterator[Part]:
         """The work in parts, for `run_part` of other processes. Raises StoreFailed."""
-        yield from cut("files", store.walk(), _name_of)
+        yield from cut("files", backends.walk(), _name_of)
         # A worker keeps the rows of a storage that is away. This says so at once.
         self._losses.look()
         yield from cut("rows", self._rows(0), _pk_of)
@@ -143,7 +144,7 @@ class Sync:
     def _groups(self, part: Part | None) -> Iterator[_Group]:
         """Files without a row, by their original."""
         after = "" if part is None else part.after or ""
-        files = filter(None, map(_file, up_to(part, store.walk(after=after), _name_of)))
+        files = filter(None, map(_file, up_to(part, backends.walk(after=after), _name_of)))
         for some in batched(files, BATCH):
             self.report.variants += len(some)
             self.report.bytes += sum(one.stored.bytes for one in some)
@@ -181,7 +182,7 @@ class Sync:
         return Found(stored.name, variant, size, stored.bytes, int(stored.modified_at))
 
     def _size_of(self, key: str) -> tuple[int, int]:
-        fetched = store.fetch(key)
+        fetched = backends.fetch(key)
         if fetched is None:
             raise StoreFailed(f"{key!r} was deleted meanwhile")
         header = get_engine().read_header(io.BytesIO(fetched[0]))

@@ -29,6 +29,7 @@ from resizer.markup.stored import fields_beside
 from resizer.originals import Freshness
 from resizer.records import index, rows
 from resizer.records.descriptions import Reference
+from resizer.store import backends
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -154,9 +155,9 @@ class Warm:
 
     def _missing(self, keys: list[str]) -> list[str]:
         # A bucket takes a request for each directory, the index one query.
-        known = None if store.are_local() else rows.recorded(keys)
+        known = None if backends.are_local() else rows.recorded(keys)
         if known is None:
-            return store.missing(keys)
+            return backends.missing(keys)
         return [key for key in keys if key not in known]
 
     def _make(self, one: _Wanted) -> int | ResizerError:

@@ -24,6 +24,7 @@ from resizer.originals import Freshness
 from resizer.records.descriptions import Reference, Sighted, version_of
 from resizer.serving.responses import FOR_A_MOMENT, redirect, respond
 from resizer.sources.deadline import one_request
+from resizer.store import backends
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,7 +67,7 @@ def _may_look(known: Description | Sighted, variant: Variant) -> bool:
     """Whether to look for a file. Security: strangers can send any width, and each look into a bucket is a request."""
     return (
         isinstance(known, Sighted)
-        or store.is_local(is_private=variant.is_private)
+        or backends.is_local(is_private=variant.is_private)
         or known.offered(variant) == variant
     )
 

@@ -29,6 +29,7 @@ from resizer.records import tallies
 from resizer.serving.messages import Response
 from resizer.signals import variant_refused, variant_served
 from resizer.storages.protocol import FOREVER
+from resizer.store import backends
 from resizer.throttle import problems
 
 if TYPE_CHECKING:
@@ -213,7 +214,7 @@ def _hand_out(
 
 def _private_address(key: str) -> str:
     """A signed URL of the bucket. Raises StoreFailed if the storage has none."""
-    address = store.address(key)
+    address = backends.address(key)
     if address is None:
         raise StoreFailed(f"{key!r} has to come from the storage, which has no signed URLs")
     return address
@@ -238,7 +239,7 @@ def _lead_to_storage(request: Request, file: VariantFile, key: str) -> Response 
             f"{key!r} is larger than MAX_RESPONSE_BYTES, and no CDN or web server serves it from the storage"
         )
     path = path_for(key)
-    target = store.address(key) or path
+    target = backends.address(key) or path
     parts = urlsplit(target)
     if unquote(parts.path) == path and not parts.query:
         target = f"{target}?{LED}"

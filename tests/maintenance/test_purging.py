@@ -24,7 +24,7 @@ from django.db import OperationalError
 from django.db.models import QuerySet
 from django.test import override_settings
 
-from resizer import originals, store
+from resizer import originals
 from resizer.keys.digests import digest_of
 from resizer.maintenance import answers, presence, purging
 from resizer.markup import picture
@@ -33,6 +33,7 @@ from resizer.records import cache, index, tables
 from resizer.records import rows as rows_module
 from resizer.sources import StorageSource
 from resizer.storages import directories, publishing
+from resizer.store import backends
 from tests.conftest import files, save, wait_until
 from tests.pictures import photograph
 from tests.projects import rows as load_rows
@@ -86,7 +87,7 @@ def purge(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 
 
 def kept() -> list[str]:
-    return sorted(one.name for one in publishing.walk(store.variants_storage()))
+    return sorted(one.name for one in publishing.walk(backends.public_storage()))
 
 
 def rows() -> list[str]:

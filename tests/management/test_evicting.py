@@ -14,13 +14,13 @@ from django.core.files.storage import storages
 from django.core.management import CommandError, call_command
 from django.test import override_settings
 
-from resizer import store
 from resizer.maintenance import purging
 from resizer.markup import picture
 from resizer.models import CachedVariant
 from resizer.records import rows, tables, tallies
 from resizer.storages import publishing
 from resizer.storages.kinds import kind_of
+from resizer.store import backends
 from tests.conftest import save
 from tests.maintenance.test_purging import kept, lose, make, purge, way  # noqa: F401  # two are fixtures
 from tests.pictures import photograph
@@ -45,7 +45,7 @@ def age(key: str, made_at: float, used_at: float | None = None) -> None:
     row.created_at = datetime.fromtimestamp(made_at, UTC)
     row.used_at = datetime.fromtimestamp(used_at, UTC) if used_at else None
     row.save()
-    storage: Any = store.variants_storage()
+    storage: Any = backends.public_storage()
     if kind_of(storage).is_local:
         os.utime(storage.path(key), (made_at, made_at))
         return
@@ -79,7 +79,7 @@ def test_least_recently_used_variants_go_until_the_rest_is_small(
     way: list[str],  # noqa: F811
     three: list[str],
 ) -> None:
-    sizes = {one.name: one.bytes for one in publishing.walk(store.variants_storage())}
+    sizes = {one.name: one.bytes for one in publishing.walk(backends.public_storage())}
     whole = sum(sizes.values())
     assert purge(capsys, "--max-bytes", str(whole), *way).startswith("Removed 0 ")
     told = purge(capsys, "--max-bytes", str(whole - 1), "--dry-run", *way)
@@ -100,7 +100,7 @@ def test_of_variants_used_at_the_same_time_no_more_go_than_needed(
     for number in range(6):
         save(f"{number}.jpg")
         age(make(f"{number}.jpg"), LONG_AGO)
-    (size,) = {one.bytes for one in publishing.walk(store.variants_storage())}
+    (size,) = {one.bytes for one in publishing.walk(backends.public_storage())}
     assert purge(capsys, "--max-bytes", str(4 * size), *way).startswith("Removed 2 ")
     assert len(kept()) == 4
 
@@ -182,7 +182,7 @@ def test_eviction_in_many_batches(
     for number in range(5):
         save(f"{number}.jpg")
         age(make(f"{number}.jpg"), LONG_AGO + number * DAY)
-    (size,) = {one.bytes for one in publishing.walk(store.variants_storage())}
+    (size,) = {one.bytes for one in publishing.walk(backends.public_storage())}
     purge(capsys, "--max-bytes", str(2 * size), *way)
     assert [key.split(".")[0] for key in kept()] == ["3", "4"]
 
@@ -275,7 +275,7 @@ def test_variants_of_a_former_source_can_be_removed(
 def test_sizes_are_read(text: str, number: int, three: list[str]) -> None:
     # As many bytes as there are go.
     call_command("resizer_purge", "--max-bytes", text, "--yes", verbosity=0)
-    left = sum(one.bytes for one in publishing.walk(store.variants_storage()))
+    left = sum(one.bytes for one in publishing.walk(backends.public_storage()))
     assert left <= number
 
 

@@ -12,7 +12,6 @@ from django.core.files.storage import FileSystemStorage, InMemoryStorage
 from django.core.management import CommandError, call_command
 
 from config.gallery.models import Photo
-from resizer import store
 from resizer.admin import pictures, visitors
 from resizer.admin.states import State, scan, state_of
 from resizer.links.addresses import path_for
@@ -23,6 +22,7 @@ from resizer.maintenance.warming import Warm
 from resizer.markup import picture
 from resizer.models import CachedVariant
 from resizer.records.descriptions import Reference
+from resizer.store import backends
 from tests.conftest import files, save
 from tests.pictures import photograph
 from tests.private import ALIAS, STAFF_ONLY, save_private, use_private
@@ -129,9 +129,9 @@ def test_alias_of_a_field_is_closed_once_its_storage_is_private(
 
 
 def test_purge_continues_among_private_variants(url: str, tmp_path: Path) -> None:
-    names = [one.name for one in store.walk()]
+    names = [one.name for one in backends.walk()]
     assert names == [key_of(url)]
-    assert list(store.walk(after=names[0])) == []
+    assert list(backends.walk(after=names[0])) == []
 
 
 def test_file_in_the_wrong_storage_is_no_variant(url: str, tmp_path: Path, variants: Path) -> None:
@@ -139,7 +139,7 @@ def test_file_in_the_wrong_storage_is_no_variant(url: str, tmp_path: Path, varia
     (variants / key).parent.mkdir(parents=True)
     (variants / key).write_bytes(b"misplaced")
     (tmp_path / "private" / "a.jpg").write_bytes(b"misplaced")
-    assert [one.name for one in store.walk()] == [key]
+    assert [one.name for one in backends.walk()] == [key]
 
 
 def test_index_is_rebuilt_with_private_variants(
@@ -200,7 +200,7 @@ def test_disk_that_is_not_mounted_loses_no_row_and_the_other_one_goes_on(
             call_command(command, "--enqueue", "--dry-run")
     mount()
     call_command(command)
-    assert {one.name for one in store.walk()} == set(both)
+    assert {one.name for one in backends.walk()} == set(both)
     assert CachedVariant.objects.count() == 2
 
 

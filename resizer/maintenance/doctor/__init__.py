@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from django.core.checks import ERROR, WARNING, run_checks
 
-from resizer import store
 from resizer.conf import get_settings
 from resizer.maintenance import losses
 from resizer.maintenance.doctor.findings import Finding, Mark
@@ -22,6 +21,7 @@ from resizer.maintenance.doctor.services import (
 from resizer.maintenance.doctor.sources import examine_sources
 from resizer.maintenance.doctor.storages import examine_private_sources, examine_variants
 from resizer.maintenance.doctor.urls import examine_address, examine_host, examine_large_variants
+from resizer.store import backends
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,7 +49,7 @@ def examine() -> Iterator[Finding]:
         yield Finding(Mark.FINE, "settings", "manage.py check finds nothing.")
     if any(message.id in UNLOADABLE for message in messages):
         return
-    public = partial(examine_variants, store.variants_storage(), is_private=False)
+    public = partial(examine_variants, backends.public_storage(), is_private=False)
     yield from within(losses.STORAGES[False], public)
     yield from examine_private_sources()
     yield examine_address()

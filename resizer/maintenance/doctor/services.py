@@ -17,7 +17,6 @@ from django.db import DEFAULT_DB_ALIAS, connections, router
 from django.db import Error as DatabaseProblem
 from django.db.migrations.executor import MigrationExecutor
 
-from resizer import store
 from resizer.concurrency import lockfiles
 from resizer.concurrency.locks import locking_cache
 from resizer.conf import get_settings
@@ -29,6 +28,7 @@ from resizer.maintenance.pixel import one_pixel
 from resizer.models import CachedVariant, Original
 from resizer.records import tables
 from resizer.storages.kinds import kind_of
+from resizer.store import backends
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -96,7 +96,7 @@ def examine_locks() -> Finding:
         return Finding(Mark.ADVICE, part, text)
     hosts = f"hosts by {shared}" if shared else "hosts do not"
     text = f"processes wait for each other by files in {lockfiles.place()}, {hosts}."
-    if shared or kind_of(store.variants_storage()).is_local:
+    if shared or kind_of(backends.public_storage()).is_local:
         return Finding(Mark.FINE, part, text)
     text += " Hosts may render the same variant at once, which costs only time. To prevent it, use Redis, Memcached or the database as cache."
     return Finding(Mark.ADVICE, part, text)

@@ -8,7 +8,6 @@ from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from resizer import store
 from resizer.conf import get_settings
 from resizer.errors import StoreFailed
 from resizer.formats import PNG
@@ -24,6 +23,7 @@ from resizer.sources import StorageSource, get_sources
 from resizer.sources.identity import own_alias
 from resizer.storages import publishing
 from resizer.storages.kinds import kind_of
+from resizer.store import backends
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,7 +64,7 @@ def examine_variants(storage: Storage, *, is_private: bool) -> Finding:
         return finding
     # Below an unmounted disk, the directory fills with the variants of the last hours.
     keys = rows.sample(SAMPLE, is_private=is_private)
-    lost = len(store.missing(keys))
+    lost = len(backends.missing(keys))
     if len(keys) < presence.MANY or lost * 2 <= len(keys):
         return finding
     text = (
@@ -77,7 +77,7 @@ def examine_variants(storage: Storage, *, is_private: bool) -> Finding:
 def examine_private_sources() -> Iterator[Finding]:
     """Whether private variants can be kept, and whether public ones are left of a source that was public before."""
     private = [alias for alias, source in get_settings().SOURCES.items() if source.PRIVATE]
-    storage = store.private_storage()
+    storage = backends.private_storage()
     # A system check says that it is missing.
     if not private or storage is None:
         return
@@ -108,7 +108,7 @@ def _public_rest(alias: str) -> Finding:
 def _public_keys(alias: str) -> Iterator[str]:
     """The public variants of a source. Raises StoreFailed."""
     directory = write_directory(alias, is_private=False)
-    for one in publishing.walk(store.variants_storage(), directory):
+    for one in publishing.walk(backends.public_storage(), directory):
         variant = variant_of(one.name)
         if variant is not None and variant.source == alias:
             yield one.name

@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 
 from django.urls import NoReverseMatch, Resolver404, get_script_prefix, resolve
 
-from resizer import store
 from resizer.conf import get_settings
 from resizer.errors import OriginalNotFound, SourceFailed, StoreFailed
 from resizer.links.addresses import host, path_for, url_for
@@ -18,6 +17,7 @@ from resizer.maintenance.doctor.findings import Finding, Mark
 from resizer.maintenance.doctor.storages import probe
 from resizer.maintenance.pixel import one_pixel
 from resizer.storages import publishing
+from resizer.store import backends
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,10 +73,10 @@ def examine_large_variants() -> Iterator[Finding]:
     if get_settings().MAX_RESPONSE_BYTES is None:
         return
     variant, key = probe()
-    storage = store.variants_storage()
+    storage = backends.public_storage()
     content = one_pixel()
     try:
-        address = store.address(key)
+        address = backends.address(key)
         if address is None or not address.startswith(("http://", "https://")):
             text = "visitors are redirected to the same URL. Let a web server or CDN in front serve it from the storage."
             yield Finding(Mark.ADVICE, part, text)

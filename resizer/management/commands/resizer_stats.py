@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import CommandError
 
-from resizer import store
 from resizer.errors import StoreFailed
 from resizer.maintenance.listing import variant_of
 from resizer.management.console import ResizerCommand, age, count, statuses, told_bytes
 from resizer.records import tables, tallies
 from resizer.records.totals import Share, totals
+from resizer.store import backends
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -74,7 +74,7 @@ class Command(ResizerCommand):
 
 def _listed() -> Iterator[tuple[str, str, int]]:
     """Format, source and bytes of each cached variant. Raises StoreFailed."""
-    for file in store.walk():
+    for file in backends.walk():
         variant = variant_of(file.name)
         if variant is not None:
             yield variant.format.name, variant.source, file.bytes

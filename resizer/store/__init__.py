@@ -9,36 +9,31 @@ from __future__ import annotations
 import hashlib
 import logging
 import time
-from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, cast
-
-from django.core.files.storage import InvalidStorageError, storages
 
 from resizer import originals
 from resizer.breaker import CircuitBreaker
 from resizer.concurrency import afterwards, single_flight
 from resizer.concurrency.at_once import NotAtOnce, at_once
 from resizer.concurrency.waiting import Deadline
-from resizer.conf import VARIANTS_ALIAS, get_settings
+from resizer.conf import get_settings
 from resizer.errors import ResizerError, StoreFailed
 from resizer.formats import BY_EXTENSION, SNIFF_BYTES, sniff
-from resizer.keys.variant import PRIVATE, parse_key, write_directory, write_prefix
+from resizer.keys.variant import parse_key, write_prefix
 from resizer.records import cache, descriptions, index
 from resizer.records.descriptions import Reference
 from resizer.rendering import refuse, render
 from resizer.signals import variant_removed, variant_rendered
-from resizer.storages import publishing
 from resizer.storages.endings import has_end
 from resizer.storages.kinds import kind_of
 from resizer.storages.publishing import publish
+from resizer.store import backends
 from resizer.throttle import problems
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
-
-    from django.core.files.storage import Storage
+    from collections.abc import Callable, Iterable, Mapping
 
     from resizer.keys.variant import ParsedKey, Variant
     from resizer.models import CachedVariant
@@ -66,21 +61,6 @@ class VariantFile:
     is_kept: bool = True
     #: Seconds of each step of rendering. Empty for a variant from cache or storage.
     timings: Mapping[str, float] = field(default_factory=dict)
-
-
-def variants_storage() -> Storage:
-    """The storage for public variants. Raises Django's InvalidStorageError if none is configured."""
-    alias = get_settings().STORAGE
-    if alias in storages.backends or alias != VARIANTS_ALIAS:
-        # A name that was given is meant, even if it is misspelt.
-        return storages[alias]
-    return kind_of(storages["default"]).for_variants or storages[alias]
-
-
-def private_storage() -> Storage | None:
-    """The storage for private variants. None if none is configured. Raises InvalidStorageError."""
-    alias = get_settings().PRIVATE_STORAGE
-    return storages[alias] if alias in storages.backends else None
 
 
 class Recalled(NamedTuple):
@@ -123,7 +103,7 @@ def read(key: str, file: VariantFile) -> bytes | None:
     """
     if file.content is not None:
         return file.content
-    fetched = fetch(key)
+    fetched = backends.fetch(key)
     if fetched is None:
         cache.drop(_cache_key(key))
         return None
@@ -137,15 +117,10 @@ def read(key: str, file: VariantFile) -> bytes | None:
 
 def confirm(key: str) -> bool:
     """Whether a cached variant is still in the storage. If not, drop its cache entry. Raises StoreFailed."""
-    is_there = publishing.exists(_storage(key), key)
+    is_there = backends.exists(key)
     if not is_there:
         cache.drop(_cache_key(key))
     return is_there
-
-
-def address(key: str) -> str | None:
-    """The storage's own URL of a variant. None if the storage has no such URL. Raises StoreFailed."""
-    return publishing.address(_storage(key), key)
 
 
 def make(description: Description, variant: Variant, key: str) -> VariantFile:
@@ -182,8 +157,7 @@ def delete_files(keys: Iterable[str]) -> None:
     """Remove cached variants from cache and storage, not from the index. Raises StoreFailed."""
     keys = list(keys)
     cache.drop_many(_cache_key(key) for key in keys)
-    for storage, some in _by_storage(keys):
-        publishing.remove(storage, some)
+    backends.remove(keys)
     if variant_removed.has_listeners():
         for key in keys:
             variant_removed.send_robust(None, key=key)
@@ -195,68 +169,9 @@ def forget(reference: Reference) -> None:
     Variants without a row are removed too.
     """
     prefixes = {one: write_prefix(*reference, is_private=one) for one in (False, True)}
-    delete_files([one.name for one in _walk(prefixes)])
+    delete_files([one.name for one in backends.walk_both(prefixes)])
     index.forget_variants_of(reference)
     originals.forget(reference)
-
-
-def walk(source: str | None = None, after: str = "") -> Iterator[Stored]:
-    """The files of all variants of a source, or of all sources: public ones first, then private ones.
-
-    Each storage has its own order. Begins after a name. Includes temporary files. Raises StoreFailed.
-    """
-    directories = {
-        one: write_directory(source, is_private=one) if source else "" for one in (False, True)
-    }
-    return _walk(directories, after)
-
-
-def walk_storage(directory: str = "", after: str = "", *, is_private: bool) -> Iterator[Stored]:
-    """The files below a directory of public or of private variants. Raises StoreFailed.
-
-    Security: a file in the wrong storage is no variant. Deleting it would delete another one.
-    """
-    if is_private and private_storage() is None:
-        return
-    found = publishing.walk(_storage_of(is_private=is_private), directory, after)
-    yield from (one for one in found if one.name.startswith(PRIVATE) == is_private)
-
-
-def fetch(key: str) -> tuple[bytes, Stored] | None:
-    """The content and facts of a file, with one request. None if it is missing. Raises StoreFailed or Busy."""
-    return publishing.fetch(_storage(key), key)
-
-
-def missing(keys: Iterable[str]) -> list[str]:
-    """The keys without a file. Raises StoreFailed."""
-    return [key for storage, some in _by_storage(keys) for key in publishing.missing(storage, some)]
-
-
-def are_local() -> bool:
-    """Whether all variants are on this machine, so that listing and asking cost nothing."""
-    has_private = private_storage() is not None
-    return is_local(is_private=False) and (not has_private or is_local(is_private=True))
-
-
-def is_local(*, is_private: bool) -> bool:
-    """Whether public or private variants are on this machine. Raises StoreFailed."""
-    return kind_of(_storage_of(is_private=is_private)).is_local
-
-
-def _walk(directories: Mapping[bool, str], after: str = "") -> Iterator[Stored]:
-    """The files below a directory of public variants, then below one of private variants."""
-    is_begun = after.startswith(PRIVATE)
-    if not is_begun:
-        yield from walk_storage(directories[False], after, is_private=False)
-    yield from walk_storage(directories[True], after if is_begun else "", is_private=True)
-
-
-def _by_storage(keys: Iterable[str]) -> Iterator[tuple[Storage, list[str]]]:
-    groups: dict[bool, list[str]] = defaultdict(list)
-    for key in keys:
-        groups[key.startswith(PRIVATE)].append(key)
-    for some in groups.values():
-        yield _storage(some[0]), some
 
 
 def _look_again(key: str, *, has_waited: bool) -> VariantFile | None:
@@ -264,7 +179,7 @@ def _look_again(key: str, *, has_waited: bool) -> VariantFile | None:
 
     A look into a storage elsewhere is a request. So it needs a reason: a wait, or a new cache entry.
     """
-    is_local = kind_of(_storage(key)).is_local
+    is_local = kind_of(backends.storage_of(key)).is_local
     if has_waited or is_local or cache.read(_cache_key(key)) is not None:
         return _fetch(key)
     return None
@@ -272,7 +187,7 @@ def _look_again(key: str, *, has_waited: bool) -> VariantFile | None:
 
 def _fetch(key: str) -> VariantFile | None:
     """A cached variant from the storage, with its content. None if missing or damaged. Raises StoreFailed."""
-    fetched = fetch(key)
+    fetched = backends.fetch(key)
     return None if fetched is None else _accept(*fetched)
 
 
@@ -315,7 +230,7 @@ def _make(description: Description, variant: Variant, key: str, deadline: Deadli
         "encode": rendered.encode_seconds,
     }
     made_at = int(time.time())
-    etag = kind_of(_storage(key)).etag_of(rendered.content, made_at)
+    etag = kind_of(backends.storage_of(key)).etag_of(rendered.content, made_at)
     return replace(_describe(rendered.content, made_at, etag), timings=timings)
 
 
@@ -349,7 +264,9 @@ def _tell_rendered(key: str, file: VariantFile) -> None:
 def _store(description: Description, variant: Variant, key: str, file: VariantFile) -> VariantFile:
     try:
         content = cast("bytes", file.content)
-        published = publish(_storage(key), key, content, variant.format, file.modified_at)
+        published = publish(
+            backends.storage_of(key), key, content, variant.format, file.modified_at
+        )
         # If a file is there already, another process was faster. Everybody then responds with that file.
         other = _fetch(key) if published is None else None
     except StoreFailed as error:
@@ -394,18 +311,3 @@ def _decode(entry: tuple[int, str, int] | None) -> VariantFile | None:
 
 def _cache_key(key: str) -> str:
     return cache.key_of("variant", key)
-
-
-def _storage(key: str) -> Storage:
-    """The storage of a key. Raises StoreFailed if none is configured."""
-    return _storage_of(is_private=key.startswith(PRIVATE))
-
-
-def _storage_of(*, is_private: bool) -> Storage:
-    """The storage of public or private variants. Raises StoreFailed if none is configured."""
-    try:
-        if is_private:
-            return storages[get_settings().PRIVATE_STORAGE]
-        return variants_storage()
-    except InvalidStorageError as error:
-        raise StoreFailed(f"no storage for variants is configured: {error}") from error
