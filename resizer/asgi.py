@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 #: Threads of a process for reads from the cache and the variants storage, which would block the event loop.
 THREADS = 4
+#: After this time for a thread and its work together, Django responds, seconds. It has threads of its own, and refuses
+#: requests that would wait for a slow storage.
+LONGEST_SECONDS = 1
 HEADERS = {
     b"accept": "HTTP_ACCEPT",
     b"if-modified-since": "HTTP_IF_MODIFIED_SINCE",
@@ -53,7 +57,11 @@ def wrap(django: Application) -> Application:
             path = path_before_django(path_info)
             if path is not None:
                 loop = asyncio.get_running_loop()
-                response = await loop.run_in_executor(pool, partial(respond, scope, path, prefix))
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(LONGEST_SECONDS):
+                        response = await loop.run_in_executor(
+                            pool, partial(respond, scope, path, prefix)
+                        )
         if response is None:
             await django(scope, receive, send)
             return

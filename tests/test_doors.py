@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import logging
+import threading
 from datetime import timedelta
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -26,6 +27,8 @@ from resizer.links.addresses import sign
 from resizer.markup import picture
 from resizer.models import Original
 from resizer.records import cache, tallies
+from resizer.storages import publishing
+from resizer.store import backends
 from tests.conftest import save
 from tests.nginx import ask
 from tests.pictures import photograph
@@ -50,6 +53,9 @@ OTHERS = [
 ]
 #: Of the connection, the server, and its clock. And nginx does not tell which hits it serves.
 OF_SERVERS = {"accept-ranges", "connection", "date", "server", "server-timing"}
+
+
+PAGE = b"a page"
 
 
 class Reply(NamedTuple):
@@ -287,7 +293,7 @@ def test_short_url_of_a_missing_original_needs_no_django(
 def test_unlisted_width_is_not_looked_for_in_a_bucket(
     ask_door: Callable[..., Reply], url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store, "is_local", lambda **_: False)
+    monkeypatch.setattr(backends, "is_local", lambda **_: False)
     monkeypatch.setattr(store, "load", None)
     for width in (641, 642):
         assert ask_door(forge(url, width=width)).status == 302
@@ -434,6 +440,34 @@ def test_other_protocols_are_passed_on() -> None:
         send_asgi({"type": "lifespan"})
 
 
+def test_storage_that_hangs_takes_no_request_of_asgi_for_ever(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hangs, fetch = threading.Event(), publishing.fetch
+    monkeypatch.setattr(publishing, "fetch", lambda *one: hangs.wait(30) and fetch(*one))
+    monkeypatch.setattr(resizer.asgi, "LONGEST_SECONDS", 0.1)
+    application = resizer.asgi.wrap(answer_page)
+
+    async def ask_many(count: int) -> set[bytes]:
+        return set(await asyncio.gather(*(body_of(application, url) for _ in range(count))))
+
+    # More than there are threads.
+    assert asyncio.run(ask_many(3 * resizer.asgi.THREADS)) == {PAGE}
+    hangs.set()
+    monkeypatch.setattr(resizer.asgi, "LONGEST_SECONDS", 30)
+    assert asyncio.run(ask_many(3)) == {ask_django(url).body}
+
+
+async def body_of(application: Any, url: str) -> bytes:
+    sent: list[dict[str, Any]] = []
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    await application({"type": "http", "method": "GET", "path": url, "headers": []}, None, send)
+    return bytes(sent[1]["body"])
+
+
 def test_asgi_of_a_project_serves_its_pages() -> None:
     sent = send_asgi({"type": "http", "method": "GET", "path": "/page", "headers": []}, answer_page)
     assert [message["type"] for message in sent] == ["http.response.start", "http.response.body"]
@@ -441,7 +475,7 @@ def test_asgi_of_a_project_serves_its_pages() -> None:
 
 async def answer_page(_scope: Any, _receive: Any, send: Any) -> None:
     await send({"type": "http.response.start", "status": 200, "headers": []})
-    await send({"type": "http.response.body", "body": b"a page"})
+    await send({"type": "http.response.body", "body": PAGE})
 
 
 def test_repeated_header_is_one_list(url: str) -> None:

@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from resizer import concurrency, databases, errors, store
+from resizer import asgi, concurrency, databases, errors, store
 from resizer.concurrency import afterwards, batches, leases, single_flight
 from resizer.conf import Settings
 from resizer.engines.isolation import children
@@ -99,6 +99,8 @@ def test_table_names_statuses_of_errors_that_waiting_raises() -> None:
                 f" or after a failure of the variants storage in the last {store.DOUBT_SECONDS} s"
             ),
         ),
+        ("under ASGI", "threads", f"one of {asgi.THREADS} threads, and"),
+        ("under ASGI", "threads", f"| {asgi.LONGEST_SECONDS:g} s |"),
         ("a call", "a cache", f"after {cache.SLOW_SECONDS:g} s or more"),
         ("a call", "a cache", f"for {cache.DOWN_SECONDS} s"),
         (
