@@ -181,9 +181,12 @@ def save(name: str, content: bytes | None = None) -> str:
 def wait_until(is_so: Callable[[], object]) -> None:
     """For what nothing tells of when it comes."""
     ends_at = time.monotonic() + 30
+    pause = 0.001
     while not is_so():
         assert time.monotonic() < ends_at
-        time.sleep(0.001)
+        time.sleep(pause)
+        # Servers that are waited for want the processor, too.
+        pause = min(pause * 1.5, 0.02)
 
 
 @pytest.fixture
@@ -212,10 +215,7 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def project(migrated: Path, tmp_path: Path) -> Project:
     """One that is not served yet."""
-    directory = tmp_path / "data"
-    directory.mkdir()
-    shutil.copy(migrated, directory)
-    return projects.Project(directory, projects.environment(directory))
+    return projects.make(migrated, tmp_path / "data")
 
 
 class CountingEngine(PillowEngine):

@@ -52,14 +52,12 @@ if os.environ.get("TESTS_BUCKET"):
         "OPTIONS": {
             "endpoint_url": os.environ["TESTS_BUCKET"],
             "bucket_name": "originals",
-            "access_key": "testing",
-            "secret_key": "testing",
             "region_name": "us-east-1",
             # Longer than any test waits.
             "client_config": Config(read_timeout=120, s3={"addressing_style": "path"}),
         },
     }
-    RESIZER["SOURCES"]["web"] = {"OPTIONS": {"storage": "bucket"}, "OPEN": True}
+    RESIZER["SOURCES"]["bucket"] = {"OPTIONS": {"storage": "bucket"}, "OPEN": True}
 if os.environ.get("TESTS_WEB"):
     RESIZER["SOURCES"]["web"] = {
         "BACKEND": "resizer.sources.HttpSource",
@@ -74,3 +72,9 @@ if os.environ.get("TESTS_WEB"):
 if os.environ.get("TESTS_HOSTS"):
     # Processes that share no directory are to each other what hosts are.
     RESIZER["LOCK_DIRECTORY"] += f"/{os.getpid()}"
+for _storage in STORAGES.values():  # noqa: F405
+    if _storage["BACKEND"] == "storages.backends.s3.S3Storage":
+        # Here, so that forked processes need not import it each.
+        from tests.storages.quick import SharedStorage
+
+        _storage["BACKEND"] = f"{SharedStorage.__module__}.{SharedStorage.__name__}"

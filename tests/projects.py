@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -34,6 +35,13 @@ class Project(NamedTuple):
 
     def log(self) -> list[str]:
         return [line.split()[0] for line in self.lines()]
+
+
+def make(migrated: Path, directory: Path) -> Project:
+    """In a new directory, with a copy of this database."""
+    directory.mkdir()
+    shutil.copy(migrated, directory)
+    return Project(directory, environment(directory))
 
 
 def environment(directory: Path) -> dict[str, str]:

@@ -125,23 +125,43 @@ def farm(shared: Shared, directory: Path, redis: str, **environment: str) -> Ite
         yield Farm(hosts, directory, shared, environment_of(shared, directory))
 
 
-def test_hosts_make_a_variant_once(shared: Shared, tmp_path: Path) -> None:
-    with redis_server(tmp_path) as redis, farm(shared, tmp_path, redis) as site:
-        site.save("once.jpg")
-        urls = [f"{host.address}/img/640/once.jpg" for host in site.hosts]
-        replies = ask_together(urls * (CLIENTS // 2), CLIENTS)
-        assert Counter(reply.status for reply in replies) == {200: CLIENTS}
-        assert len({reply.body for reply in replies}) == 1
-        assert decode(replies[0].body).size == (640, 480)
-        assert site.log() == ["begin", "end"]
-        # After its response.
-        wait_until(lambda: site.stored() == ["640.jpg"])
+def test_hosts_make_a_variant_once_and_show_it_without_redis_and_postgresql(
+    shared: Shared, tmp_path: Path
+) -> None:
+    with ExitStack() as stack:
+        redis = stack.enter_context(ExitStack())
+        cache = redis.enter_context(redis_server(tmp_path))
+        database = stack.enter_context(ExitStack())
+        wire = database.enter_context(wire_to(shared.database))
+        address = wire.url.replace("http://", "postgres://tests@") + "/postgres"
+        site = stack.enter_context(farm(shared, tmp_path, cache, DATABASE_URL=address))
+        site.save("whole.jpg")
         content = photograph((1600, 1200))
         site.save("broken.jpg", content[: len(content) // 2])
-        urls = [f"{host.address}/img/640/broken.jpg" for host in site.hosts]
-        replies = ask_together(urls * (CLIENTS // 2), CLIENTS)
-        assert Counter(reply.status for reply in replies) == {422: CLIENTS}
-        assert site.log() == ["begin", "end"] * 2
+        _assert_made_once(site)
+        warm = site.ask_all("/img/640/whole.jpg")
+        redis.close()
+        assert site.ask_all("/img/640/whole.jpg") == warm
+        assert len(set(site.ask_all("/img/480/whole.jpg"))) == 1
+        database.close()
+        assert site.ask_all("/img/640/whole.jpg") == warm
+        assert len(set(site.ask_all("/img/320/whole.jpg"))) == 1
+        wait_until(lambda: site.stored() == ["320.jpg", "480.jpg", "640.jpg"])
+
+
+def _assert_made_once(site: Farm) -> None:
+    urls = [f"{host.address}/img/640/whole.jpg" for host in site.hosts]
+    replies = ask_together(urls * (CLIENTS // 2), CLIENTS)
+    assert Counter(reply.status for reply in replies) == {200: CLIENTS}
+    assert len({reply.body for reply in replies}) == 1
+    assert decode(replies[0].body).size == (640, 480)
+    assert site.log() == ["begin", "end"]
+    # After its response.
+    wait_until(lambda: site.stored() == ["640.jpg"])
+    urls = [f"{host.address}/img/640/broken.jpg" for host in site.hosts]
+    replies = ask_together(urls * (CLIENTS // 2), CLIENTS)
+    assert Counter(reply.status for reply in replies) == {422: CLIENTS}
+    assert site.log() == ["begin", "end"] * 2
 
 
 def test_work_of_a_host_that_is_killed_is_taken_over_in_seconds(
@@ -169,24 +189,3 @@ def test_work_of_a_host_that_is_killed_is_taken_over_in_seconds(
         # With a lease of LOCK_SECONDS, it would be 503.
         assert waiting.result().status == 200
         assert site.log() == ["begin", "begin", "end"]
-
-
-def test_pictures_outlive_the_loss_of_redis_and_of_postgresql(
-    shared: Shared, tmp_path: Path
-) -> None:
-    with ExitStack() as stack:
-        redis = stack.enter_context(ExitStack())
-        cache = redis.enter_context(redis_server(tmp_path))
-        database = stack.enter_context(ExitStack())
-        wire = database.enter_context(wire_to(shared.database))
-        address = wire.url.replace("http://", "postgres://tests@") + "/postgres"
-        site = stack.enter_context(farm(shared, tmp_path, cache, DATABASE_URL=address))
-        site.save("lost.jpg")
-        warm = site.ask_all("/img/640/lost.jpg")
-        redis.close()
-        assert site.ask_all("/img/640/lost.jpg") == warm
-        assert len(set(site.ask_all("/img/480/lost.jpg"))) == 1
-        database.close()
-        assert site.ask_all("/img/640/lost.jpg") == warm
-        assert len(set(site.ask_all("/img/320/lost.jpg"))) == 1
-        wait_until(lambda: site.stored() == ["320.jpg", "480.jpg", "640.jpg"])

@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from tests.projects import Project
 
 #: How many processes are killed, one after the other …
-KILLED = 40
+KILLED = 16
 #: … each after so many more pictures, however slow the machine is at present.
 ANSWERS = 8
-CLIENTS = 20
+CLIENTS = 10
 WIDTHS = (64, 128, 256, 320, 480)
 #: Longer than any picture takes here, and shorter than anybody waits for a lock.
 PROMPT_SECONDS = 15
@@ -81,7 +81,7 @@ def _delete_until_answered(clients: Clients, variants: Path) -> None:
     while clients.statuses[200] < wanted:
         assert time.monotonic() < ends_at
         _delete_some(variants)
-        clients.is_over.wait(0.2)
+        clients.is_over.wait(0.05)
 
 
 def _width(url: str) -> int:
@@ -106,7 +106,7 @@ def test_processes_that_are_killed_leave_every_variant_whole_and_recorded(
     project: Project,
 ) -> None:
     for number in range(10):
-        project.save(f"{number}.jpg", photograph((1600, 1200 + number)))
+        project.save(f"{number}.jpg", photograph((800, 600 + number)))
     paths = [f"/img/{width}/{number}.jpg" for width in WIDTHS for number in range(10)]
     with gunicorn_server(project.environment, is_forked=True) as (address, server):
         urls = [f"{address}{path}" for path in paths]

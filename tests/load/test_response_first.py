@@ -69,7 +69,7 @@ def test_process_that_is_killed_between_response_and_file_costs_a_render(
 
 def test_second_process_gets_the_file_of_the_first(project: Project, tmp_path: Path) -> None:
     """Both processes are asked at once, again and again, and each variant is made once."""
-    names = [f"{number}.jpg" for number in range(10)]
+    names = [f"{number}.jpg" for number in range(6)]
     for name in names:
         project.save(name, photograph((400, 300)))
     with (
