@@ -50,7 +50,7 @@ def _hostile_files() -> Iterator[HostileFile]:
             statuses = {status} if isinstance(status, int) else status
             yield HostileFile(name, frozenset(statuses), build)
     for name in TRUNCATED:
-        for tenths in (1, 3, 5, 7, 9):
+        for tenths in (1, 5, 9):
             stem, _, extension = name.rpartition(".")
             yield HostileFile(
                 f"{stem}-cut-{tenths}.{extension}",

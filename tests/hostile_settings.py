@@ -6,6 +6,13 @@ import os
 
 from config.settings import *  # noqa: F403  # the environment comes first
 
+# All processes know what one has refused.
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.filebased.FileBasedCache",
+        "LOCATION": os.environ["TESTS_LOCKS"] + "/cache",
+    }
+}
 RESIZER |= {  # noqa: F405
     "EXTRA_FORMATS": ["tiff"],
     "LOCK_DIRECTORY": os.environ["TESTS_LOCKS"],

@@ -7,7 +7,6 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -24,11 +23,20 @@ def tree(pid: int) -> set[int]:
         # Each thread has the children that it has started.
         for thread in threads:
             with suppress(*_ENDED):
-                children.update(Path(f"/proc/{pid}/task/{thread}/children").read_text().split())
+                children.update(_read(f"/proc/{pid}/task/{thread}/children").split())
         # The children of a thread that has ended are another's, which may have been read before.
         if _threads(pid) >= threads:
             return {pid}.union(*(tree(int(child)) for child in children))
     return set()
+
+
+def _read(path: str) -> str:
+    """Which `Path` does in four times as long: tests do it by the ten thousand."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        return os.read(descriptor, 1 << 16).decode()
+    finally:
+        os.close(descriptor)
 
 
 def _threads(pid: int) -> set[str]:
@@ -42,7 +50,7 @@ def peak(pid: int) -> int:
     """The most that a process has held at once, bytes; 0 if it has ended."""
     lines: list[str] = []
     with suppress(*_ENDED):
-        status = Path(f"/proc/{pid}/status").read_text()
+        status = _read(f"/proc/{pid}/status")
         lines = [line for line in status.splitlines() if line.startswith("VmHWM:")]
     return int(lines[0].split()[1]) * 1024 if lines else 0
 
@@ -89,6 +97,6 @@ def processor_seconds(pid: int) -> float:
 def _ticks(pid: int) -> int:
     with suppress(*_ENDED):
         # Behind the name, which may hold anything: utime, stime, cutime and cstime.
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        fields = _read(f"/proc/{pid}/stat").rpartition(")")[2].split()
         return sum(map(int, fields[11:15]))
     return 0
