@@ -1009,12 +1009,13 @@ def test_commands_run_in_any_thread() -> None:
 
 
 FILL = """
+from pathlib import Path
 from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 from resizer import originals
 from resizer.models import CachedVariant, Original
-from resizer.keys.variant import parse_key
 
+rows = []
 for number in range(200):
     name = f"{number:03}.jpg"
     storages["default"].save(name, ContentFile(b"replaced"))
@@ -1022,12 +1023,15 @@ for number in range(200):
         name=name, fingerprint="", width=9, height=9, format="jpeg", bytes=8
     )
     keys = [f"{name}/00000000-{'x' * 14}/{width}.jpg" for width in range(300, 320)]
+    directory = Path(storages["resizer"].path(keys[0])).parent
+    directory.mkdir(parents=True)
     for key in keys:
-        storages["resizer"].save(key, ContentFile(b"stale"))
-        CachedVariant.objects.create(
+        (directory / key.rpartition("/")[2]).write_bytes(b"stale")
+        rows.append(CachedVariant(
             original=row, key=key, width=9, height=9, format="jpeg", bytes=5,
             created_at="2026-01-01T00:00:00Z",
-        )
+        ))
+CachedVariant.objects.bulk_create(rows)
 """
 
 
@@ -1054,12 +1058,15 @@ def test_purge_that_is_killed_is_repeated(
     assert "Removed 0 cached" in manage(ROOT, project.environment, "resizer_purge")
 
 
-@pytest.mark.parametrize("command", ["resizer_purge -v2", "resizer_doctor", "resizer_sync"])
 @pytest.mark.parametrize(
-    ("redirection", "status", "told"),
+    ("command", "redirection", "status", "told"),
     [
-        (">&-", 0, ""),
-        (">/dev/full", 1, "CommandError: The output cannot be written: [Errno 28] No space left"),
+        ("resizer_doctor", ">&-", 0, ""),
+        ("resizer_sync", ">&-", 0, ""),
+        (
+            *("resizer_purge -v2", ">/dev/full", 1),
+            "CommandError: The output cannot be written: [Errno 28] No space left",
+        ),
     ],
 )
 def test_output_that_cannot_be_written_is_no_traceback(
@@ -1130,12 +1137,15 @@ def test_signs_that_a_file_lacks_are_written_by_their_numbers(tmp_path: Path) ->
         assert "\\u2713 " in out.read()
 
 
-@pytest.mark.parametrize("command", ["resizer_purge", "resizer_doctor", "resizer_sync"])
-def test_pipe_that_is_closed_ends_a_command(command: str) -> None:
+@pytest.mark.parametrize("format", ["text", "json"])
+@pytest.mark.parametrize(
+    "command", ["resizer_purge", "resizer_doctor", "resizer_stats", "resizer_sync"]
+)
+def test_pipe_that_is_closed_ends_a_command(command: str, format: str) -> None:
     reads, writes = os.pipe()
     os.close(reads)
     with open(writes, "w") as out, pytest.raises(SystemExit) as raised:
-        call_command(command, stdout=out)
+        call_command(command, format=format, stdout=out)
     assert raised.value.code == 141
 
 
