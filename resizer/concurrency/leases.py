@@ -9,6 +9,7 @@ import logging
 import secrets
 import threading
 import time
+from contextlib import suppress
 
 from django.core.cache import caches
 
@@ -130,7 +131,9 @@ class _Renewals:
                 # Starting one for each lease would cost more than most leases last.
                 self._thread = threading.Thread(target=self._run, name="resizer-leases")
                 self._thread.daemon = True
-                self._thread.start()
+                # Without a thread, a lease ends after `LEASE_SECONDS`. The next one tries again to start it.
+                with suppress(RuntimeError):
+                    self._thread.start()
 
     def discard(self, lease: Lease) -> None:
         with self._guard:

@@ -109,13 +109,13 @@ def _told(error: Exception) -> type[ResizerError]:
 
 @contextmanager
 def listing_errors() -> Iterator[None]:
-    """Turn errors of a listing into SourceFailed or SourceTimedOut: a failed listing is not an empty one."""
+    """Turn errors of a listing into SourceFailed, SourceTimedOut or Busy: a failed listing is not an empty one."""
     try:
         yield
-    except NotImplementedError:
-        # Django's storages raise it if they cannot list.
+    except (NotImplementedError, ResizerError):
+        # Django's storages raise NotImplementedError if they cannot list.
         raise
-    except TimeoutError as error:
-        raise SourceTimedOut(str(error)) from error
     except Exception as error:
-        raise SourceFailed(str(error)) from error
+        raise_shortage(error)
+        kind = SourceTimedOut if isinstance(error, TimeoutError) else SourceFailed
+        raise kind(str(error)) from error

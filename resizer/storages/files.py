@@ -70,10 +70,13 @@ class Files:
     ) -> Stored | None:
         """Write a temporary file, then link it. So a name appears with all its bytes, and the first writer wins."""
         path = Path(self._storage.path(key))
-        new = self._make_directories(path.parent)
         temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
         try:
-            modified_at = _write(temporary, content, self._storage.file_permissions_mode, made_at)
+            try:
+                new, modified_at = self._begin(temporary, content, made_at)
+            except FileNotFoundError:
+                # A purge has just deleted the directory, because it was empty.
+                new, modified_at = self._begin(temporary, content, made_at)
             try:
                 os.link(temporary, path)
             except FileExistsError:
@@ -154,6 +157,11 @@ class Files:
         """The directory for all links, or None."""
         return None if reading.follows_links else str(self._storage.location)
 
+    def _begin(self, path: Path, content: bytes, made_at: float | None) -> tuple[list[Path], float]:
+        """Write a new file, and make its directories. Returns the new directories, and the file's time."""
+        new = self._make_directories(path.parent)
+        return new, _write(path, content, self._storage.file_permissions_mode, made_at)
+
     def _make_directories(self, directory: Path) -> list[Path]:
         """Make a directory and its parents. Returns the new ones."""
         mode = self._storage.directory_permissions_mode
@@ -223,8 +231,8 @@ def _write(path: Path, content: bytes, mode: int | None, made_at: float | None) 
 
 def _flush(directory: Path) -> None:
     """Write a directory to disk, so that a new name in it survives a power cut."""
-    # It may belong to another user, and be unreadable. Windows opens no directory.
-    with contextlib.suppress(PermissionError):
+    # It may belong to another user, and be unreadable. Windows opens no directory. A purge may have deleted it.
+    with contextlib.suppress(FileNotFoundError, PermissionError):
         descriptor = os.open(directory, os.O_RDONLY)
         try:
             os.fsync(descriptor)

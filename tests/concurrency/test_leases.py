@@ -143,6 +143,20 @@ def test_cache_that_keeps_nothing_stops_nobody(
     assert "the cache keeps nothing" in caplog.text
 
 
+def test_lease_is_held_without_a_thread_to_renew_it(
+    brittle: BaseCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        with lock_hosts(nothing, Deadline(0), host("one")):
+            assert brittle.get(NAME)
+    with lock_hosts(nothing, Deadline(0), host("one")):
+        assert not is_over()
+
+
 def test_leases_held_at_once_share_a_thread(brittle: BaseCache) -> None:
     with (
         lock_hosts(nothing, Deadline(0), host("one")),

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from resizer.errors import Busy, SourceFailed, SourceTimedOut
+from resizer.errors import Busy, ResizerError, SourceFailed, SourceTimedOut
 from resizer.sources.deadline import FetchDeadline
-from resizer.sources.web.gate import Gate
+from resizer.sources.web.gate import BoundSocket, Gate
 from tests.hostile_server import hostile_server
 
 if TYPE_CHECKING:
@@ -153,6 +153,28 @@ def test_next_address_is_tried_where_one_does_not_answer(monkeypatch: pytest.Mon
         gate = Gate(["127.0.0.0/8"])
         with gate.connect("two.example", server.port, FetchDeadline(5), 5) as connection:
             assert connection.getpeername() == ("127.0.0.3", server.port)
+
+
+@pytest.mark.parametrize(
+    ("number", "raised"), [(errno.EAFNOSUPPORT, SourceFailed), (errno.EMFILE, Busy)]
+)
+def test_socket_that_the_system_refuses_does_not_hide_the_next_address(
+    monkeypatch: pytest.MonkeyPatch, number: int, raised: type[ResizerError]
+) -> None:
+    class Refusing(BoundSocket):
+        def __init__(self, family: int, *arguments: int) -> None:
+            if family == socket.AF_INET6:
+                raise OSError(number, "as without IPv6")
+            super().__init__(family, *arguments)
+
+    monkeypatch.setattr("resizer.sources.web.gate.BoundSocket", Refusing)
+    with hostile_server() as server:
+        monkeypatch.setattr(socket, "getaddrinfo", answers("::1", "127.0.0.1"))
+        with Gate(["127.0.0.0/8", "::1"]).connect("a.example", server.port, FetchDeadline(5), 5):
+            pass
+        monkeypatch.setattr(socket, "getaddrinfo", answers("::1"))
+        with pytest.raises(raised):
+            Gate(["::1"]).connect("a.example", server.port, FetchDeadline(5), 5)
 
 
 @pytest.mark.parametrize("addresses", [(), ("127.0.0.2",)])

@@ -58,6 +58,9 @@ class FailingStorage(InMemoryStorage):
     def url(self, name: str | None) -> str:
         raise self.error
 
+    def listdir(self, path: str) -> Any:
+        raise self.error
+
 
 LOCAL = "django.core.files.storage.FileSystemStorage"
 #: Each with the storage of the files that it reads.
@@ -166,6 +169,27 @@ def test_storage_that_fails_is_our_error(
         pass
     with pytest.raises(raised):
         source.url("a.jpg")
+
+
+@pytest.mark.parametrize(
+    ("error", "raised"),
+    [
+        (OSError(errno.EIO, "disk on fire"), SourceFailed),
+        (TimeoutError("too slow"), SourceTimedOut),
+        (OSError(errno.EMFILE, "Too many open files"), Busy),
+        (Busy("short of memory"), Busy),
+    ],
+)
+def test_listing_that_fails_is_our_error(
+    settings: Settings, error: Exception, raised: type[ResizerError]
+) -> None:
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "default": {"BACKEND": "tests.sources.test_sources.FailingStorage"},
+    }
+    storages["default"].error = error  # type: ignore[attr-defined]
+    with pytest.raises(raised):
+        list(StorageSource().names())
 
 
 def test_error_of_the_reader_is_left_alone() -> None:

@@ -17,7 +17,7 @@ from django.core.files.storage import FileSystemStorage, InMemoryStorage
 
 from resizer.errors import StoreFailed
 from resizer.formats import AVIF
-from resizer.storages.publishing import fetch, note, publish, walk
+from resizer.storages.publishing import fetch, note, publish, remove, walk
 from tests.conftest import files, wait_until
 
 if TYPE_CHECKING:
@@ -54,6 +54,33 @@ def test_file_and_all_new_directories_are_flushed(
     flushed.clear()
     publish(storage, KEY.replace("640", "320"), b"content", AVIF)
     assert flushed == ["the file", directory]
+
+
+def test_directory_that_a_purge_deletes_meanwhile_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage = FileSystemStorage(tmp_path)
+    real_open, real_link = os.open, os.link
+    purges = iter([True])
+
+    def open_late(path: str, flags: int, *arguments: int) -> int:
+        if flags & os.O_CREAT and next(purges, False):
+            remove(storage, [KEY])
+        return real_open(path, flags, *arguments)
+
+    def link_early(source: str, target: str) -> None:
+        real_link(source, target)
+        os.unlink(source)
+        remove(storage, [KEY])
+
+    monkeypatch.setattr(os, "open", open_late)
+    publish(storage, KEY, b"content", AVIF)
+    assert files(tmp_path) == [KEY]
+    # Deleted as soon as it is there.
+    remove(storage, [KEY])
+    monkeypatch.setattr(os, "link", link_early)
+    publish(storage, KEY, b"content", AVIF)
+    assert files(tmp_path) == []
 
 
 def test_file_has_the_mode_of_the_umask(tmp_path: Path, settings: Settings) -> None:

@@ -116,9 +116,10 @@ class Gate:
         problem: OSError | None = None
         for family, kind, protocol, _, address in answers:
             with ExitStack() as stack:
-                connection = stack.enter_context(closing(BoundSocket(family, kind, protocol)))
-                connection.settimeout(min(seconds, deadline.remaining()))
                 try:
+                    # Without IPv6, the system refuses even the socket. There may be an IPv4 address too.
+                    connection = stack.enter_context(closing(BoundSocket(family, kind, protocol)))
+                    connection.settimeout(min(seconds, deadline.remaining()))
                     connection.connect(address)
                     self._refuse_closed(host, connection.getpeername())
                 except OSError as error:
@@ -129,6 +130,8 @@ class Gate:
                 connection.deadline = deadline
                 stack.pop_all()
                 return connection
+        if problem is not None:
+            raise_shortage(problem)
         kind_of_failure = SourceTimedOut if isinstance(problem, TimeoutError) else SourceFailed
         raise kind_of_failure(f"{host!r} cannot be connected to: {problem!r}") from problem
 
