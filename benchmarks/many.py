@@ -80,7 +80,8 @@ from benchmarks import tables  # noqa: E402
 from benchmarks.originals import PHOTOGRAPHS  # noqa: E402
 from resizer import originals  # noqa: E402
 from resizer.keys.variant import Recipe  # noqa: E402
-from resizer.links.addresses import mount_path, signed_stem  # noqa: E402
+from resizer.links.mount import mount_path  # noqa: E402
+from resizer.links.signing import signed_stem  # noqa: E402
 from resizer.markup import picture  # noqa: E402
 from resizer.models import CachedVariant, Original  # noqa: E402
 from resizer.records.descriptions import version_of  # noqa: E402

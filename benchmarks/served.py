@@ -122,7 +122,8 @@ def prepare(environment: Mapping[str, str]) -> dict[str, Load]:
 
     from resizer import originals
     from resizer.keys.variant import parse_key, write_key
-    from resizer.links.addresses import mount_path, sign
+    from resizer.links.mount import mount_path
+    from resizer.links.signing import sign
     from resizer.markup import picture
 
     mount = mount_path()

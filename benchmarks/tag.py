@@ -48,8 +48,8 @@ def main() -> None:
                 html = template.render(Context({"photos": photos}))
                 seconds.append(time.process_time() - before)
             cost = min(seconds) / len(photos) * 1e6
-            addresses = html.count("/img/") // len(photos)
-            print(f"{cost:4.0f} µs  {addresses:2} addresses  {text}")
+            urls = html.count("/img/") // len(photos)
+            print(f"{cost:4.0f} µs  {urls:2} URLs  {text}")
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ from resizer.concurrency import batches  # noqa: E402
 from resizer.conf import get_settings  # noqa: E402
 from resizer.formats import AVIF, JPEG  # noqa: E402
 from resizer.keys.variant import Recipe, write_key  # noqa: E402
-from resizer.links.addresses import sign  # noqa: E402
+from resizer.links.signing import sign  # noqa: E402
 from resizer.records.descriptions import Reference  # noqa: E402
 
 THREADS = 20

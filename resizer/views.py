@@ -29,8 +29,9 @@ from resizer.concurrency.at_once import NotAtOnce, at_once
 from resizer.conf import OUR_MIDDLEWARE, get_settings
 from resizer.errors import InvalidSignature, MethodNotAllowed, NotAllowed, ResizerError
 from resizer.keys.variant import PRIVATE, ParsedKey
-from resizer.links.addresses import mount_path, read_key
+from resizer.links.mount import mount_path
 from resizer.links.short import parse_short
+from resizer.links.signing import read_key
 from resizer.memo import Memo
 from resizer.records.descriptions import Reference, is_current
 from resizer.serving import hot, outcomes, responses
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
 
     from resizer.conf import Settings
-    from resizer.links.short import ShortAddress
+    from resizer.links.short import ShortURL
 
 logger = logging.getLogger(__name__)
 
@@ -216,7 +217,7 @@ def _is_literal(entry: URLResolver) -> bool:
     return isinstance(entry.pattern, RoutePattern) and "<" not in str(entry.pattern)
 
 
-def _parse(path: str) -> ParsedKey | ShortAddress:
+def _parse(path: str) -> ParsedKey | ShortURL:
     try:
         return read_key(get_settings(), path)
     except LookupError:

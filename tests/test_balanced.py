@@ -90,7 +90,7 @@ def browse(site: Site, path: str) -> tuple[Reply, int]:
 pytestmark = [pytest.mark.service("nginx")]
 
 
-def test_files_that_were_collected_twice_have_one_address(tmp_path: Path) -> None:
+def test_files_that_were_collected_twice_have_one_url(tmp_path: Path) -> None:
     with balanced(tmp_path, UPRIGHT, UPRIGHT) as site:
         first, second = (candidates(page) for page in site.pages)
         assert first == second

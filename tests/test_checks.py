@@ -256,9 +256,7 @@ def test_locks_are_not_looked_at_before_the_rest_is_in_order(settings: Settings)
 @pytest.mark.parametrize(
     "keys", [{"SECRET_KEY": ""}, {"SECRET_KEY_FALLBACKS": ["a former key", ""]}]
 )
-def test_addresses_that_nobody_or_everybody_can_sign(
-    settings: Settings, keys: dict[str, Any]
-) -> None:
+def test_urls_that_nobody_or_everybody_can_sign(settings: Settings, keys: dict[str, Any]) -> None:
     for name, value in keys.items():
         setattr(settings, name, value)
     assert ids() == ["resizer.E008"]

@@ -22,8 +22,8 @@ import resizer.wsgi
 from resizer import originals, store, views
 from resizer.formats import JPEG
 from resizer.keys.variant import Recipe, Variant, parse_key, write_key
-from resizer.links import addresses
-from resizer.links.addresses import sign
+from resizer.links import signing
+from resizer.links.signing import sign
 from resizer.markup import picture
 from resizer.models import Original
 from resizer.records import cache, tallies
@@ -302,11 +302,11 @@ def test_unlisted_width_is_not_looked_for_in_a_bucket(
 @DOORS
 def test_paths_of_strangers_are_not_remembered(ask_door: Callable[..., Reply], url: str) -> None:
     assert ask_door(url).status == 200
-    before = addresses.read_key.cache_info().currsize, len(views._keys_at)
+    before = signing.read_key.cache_info().currsize, len(views._keys_at)
     for number in range(3):
         for path in (f"/img/{number}{'x' * 2000}", f"/img/{number}.jpg", f"{url}{number}"):
             assert ask_door(path).status in {400, 404}
-    assert (addresses.read_key.cache_info().currsize, len(views._keys_at)) == before
+    assert (signing.read_key.cache_info().currsize, len(views._keys_at)) == before
 
 
 def test_strangers_get_the_same_for_a_second_without_a_look_into_the_cache(

@@ -299,7 +299,7 @@ def descriptors(left: int) -> Iterator[None]:
 
 @pytest.fixture(params=["directory", "web", "S3"])
 def original(request: pytest.FixtureRequest, settings: Settings, tmp_path: Path) -> Iterator[str]:
-    """Where originals are that `save` saves, as the beginning of a short address; served by another process."""
+    """Where originals are that `save` saves, as the beginning of a short URL; served by another process."""
     sources: dict[str, Any] = {"default": {"OPEN": True}}
     settings.RESIZER = {"SOURCES": sources}
     if request.param == "directory":

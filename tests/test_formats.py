@@ -148,7 +148,7 @@ def test_default_levels_are_those_of_the_row(row: Format) -> None:
 
 
 def test_default_levels_are_the_numbers_that_were_measured() -> None:
-    """Other numbers would change the versions, and so the addresses, of all variants."""
+    """Other numbers would change the versions, and so the URLs, of all variants."""
     assert get_settings().QUALITIES == {
         "low": {"avif": 47, "webp": 62, "jpeg": 54},
         "medium": {"avif": 53, "webp": 75, "jpeg": 64},

@@ -14,7 +14,7 @@ from django.test import RequestFactory
 import resizer
 from resizer import originals
 from resizer.concurrency import lockfiles
-from resizer.links.addresses import url_for
+from resizer.links.mount import url_for
 from resizer.markup import picture
 from resizer.middleware import ResizerMiddleware
 from resizer.models import Original

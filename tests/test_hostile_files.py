@@ -17,7 +17,7 @@ from resizer.conf import read_settings
 from resizer.formats import BY_EXTENSION, SNIFF_BYTES, WEBP, sniff
 from resizer.keys.geometry import height_of
 from resizer.keys.variant import Fit, Recipe, Variant, parse_key, write_key
-from resizer.links.addresses import sign
+from resizer.links.signing import sign
 from tests.conftest import files
 from tests.hostile_files import EPS, HTML, OK, PNG_START, REFUSED, hostile_files
 from tests.nginx import Reply, ask
@@ -52,7 +52,7 @@ class Asked(NamedTuple):
 class Outcome(NamedTuple):
     """What became of all of them."""
 
-    #: The short address of each.
+    #: The short URL of each.
     stills: list[Asked]
     #: A crop or a moving variant of each.
     others: list[Asked]

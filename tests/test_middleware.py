@@ -77,9 +77,7 @@ def test_project_may_mount_at_the_root(client: Client, settings: Settings) -> No
     assert not client.get(url).has_header("Vary")
 
 
-def test_address_below_the_mount_that_no_pattern_matches(
-    client: Client, settings: Settings
-) -> None:
+def test_url_below_the_mount_that_no_pattern_matches(client: Client, settings: Settings) -> None:
     settings.MIDDLEWARE = [OURS]
     assert client.get("/img/").status_code == 404
 

@@ -56,7 +56,7 @@ class Site(NamedTuple):
     upstream: str
 
     def key(self, name: str, file: str) -> str:
-        """The address of a variant, by way of the original's short address."""
+        """The URL of a variant, by way of the original's short URL."""
         located = ask(f"{self.address}/img/16/{quote(name)}").headers["Content-Location"]
         return f"{self.address}{located.rpartition('/')[0]}/{file}"
 
@@ -293,7 +293,7 @@ def test_head_and_validators_are_answered_from_the_disk(site: Site) -> None:
         assert unchanged.headers["Cache-Control"] == "public, max-age=31536000, immutable"
 
 
-def test_short_address_follows_accept_and_never_comes_from_the_disk(site: Site) -> None:
+def test_short_url_follows_accept_and_never_comes_from_the_disk(site: Site) -> None:
     trap = site.data / "variants" / "640" / PHOTO
     trap.parent.mkdir(parents=True)
     trap.write_bytes(b"not from here")

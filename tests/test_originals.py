@@ -547,7 +547,7 @@ def pages() -> tuple[str, str]:
 
 
 def fail(client: Client) -> str:
-    """The address of a variant that cannot be made, and was asked for."""
+    """The URL of a variant that cannot be made, and was asked for."""
     save("a.jpg", CUT)
     html, url = pages()
     assert "<picture>" in html

@@ -15,8 +15,9 @@ from django.test import Client, RequestFactory
 from resizer import store
 from resizer.formats import BY_NAME
 from resizer.keys.variant import parse_key, write_key
-from resizer.links.addresses import path_for, sign
+from resizer.links.mount import path_for
 from resizer.links.private import path_of, read_link
+from resizer.links.signing import sign
 from resizer.markup import picture
 from resizer.markup.rich_text import resize_html
 from resizer.middleware import ResizerMiddleware

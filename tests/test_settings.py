@@ -227,7 +227,7 @@ print(response.status_code, response.headers["Content-Type"])
 
 
 @pytest.mark.parametrize("url", ["nosuch://user:hidden@host/name", "postgres://[hidden/name"])
-def test_wrong_address_of_a_database_is_refused_without_showing_it(url: str) -> None:
+def test_wrong_url_of_a_database_is_refused_without_showing_it(url: str) -> None:
     done = run(SHOW, LAMBDA | {"DATABASE_URL": url})
     assert done.returncode == 1
     assert "ImproperlyConfigured: DATABASE_URL is wrong. " in done.stderr
@@ -314,7 +314,7 @@ def test_source_to_open_that_there_is_not_is_refused(name: str) -> None:
     assert refusal(RESIZER_OPEN=name) == f"RESIZER_OPEN names {name}: the sources are default."
 
 
-def test_closed_original_is_missing_at_its_short_address_and_seen_by_its_signed_one(
+def test_closed_original_is_missing_at_its_short_url_and_seen_by_its_signed_one(
     tmp_path: Path,
 ) -> None:
     script = """

@@ -22,7 +22,7 @@ from resizer.errors import Busy, StoreFailed, TooManyPixels, TooMuchWork, Undeco
 from resizer.formats import AVIF, JPEG
 from resizer.keys.digests import digest_of
 from resizer.keys.variant import Recipe, write_key
-from resizer.links.addresses import sign
+from resizer.links.signing import sign
 from resizer.markup import picture
 from resizer.models import CachedVariant, Original
 from resizer.records import index

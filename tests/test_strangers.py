@@ -66,7 +66,7 @@ def bound(stem: str, own_width: int, extensions: tuple[str, ...] = EXTENSIONS) -
 
 
 def printed(name: str, **options: Any) -> tuple[str, int]:
-    """What a picture's addresses begin with, and its own width."""
+    """What a picture's URLs begin with, and its own width."""
     url = picture.url(name, width=16, format="jpeg", **options)
     return url.removesuffix("16.jpg"), 75 if "ratio" in options else 100
 
@@ -81,7 +81,7 @@ def stem(request: pytest.FixtureRequest, settings: Settings) -> tuple[str, int]:
 # --- what one printed address opens
 
 
-def test_printed_address_opens_the_listed_widths_and_formats(
+def test_printed_url_opens_the_listed_widths_and_formats(
     client: Client, variants: Path, stem: tuple[str, int]
 ) -> None:
     start, own_width = stem
@@ -159,7 +159,7 @@ RECIPES = [
 ]
 
 
-def test_no_other_spelling_of_a_printed_address_opens_more(
+def test_no_other_spelling_of_a_printed_url_opens_more(
     client: Client, variants: Path, stem: tuple[str, int]
 ) -> None:
     start, own_width = stem
@@ -180,7 +180,7 @@ def test_no_other_spelling_of_a_printed_address_opens_more(
     assert set(files(variants)) <= bound(name, own_width)
 
 
-def test_no_character_of_a_printed_address_can_be_another(
+def test_no_character_of_a_printed_url_can_be_another(
     client: Client, variants: Path, stem: tuple[str, int]
 ) -> None:
     start, own_width = stem
@@ -202,7 +202,7 @@ PIECES = st.sampled_from(
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(parts=st.lists(PIECES | st.text(string.printable, max_size=3) | st.none(), max_size=8))
-def test_no_address_made_of_parts_of_a_printed_one_opens_more(
+def test_no_url_made_of_parts_of_a_printed_one_opens_more(
     client: Client, variants: Path, stem: tuple[str, int], parts: list[str | None]
 ) -> None:
     start, own_width = stem
@@ -211,7 +211,7 @@ def test_no_address_made_of_parts_of_a_printed_one_opens_more(
     assert set(files(variants)) <= bound(start.removeprefix("/img/"), own_width)
 
 
-# --- what short addresses open
+# --- what short URLs open
 
 ACCEPTS = [
     "",
@@ -288,7 +288,7 @@ class Trap:
 
 @pytest.fixture
 def signed() -> str:
-    """The address of a variant that nobody has asked for."""
+    """The URL of a variant that nobody has asked for."""
     save("photos/a.jpg", photograph(SIZE))
     return f"{printed('photos/a.jpg')[0]}16.jpg"
 
@@ -819,7 +819,7 @@ def test_no_header_changes_an_error(
         assert assert_headers_change_nothing(client, settings, path) == error.status
 
 
-def test_accept_changes_short_addresses_only(client: Client, settings: Settings) -> None:
+def test_accept_changes_short_urls_only(client: Client, settings: Settings) -> None:
     settings.RESIZER = OPEN
     save("photos/a.jpg", photograph(SIZE))
     avif = {"Accept": "image/avif"}
@@ -871,9 +871,7 @@ ENDS = [
 
 
 @pytest.mark.parametrize("urlconf", ["config.urls", "tests.test_middleware"])
-def test_redirects_lead_to_addresses_of_ours(
-    client: Client, settings: Settings, urlconf: str
-) -> None:
+def test_redirects_lead_to_urls_of_ours(client: Client, settings: Settings, urlconf: str) -> None:
     settings.ROOT_URLCONF = urlconf
     web = {"BACKEND": "tests.test_strangers.FlickeringSource", "OPEN": True}
     settings.RESIZER = {"SOURCES": {"default": {"OPEN": True}, "web": web}}

@@ -258,7 +258,7 @@ def test_single_quote_of_a_safe_text_ends_no_attribute(photo: Photo) -> None:
     assert html == "<a title='x&#x27; onclick=&#x27;alert(1)'>"
 
 
-def test_address_of_a_storage_is_escaped(settings: Settings) -> None:
+def test_url_of_a_storage_is_escaped(settings: Settings) -> None:
     settings.STORAGES = {
         **settings.STORAGES,
         "default": {
@@ -504,7 +504,7 @@ def test_long_text_is_read_in_no_time(photo: Photo, option: str, value: str) -> 
     assert time.thread_time() - began < 5
 
 
-def test_wrong_data_breaks_no_address(photo: Photo) -> None:
+def test_wrong_data_breaks_no_url(photo: Photo) -> None:
     html = render("{% resized_url photo.image width=640 format=f %}", photo=photo, f="tiff")
     assert html == render("{% resized_url photo.image width=640 %}", photo=photo)
 
@@ -692,7 +692,7 @@ def test_broken_original_never_breaks_the_page() -> None:
     assert 'alt="Broken"' in html
 
 
-def test_address_of_one_variant(photo: Photo) -> None:
+def test_url_of_one_variant(photo: Photo) -> None:
     url = render(
         '{% resized_url photo.image width=1200 ratio="1200/630" format="jpeg" %}', photo=photo
     )
@@ -736,8 +736,11 @@ def test_address_of_one_variant(photo: Photo) -> None:
         ('resized_img photo.image alt="" upscale=True', "No original is ever enlarged"),
         ('resized_img photo.image alt="" geometry="300x200"', "Write width=600, and height=400"),
         ('resized_img "<p>A cat</p>" alt=""', "is HTML. For its pictures, write the filter"),
-        ('resized_img "https://example.org/a.jpg" alt=""', "is a web address. Declare its site"),
-        ('resized_img "//example.org/a.jpg" alt=""', "is a web address. Declare its site"),
+        (
+            'resized_img "https://example.org/a.jpg" alt=""',
+            "is an absolute URL. Declare its site",
+        ),
+        ('resized_img "//example.org/a.jpg" alt=""', "is an absolute URL. Declare its site"),
         ('resized_url "/media/a.jpg"', "is a path or a URL. Write the field, such as photo.image"),
         ('resized_img "static:a.png" alt=""', "Add 'static': {'BACKEND': 'resizer.sources.Stat"),
         ('resized_img "defualt:a.png" alt=""', "unknown source 'defualt'. Did you mean 'default'?"),

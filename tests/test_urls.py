@@ -70,7 +70,7 @@ print(Client().get("/page/").content.decode(), *depths)
 
 
 @pytest.mark.django_db
-def test_address_below_the_prefix_of_a_language_has_that_of_the_page(
+def test_url_below_the_prefix_of_a_language_has_that_of_the_page(
     client: Client, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     urls = ModuleType("urls")

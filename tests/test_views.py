@@ -19,7 +19,7 @@ from resizer import errors, originals, store, views
 from resizer.conf import get_settings
 from resizer.errors import Busy, OriginalChanged, ResizerError, SourceFailed
 from resizer.keys.variant import Recipe, parse_key, write_key
-from resizer.links.addresses import sign
+from resizer.links.signing import sign
 from resizer.markup import picture
 from resizer.models import CachedVariant, Original
 from resizer.originals.memory import RECHECK_SECONDS
@@ -450,7 +450,7 @@ def test_signature_repeated_in_the_path_opens_nothing(client: Client) -> None:
     assert client.get(f"{stem}/{stem.removeprefix('/img/')}/{tail}").status_code in {400, 403}
 
 
-def test_replaced_original_is_shown_at_its_old_addresses(
+def test_replaced_original_is_shown_at_its_old_urls(
     client: Client, clock: FrozenDateTimeFactory
 ) -> None:
     save("a.jpg")
@@ -523,7 +523,7 @@ def test_deleted_original_answers_404(client: Client, clock: FrozenDateTimeFacto
         assert response["Cache-Control"] == "public, max-age=60"
 
 
-def test_address_of_a_version_that_we_have_not_heard_of(client: Client) -> None:
+def test_url_of_a_version_that_we_have_not_heard_of(client: Client) -> None:
     save("a.jpg")
     old = address(width=320)
     known = caches["default"].get(cache_key(Reference("default", "a.jpg")))
@@ -703,10 +703,10 @@ def test_every_error_is_in_the_tree_of_its_module() -> None:
         assert str(error.status) in line
 
 
-# --- short addresses
+# --- short URLs
 
 
-def test_short_address_of_a_closed_source_is_not_found(client: Client, variants: Path) -> None:
+def test_short_url_of_a_closed_source_is_not_found(client: Client, variants: Path) -> None:
     save("a.jpg")
     for path in ("/img/640/a.jpg", "/img/a.jpg", "/img/640/_web/a.jpg"):
         assert client.get(path).status_code == 404
@@ -719,7 +719,7 @@ def is_open(settings: Settings) -> None:
 
 
 @pytest.mark.usefixtures("is_open")
-def test_short_address_scales_in_proportion(client: Client) -> None:
+def test_short_url_scales_in_proportion(client: Client) -> None:
     save("photos/a.jpg")
     response = client.get("/img/640/photos/a.jpg")
     assert response.status_code == 200
@@ -733,7 +733,7 @@ def test_short_address_scales_in_proportion(client: Client) -> None:
 
 
 @pytest.mark.usefixtures("is_open")
-def test_short_address_without_width_is_the_original_re_encoded(client: Client) -> None:
+def test_short_url_without_width_is_the_original_re_encoded(client: Client) -> None:
     save("a.jpg", photograph((700, 500), comment=b"secret"))
     response = client.get("/img/a.jpg")
     assert decode(response.content).size == (700, 500)
@@ -741,7 +741,7 @@ def test_short_address_without_width_is_the_original_re_encoded(client: Client) 
 
 
 @pytest.mark.usefixtures("is_open")
-def test_short_address_keeps_transparency(client: Client) -> None:
+def test_short_url_keeps_transparency(client: Client) -> None:
     save("a.png", encode(draw((700, 500), "RGBA"), "PNG"))
     assert client.get("/img/640/a.png")["Content-Type"] == "image/png"
 
@@ -794,7 +794,7 @@ def test_unlisted_width_leads_to_the_next_listed_one(
 
 
 @pytest.mark.usefixtures("is_open")
-def test_short_address_never_enlarges(client: Client, variants: Path) -> None:
+def test_short_url_never_enlarges(client: Client, variants: Path) -> None:
     save("a.jpg", photograph((1000, 750)))
     for path in ("/img/1920/a.jpg", "/img/2560/a.jpg", "/img/1080/a.jpg", "/img/a.jpg"):
         assert decode(client.get(path).content).size == (1000, 750)
@@ -812,7 +812,7 @@ def test_stranger_can_cause_only_so_many_variants(client: Client, variants: Path
 
 
 @pytest.mark.usefixtures("is_open")
-def test_short_address_revalidates(client: Client) -> None:
+def test_short_url_revalidates(client: Client) -> None:
     save("a.jpg")
     first = client.get("/img/320/a.jpg")
     again = client.get("/img/320/a.jpg", headers={"If-None-Match": first["ETag"]})
@@ -821,9 +821,7 @@ def test_short_address_revalidates(client: Client) -> None:
 
 
 @pytest.mark.usefixtures("is_open")
-def test_short_address_shows_a_replaced_original(
-    client: Client, clock: FrozenDateTimeFactory
-) -> None:
+def test_short_url_shows_a_replaced_original(client: Client, clock: FrozenDateTimeFactory) -> None:
     save("a.jpg")
     client.get("/img/320/a.jpg")
     save("a.jpg", photograph((800, 400)))
@@ -924,7 +922,7 @@ def test_large_variant_on_a_disk_is_left_to_the_web_server(
     assert url.removeprefix("/img/") in files(variants)
 
 
-def test_large_variant_in_a_storage_with_addresses(client: Client, settings: Settings) -> None:
+def test_large_variant_in_a_storage_with_urls(client: Client, settings: Settings) -> None:
     storage = {
         "BACKEND": "django.core.files.storage.InMemoryStorage",
         "OPTIONS": {"base_url": "https://cdn.example.com/variants/"},
@@ -937,10 +935,10 @@ def test_large_variant_in_a_storage_with_addresses(client: Client, settings: Set
     assert client.get(url)["Location"] == location
 
 
-def test_large_variant_in_a_storage_without_addresses(client: Client, settings: Settings) -> None:
+def test_large_variant_in_a_storage_without_urls(client: Client, settings: Settings) -> None:
     settings.STORAGES = {
         **settings.STORAGES,
-        "resizer": {"BACKEND": "tests.test_views.StorageWithoutAddresses"},
+        "resizer": {"BACKEND": "tests.test_views.StorageWithoutURLs"},
     }
     settings.RESIZER = {"MAX_RESPONSE_BYTES": 7_000}
     save("a.jpg")
@@ -948,7 +946,7 @@ def test_large_variant_in_a_storage_without_addresses(client: Client, settings: 
     assert client.get(url)["Location"] == f"{url}?led"
 
 
-class StorageWithoutAddresses(InMemoryStorage):
+class StorageWithoutURLs(InMemoryStorage):
     def url(self, name: str | None) -> str:
         raise NotImplementedError
 
@@ -994,7 +992,7 @@ HOSTILE = [
 
 @pytest.mark.usefixtures("is_open")
 @pytest.mark.parametrize("path", HOSTILE, ids=lambda path: path[5:40])
-def test_hostile_address_is_refused_and_creates_nothing(
+def test_hostile_url_is_refused_and_creates_nothing(
     client: Client, variants: Path, path: str
 ) -> None:
     save("photos/a.jpg")

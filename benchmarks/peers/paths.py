@@ -24,7 +24,8 @@ from resizer import originals  # noqa: E402
 from resizer.conf import get_settings  # noqa: E402
 from resizer.formats import AVIF, JPEG  # noqa: E402
 from resizer.keys.variant import Recipe, Variant  # noqa: E402
-from resizer.links.addresses import key_of, mount_path  # noqa: E402
+from resizer.links.mount import mount_path  # noqa: E402
+from resizer.links.signing import key_of  # noqa: E402
 from resizer.markup import picture  # noqa: E402
 from resizer.models import CachedVariant, Original  # noqa: E402
 

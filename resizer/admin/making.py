@@ -21,7 +21,7 @@ from resizer.concurrency.waiting import Deadline
 from resizer.conf import get_settings
 from resizer.errors import InvalidOption, ResizerError
 from resizer.keys.variant import Recipe, parse_key, parse_recipe, write_key
-from resizer.links.addresses import sign
+from resizer.links.signing import sign
 from resizer.maintenance.pages import pages
 from resizer.maintenance.warming import Warm
 from resizer.originals import Freshness, locate

@@ -18,7 +18,7 @@ from resizer.checks.storages import storage_hint
 from resizer.concurrency import lockfiles
 from resizer.concurrency.locks import locking_cache
 from resizer.conf import get_settings
-from resizer.links.addresses import signing_keys
+from resizer.links.signing import signing_keys
 from resizer.storages.files import VARIANTS_DIRECTORY
 from resizer.storages.kinds import kind_of
 from resizer.store.backends import public_storage

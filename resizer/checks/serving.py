@@ -11,7 +11,8 @@ from django.http.request import split_domain_port, validate_host
 from django.urls import NoReverseMatch
 
 from resizer.conf import OUR_MIDDLEWARE
-from resizer.links.addresses import host, mount_path, signing_keys
+from resizer.links.mount import host, mount_path
+from resizer.links.signing import signing_keys
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

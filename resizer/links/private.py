@@ -14,14 +14,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from resizer.conf import get_settings
 from resizer.errors import InvalidOption
 from resizer.keys.variant import PRIVATE, parse_key, write_key, write_stem
-from resizer.links.addresses import (
-    mount_path,
-    path_for,
-    sign,
-    sign_text,
-    url_for,
-    verify_text,
-)
+from resizer.links.mount import mount_path, path_for, url_for
+from resizer.links.signing import sign, sign_text, verify_text
 
 if TYPE_CHECKING:
     from resizer.keys.variant import Recipe, Variant

@@ -11,7 +11,7 @@ from resizer.keys.names import escape_name
 from resizer.keys.variant import DEFAULT_SOURCE
 
 
-class ShortAddress(NamedTuple):
+class ShortURL(NamedTuple):
     """The parts of a short URL."""
 
     source: str
@@ -24,7 +24,7 @@ _SHORT = re.compile(
 )
 
 
-def parse_short(path: str) -> ShortAddress:
+def parse_short(path: str) -> ShortURL:
     """Parse the path of a short URL, percent-decoded. Its name is not escaped as in a key.
 
     Raises OriginalNotFound for an impossible name, and for a second spelling.
@@ -38,7 +38,7 @@ def parse_short(path: str) -> ShortAddress:
     except InvalidOption as error:
         raise OriginalNotFound(str(error)) from error
     width = int(match["width"]) if match["width"] else None
-    return ShortAddress(match["source"] or DEFAULT_SOURCE, match["name"], width)
+    return ShortURL(match["source"] or DEFAULT_SOURCE, match["name"], width)
 
 
 def quote_path(path: str) -> str:
@@ -46,8 +46,8 @@ def quote_path(path: str) -> str:
     return quote(path, safe="/,=")
 
 
-def write_short(address: ShortAddress) -> str:
+def write_short(short: ShortURL) -> str:
     """Spell the path of a short URL, percent-encoded."""
-    width = "" if address.width is None else f"{address.width}/"
-    source = "" if address.source == DEFAULT_SOURCE else f"_{address.source}/"
-    return f"{width}{source}{quote_path(address.name)}"
+    width = "" if short.width is None else f"{short.width}/"
+    source = "" if short.source == DEFAULT_SOURCE else f"_{short.source}/"
+    return f"{width}{source}{quote_path(short.name)}"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 
 from django.utils.crypto import salted_hmac
 
-from resizer.links.addresses import signing_keys
+from resizer.links.signing import signing_keys
 from resizer.storages import publishing
 
 if TYPE_CHECKING:

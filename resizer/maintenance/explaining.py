@@ -24,9 +24,10 @@ from resizer.errors import (
     VectorOriginal,
 )
 from resizer.keys.variant import CENTRE, PRIVATE, Fit, Recipe, parse_key
-from resizer.links.addresses import mount_path, sign, verify
+from resizer.links.mount import mount_path
 from resizer.links.private import read_link, url_of
 from resizer.links.short import parse_short
+from resizer.links.signing import sign, verify
 from resizer.maintenance.places import key_at, local_path, original_at, original_of_url, path_of
 from resizer.originals import Freshness
 from resizer.records import rows, tables
@@ -35,7 +36,7 @@ from resizer.store import backends
 
 if TYPE_CHECKING:
     from resizer.keys.variant import ParsedKey, Variant
-    from resizer.links.short import ShortAddress
+    from resizer.links.short import ShortURL
     from resizer.records.descriptions import Description
 
 
@@ -210,34 +211,32 @@ def _reason(variant: Variant, offered: Variant) -> str:
 def _explain_short(found: Explanation, path: str) -> Explanation:
     found.facts["kind"] = "a short URL"
     try:
-        address = parse_short(path)
+        short = parse_short(path)
     except OriginalNotFound as error:
         return found.fail(error)
-    settings = get_settings().SOURCES.get(address.source)
-    found.facts["source"] = address.source
+    settings = get_settings().SOURCES.get(short.source)
+    found.facts["source"] = short.source
     if settings is None or not settings.OPEN:
         found.facts["source"] += " – not open"
-        return found.end(404, f"Short URLs need 'OPEN': True in SOURCES[{address.source!r}].")
-    reference = Reference(address.source, address.name)
-    found.facts["original"] = address.name
+        return found.end(404, f"Short URLs need 'OPEN': True in SOURCES[{short.source!r}].")
+    reference = Reference(short.source, short.name)
+    found.facts["original"] = short.name
     try:
         description = originals.look_up(reference, Freshness.NOW)
     except ResizerError as error:
         return found.fail(error)
     found.facts["original"] += f" – {_tell(description)}"
-    return _judge_short(found, address)
+    return _judge_short(found, short)
 
 
-def _judge_short(found: Explanation, address: ShortAddress) -> Explanation:
-    if address.width is None:
+def _judge_short(found: Explanation, short: ShortURL) -> Explanation:
+    if short.width is None:
         return found.end(200, "The original, encoded again at its own size.")
-    if address.width == 0:
+    if short.width == 0:
         return found.fail(InvalidOption("width 0"))
-    listed = get_settings().listed_width(address.width)
-    if listed != address.width:
-        return found.end(
-            302, f"A redirect to {listed} px, because {address.width} px is not listed."
-        )
+    listed = get_settings().listed_width(short.width)
+    if listed != short.width:
+        return found.end(302, f"A redirect to {listed} px, because {short.width} px is not listed.")
     return found.end(200, f"A variant of {listed} px, or of the original's own width.")
 
 

@@ -157,7 +157,7 @@ def mistaken_original(name: object) -> str:
         return f"{shown} is HTML. For its pictures, write the filter resized_html."
     if _WEB.match(text):
         return (
-            f"{shown} is a web address. Declare its site as a source, an HttpSource in RESIZER['SOURCES']. Then write"
+            f"{shown} is an absolute URL. Declare its site as a source, an HttpSource in RESIZER['SOURCES']. Then write"
             ' the alias before it, such as "web:https://…".'
         )
     if text.startswith("/"):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings as django_settings
 
-from resizer.links.addresses import host
+from resizer.links.mount import host
 from resizer.markup.mistakes import tell_once
 from resizer.markup.options import read_flag
 

@@ -12,8 +12,9 @@ from resizer import originals
 from resizer.conf import get_settings
 from resizer.errors import ResizerError, VectorOriginal
 from resizer.keys.geometry import height_of
-from resizer.links.addresses import mount_path, signed_stem, url_for
+from resizer.links.mount import mount_path, url_for
 from resizer.links.private import link_stem
+from resizer.links.signing import signed_stem
 from resizer.markup import presets
 from resizer.markup.candidates import PLAIN_WIDTH, ladder_of
 from resizer.markup.choices import read_choices, read_url_choices

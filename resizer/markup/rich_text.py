@@ -18,7 +18,7 @@ from django.utils.safestring import SafeString, mark_safe
 from resizer import originals
 from resizer.errors import InvalidOption, ResizerError
 from resizer.keys.names import escape_name
-from resizer.links.addresses import host, mount_path
+from resizer.links.mount import host, mount_path
 from resizer.markup import picture, presets
 from resizer.markup.images import Image, find_images
 from resizer.markup.mistakes import mistaken_html, tell_once

@@ -18,8 +18,9 @@ from resizer.errors import (
 )
 from resizer.keys.geometry import widest
 from resizer.keys.variant import AUTO, LOSSLESS
-from resizer.links.addresses import key_of, path_for
+from resizer.links.mount import path_for
 from resizer.links.private import link_instead
+from resizer.links.signing import key_of
 from resizer.originals import Freshness
 from resizer.records.descriptions import Reference, Sighted, version_of
 from resizer.serving.responses import FOR_A_MOMENT, redirect, respond

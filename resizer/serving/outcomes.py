@@ -12,7 +12,7 @@ from resizer import store
 from resizer.conf import get_settings
 from resizer.errors import Busy, ResizerError, SourceFailed, SourceTimedOut
 from resizer.formats import BY_EXTENSION
-from resizer.links.addresses import mount_path
+from resizer.links.mount import mount_path
 from resizer.memo import Memo
 from resizer.records import cache
 from resizer.serving.responses import FOR_A_MOMENT, respond

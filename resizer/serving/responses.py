@@ -24,7 +24,7 @@ from resizer.errors import (
     StoreFailed,
 )
 from resizer.keys.variant import PRIVATE
-from resizer.links.addresses import path_for
+from resizer.links.mount import path_for
 from resizer.records import tallies
 from resizer.serving.messages import Response
 from resizer.signals import variant_refused, variant_served
@@ -207,17 +207,17 @@ def _hand_out(
     if delivery == BY_APP or file.content is not None or not store.confirm(key):
         return None
     if delivery == BY_STORAGE:
-        return _redirect(_private_address(key), FOR_NOBODY)
+        return _redirect(_private_url(key), FOR_NOBODY)
     # nginx tells the length of the file itself.
     return Response(200, {**headers, "Content-Length": "0", SENT_BY_NGINX: delivery + key})
 
 
-def _private_address(key: str) -> str:
+def _private_url(key: str) -> str:
     """A signed URL of the bucket. Raises StoreFailed if the storage has none."""
-    address = backends.address(key)
-    if address is None:
+    url = backends.url(key)
+    if url is None:
         raise StoreFailed(f"{key!r} has to come from the storage, which has no signed URLs")
-    return address
+    return url
 
 
 def _lead_to_storage(request: Request, file: VariantFile, key: str) -> Response | None:
@@ -231,7 +231,7 @@ def _lead_to_storage(request: Request, file: VariantFile, key: str) -> Response 
     if file.content is None and not store.confirm(key):
         return None
     if key.startswith(PRIVATE):
-        return _redirect(_private_address(key), FOR_NOBODY)
+        return _redirect(_private_url(key), FOR_NOBODY)
     # Gateways of AWS write "led=".
     if LED in (part.partition("=")[0] for part in request.query.split("&")):
         # No server before the app has looked into the storage. Another redirect would lead back here.
@@ -239,7 +239,7 @@ def _lead_to_storage(request: Request, file: VariantFile, key: str) -> Response 
             f"{key!r} is larger than MAX_RESPONSE_BYTES, and no CDN or web server serves it from the storage"
         )
     path = path_for(key)
-    target = backends.address(key) or path
+    target = backends.url(key) or path
     parts = urlsplit(target)
     if unquote(parts.path) == path and not parts.query:
         target = f"{target}?{LED}"

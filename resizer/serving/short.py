@@ -10,8 +10,9 @@ from resizer.conf import get_settings
 from resizer.errors import InvalidOption, OriginalNotFound
 from resizer.keys.geometry import height_of
 from resizer.keys.variant import Recipe, write_key
-from resizer.links.addresses import path_for, sign
+from resizer.links.mount import path_for
 from resizer.links.short import write_short
+from resizer.links.signing import sign
 from resizer.originals import Freshness
 from resizer.records.descriptions import Reference
 from resizer.serving.misses import show_cached, show_new
@@ -20,7 +21,7 @@ from resizer.sources.deadline import one_request
 
 if TYPE_CHECKING:
     from resizer.formats import Format
-    from resizer.links.short import ShortAddress
+    from resizer.links.short import ShortURL
     from resizer.serving.messages import Request, Response
 
 #: Longer than any browser's `Accept`.
@@ -29,24 +30,24 @@ QUALITY_VALUE = re.compile(r"(?:0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)")
 
 
 @one_request()
-def serve_short(request: Request, address: ShortAddress) -> Response:
+def serve_short(request: Request, short: ShortURL) -> Response:
     """Respond to a short URL. Raises any ResizerError but MethodNotAllowed and InvalidSignature."""
     settings = get_settings()
-    source = settings.SOURCES.get(address.source)
+    source = settings.SOURCES.get(short.source)
     if source is None or not source.OPEN:
-        raise OriginalNotFound(f"source {address.source!r} is not open")
+        raise OriginalNotFound(f"source {short.source!r} is not open")
     if is_respelled(request):
-        return redirect(write_short(address), FOR_NOBODY)
-    if address.width is not None:
-        if address.width == 0:
+        return redirect(write_short(short), FOR_NOBODY)
+    if short.width is not None:
+        if short.width == 0:
             raise InvalidOption("width 0")
-        listed = settings.listed_width(address.width)
-        if listed != address.width:
-            return redirect(write_short(address._replace(width=listed)), FOR_A_MOMENT)
-    reference = Reference(address.source, address.name)
+        listed = settings.listed_width(short.width)
+        if listed != short.width:
+            return redirect(write_short(short._replace(width=listed)), FOR_A_MOMENT)
+    reference = Reference(short.source, short.name)
     description = originals.look_up(reference, Freshness.FRESH)
     limit = description.widest_offered(Recipe())
-    width = min(address.width or limit, limit)
+    width = min(short.width or limit, limit)
     height = height_of(width, description.size, Recipe())
     target = _negotiate(request, max(width, height), description.fallback(Recipe()))
     variant = description.variant(Recipe(), width, target)

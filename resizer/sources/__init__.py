@@ -13,10 +13,10 @@ from resizer.errors import OriginalNotFound
 from resizer.sources.fields import field_source, field_sources, find_field_source
 from resizer.sources.identity import OWN, place_of
 from resizer.sources.protocol import (
-    AddressableSource,
     BulkSource,
     ListableSource,
     Source,
+    SourceWithURLs,
     stat_each,
 )
 from resizer.sources.static import StaticSource
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "OWN",
-    "AddressableSource",
     "BulkSource",
     "HttpSource",
     "ListableSource",
     "Source",
+    "SourceWithURLs",
     "Stat",
     "StaticSource",
     "StorageSource",
@@ -100,7 +100,7 @@ def find_by_url(url: str) -> tuple[str, str] | None:
     found = [
         (alias, name)
         for alias, source in _build(settings).items()
-        if isinstance(source, AddressableSource)
+        if isinstance(source, SourceWithURLs)
         and not settings.is_private(alias)
         and (name := source.name_of(url))
     ]

@@ -68,7 +68,7 @@ class ListableSource(Source, Protocol):
 
 
 @runtime_checkable
-class AddressableSource(Source, Protocol):
+class SourceWithURLs(Source, Protocol):
     """A source able to find the name of an original by its URL. Optional."""
 
     def name_of(self, url: str) -> str | None:

@@ -115,7 +115,7 @@ def remove(storage: Storage, keys: Iterable[str]) -> None:
         kind_of(storage).remove(keys)
 
 
-def address(storage: Storage, key: str) -> str | None:
+def url(storage: Storage, key: str) -> str | None:
     """The storage's own URL of a key. None if it has no URLs. Raises StoreFailed."""
     with _errors(key):
         return kind_of(storage).url(key)

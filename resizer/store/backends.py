@@ -65,9 +65,9 @@ def exists(key: str) -> bool:
     return publishing.exists(storage_of(key), key)
 
 
-def address(key: str) -> str | None:
+def url(key: str) -> str | None:
     """The storage's own URL of a variant. None if the storage has no such URL."""
-    return publishing.address(storage_of(key), key)
+    return publishing.url(storage_of(key), key)
 
 
 def missing(keys: Iterable[str]) -> list[str]:

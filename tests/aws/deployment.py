@@ -146,7 +146,7 @@ def deploy(directory: Path) -> Iterator[Deployment]:
         for bucket in BUCKETS:
             text = text.replace(f"{PLACEHOLDER}-{bucket}", bucket)
         text = text.replace(PLACEHOLDER, "for tests only")
-        # Tests ask for pictures by their short addresses.
+        # Tests ask for pictures by their short URLs.
         text = text.replace('"RESIZER_OPEN": ""', '"RESIZER_OPEN": "default"')
         # It will run on this machine.
         text = text.replace('"x86_64"', f'"{ARCHITECTURE}"')

@@ -81,7 +81,7 @@ def _type(name: str) -> type[_Resource]:
 
 
 def _read(_loader: yaml.Loader, tag: str, node: yaml.Node) -> Any:
-    """`!GetAtt Edge.Outputs.Address` has two parts, and moto makes three of it."""
+    """`!GetAtt Edge.Outputs.URL` has two parts, and moto makes three of it."""
     found = _read_known(_loader, tag, node)
     if tag == "!GetAtt":
         name, *rest = found["Fn::GetAtt"]

@@ -49,7 +49,7 @@ class Service(NamedTuple):
     far: str
 
     def key(self, name: str, file: str) -> str:
-        """The path of a variant, by way of the original's short address."""
+        """The path of a variant, by way of the original's short URL."""
         reply = ask(f"http://{self.function}/img/16/{name}")
         return f"{reply.headers['Content-Location'].rpartition('/')[0]}/{file}"
 
@@ -165,7 +165,7 @@ def test_pictures_are_served_while_cloudfront_cannot_reach_the_storage(service: 
         assert ask(edge + path).status == 200
 
 
-def test_short_address_is_kept_once_for_each_spelling_of_accept(service: Service) -> None:
+def test_short_url_is_kept_once_for_each_spelling_of_accept(service: Service) -> None:
     for path in ("/img/320/fox.jpg", "/img/fox.jpg"):
         for edge in (service.near, service.far):
             avif = ask(edge + path, headers={"Accept": CHROME})

@@ -324,7 +324,7 @@ def test_accept_does_not_count_for_keys() -> None:
         "a%20b.jpg/5d41402a-nFGBozSE6GBqnk/640%2E1.avif",
     ],
 )
-def test_accept_counts_for_what_the_app_takes_for_a_short_address(path: str) -> None:
+def test_accept_counts_for_what_the_app_takes_for_a_short_url(path: str) -> None:
     assert parse_key(unquote(path)) is None
     assert normalise((f"/img/{path}", "image/avif")) == ["image/avif"]
 
@@ -365,7 +365,7 @@ ACCEPTS = {
 
 
 @pytest.mark.service("node")
-def test_accept_has_six_spellings_for_short_addresses() -> None:
+def test_accept_has_six_spellings_for_short_urls() -> None:
     reduced = normalise(*(("/img/640/cat.jpg", accept) for accept in ACCEPTS))
     assert reduced == list(ACCEPTS.values())
     assert normalise(("/img/640/cat.jpg", None)) == [""]

@@ -391,7 +391,7 @@ class Context:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_schedule_removes_variants_that_no_address_leads_to(
+def test_schedule_removes_variants_that_no_url_leads_to(
     handler: Any, call: Callable[..., dict[str, Any]], variants: Path
 ) -> None:
     for name in ("gone.jpg", "stays.jpg"):

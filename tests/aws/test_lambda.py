@@ -128,7 +128,7 @@ def prefix(kind: str) -> str:
 
 
 def path_of(kind: str, response: Response) -> str:
-    """Of the key that a short address stands for, below the stage."""
+    """Of the key that a short URL stands for, below the stage."""
     return response["Content-Location"].removeprefix(prefix(kind))
 
 

@@ -100,7 +100,7 @@ def test_one_command_makes_the_whole_service(aws: str, printed: str) -> None:
     shown = re.sub(r"acme-Edge-\S+", "E1ABCDEFGHIJKL", shown)
     assert shown.replace("arm64", "x86_64") in read_page("production/stack")
     assert dict(line.split() for line in lines[6:]) == {
-        "Address": f"https://{HOST}",
+        "URL": f"https://{HOST}",
         "CloudFrontDomainName": HOST,
         "DistributionId": next(line.split()[1] for line in lines if "DistributionId" in line),
         "OriginalsBucket": ORIGINALS,

@@ -128,10 +128,10 @@ def test_portrait_example(photo: Photo, client: Client) -> None:
     assert not render("{% if image|is_portrait %}x{% endif %}", image="absent.jpg")
 
 
-def test_web_address_needs_the_alias_of_its_source(settings: Settings) -> None:
+def test_web_url_needs_the_alias_of_its_source(settings: Settings) -> None:
     text = '{% thumbnail "http://www.aino.se/media/i/logo.png" "40x40" crop="80% top" as im %}{% endthumbnail %}'
     with pytest.raises(
-        TemplateSyntaxError, match=r"is a web address. Declare its site as a source"
+        TemplateSyntaxError, match=r"is an absolute URL. Declare its site as a source"
     ):
         render(text)
     source = {

@@ -140,7 +140,7 @@ def test_settings_that_nothing_can_be_tried_with(settings: Settings) -> None:
     assert str(found) == "✗ settings: RESIZER has an unknown key 'WITHDS'. Did you mean 'WIDTHS'?"
 
 
-def test_project_that_cannot_sign_addresses(settings: Settings) -> None:
+def test_project_that_cannot_sign_urls(settings: Settings) -> None:
     settings.SECRET_KEY = ""
     (found,) = examine()
     assert found.mark is Mark.BROKEN
@@ -199,14 +199,14 @@ def test_variants_storage_is_tried(settings: Settings, storage: str, mark: Mark,
         ("tests.maintenance.test_doctor", "Put the app's URLs before it."),
     ],
 )
-def test_addresses_are_tried(settings: Settings, urlconf: str, text: str) -> None:
+def test_urls_are_tried(settings: Settings, urlconf: str, text: str) -> None:
     settings.ROOT_URLCONF = urlconf
     mark, told = finding("URLs")
     assert mark is Mark.BROKEN
     assert text in told
 
 
-def test_prefix_that_visitors_see_is_none_of_the_address_that_is_tried() -> None:
+def test_prefix_that_visitors_see_is_none_of_the_url_that_is_tried() -> None:
     set_script_prefix("/pictures/")
     try:
         assert finding("URLs") == (Mark.FINE, "/pictures/img/… leads to the app.")

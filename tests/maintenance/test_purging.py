@@ -832,7 +832,7 @@ def test_bookmark_that_cannot_be_read_is_none(
         make("a.jpg", width)
     assert "continues from" in purge(capsys, "--all", "--for", "0.000001")
     (bookmark,) = variants.glob(".sweep-*")
-    # Nobody who guesses addresses gets the name of an original.
+    # Nobody who guesses URLs gets the name of an original.
     assert re.fullmatch(r"\.sweep-[0-9a-f]{32}", bookmark.name)
     written = bookmark.read_bytes()
     bookmark.write_bytes(written[: len(written) // 2] if content is None else content)

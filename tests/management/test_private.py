@@ -14,7 +14,7 @@ from django.core.management import CommandError, call_command
 from config.gallery.models import Photo
 from resizer.admin import pictures, visitors
 from resizer.admin.states import State, scan, state_of
-from resizer.links.addresses import path_for
+from resizer.links.mount import path_for
 from resizer.links.private import read_link
 from resizer.maintenance.doctor import examine
 from resizer.maintenance.explaining import explain

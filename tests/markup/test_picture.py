@@ -20,7 +20,7 @@ import resizer
 from resizer.conf import MAX_FRAMES
 from resizer.errors import SourceTimedOut
 from resizer.keys.variant import parse_key, write_recipe
-from resizer.links import addresses
+from resizer.links import signing
 from resizer.markup import picture
 from resizer.sources import get_source
 from tests.calls import recorded
@@ -440,7 +440,7 @@ def test_attributes_are_passed_on() -> None:
     assert "is-x" not in html
 
 
-def test_all_addresses_of_a_picture_share_one_signature() -> None:
+def test_all_urls_of_a_picture_share_one_signature() -> None:
     html = str(build())
     assert len(set(re.findall(r"[0-9a-f]{8}-[\w-]{14}", html))) == 1
 
@@ -464,7 +464,7 @@ def test_picture_is_signed_once_for_each_recipe(text: str, count: int) -> None:
     with recorded() as entered:
         html = template.render(Context())
     assert len(set(re.findall(r"[0-9a-f]{8}-[\w-]{14}", html))) == count
-    assert entered.count(addresses._sign.__code__) == count
+    assert entered.count(signing._sign.__code__) == count
 
 
 @pytest.mark.parametrize("content", [None, b"nonsense"])
@@ -631,7 +631,7 @@ def test_vectors_can_be_left_out(settings: Settings) -> None:
     assert "src" in str(picture.build("missing.svg", alt="Logo"))
 
 
-def test_original_without_an_address_shows_its_alternative_text(settings: Settings) -> None:
+def test_original_without_a_url_shows_its_alternative_text(settings: Settings) -> None:
     settings.STORAGES["default"]["OPTIONS"]["base_url"] = None
     settings.MEDIA_URL = None
     settings.STORAGES = dict(settings.STORAGES)

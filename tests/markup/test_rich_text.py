@@ -67,7 +67,7 @@ def test_empty_text_is_empty(nothing: str | None) -> None:
     assert resize_html(nothing) == ""
 
 
-# As the editors write it; only the addresses are replaced.
+# As the editors write it; only the URLs are replaced.
 CKEDITOR = """<p>Text</p><figure class="image image_resized image-style-side" style="width:50%;">
 <a href="https://example.com"><img style="aspect-ratio:1600/1200;" src="URL" alt="A cat" width="1600" height="1200"></a>
 <figcaption>Caption&nbsp;1</figcaption></figure><p><img class="image_resized" style="width:300px;" src="URL" width="1600" height="1200"></p>"""

@@ -119,9 +119,7 @@ def test_picture_on_the_web_is_resized_and_kept(
     assert len(web.talks) == asked
 
 
-def test_tag_takes_a_whole_address(
-    client: Client, server: HostileServer, settings: Settings
-) -> None:
+def test_tag_takes_a_whole_url(client: Client, server: HostileServer, settings: Settings) -> None:
     options = {"allowed_urls": [f"{server.url}photos/*"], "networks": [LOOPBACK]}
     entry = {"BACKEND": "resizer.sources.HttpSource", "OPTIONS": options}
     settings.RESIZER = {"SOURCES": {"web": entry}}
@@ -155,7 +153,7 @@ OTHER_SPELLINGS = [
 
 
 @pytest.mark.parametrize("other", OTHER_SPELLINGS)
-def test_address_has_one_name(
+def test_url_has_one_name(
     client: Client, server: HostileServer, settings: Settings, variants: Path, other: str
 ) -> None:
     """Else a stranger makes as many variants as there are spellings."""

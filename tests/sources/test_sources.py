@@ -23,9 +23,9 @@ from resizer.errors import Busy, OriginalNotFound, ResizerError, SourceFailed, S
 from resizer.markup import picture
 from resizer.models import Original
 from resizer.sources import (
-    AddressableSource,
     HttpSource,
     Source,
+    SourceWithURLs,
     StaticSource,
     StorageSource,
     get_source,
@@ -518,7 +518,7 @@ def test_file_that_is_too_large_is_not_read_for_its_version(settings: Settings) 
 
 
 @pytest.mark.parametrize("is_debug", [True, False])
-def test_static_file_keeps_its_address_when_it_is_collected_again(
+def test_static_file_keeps_its_url_when_it_is_collected_again(
     settings: Settings, static: Path, is_debug: bool
 ) -> None:
     backend = "django.contrib.staticfiles.storage.StaticFilesStorage"
@@ -648,7 +648,7 @@ def test_file_that_another_thread_closes_is_read_no_longer(settings: Settings) -
 
 def test_storage_knows_a_name_by_its_url() -> None:
     source = get_source("default")
-    assert isinstance(source, AddressableSource)
+    assert isinstance(source, SourceWithURLs)
     assert source.name_of("/originals/a%20b.jpg") == "a b.jpg"
     assert source.name_of(source.url("photos//é?.jpg")) == "photos/é?.jpg"
     assert source.name_of("/originals/a.jpg?v=2") == "a.jpg"

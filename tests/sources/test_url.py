@@ -60,7 +60,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize("text", REFUSED)
-def test_address_that_two_parsers_may_read_differently_is_refused(text: str) -> None:
+def test_url_that_two_parsers_may_read_differently_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"not a URL|host|encoding|surrogates"):
         parse(text)
 
@@ -78,7 +78,7 @@ def test_address_that_two_parsers_may_read_differently_is_refused(text: str) -> 
         ("http://cdn.example.com/a%2Fb//c", "http://cdn.example.com/a%2Fb//c"),
     ],
 )
-def test_address_has_one_spelling(text: str, read: str) -> None:
+def test_url_has_one_spelling(text: str, read: str) -> None:
     assert str(parse(text)) == read
     assert parse(read) == parse(text)
 
@@ -88,7 +88,7 @@ TEXTS = st.text(st.sampled_from("/:@?#%.[]\\ *" * 2 + string.printable + "ü。"
 
 
 @given(TEXTS)
-def test_address_that_is_accepted_is_read_alike_by_all(rest: str) -> None:
+def test_url_that_is_accepted_is_read_alike_by_all(rest: str) -> None:
     try:
         url = parse(f"http://cdn.example.com{rest}")
     except ValueError:
@@ -154,7 +154,7 @@ def test_pattern_with_many_stars_is_compared_in_one_go() -> None:
         ("https://cdn.example.com/%EF%BF%BD", "https:/cdn.example.com/%EF%BF%BD"),
     ],
 )
-def test_address_has_one_name(text: str, name: str) -> None:
+def test_url_has_one_name(text: str, name: str) -> None:
     assert parse(text).name == name
     assert str(parse(name.replace(":/", "://", 1))) == text
 

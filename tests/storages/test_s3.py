@@ -795,7 +795,7 @@ def test_large_variant_is_led_to_the_cdn_once(client: Client, use: Callable[...,
 
 
 @pytest.mark.usefixtures("is_small")
-def test_key_with_a_recipe_is_known_as_the_same_address(
+def test_key_with_a_recipe_is_known_as_the_same_url(
     client: Client, use: Callable[..., None]
 ) -> None:
     use("moto", custom_domain="img.example.com", location="img", querystring_auth=False)
@@ -848,7 +848,7 @@ def test_large_variant_that_cannot_be_kept_is_503(client: Client) -> None:
 
 
 @pytest.mark.usefixtures("moto", "is_small")
-def test_short_address_of_a_large_variant_leads_to_it(client: Client) -> None:
+def test_short_url_of_a_large_variant_leads_to_it(client: Client) -> None:
     save("a.jpg")
     response = client.get("/img/640/a.jpg")
     assert (response.status_code, response["Vary"]) == (302, "Accept")

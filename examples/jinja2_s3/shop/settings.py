@@ -30,7 +30,7 @@ DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": DATA / 
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 USE_TZ = True
 S3 = {
-    # Another service than AWS has an address of its own.
+    # Another service than AWS has a URL of its own.
     "endpoint_url": os.environ.get("S3_ENDPOINT"),
     "client_config": Config(connect_timeout=2, read_timeout=10, retries={"total_max_attempts": 2}),
 }

@@ -20,7 +20,7 @@ from resizer.maintenance.doctor.services import (
 )
 from resizer.maintenance.doctor.sources import examine_sources
 from resizer.maintenance.doctor.storages import examine_private_sources, examine_variants
-from resizer.maintenance.doctor.urls import examine_address, examine_host, examine_large_variants
+from resizer.maintenance.doctor.urls import examine_host, examine_large_variants, examine_mount
 from resizer.store import backends
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def examine() -> Iterator[Finding]:
     public = partial(examine_variants, backends.public_storage(), is_private=False)
     yield from within(losses.STORAGES[False], public)
     yield from examine_private_sources()
-    yield examine_address()
+    yield examine_mount()
     yield from examine_host()
     yield from examine_large_variants()
     yield from examine_engine()

@@ -12,7 +12,7 @@ from resizer.conf import get_settings
 from resizer.errors import StoreFailed
 from resizer.formats import PNG
 from resizer.keys.variant import Variant, write_directory, write_key
-from resizer.links.addresses import sign
+from resizer.links.signing import sign
 from resizer.maintenance import losses, presence
 from resizer.maintenance.doctor.findings import Finding, Mark
 from resizer.maintenance.doctor.patience import within

@@ -12,7 +12,7 @@ from django.urls import NoReverseMatch, Resolver404, get_script_prefix, resolve
 
 from resizer.conf import get_settings
 from resizer.errors import OriginalNotFound, SourceFailed, StoreFailed
-from resizer.links.addresses import host, path_for, url_for
+from resizer.links.mount import host, path_for, url_for
 from resizer.maintenance.doctor.findings import Finding, Mark
 from resizer.maintenance.doctor.storages import probe
 from resizer.maintenance.pixel import one_pixel
@@ -27,22 +27,22 @@ if TYPE_CHECKING:
 OURS = (OriginalNotFound.public_message, SourceFailed.public_message)
 MOST_OF_A_SENTENCE = 1000  # bytes
 #: How long a URL of the storage may take to respond, seconds.
-ADDRESS_SECONDS = 10
+URL_SECONDS = 10
 
 
-def examine_address() -> Finding:
+def examine_mount() -> Finding:
     _variant, key = probe()
     try:
-        address = path_for(key)
+        path = path_for(key)
         # The path as a server passes it on.
-        match = resolve("/" + address.removeprefix(get_script_prefix()))
+        match = resolve("/" + path.removeprefix(get_script_prefix()))
     except (NoReverseMatch, Resolver404) as error:
         text = f"no URL leads to the app ({type(error).__name__}). Include resizer.urls in the root URLconf."
         return Finding(Mark.BROKEN, "URLs", text)
     if "resizer" not in match.app_names:
-        text = f"{address} leads to {match.view_name}. Put the app's URLs before it."
+        text = f"{path} leads to {match.view_name}. Put the app's URLs before it."
         return Finding(Mark.BROKEN, "URLs", text)
-    return Finding(Mark.FINE, "URLs", f"{address.removesuffix(key)}… leads to the app.")
+    return Finding(Mark.FINE, "URLs", f"{path.removesuffix(key)}… leads to the app.")
 
 
 def examine_host() -> Iterator[Finding]:
@@ -53,7 +53,7 @@ def examine_host() -> Iterator[Finding]:
     _variant, key = probe()
     advice = f"Send requests for {path_for('')}* on it to the app, or set RESIZER['HOST'] to \"\"."
     try:
-        with urllib.request.urlopen(url_for(key), timeout=ADDRESS_SECONDS) as answer:
+        with urllib.request.urlopen(url_for(key), timeout=URL_SECONDS) as answer:
             found = answer.read(MOST_OF_A_SENTENCE)
     except urllib.error.HTTPError as error:
         with error:
@@ -76,14 +76,14 @@ def examine_large_variants() -> Iterator[Finding]:
     storage = backends.public_storage()
     content = one_pixel()
     try:
-        address = backends.address(key)
-        if address is None or not address.startswith(("http://", "https://")):
+        url = backends.url(key)
+        if url is None or not url.startswith(("http://", "https://")):
             text = "visitors are redirected to the same URL. Let a web server or CDN in front serve it from the storage."
             yield Finding(Mark.ADVICE, part, text)
             return
         publishing.publish(storage, key, content, variant.format)
         try:
-            with urllib.request.urlopen(address, timeout=ADDRESS_SECONDS) as answer:
+            with urllib.request.urlopen(url, timeout=URL_SECONDS) as answer:
                 found = answer.read(len(content) + 1)
         finally:
             publishing.remove(storage, [key])
@@ -97,5 +97,5 @@ def examine_large_variants() -> Iterator[Finding]:
         )
         yield Finding(Mark.BROKEN, part, text)
         return
-    host = urlsplit(address).netloc
+    host = urlsplit(url).netloc
     yield Finding(Mark.FINE, part, f"visitors are redirected to {host}, and it responds.")

@@ -18,7 +18,7 @@ from resizer.batched import batched
 from resizer.concurrency import machine
 from resizer.conf import get_settings
 from resizer.errors import ResizerError
-from resizer.links.addresses import mount_path
+from resizer.links.mount import mount_path
 from resizer.maintenance.warming import Warm, count_of, files_of, originals_in, primary_keys_of
 from resizer.management.console import (
     ResizerCommand,

@@ -12,7 +12,7 @@ from urllib.parse import quote, unquote, urljoin
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _CHARACTER = r"[A-Za-z0-9\-._~!$&'()*+,;=:@/%]"
-_ADDRESS = re.compile(
+_URL = re.compile(
     r"(?P<scheme>https?)://"
     r"(?P<host>\[[0-9a-f:.]{2,45}\]|(?:\*\.)?[a-z0-9_\-]{1,63}(?:\.[a-z0-9_\-]{1,63})*)"
     r"(?::(?P<port>[0-9]{1,5}))?"
@@ -108,7 +108,7 @@ def parse_directory(text: str) -> URL:
 
 
 def _read(text: str) -> URL:
-    match = _ADDRESS.fullmatch(_BEYOND_ASCII.sub(lambda one: quote(one[0]), text))
+    match = _URL.fullmatch(_BEYOND_ASCII.sub(lambda one: quote(one[0]), text))
     if match is None:
         raise _ambiguous(text)
     scheme = match["scheme"].lower()

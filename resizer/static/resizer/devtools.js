@@ -15,8 +15,8 @@
 
   const widthOf = url => Number(url.match(VARIANT)?.[1] ?? 0);
   const isShown = image => image.getClientRects().length > 0;
-  const addressOf = image => image.currentSrc || image.src;
-  const isOurs = image => VARIANT.test(addressOf(image)) || image.hasAttribute("data-resizer");
+  const urlOf = image => image.currentSrc || image.src;
+  const isOurs = image => VARIANT.test(urlOf(image)) || image.hasAttribute("data-resizer");
 
   /* The widths, px, from which the browser has chosen. */
   function candidatesOf(image) {
@@ -53,7 +53,7 @@
   const round = number => Math.round(number).toLocaleString("en");
 
   function describe(image) {
-    const url = addressOf(image), {widths, isFluid, sizes} = candidatesOf(image);
+    const url = urlOf(image), {widths, isFluid, sizes} = candidatesOf(image);
     const entry = performance.getEntriesByName(url).at(-1);
     const needed = drawnWidth(image) * devicePixelRatio;
     return {

@@ -8,7 +8,7 @@ import pytest
 from resizer.errors import InvalidSignature
 from resizer.formats import AVIF, JPEG
 from resizer.keys.variant import ParsedKey, Recipe, Variant, parse_key, write_key
-from resizer.links.addresses import SIGNATURE_CHARACTERS, sign, signing_keys, verify
+from resizer.links.signing import SIGNATURE_CHARACTERS, sign, signing_keys, verify
 
 if TYPE_CHECKING:
     from pytest_django import Settings
@@ -56,7 +56,7 @@ def test_forged_signature_is_refused(signature: str) -> None:
         verify(parsed(signature))
 
 
-def test_old_addresses_work_while_their_key_is_a_fallback(settings: Settings) -> None:
+def test_old_urls_work_while_their_key_is_a_fallback(settings: Settings) -> None:
     settings.RESIZER = {"SIGNING_KEY": "old"}
     signature = sign(VARIANT)
     settings.RESIZER = {"SIGNING_KEY": "new", "SIGNING_KEY_FALLBACKS": ["old"]}
