@@ -40,8 +40,10 @@ from django.db.backends.sqlite3.base import DatabaseWrapper as SQLite
 
 from config.gallery.models import Photo
 from resizer import originals, rendering, scratch, store
+from resizer.concurrency.slowness import Slowness
 from resizer.engines import get_engine
 from resizer.engines.isolation.children import children
+from resizer.errors import StoreFailed
 from resizer.markup import picture
 from resizer.models import CachedVariant, Original, Tally
 from resizer.records import cache, index, tables
@@ -453,7 +455,7 @@ def test_storage_that_is_slow_to_open_takes_few_threads(
     client: Client, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     use_variants(settings, "tests.test_faults.HangingStorage")
-    monkeypatch.setattr(publishing, "_reading", publishing.Slowness(0, 1))
+    monkeypatch.setattr(backends, "_reading", Slowness("it", 0, 1, StoreFailed))
     save("a.jpg")
     url = address()
     HangingStorage.may_answer.set()

@@ -20,7 +20,8 @@ are in `sources`, children in `engines/isolation`, the last rows in `storages`, 
 | … | the work of its child process | child process | `RENDER_SECONDS` of CPU time, or 2 times that of wall-clock time | 422; 503 if other processes had the core | `RENDER_SECONDS` |
 | a new variant in memory, for its file and row | the end of its response | process | 2 s; not at all beyond 64 MB of them, or after a failure of the variants storage in the last 60 s | it is stored before the response | `RESPOND_FIRST` |
 | after a response, the sketch of an original for its row | the child process that looks at it | process | like the work of its child process | the original has no sketch yet | `RESPOND_FIRST` |
-| a read of the variants storage | one of 4 reads, once a read has taken 1 s | process | not at all | 503 | – |
+| a read of the variants storage | one of the threads that may read from it | process | 1 s | 503 | `MAX_WAITING_PER_PROCESS` |
+| … | one of 4 reads, once a read has taken 1 s | process | not at all | 503 | – |
 | under ASGI, a request before Django | one of 4 threads, and the read of its variant | process | 1 s | Django responds | – |
 | a call to the cache | a cache that has failed after 0.1 s or more | process | not at all for 10 s | the request goes on without the cache | `CACHE` |
 | a query | a row or table that another transaction has locked | thread | 2 s; in the next 10 s 0.05 s | the request goes on without the query | – |

@@ -67,6 +67,15 @@ def most_waiting() -> int:
     return max(USUAL_WAITING, size - size // 4) if size > 1 else sys.maxsize
 
 
+def most_reading() -> int:
+    """The limit for reads of one storage at once. A quarter of a pool stays free, and always one thread of it."""
+    given = get_settings().MAX_WAITING_PER_PROCESS
+    size = _pool_size(threading.current_thread())
+    if size is None:
+        return given or USUAL_WAITING
+    return min(given or size, size - max(1, size // 4)) if size > 1 else sys.maxsize
+
+
 def _pool_size(thread: threading.Thread) -> int | None:
     """The number of threads in the pool of a thread. 1 for a thread of a single request. None if unknown."""
     # The standard library's servers name their threads so (socketserver.ThreadingMixIn).

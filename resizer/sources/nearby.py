@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from resizer.concurrency.at_once import NotAtOnce
+from resizer.concurrency.slowness import Slowness
 from resizer.errors import Busy, SourceFailed, SourceTimedOut
 from resizer.sources import get_source
-from resizer.storages.publishing import Slowness
 
 if TYPE_CHECKING:
     from resizer.storages.protocol import Stat
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 SLOW_SECONDS = 0.1
 #: The most threads of a process that ask a slow disk at once. The others serve stored variants.
 MAX_SLOW = 2
-_asking = Slowness(SLOW_SECONDS, MAX_SLOW)
+_asking = Slowness("a disk of originals", SLOW_SECONDS, MAX_SLOW)
 
 
 def stat_at_once(alias: str, name: str) -> Stat:

@@ -1,15 +1,13 @@
-"""Variants in a storage of any kind. Its errors become StoreFailed, and a slow storage takes few threads."""
+"""Variants in a storage of any kind. Its errors become StoreFailed."""
 
 from __future__ import annotations
 
-import threading
-import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from django.core.files.base import ContentFile
 
-from resizer.errors import Busy, StoreFailed
+from resizer.errors import StoreFailed
 from resizer.storages.kinds import kind_of
 
 if TYPE_CHECKING:
@@ -19,45 +17,6 @@ if TYPE_CHECKING:
 
     from resizer.formats import Format
     from resizer.storages.protocol import Stored
-
-#: A storage is slow once a read has taken this time, seconds.
-SLOW_SECONDS = 1
-#: The most threads of a process that read from a slow storage at once.
-MAX_SLOW = 4
-
-
-class Slowness:
-    """Allows any number of calls at once while they are quick, and few while they are slow. Other requests need the threads."""
-
-    def __init__(self, seconds: float, most: int) -> None:
-        self._seconds = seconds
-        self._most = most
-        self._lock = threading.Lock()
-        self._is_slow = False
-        #: When each call in progress began.
-        self._begun: list[float] = []
-
-    @contextmanager
-    def asking(self) -> Iterator[None]:
-        """Raises Busy."""
-        begun_at = time.monotonic()
-        with self._lock:
-            is_slow = self._is_slow or any(self._is_over(one) for one in self._begun)
-            if is_slow and len(self._begun) >= self._most:
-                raise Busy("it is slow, and other threads wait for it already")
-            self._begun.append(begun_at)
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._begun.remove(begun_at)
-                self._is_slow = self._is_over(begun_at)
-
-    def _is_over(self, begun_at: float) -> bool:
-        return time.monotonic() - begun_at > self._seconds
-
-
-_reading = Slowness(SLOW_SECONDS, MAX_SLOW)
 
 
 def publish(
@@ -72,14 +31,14 @@ def publish(
 
 
 def fetch(storage: Storage, key: str) -> tuple[bytes, Stored] | None:
-    """The content and facts of a file, with one request. None if it is missing. Raises StoreFailed or Busy."""
-    with _errors(key), _reading.asking():
+    """The content and facts of a file, with one request. None if it is missing. Raises StoreFailed."""
+    with _errors(key):
         return kind_of(storage).fetch(key)
 
 
 def exists(storage: Storage, key: str) -> bool:
-    """Whether a key has a file. Raises StoreFailed or Busy."""
-    with _errors(key), _reading.asking():
+    """Whether a key has a file. Raises StoreFailed."""
+    with _errors(key):
         return kind_of(storage).exists(key)
 
 

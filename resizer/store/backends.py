@@ -2,7 +2,7 @@
 
 Security: a private variant is never in the storage of public ones, and the other way round. A key tells which it is.
 
-All functions raise StoreFailed if a storage fails, or is not configured.
+All functions raise StoreFailed if a storage fails, is too slow for one more read, or is not configured.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from django.core.files.storage import InvalidStorageError, storages
 
+from resizer.concurrency.slowness import Slowness
 from resizer.conf import VARIANTS_ALIAS, get_settings
 from resizer.errors import StoreFailed
 from resizer.keys.variant import PRIVATE, write_directory
@@ -24,6 +25,13 @@ if TYPE_CHECKING:
     from django.core.files.storage import Storage
 
     from resizer.storages.protocol import Stored
+
+
+#: A storage is slow once a read has taken this time, seconds.
+SLOW_SECONDS = 1
+#: The most threads of a process that read from a slow storage at once.
+MAX_SLOW = 4
+_reading = Slowness("the variants storage", SLOW_SECONDS, MAX_SLOW, StoreFailed)
 
 
 def public_storage() -> Storage:
@@ -57,12 +65,14 @@ def is_local(*, is_private: bool) -> bool:
 
 
 def fetch(key: str) -> tuple[bytes, Stored] | None:
-    """The content and facts of a file, with one request. None if it is missing. Raises Busy too."""
-    return publishing.fetch(storage_of(key), key)
+    """The content and facts of a file, with one request. None if it is missing."""
+    with _reading.asking():
+        return publishing.fetch(storage_of(key), key)
 
 
 def exists(key: str) -> bool:
-    return publishing.exists(storage_of(key), key)
+    with _reading.asking():
+        return publishing.exists(storage_of(key), key)
 
 
 def url(key: str) -> str | None:

@@ -15,7 +15,7 @@ from resizer.engines.isolation import children
 from resizer.originals import pages
 from resizer.records import cache, tables
 from resizer.sources import HttpSource, bulkhead
-from resizer.storages import publishing
+from resizer.store import backends
 from tests.documents import read
 
 
@@ -87,9 +87,9 @@ def test_table_names_statuses_of_errors_that_waiting_raises() -> None:
         ("…", "its child", f"or {children.PATIENCE} times that"),
         ("…", "up to", f"up to {batches.MAX_TOGETHER} variants"),
         (
-            "a read",
-            "one of",
-            f"one of {publishing.MAX_SLOW} reads, once a read has taken {publishing.SLOW_SECONDS} s",
+            "…",
+            "reads",
+            f"one of {backends.MAX_SLOW} reads, once a read has taken {backends.SLOW_SECONDS} s",
         ),
         (
             "a new variant in memory",

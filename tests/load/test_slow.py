@@ -196,3 +196,31 @@ def test_source_that_is_slow_does_not_take_all_threads(web: Web, source: str, se
     assert Counter(reply.status for reply in replies)[200] == len(urls)
     assert {reply.status for reply in replies} == {200, 503}
     assert {reply.headers["Retry-After"] for reply in replies if reply.status != 200} == {"1"}
+
+
+def test_hits_of_a_storage_that_hangs_leave_threads_for_pages(
+    project: Project, tmp_path: Path
+) -> None:
+    content = photograph((64, 48))
+    names = [f"{number}.jpg" for number in range(30)]
+    for name in names:
+        project.save(name, content)
+    hold = tmp_path / "hold" / "resizer" / "open"
+    hold.parent.mkdir(parents=True)
+    project.environment.update(TESTS_SLOW=str(tmp_path / "hold"))
+    with (
+        gunicorn_server(project.environment, processes=1, threads=12) as (address, _process),
+        ThreadPoolExecutor(len(names)) as pool,
+    ):
+        urls = [f"{address}/img/64/{name}" for name in names]
+        assert {ask(url).status for url in urls} == {200}
+        hold.touch()
+        asked = [pool.submit(ask, url) for url in urls]
+        try:
+            wait_until(lambda: any(one.done() for one in asked))
+            # A page, though it shows no picture.
+            assert ask(f"{address}/img/").status == 404
+        finally:
+            hold.unlink()
+        statuses = {one.result().status for one in asked}
+    assert statuses == {200, 503}

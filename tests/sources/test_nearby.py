@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from resizer.concurrency.at_once import NotAtOnce
+from resizer.concurrency.slowness import Slowness
 from resizer.errors import OriginalNotFound
 from resizer.sources import StaticSource, get_source, nearby
 from resizer.sources.nearby import stat_at_once
-from resizer.storages.publishing import Slowness
 from tests.conftest import save
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def test_absent_directory_is_left_to_django(tmp_path: Path) -> None:
 
 def test_few_threads_ask_a_slow_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     save("a.jpg")
-    monkeypatch.setattr(nearby, "_asking", slow := Slowness(0, 1))
+    monkeypatch.setattr(nearby, "_asking", slow := Slowness("it", 0, 1))
     with slow.asking(), pytest.raises(NotAtOnce):
         stat_at_once("default", "a.jpg")
     assert stat_at_once("default", "a.jpg").bytes > 0
