@@ -10,6 +10,7 @@ Each `source` has its own `width` and `height` (HTML §4.8.4.2.1), so that the p
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -34,6 +35,10 @@ PICTURE = "resized_picture"
 #: The key in `render_context` for the parts of a block.
 _PARTS = "resizer-parts"
 _AUTO = "auto, "
+#: What stands in a media query outside of parentheses (Media Queries 4 §3). A browser takes anything else for "never".
+_WORDS = frozenset({"not", "only", "and", "or", "all", "screen", "print", "speech"})
+_CONDITION = re.compile(r"\([^()]*\)")
+_MAX_MEDIA = 1000  # characters
 
 
 class Source(NamedTuple):
@@ -63,13 +68,32 @@ class Source(NamedTuple):
 
 def source(file: File, *, media: object = None, **options: Any) -> Source:
     """The picture of an original for a media query, such as "(max-width: 600px)". Raises ValueError for a wrong option."""
-    text = "" if is_nothing(media) else str(media).strip()
-    return Source(text, picture.build(file, alt="", **options))
+    return Source(_read_media(media), picture.build(file, alt="", **options))
 
 
 def check_source(*, media: object = None, **options: Any) -> None:
     """Check the options of `source`, without an original. Raises ValueError for a wrong one."""
+    _read_media(media)
     picture.check(**options)
+
+
+def _read_media(value: object) -> str:
+    """A media query. Empty if it is not given. Raises ValueError for one that holds in no window."""
+    text = "" if is_nothing(value) else str(value).strip()
+    if text and not all(map(_is_query, text[:_MAX_MEDIA].split(","))):
+        raise ValueError(
+            f'media={text!r} is no media query. Write one such as "(max-width: 600px)".'
+        )
+    return text
+
+
+def _is_query(text: str) -> bool:
+    """Whether a text has conditions in parentheses, and known words around them."""
+    count = 1
+    while count:
+        text, count = _CONDITION.subn(" all ", text)
+    words = text.lower().split()
+    return bool(words) and _WORDS.issuperset(words)
 
 
 def direct(image: Picture, sources: Iterable[Source]) -> Picture:

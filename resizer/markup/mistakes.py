@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 #: Attributes of an `img` that look like a misspelt option. Names with a hyphen, a colon or an @ are attributes anyway.
-_ATTRIBUTES = frozenset({"align", "hidden", "id", "is", "lang", "name", "role", "style", "title"})
+_ATTRIBUTES = frozenset(
+    {"align", "fetchpriority", "hidden", "id", "is", "lang", "name", "role", "style", "title"}
+)
 #: How alike a name and an option are, 0 to 1. `widht` and `width` are at 0.8, `title` and `ratio` at 0.4.
 _ALIKE = 0.75
 _NO_ENLARGING = "No original is ever enlarged. Remove it."
@@ -64,6 +66,7 @@ _ADVICE = {
     "lazy": 'Pictures load lazily unless you write priority=True. Or write loading="eager".',
     "lossless": 'Write quality="lossless".',
     "max_width": "Write width=600.",
+    "media": "Write it to resized_source, in a block of resized_picture.",
     "mode": 'Write fit="cover", "contain" or "fill".',
     "object_fit": 'Write fit="cover", "contain" or "fill".',
     "pad": _PAD,
@@ -155,6 +158,8 @@ def mistaken_original(name: object) -> str:
     shown = repr(text[:200])
     if is_html(name):
         return f"{shown} is HTML. For its pictures, write the filter resized_html."
+    if text[:5].lower() == "data:":
+        return f"{shown} is a data URI, which has no other sizes. Write an img element for it."
     if _WEB.match(text):
         return (
             f"{shown} is an absolute URL. Declare its site as a source, an HttpSource in RESIZER['SOURCES']. Then write"

@@ -34,6 +34,7 @@ def keyword_names(*functions: Callable[..., object]) -> frozenset[str]:
 _VALUES = {
     "loading": ("lazy", "eager"),
     "decoding": ("async", "sync", "auto"),
+    "fetchpriority": ("high", "low", "auto"),
 }
 
 
@@ -79,8 +80,8 @@ class Tag:
         try:
             for name in _VALUES.keys() & literals.keys():
                 _check_value(name, literals[name])
-            if literals.get("loading") == "lazy" and not is_nothing(literals.get("priority")):
-                raise ValueError('priority=True and loading="lazy" are given. Remove one.')
+            if not is_nothing(literals.get("priority")):
+                _check_priority(literals)
             # A value that is known only in a context is given, and may be right.
             self.check(**{name: literals.get(name) for name in names if name in self.options})
         except ValueError as error:
@@ -129,16 +130,14 @@ class Tag:
             raise error
         suspects = [name for name in data if name not in _FREE]
         wrong = {name for name in suspects if not self._is_right({name: options[name]})}
-        kept = {name: None if name in wrong else value for name, value in options.items()}
-        if not wrong or not self._is_right(kept):
+        if not wrong or not self._is_right({**options, **dict.fromkeys(wrong)}):
             # Each is right on its own, but not together.
             wrong = set(suspects)
-            kept = {name: None if name in wrong else value for name, value in options.items()}
         if not wrong:
             raise error
         names = ", ".join(sorted(wrong))
         tell_once(f"{self.name}{place} ignores {names} from a variable: {str(error)[:500]}")
-        return kept
+        return {**options, **dict.fromkeys(wrong)}
 
     def tell_unquoted(self, name: str, word: str, place: str) -> None:
         """Log an option whose value is the name of no variable, but would be right in quotes, such as `quality=high`."""
@@ -155,6 +154,13 @@ class Tag:
         except ValueError:
             return False
         return True
+
+
+def _check_priority(literals: Mapping[str, object]) -> None:
+    """Raises ValueError for attributes that take back what `priority=True` says."""
+    for name, value in (("loading", "lazy"), ("fetchpriority", "low"), ("fetchpriority", "auto")):
+        if literals.get(name) == value:
+            raise ValueError(f'priority=True and {name}="{value}" are given. Remove one.')
 
 
 def _check_value(name: str, value: object) -> None:

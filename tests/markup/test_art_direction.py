@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 import threading
 from typing import TYPE_CHECKING, Any
@@ -245,3 +246,36 @@ def test_nothing_shifts_and_each_screen_gets_its_crop(
         601: (2.3, "wide.jpg"),
         1440: (2.3, "wide.jpg"),
     }
+
+
+BLOCK = """{% resized_source tall media="MEDIA" %}{% resized_img wide alt="" %}"""
+
+
+@pytest.mark.parametrize(
+    "media",
+    [
+        PHONE,
+        "print",
+        "(400px <= width <= 700px)",
+        "screen and (orientation: portrait), (max-height: 30em)",
+        "not all and (monochrome)",
+        "(min-width: calc((40rem + 1px))) AND (not (hover))",
+        "only screen",
+    ],
+)
+def test_media_query_is_printed(media: str) -> None:
+    block = BLOCK.replace("MEDIA", media)
+    assert {one.get("media") for one in sources(render(block))} == {html.escape(media), None}
+
+
+@pytest.mark.parametrize(
+    "media", ["max-width: 600px", "mobile", "600px", "(max-width: 600px", "print,", "print}"]
+)
+def test_media_that_is_no_query_is_an_error(media: str, settings: Settings) -> None:
+    with pytest.raises(TemplateSyntaxError, match=r"is no media query\. Write one such as"):
+        render(BLOCK.replace("MEDIA", media))
+    block = BLOCK.replace('"MEDIA"', "media")
+    assert {one.get("media") for one in sources(render(block, media=media))} == {None}
+    settings.DEBUG = True
+    with pytest.raises(ValueError, match="is no media query"):
+        render(block, media=media)

@@ -101,6 +101,7 @@ ADVICE = [
     ('quality="lossless" formats="avif"', 'quality="lossless" needs another format. Use webp, or another quality.'),
     ('width=400 height=400 ratio="1/1"', "width, height and ratio are given. Remove one: two give the third."),
     ('priority=True loading="lazy"', 'priority=True and loading="lazy" are given. Remove one.'),
+    ('priority=True fetchpriority="low"', 'priority=True and fetchpriority="low" are given. Remove one.'),
     ("exact=True height=300", "exact=True needs width."),
     ("width=200 columns=3", 'width=200 and columns are given. Remove one, or write layout="fluid": a small picture prints no sizes.'),
     ('width=200 sizes="50vw"', 'width=200 and sizes are given. Remove one, or write layout="fluid"'),
@@ -120,6 +121,11 @@ def test_contradiction_is_an_error_when_the_template_compiles(options: str, prob
 def test_format_that_cannot_be_lossless_is_an_error_when_the_template_compiles(tag: str) -> None:
     with pytest.raises(TemplateSyntaxError, match=r"needs another format\. Use webp"):
         Template(f'{{% load resizer %}}{{% {tag} "a.jpg" quality="lossless" format="avif" %}}')
+
+
+def test_picture_may_have_a_low_priority() -> None:
+    html = render('fetchpriority="low"')
+    assert 'loading="lazy" decoding="async" fetchpriority="low"' in html
 
 
 def test_width_limits_columns() -> None:
