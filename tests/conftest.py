@@ -205,6 +205,19 @@ def moto_url() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
+def postgresql_url() -> Iterator[str]:
+    """The address of a PostgreSQL, on which a test makes databases of its own."""
+    with servers.postgresql_server() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def mariadb_url() -> Iterator[str]:
+    with servers.mariadb_server() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
 def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database of SQLite with all tables."""
     directory = tmp_path_factory.mktemp("tables")

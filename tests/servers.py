@@ -7,6 +7,7 @@ import glob
 import os
 import pwd
 import random
+import secrets
 import shutil
 import signal
 import socket
@@ -20,6 +21,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -198,7 +200,7 @@ def _ask_postgresql(address: str) -> None:
         raise ConnectionError from error
 
 
-def _ask_mariadb(port: int, query: str) -> None:
+def _ask_mariadb(port: int | None, query: str) -> None:
     import pymysql
 
     try:
@@ -241,8 +243,26 @@ def postgresql_server() -> Iterator[str]:
             yield address
 
 
+def postgresql_database(server: str) -> str:
+    """The address of a new database on a PostgreSQL, which takes a tenth of the time of a new server."""
+    import psycopg
+
+    name = f"tests_{secrets.token_hex(4)}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    return f"{server.rpartition('/')[0]}/{name}"
+
+
+def mariadb_database(server: str, character_set: str = "utf8mb4") -> str:
+    """The address of a new database on a MariaDB."""
+    name = f"tests_{secrets.token_hex(4)}"
+    query = f"CREATE DATABASE {name} CHARACTER SET {character_set}"
+    _ask_mariadb(urlsplit(server).port, query)
+    return f"{server.rpartition('/')[0]}/{name}"
+
+
 @contextmanager
-def mariadb_server(character_set: str = "utf8mb4") -> Iterator[str]:
+def mariadb_server() -> Iterator[str]:
     """A MariaDB with an empty database; gives its address, as DATABASE_URL has it."""
     port = free_port()
     program = next(filter(None, map(shutil.which, MARIADB)))
@@ -263,6 +283,6 @@ def mariadb_server(character_set: str = "utf8mb4") -> Iterator[str]:
             # Nobody pulls the plug of a test.
             *("--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=16M"),
         ]
-        query = f"CREATE DATABASE IF NOT EXISTS tests CHARACTER SET {character_set}"
+        query = "CREATE DATABASE IF NOT EXISTS tests CHARACTER SET utf8mb4"
         with running(command, partial(_ask_mariadb, port, query), seconds=30, cwd=directory):
             yield f"mysql://root@127.0.0.1:{port}/tests"

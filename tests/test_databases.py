@@ -8,7 +8,7 @@ import sqlite3
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import closing
 from datetime import UTC, datetime
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -38,10 +38,9 @@ from tests.servers import (
     ROOT,
     django_server,
     gunicorn_server,
-    load_gallery,
     manage,
-    mariadb_server,
-    postgresql_server,
+    mariadb_database,
+    postgresql_database,
 )
 from tests.test_faults import (
     REFERENCE,
@@ -56,8 +55,7 @@ from tests.test_faults import (
 digests = import_module("resizer.migrations.0002_digests")
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from contextlib import AbstractContextManager
+    from collections.abc import Iterator
     from pathlib import Path
 
     from django.test import Client
@@ -71,78 +69,106 @@ needs_mariadb = pytest.mark.service("mariadb")
 needs_postgresql = pytest.mark.service("postgresql")
 
 SERVERS = [
-    pytest.param(postgresql_server, "PostgreSQL", marks=needs_postgresql),
-    pytest.param(mariadb_server, "MariaDB", marks=needs_mariadb),
+    pytest.param("PostgreSQL", marks=needs_postgresql),
+    pytest.param("MariaDB", marks=needs_mariadb),
 ]
 
 
+@pytest.fixture
+def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The address of a new database, of the kind that the test is parametrised with."""
+    if request.param == "PostgreSQL":
+        yield postgresql_database(request.getfixturevalue("postgresql_url"))
+        return
+    if request.param == "MariaDB":
+        yield mariadb_database(request.getfixturevalue("mariadb_url"))
+        return
+    # As Django has it by default.
+    with tempfile.TemporaryDirectory(dir="/tmp") as directory:
+        yield f"sqlite:///{directory}/db.sqlite3"
+
+
+#: Commands run in one process, because a start takes half a second.
+BEFORE = """
+from django.contrib.auth import get_user_model
+from django.core.management import call_command
+from config.gallery.models import Photo
+call_command("migrate", verbosity=0)
+get_user_model().objects.create_superuser("admin", password="admin")
+for number in range(3):
+    Photo.objects.create(title="A", alt="A", image=f"{number}.jpg")
+call_command("resizer_doctor")
+"""
 #: Two processes count a hit, and note a use.
-COUNT = """
-import json
-from resizer.models import CachedVariant
+AFTER = """
+import io, json
+from django.core.management import call_command
+from resizer.models import CachedVariant, Original
 from resizer.records import tallies
+
+def call(*arguments):
+    output = io.StringIO()
+    call_command(*arguments, stdout=output)
+    return output.getvalue()
+
 for _ in range(2):
     tallies.count_served(CachedVariant.objects.earliest("pk").key, is_hit=True)
     tallies.flush()
     tallies.forget()
 uses = CachedVariant.objects.filter(used_at__isnull=False).count()
-print(json.dumps({**tallies.recent(3600), "uses": uses}))
-"""
-EMPTY = """
-from resizer.models import Original
+told = {"counted": {**tallies.recent(3600), "uses": uses}}
+stats = told["stats"] = json.loads(call("resizer_stats", "--format", "json"))
 Original.objects.all().delete()
+told["sync"] = call("resizer_sync")
+told["dry run"] = call("resizer_purge", "--max-bytes", str(stats["bytes"] - 1), "--dry-run")
+told["purge"] = call("resizer_purge", "--all", "--yes")
+print(json.dumps(told))
 """
 
 
-@pytest.mark.parametrize(("server", "name"), SERVERS)
-def test_admin_lists_what_pages_have_had_made(
-    tmp_path: Path, server: Callable[[], AbstractContextManager[str]], name: str
-) -> None:
-    with server() as address:
-        environment = load_gallery(
-            tmp_path, DATABASE_URL=address, DJANGO_SETTINGS_MODULE="tests.mysql_settings"
-        )
-        assert f"{name} has the app's tables" in manage(ROOT, environment, "resizer_doctor")
-        with django_server(ROOT, environment) as url, requests.Session() as visitor:
-            page = visitor.get(f"{url}/").text
-            paths = re.findall(r'src="(/img/[^"]+)"', page)[:3]
-            answers = [visitor.get(url + path) for path in paths]
-            assert [answer.status_code for answer in answers] == [200, 200, 200]
-            login = f"{url}/admin/login/?next=/admin/resizer/cachedvariant/"
-            visitor.get(login)
-            form = {"username": "admin", "password": "admin"}
-            token = visitor.cookies["csrftoken"]
-            listed = visitor.post(login, {**form, "csrfmiddlewaretoken": token})
-            assert listed.status_code == 200
-            assert "3 cached variants" in listed.text
-        counted = json.loads(manage(ROOT, environment, "shell", "-v", "0", "-c", COUNT))
-        assert (counted["hit"], counted["uses"]) == (2, 1)
-        stats = json.loads(manage(ROOT, environment, "resizer_stats", "--format", "json"))
-        assert (stats["variants"], stats["last_day"]["hit"]) == (3, 2)
-        manage(ROOT, environment, "shell", "-v", "0", "-c", EMPTY)
-        assert "Added 3 rows" in manage(ROOT, environment, "resizer_sync")
-        assert "Would remove 1 " in manage(
-            ROOT, environment, "resizer_purge", "--max-bytes", str(stats["bytes"] - 1), "--dry-run"
-        )
-        removed = manage(ROOT, environment, "resizer_purge", "--all", "--yes")
-        assert removed.startswith("Removed 3 cached variants")
+@pytest.mark.parametrize("database_url", SERVERS, indirect=True)
+def test_admin_lists_what_pages_have_had_made(tmp_path: Path, database_url: str) -> None:
+    for number in range(3):
+        save(f"{number}.jpg", photograph((400, 300)))
+    environment = {
+        "DATABASE_URL": database_url,
+        "DJANGO_DEBUG": "1",
+        "DJANGO_SETTINGS_MODULE": "tests.mysql_settings",
+        # Of `save`, too.
+        "RESIZER_DATA_DIR": str(tmp_path),
+    }
+    told = manage(ROOT, environment, "shell", "-v0", "-c", BEFORE)
+    name = "PostgreSQL" if database_url.startswith("postgres:") else "MariaDB"
+    assert f"{name} has the app's tables" in told
+    with django_server(ROOT, environment) as url, requests.Session() as visitor:
+        page = visitor.get(f"{url}/").text
+        paths = re.findall(r'src="(/img/[^"]+)"', page)[:3]
+        answers = [visitor.get(url + path) for path in paths]
+        assert [answer.status_code for answer in answers] == [200, 200, 200]
+        login = f"{url}/admin/login/?next=/admin/resizer/cachedvariant/"
+        visitor.get(login)
+        form = {"username": "admin", "password": "admin"}
+        token = visitor.cookies["csrftoken"]
+        listed = visitor.post(login, {**form, "csrfmiddlewaretoken": token})
+        assert listed.status_code == 200
+        assert "3 cached variants" in listed.text
+    after = json.loads(manage(ROOT, environment, "shell", "-v0", "-c", AFTER))
+    assert (after["counted"]["hit"], after["counted"]["uses"]) == (2, 1)
+    assert (after["stats"]["variants"], after["stats"]["last_day"]["hit"]) == (3, 2)
+    assert "Added 3 rows" in after["sync"]
+    assert "Would remove 1 " in after["dry run"]
+    assert after["purge"].startswith("Removed 3 cached variants")
 
 
 # --- MySQL and MariaDB
 
 
-@pytest.fixture(scope="module")
-def mariadb_address() -> Iterator[str]:
-    with mariadb_server() as address:
-        yield address
-
-
 @pytest.fixture
-def mariadb(database: Path, mariadb_address: str) -> Iterator[None]:  # noqa: F811
+def mariadb(database: Path, mariadb_url: str) -> Iterator[None]:  # noqa: F811
     """A MariaDB with our tables, and then SQLite again."""
     usual = connections["default"].settings_dict
     options = {"connect_timeout": 2}
-    use_database(MySQL, **{**dj_database_url.parse(mariadb_address), "OPTIONS": options})
+    use_database(MySQL, **{**dj_database_url.parse(mariadb_url), "OPTIONS": options})
     make_tables()
     yield
     with connections["default"].schema_editor() as editor:
@@ -360,74 +386,30 @@ def test_request_that_has_waited_for_its_cache_does_not_wait_for_the_index(
         assert limit() == 1200
 
 
-@contextmanager
-def sqlite_file() -> Iterator[str]:
-    """As Django has it by default."""
-    with tempfile.TemporaryDirectory(dir="/tmp") as directory:
-        yield f"sqlite:///{directory}/db.sqlite3"
-
-
 @pytest.mark.once
-@pytest.mark.parametrize(("server", "name"), [(sqlite_file, "SQLite"), *SERVERS])
-def test_first_requests_of_a_new_project_have_their_rows(
-    tmp_path: Path, server: Callable[[], AbstractContextManager[str]], name: str
-) -> None:
+@pytest.mark.parametrize("database_url", ["SQLite", *SERVERS], indirect=True)
+def test_first_requests_of_a_new_project_have_their_rows(tmp_path: Path, database_url: str) -> None:
     """Several processes write at once."""
     count = "from resizer.models import *; print(Original.objects.count(), CachedVariant.objects.count())"
-    with server() as address:
-        environment = {
-            "DATABASE_URL": address,
-            "RESIZER_DATA_DIR": str(tmp_path),
-            "DJANGO_DEBUG": "1",
-            "DJANGO_SETTINGS_MODULE": "tests.mysql_settings",
-            "GUNICORN_CMD_ARGS": f"--capture-output --error-logfile {tmp_path}/log",
-        }
-        manage(ROOT, environment, "migrate", "--verbosity", "0")
-        (tmp_path / "originals").mkdir(exist_ok=True)
-        content = photograph((400, 300))
-        names = [f"{number}.jpg" for number in range(20)]
-        for one in names:
-            (tmp_path / "originals" / one).write_bytes(content)
-        with (
-            gunicorn_server(environment, processes=2) as (url, _process),
-            ThreadPoolExecutor(20) as pool,
-        ):
-            answers = list(pool.map(requests.get, [f"{url}/img/320/{one}" for one in names]))
-        assert [answer.status_code for answer in answers] == [200] * 20
-        assert "recorded" not in (tmp_path / "log").read_text()
-        assert manage(ROOT, environment, "shell", "-v0", "-c", count) == "20 20\n"
-
-
-@pytest.mark.once
-@pytest.mark.parametrize(("server", "name"), [(sqlite_file, "SQLite"), *SERVERS])
-def test_project_without_tables_is_told_once_to_migrate(
-    tmp_path: Path, server: Callable[[], AbstractContextManager[str]], name: str
-) -> None:
-    with server() as address:
-        environment = {
-            "DATABASE_URL": address,
-            "RESIZER_DATA_DIR": str(tmp_path),
-            "DJANGO_DEBUG": "1",
-            "DJANGO_SETTINGS_MODULE": "tests.mysql_settings",
-            "GUNICORN_CMD_ARGS": f"--capture-output --error-logfile {tmp_path}/log",
-        }
-        (tmp_path / "originals").mkdir(exist_ok=True)
-        content = photograph((400, 300))
-        # Python writes the second name with other quotes.
-        names = [*(f"{number}.jpg" for number in range(6)), *(f"it's {n}.jpg" for n in range(6))]
-        for one in names:
-            (tmp_path / "originals" / one).write_bytes(content)
-        with gunicorn_server(environment, processes=1) as (url, _process):
-            answers = [requests.get(f"{url}/img/320/{one}") for one in names]
-            manage(ROOT, environment, "migrate", "--verbosity", "0")
-            answers += [requests.get(f"{url}/img/480/{one}") for one in names]
-        assert [answer.status_code for answer in answers] == [200] * 24
-        log = (tmp_path / "log").read_text()
-        told = [line for line in log.splitlines() if "resizer.records.tables" in line]
-        assert len(told) == 1
-        assert "Tables are missing or old. Run manage.py migrate. Until then, " in told[0]
-        count = "from resizer.models import *; print(CachedVariant.objects.count())"
-        assert manage(ROOT, environment, "shell", "-v0", "-c", count) == "12\n"
+    environment = {
+        "DATABASE_URL": database_url,
+        "RESIZER_DATA_DIR": str(tmp_path),
+        "DJANGO_DEBUG": "1",
+        "DJANGO_SETTINGS_MODULE": "tests.mysql_settings",
+        "GUNICORN_CMD_ARGS": f"--capture-output --error-logfile {tmp_path}/log",
+    }
+    manage(ROOT, environment, "migrate", "resizer", "--verbosity", "0")
+    names = [f"{number}.jpg" for number in range(12)]
+    for one in names:
+        save(one, photograph((400, 300)))
+    with (
+        gunicorn_server(environment, processes=2, is_forked=True) as (url, _process),
+        ThreadPoolExecutor(12) as pool,
+    ):
+        answers = list(pool.map(requests.get, [f"{url}/img/320/{one}" for one in names]))
+    assert [answer.status_code for answer in answers] == [200] * 12
+    assert "recorded" not in (tmp_path / "log").read_text()
+    assert manage(ROOT, environment, "shell", "-v0", "-c", count) == "12 12\n"
 
 
 # --- tables of a former release
@@ -441,86 +423,77 @@ def migrate(name: str) -> None:
     executor.migrate([("resizer", name)])
 
 
-@contextmanager
-def former_database(server: str) -> Iterator[None]:
+@pytest.fixture
+def former_database(database: Path, request: pytest.FixtureRequest) -> Iterator[str]:  # noqa: F811
     """An empty database, of the kind that could hold the tables of 0001."""
     usual = connections["default"].settings_dict
-    with ExitStack() as stack:
-        if server == "SQLite":
-            with connections["default"].schema_editor() as editor:
-                for model in (Tally, CachedVariant, Original):
-                    editor.delete_model(model)
-        elif server == "PostgreSQL":
-            found = dj_database_url.parse(stack.enter_context(postgresql_server()))
-            use_database(PostgreSQL, **{**found, "OPTIONS": {}})
-        else:
-            # Three bytes a character: so its keys are just short enough.
-            found = dj_database_url.parse(stack.enter_context(mariadb_server("utf8mb3")))
-            use_database(MySQL, **{**found, "OPTIONS": {"charset": "utf8mb3"}})
-        yield
-        use_database(SQLite, **usual)
+    server = str(request.param)
+    if server == "SQLite":
+        with connections["default"].schema_editor() as editor:
+            for model in (Tally, CachedVariant, Original):
+                editor.delete_model(model)
+    elif server == "PostgreSQL":
+        url = postgresql_database(request.getfixturevalue("postgresql_url"))
+        use_database(PostgreSQL, **{**dj_database_url.parse(url), "OPTIONS": {}})
+    else:
+        # Three bytes a character: so its keys are just short enough.
+        url = mariadb_database(request.getfixturevalue("mariadb_url"), "utf8mb3")
+        options = {"charset": "utf8mb3"}
+        use_database(MySQL, **{**dj_database_url.parse(url), "OPTIONS": options})
+    yield server
+    use_database(SQLite, **usual)
 
 
-@pytest.mark.parametrize(
-    "server",
-    [
-        "SQLite",
-        pytest.param("PostgreSQL", marks=needs_postgresql),
-        pytest.param("MariaDB", marks=needs_mariadb),
-    ],
-)
+@pytest.mark.parametrize("former_database", ["SQLite", *SERVERS], indirect=True)
 def test_rows_of_a_former_release_are_found_after_migrating(
-    database: Path,  # noqa: F811
-    server: str,
-    monkeypatch: pytest.MonkeyPatch,
+    former_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(digests, "BATCH", 2)
     row = "(source, name, fingerprint, width, height, orientation, format, has_alpha, is_shrinkable, is_graphic, has_palette, frames, bytes, checked_at) VALUES"
     facts = "'12-34', 800, 600, 1, %s, '0', '1', '0', '0', 1, 1234, '2026-11-22 12:00:00'"
     formats = {"a.jpg": "jpeg", "b.png": "png", "c.gif": "gif", "d.webp": "webp", "é.jpg": "jpeg"}
-    with former_database(server):
-        migrate("0001_initial")
-        with connections["default"].cursor() as cursor:
-            for name, kind in formats.items():
-                cursor.execute(
-                    f"INSERT INTO resizer_original {row} ('default', %s, {facts})", [name, kind]
-                )
-            cursor.execute("SELECT id FROM resizer_original WHERE name = 'a.jpg'")
-            (original,) = cursor.fetchone()
-            for key in ("a.jpg/1/320.jpg", "a.jpg/1/480.jpg", "a.jpg/1/640.jpg"):
-                cursor.execute(
-                    'INSERT INTO resizer_cachedvariant (original_id, "key", recipe, width, height, format, bytes, created_at)'.replace(
-                        '"', "`" if server == "MariaDB" else '"'
-                    )
-                    + " VALUES (%s, %s, '', 1, 1, 'jpeg', 1, '2026-11-22 12:00:00')",
-                    [original, key],
-                )
-        migrate("0002_digests")
-        migrate("0003_points_placeholders_and_tallies")
+    migrate("0001_initial")
+    with connections["default"].cursor() as cursor:
         for name, kind in formats.items():
-            found = index.find(Reference("default", name))
-            assert found is not None
-            # Whether it has transparency is to be found out again.
-            is_known = kind not in {"gif", "webp"}
-            assert (found.fingerprint, bool(found.checked_at)) == (
-                ("12-34" if is_known else ""),
-                is_known,
+            cursor.execute(
+                f"INSERT INTO resizer_original {row} ('default', %s, {facts})", [name, kind]
             )
-        assert index.has_variant("a.jpg/1/480.jpg")
-        with connections["default"].cursor() as cursor:
-            cursor.execute("SELECT digest FROM resizer_original WHERE name = 'a.jpg'")
-            assert cursor.fetchone() == (digest_of("default", "a.jpg"),)
-        # Rows that go by the old keys are no longer in the way of others, nor is a long name.
-        for name in ("É.JPG", "猫" * 255 + "a" * 35):
-            Original(name=name, width=1, height=1, format="jpeg", bytes=1).save()
-            assert Original.objects.get(digest=digest_of("default", name)).alt == ""
-        with connections["default"].cursor() as cursor:
-            found_indexes = connections["default"].introspection.get_constraints(
-                cursor, "resizer_original"
+        cursor.execute("SELECT id FROM resizer_original WHERE name = 'a.jpg'")
+        (original,) = cursor.fetchone()
+        for key in ("a.jpg/1/320.jpg", "a.jpg/1/480.jpg", "a.jpg/1/640.jpg"):
+            cursor.execute(
+                'INSERT INTO resizer_cachedvariant (original_id, "key", recipe, width, height, format, bytes, created_at)'.replace(
+                    '"', "`" if former_database == "MariaDB" else '"'
+                )
+                + " VALUES (%s, %s, '', 1, 1, 'jpeg', 1, '2026-11-22 12:00:00')",
+                [original, key],
             )
-        assert found_indexes["resizer_original_names"]["columns"] == ["source", "name"]
-        executor = MigrationExecutor(connections["default"])
-        assert executor.migration_plan(executor.loader.graph.leaf_nodes("resizer")) == []
+    migrate("0002_digests")
+    migrate("0003_points_placeholders_and_tallies")
+    for name, kind in formats.items():
+        found = index.find(Reference("default", name))
+        assert found is not None
+        # Whether it has transparency is to be found out again.
+        is_known = kind not in {"gif", "webp"}
+        assert (found.fingerprint, bool(found.checked_at)) == (
+            ("12-34" if is_known else ""),
+            is_known,
+        )
+    assert index.has_variant("a.jpg/1/480.jpg")
+    with connections["default"].cursor() as cursor:
+        cursor.execute("SELECT digest FROM resizer_original WHERE name = 'a.jpg'")
+        assert cursor.fetchone() == (digest_of("default", "a.jpg"),)
+    # Rows that go by the old keys are no longer in the way of others, nor is a long name.
+    for name in ("É.JPG", "猫" * 255 + "a" * 35):
+        Original(name=name, width=1, height=1, format="jpeg", bytes=1).save()
+        assert Original.objects.get(digest=digest_of("default", name)).alt == ""
+    with connections["default"].cursor() as cursor:
+        found_indexes = connections["default"].introspection.get_constraints(
+            cursor, "resizer_original"
+        )
+    assert found_indexes["resizer_original_names"]["columns"] == ["source", "name"]
+    executor = MigrationExecutor(connections["default"])
+    assert executor.migration_plan(executor.loader.graph.leaf_nodes("resizer")) == []
 
 
 def test_no_rows_need_no_query() -> None:

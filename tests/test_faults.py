@@ -58,7 +58,7 @@ from tests.processes import tree
 from tests.servers import (
     ask_for,
     free_port,
-    moto_server,
+    postgresql_database,
     postgresql_server,
     redis_server,
     running,
@@ -114,12 +114,6 @@ def assert_repaired(client: Client, url: str) -> None:
 def use_variants(settings: Settings, backend: str, **options: Any) -> None:
     variants = {"BACKEND": backend, "OPTIONS": options}
     settings.STORAGES = {**settings.STORAGES, "resizer": variants}
-
-
-@pytest.fixture(scope="module")
-def moto() -> Iterator[str]:
-    with moto_server() as moto:
-        yield moto
 
 
 def use_buckets(settings: Settings, url: str) -> None:
@@ -308,7 +302,7 @@ def original(request: pytest.FixtureRequest, settings: Settings, tmp_path: Path)
         yield "/img/320"
         return
     if request.param == "S3":
-        use_buckets(settings, request.getfixturevalue("moto"))
+        use_buckets(settings, request.getfixturevalue("moto_url"))
         yield "/img/320"
         return
     (tmp_path / "originals").mkdir(exist_ok=True)
@@ -502,9 +496,9 @@ def test_half_a_file_is_never_answered(
 
 
 @pytest.fixture
-def wire(moto: str, settings: Settings) -> Iterator[Wire]:
+def wire(moto_url: str, settings: Settings) -> Iterator[Wire]:
     """Originals and variants are on S3, at the other end of it."""
-    with wire_to(moto) as wire:
+    with wire_to(moto_url) as wire:
         use_buckets(settings, wire.url)
         yield wire
 
@@ -942,16 +936,21 @@ def test_database_that_is_locked_is_waited_for_once(
     assert CachedVariant.objects.count() == 4
 
 
-@pytest.fixture
-def postgresql(database: Path) -> Iterator[ExitStack]:
-    """A PostgreSQL with our tables, and then SQLite again."""
+@contextmanager
+def using_postgresql(url: str) -> Iterator[None]:
+    """A database of PostgreSQL with our tables, and then SQLite again."""
     usual = connections["default"].settings_dict
-    with ExitStack() as server:
-        parsed = dj_database_url.parse(server.enter_context(postgresql_server()))
-        use_database(PostgreSQL, **{**parsed, "OPTIONS": {"connect_timeout": 2}})
-        make_tables()
-        yield server
+    parsed = dj_database_url.parse(url)
+    use_database(PostgreSQL, **{**parsed, "OPTIONS": {"connect_timeout": 2}})
+    make_tables()
+    yield
     use_database(SQLite, **usual)
+
+
+@pytest.fixture
+def postgresql(database: Path, postgresql_url: str) -> Iterator[None]:
+    with using_postgresql(postgresql_database(postgresql_url)):
+        yield
 
 
 @contextmanager
@@ -981,7 +980,7 @@ def hanging() -> Iterator[Callable[[], None]]:
 
 @pytest.mark.service("postgresql")
 def test_postgresql_that_hangs(
-    client: Client, postgresql: ExitStack, caplog: pytest.LogCaptureFixture
+    client: Client, postgresql: None, caplog: pytest.LogCaptureFixture
 ) -> None:
     save("a.jpg")
     url = address()
@@ -999,7 +998,7 @@ def test_postgresql_that_hangs(
 @pytest.mark.service("postgresql")
 def test_postgresql_that_hangs_while_an_original_is_fetched(
     client: Client,
-    postgresql: ExitStack,
+    postgresql: None,
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -1022,20 +1021,21 @@ def test_postgresql_that_hangs_while_an_original_is_fetched(
 
 
 @pytest.mark.service("postgresql")
-def test_postgresql_that_stops(client: Client, postgresql: ExitStack) -> None:
+def test_postgresql_that_stops(client: Client, database: Path) -> None:
     save("a.jpg")
-    url = address()
-    postgresql.close()
-    # The connection of this request is dead, and there is no other.
-    for _ in range(2):
-        assert_shown(client.get(url), is_kept=True)
-        caches["default"].clear()
-        connections["default"].close()
+    with ExitStack() as server, using_postgresql(server.enter_context(postgresql_server())):
+        url = address()
+        server.close()
+        # The connection of this request is dead, and there is no other.
+        for _ in range(2):
+            assert_shown(client.get(url), is_kept=True)
+            caches["default"].clear()
+            connections["default"].close()
 
 
 @pytest.mark.service("postgresql")
 def test_postgresql_that_is_locked_is_waited_for_once(
-    client: Client, postgresql: ExitStack, caplog: pytest.LogCaptureFixture
+    client: Client, postgresql: None, caplog: pytest.LogCaptureFixture
 ) -> None:
     save("a.jpg")
     urls = [address(width) for width in (320, 480, 640, 800)]
@@ -1061,7 +1061,7 @@ def test_postgresql_that_is_locked_is_waited_for_once(
 
 @pytest.mark.service("postgresql")
 def test_page_waits_a_moment_for_what_is_locked_and_keeps_its_own_limit(
-    postgresql: ExitStack, caplog: pytest.LogCaptureFixture
+    postgresql: None, caplog: pytest.LogCaptureFixture
 ) -> None:
     save("a.jpg")
     other = PostgreSQL(connections["default"].settings_dict, "other")
@@ -1080,7 +1080,7 @@ def test_page_waits_a_moment_for_what_is_locked_and_keeps_its_own_limit(
 
 @pytest.mark.service("postgresql")
 def test_index_or_cache_that_fails_leaves_the_transaction_of_a_page_alone(
-    postgresql: ExitStack, settings: Settings, caplog: pytest.LogCaptureFixture
+    postgresql: None, settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     save("a.jpg")
     with connections["default"].cursor() as cursor:
