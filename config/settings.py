@@ -19,7 +19,7 @@ Environment variables configure it. With DJANGO_DEBUG=1 alone it runs on SQLite 
     RESIZER_HEALTH_URL            path of a health check, such as /health/. It responds to every host name. Default: none
     RESIZER_RESPOND_FIRST         0 to store a new variant before its response, where a platform stops a program after it.
                                   Default: 1; 0 on AWS Lambda
-    RESIZER_MAX_RESPONSE_BYTES      the largest response of the platform, bytes. Default: none; 4500000 on AWS Lambda
+    RESIZER_MAX_RESPONSE_BYTES    the largest response of the platform, bytes. Default: none; 4500000 on AWS Lambda
     RESIZER_WORKERS               1 if workers do tasks: manage.py db_worker. They then make the variants of every upload
     RESIZER_SIGNING_KEY           signs URLs. Default: the secret key. Set it, so that URLs survive a new secret key
     RESIZER_FORMATS               modern formats of variants, the best first. Default: avif. For more: avif,webp

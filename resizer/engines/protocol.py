@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from resizer.keys.variant import Variant
 
 
-#: The largest icon, px. In an icon, every pixel is visible.
+#: The pixels of the largest icon. In an icon, every pixel is visible.
 TINY_PIXELS = 64 * 64
 #: File size for each pixel of an original with a palette: drawings take less, photographs take 0.4 and more.
 DRAWING_BYTES = 0.25

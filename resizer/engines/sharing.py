@@ -24,9 +24,8 @@ Value = TypeVar("Value")
 Decoded = TypeVar("Decoded")
 Resized = TypeVar("Resized")
 
-
 #: The version of a view: a tiny variant that is looked at, and never kept.
-VIEW = ""
+VIEW_VERSION = ""
 #: The longest side of a view, px: enough for a point of some percent.
 VIEW_SIDE = 32
 
@@ -116,7 +115,7 @@ def _plan_all(
             resizings.append(None)
             continue
         wanted = plan_resizing(header, variant, shrinks=shrinks)
-        if variant.version == VIEW and scale is not None:
+        if variant.version == VIEW_VERSION and scale is not None:
             wanted = wanted._replace(scale=scale)
         scale = wanted.scale
         resizings.append(wanted)
@@ -152,7 +151,9 @@ def plan_view(header: Header, wanted: Variant) -> Variant:
     """The view of the original of a variant."""
     # Rounded up, it would be higher than `VIEW_SIDE`.
     width = max(1, VIEW_SIDE * header.width // max(header.width, header.height))
-    return replace(wanted, version=VIEW, recipe=Recipe(quality=LOSSLESS), width=width, format=PNG)
+    return replace(
+        wanted, version=VIEW_VERSION, recipe=Recipe(quality=LOSSLESS), width=width, format=PNG
+    )
 
 
 def _moves(header: Header, variant: Variant) -> bool:

@@ -92,10 +92,10 @@ def storage_errors(name: str) -> Iterator[None]:
         raise
     except Exception as error:
         raise_shortage(error)
-        raise _told(error)(f"{name[:200]!r}: {error}") from error
+        raise _class_for(error)(f"{name[:200]!r}: {error}") from error
 
 
-def _told(error: Exception) -> type[ResizerError]:
+def _class_for(error: Exception) -> type[ResizerError]:
     """The class of our error for an error of a storage."""
     if isinstance(error, TimeoutError):
         return SourceTimedOut

@@ -97,7 +97,11 @@ class StorageSource:
         If the original is `known`, an empty directory counts as a disk that is not mounted.
         """
         # A thread with an open file may call this too.
-        with self._place(), storage_errors(name), self._absence(had_files=known is not None):
+        with (
+            self._fetch_unless_reading(),
+            storage_errors(name),
+            self._absence(had_files=known is not None),
+        ):
             return self._kind.stat(name, self._options)
 
     @contextmanager
@@ -149,10 +153,10 @@ class StorageSource:
         A bucket is listed where the names are: one request for up to 1000 names. An absent storage is not detected here:
         `maintenance/presence.py` notices that most names are missing.
         """
-        asking = self._kind.stat_many(names, self._options, self._place)
+        asking = self._kind.stat_many(names, self._options, self._fetch_unless_reading)
         yield from ((name, try_stat(partial(_ask, ask), name)) for name, ask in asking)
 
-    def _place(self) -> AbstractContextManager[None]:
+    def _fetch_unless_reading(self) -> AbstractContextManager[None]:
         # A thread with an open file already counts as a fetch.
         return nullcontext() if self._this_thread.is_reading else self._one_fetch()
 

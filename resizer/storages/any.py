@@ -38,7 +38,7 @@ class AnyStorage:
 
     @property
     def place(self) -> tuple[object, ...] | None:
-        return told_place(self._storage)
+        return known_place(self._storage)
 
     def lasting_place(self, project: str | None) -> None:
         return None
@@ -135,7 +135,7 @@ class AnyStorage:
             return time.time()
 
 
-def told_place(storage: Storage) -> tuple[object, ...] | None:
+def known_place(storage: Storage) -> tuple[object, ...] | None:
     """The bucket of a storage, or else the arguments of its class. None if both are unknown."""
     bucket = getattr(storage, "bucket_name", None)
     if bucket:

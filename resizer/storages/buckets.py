@@ -6,13 +6,14 @@ storage has it. Its errors become Python's own:
 FileNotFoundError   there is no such key
 PermissionError     the same, if the app has no s3:ListBucket
 TimeoutError        no response in time
+Busy                this process lacks descriptors or memory
 OSError             anything else: SlowDown, no such bucket, wrong credentials, no network
 """
 
 from __future__ import annotations
 
 import errno
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
 from django.core.exceptions import SuspiciousFileOperation
@@ -24,14 +25,10 @@ from resizer.storages.protocol import Stored
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from resizer.storages.protocol import Sending
-
 #: The size of a read from the network, bytes.
 CHUNK_BYTES = 65_536
 #: The most keys in one request to list or delete.
 BATCH = 1000
-#: Sorts after every name.
-LAST = "\U0010ffff"
 
 #: Parameters for uploads, also allowed in requests to read.
 _READING = {"ExpectedBucketOwner", "RequestPayer", "SSECustomerAlgorithm", "SSECustomerKey"}
@@ -52,7 +49,7 @@ class Bucket:
     def stat(self, name: str) -> Stored:
         """The facts about an object, with one HEAD."""
         with _errors():
-            return _told(
+            return _stored(
                 name, self._client.head_object(**self._object(name), **self._reading(name))
             )
 
@@ -70,16 +67,16 @@ class Bucket:
     def read(self, name: str) -> tuple[bytes, Stored]:
         """The content and the facts of an object, with one GET."""
         with _errors():
-            answer = self._client.get_object(**self._object(name), **self._reading(name))
-            return answer["Body"].read(), _told(name, answer)
+            response = self._client.get_object(**self._object(name), **self._reading(name))
+            return response["Body"].read(), _stored(name, response)
 
     @contextmanager
     def open(self, name: str, *, by_content: bool = False) -> Iterator[tuple[Stored, Download]]:
         """The facts and the content of an object, with one GET. Unread parts are not fetched."""
         with _errors():
-            answer = self._client.get_object(**self._object(name), **self._reading(name))
-        with closing(answer["Body"]) as body, closing(Spool()) as spool:
-            stored = _told(name, answer)
+            response = self._client.get_object(**self._object(name), **self._reading(name))
+        with closing(response["Body"]) as body, closing(Spool()) as spool:
+            stored = _stored(name, response)
             fetching = _Fetching(body, spool, stored.bytes)
             yield stored, Download(fetching, spool, fingerprint_of(stored, by_content=by_content))
 
@@ -91,14 +88,14 @@ class Bucket:
         request = {**parameters, **headers, **self._object(name), "Body": content}
         with _errors():
             try:
-                answer = self._client.put_object(**request, IfNoneMatch="*")
+                response = self._client.put_object(**request, IfNoneMatch="*")
             except Exception as error:
                 if _code(error) in _SECOND:
                     return None
                 if _code(error) not in _UNCONDITIONAL:
                     raise
-                answer = self._client.put_object(**request)
-        return _etag(answer)
+                response = self._client.put_object(**request)
+        return _etag(response)
 
     def walk(self, directory: str, after: str = "") -> Iterator[Stored]:
         """All objects below a directory after a name, with one request for a thousand."""
@@ -106,33 +103,29 @@ class Bucket:
         for entry in self._entries(prefix, self._location + after if after else ""):
             yield self._listed(entry)
 
-    def look_up(self, sending: Sending = nullcontext) -> LookUp:
-        """A look-up of many objects."""
-        return LookUp(self, sending)
-
     def page(self, after: str) -> tuple[dict[str, Stored], bool]:
         """The next thousand objects after a name, and whether there are more. The name need not exist."""
         with _errors():
-            answer = self._client.list_objects_v2(
+            response = self._client.list_objects_v2(
                 Bucket=self._storage.bucket_name,
                 Prefix=self._location,
                 StartAfter=self._location + after,
                 MaxKeys=BATCH,
             )
-        found = [self._listed(entry) for entry in answer.get("Contents", ())]
-        return {one.name: one for one in found}, answer["IsTruncated"]
+        found = [self._listed(entry) for entry in response.get("Contents", ())]
+        return {one.name: one for one in found}, response["IsTruncated"]
 
     def remove(self, names: Iterable[str]) -> None:
         """Delete objects, with one request for a thousand. Missing objects are no error."""
         keys = [{"Key": self._key(name)} for name in names]
         for start in range(0, len(keys), BATCH):
             with _errors():
-                answer = self._client.delete_objects(
+                response = self._client.delete_objects(
                     Bucket=self._storage.bucket_name,
                     Delete={"Objects": keys[start : start + BATCH], "Quiet": True},
                 )
-            if answer.get("Errors"):
-                failed = answer["Errors"][0]
+            if response.get("Errors"):
+                failed = response["Errors"][0]
                 raise OSError(errno.EIO, f"{failed.get('Key')!r}: {failed.get('Code')}")
 
     def _entries(self, prefix: str, after: str) -> Iterator[Mapping[str, Any]]:
@@ -178,58 +171,6 @@ class Bucket:
         return {key: value for key, value in parameters.items() if key in _READING}
 
 
-class LookUp:
-    """The facts about many objects, asked for in ascending order. Lists the bucket, up to a thousand objects a request.
-
-    If a listing fails, is not in order, or contradicts a HEAD request, each object gets a HEAD request instead.
-    """
-
-    def __init__(self, bucket: Bucket, sending: Sending) -> None:
-        """Each request is sent within `sending`."""
-        self._bucket = bucket
-        self._sending = sending
-        self._page: dict[str, Stored] = {}
-        #: All objects up to this name were in a page.
-        self._end = ""
-        self._is_compared = False
-        self._is_usable = True
-
-    def stat(self, name: str) -> Stored:
-        """The facts about an object. Raises FileNotFoundError."""
-        self._bucket.check(name)
-        while self._is_usable and name > self._end:
-            self._turn(max(self._end, _just_before(name)))
-        if not self._is_usable:
-            return self._ask(name)
-        stored = self._page.get(name)
-        if stored is None:
-            raise FileNotFoundError(errno.ENOENT, "the listing has no such key")
-        return stored if self._is_compared else self._compare(stored)
-
-    def _turn(self, after: str) -> None:
-        try:
-            with self._sending():
-                self._page, is_cut = self._bucket.page(after)
-        except OSError:
-            # HEAD requests may be allowed in a bucket that refuses listings.
-            self._is_usable = False
-            return
-        names = list(self._page)
-        is_later = names[0] > after if names else not is_cut
-        self._is_usable = is_later and names == sorted(names)
-        self._end = names[-1] if is_cut and names else LAST
-
-    def _compare(self, listed: Stored) -> Stored:
-        stored = self._ask(listed.name)
-        self._is_compared = True
-        self._is_usable = fingerprint_of(stored) == fingerprint_of(listed)
-        return stored
-
-    def _ask(self, name: str) -> Stored:
-        with self._sending():
-            return self._bucket.stat(name)
-
-
 class _Fetching:
     """Fetches an object only as far as it is read."""
 
@@ -247,7 +188,7 @@ class _Fetching:
             with _errors():
                 chunk = self._body.read(min(CHUNK_BYTES, self._length - self._spool.length))
             if not chunk:
-                raise OSError(errno.EIO, "the answer ends too early")
+                raise OSError(errno.EIO, "the response ends too early")
             self._spool.append(chunk)
 
 
@@ -257,26 +198,19 @@ def fingerprint_of(stored: Stored, *, by_content: bool = False) -> str:
     return content if by_content else f"{content}-{int(stored.modified_at)}"
 
 
-def _just_before(name: str) -> str:
-    """A name just before this one. A listing from there begins with this one."""
-    before = ord(name[-1]) - 1
-    # Skip the surrogates: they are not characters.
-    return f"{name[:-1]}{chr(0xD7FF if 0xD800 <= before <= 0xDFFF else before)}\uffdc"
+def _stored(name: str, response: Mapping[str, Any]) -> Stored:
+    modified_at = response["LastModified"].timestamp()
+    return Stored(name, response["ContentLength"], modified_at, _etag(response))
 
 
-def _told(name: str, answer: Mapping[str, Any]) -> Stored:
-    modified_at = answer["LastModified"].timestamp()
-    return Stored(name, answer["ContentLength"], modified_at, _etag(answer))
-
-
-def _etag(answer: Mapping[str, Any]) -> str:
-    return cast("str", answer["ETag"]).strip('"')
+def _etag(response: Mapping[str, Any]) -> str:
+    return cast("str", response["ETag"]).strip('"')
 
 
 def _code(error: Exception) -> str:
     """The code of an S3 error, such as "NoSuchKey" or "404". Empty for other errors."""
-    answer = getattr(error, "response", None)
-    return str(answer.get("Error", {}).get("Code", "")) if isinstance(answer, dict) else ""
+    response = getattr(error, "response", None)
+    return str(response.get("Error", {}).get("Code", "")) if isinstance(response, dict) else ""
 
 
 @contextmanager

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any, cast
 
 from resizer.errors import TooManyBytes
 from resizer.keys.variant import PRIVATE
-from resizer.storages.any import told_place
+from resizer.storages.any import known_place
 from resizer.storages.buckets import Bucket, fingerprint_of
+from resizer.storages.listings import LookUp
 from resizer.storages.protocol import FOREVER, Stat, Stored
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from resizer.formats import Format
-    from resizer.storages.buckets import LookUp
     from resizer.storages.contents import Content
     from resizer.storages.protocol import Reading, Sending
 
@@ -48,7 +48,7 @@ class Objects:
 
     @property
     def place(self) -> tuple[object, ...] | None:
-        return told_place(self._storage)
+        return known_place(self._storage)
 
     def lasting_place(self, project: str | None) -> tuple[object, ...] | None:
         return self.place
@@ -82,7 +82,7 @@ class Objects:
 
     def missing(self, keys: Iterable[str]) -> list[str]:
         """Lists the bucket, up to a thousand objects a request."""
-        look_up = self._bucket.look_up()
+        look_up = LookUp(self._bucket)
         return [key for key in sorted(keys) if not _is_listed(look_up, key)]
 
     def walk(self, directory: str = "", after: str = "") -> Iterator[Stored]:
@@ -106,7 +106,7 @@ class Objects:
         self, names: Iterable[str], reading: Reading, sending: Sending
     ) -> Iterator[tuple[str, Callable[[], Stat]]]:
         """Lists the bucket, up to a thousand objects a request."""
-        stat = self._bucket.look_up(sending).stat
+        stat = LookUp(self._bucket, sending).stat
         return ((name, partial(_stat, stat, name, reading)) for name in sorted(names))
 
     @contextmanager

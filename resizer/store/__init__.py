@@ -175,7 +175,7 @@ def forget(reference: Reference) -> None:
 
 
 def _look_again(key: str, *, has_waited: bool) -> VariantFile | None:
-    """`load` a variant made by another request since the first look. Raises StoreFailed.
+    """Load a variant that another request has made since the first look. Raises StoreFailed.
 
     A look into a storage elsewhere is a request. So it needs a reason: a wait, or a new cache entry.
     """

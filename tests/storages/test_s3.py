@@ -45,6 +45,7 @@ from resizer.scratch import SPOOL_BYTES
 from resizer.sources import StorageSource
 from resizer.sources.bulkhead import one_fetch_from
 from resizer.storages import buckets, publishing
+from resizer.storages.listings import LookUp
 from resizer.storages.protocol import FOREVER
 from tests.conftest import CountingEngine, save
 from tests.pictures import decode, photograph
@@ -1108,7 +1109,7 @@ def test_names_that_no_listing_has_are_looked_up_as_any(use: Callable[..., None]
     names = sorted(["a\ue000", "a😀", "b", "a0", "a"])
     for name in names:
         bucket.put(name, b"x", {})
-    look_up = bucket.look_up()
+    look_up = LookUp(bucket)
     assert [look_up.stat(name).bytes for name in names] == [1] * 5
     with pytest.raises(FileNotFoundError):
         look_up.stat("c")

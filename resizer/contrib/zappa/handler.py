@@ -71,7 +71,7 @@ def refuse(event: Any, invoked_arn: str) -> None:
         return
     # A WebSocket has a request context, too.
     if (event.get("requestContext") or {}).get("eventType"):
-        raise EventRefused("This function answers HTTP requests, not WebSockets.")
+        raise EventRefused("This function handles HTTP requests, not WebSockets.")
     if event.get("detail-type") == "Scheduled Event":
         # The rule's name is PROJECT-STAGE-FUNCTION.
         function = event["resources"][0].rpartition("/")[2].rpartition("-")[2]
@@ -83,7 +83,7 @@ def refuse(event: Any, invoked_arn: str) -> None:
     if _is_known(event):
         return
     if not any(map(event.get, COMMANDS)):
-        raise EventRefused("This function answers HTTP requests only.")
+        raise EventRefused("This function handles HTTP requests only.")
     # arn:aws:lambda:REGION:ACCOUNT:function:NAME, then the caller's alias or version, if any.
     if invoked_arn.split(":")[7:] != [ALIAS]:
         raise EventRefused(
@@ -141,20 +141,20 @@ def read_address(event: dict[str, Any], forwarded_for: str) -> str:
     return str(seen or forwarded_for.rpartition(",")[2].strip())
 
 
-def correct(answer: dict[str, Any], method: str) -> None:
+def correct(response: dict[str, Any], method: str) -> None:
     """Correct Zappa's response in place, for HTTP and AWS."""
-    if "multiValueHeaders" in answer:
+    if "multiValueHeaders" in response:
         # The same headers again: AWS would count their bytes.
-        answer.pop("headers", None)
-    is_bodiless = answer["statusCode"] in BODILESS
+        response.pop("headers", None)
+    is_bodiless = response["statusCode"] in BODILESS
     for name in ("headers", "multiValueHeaders"):
-        headers = answer.get(name, {})
+        headers = response.get(name, {})
         for header in [one for one in headers if one.lower() == "content-type"]:
             if is_bodiless or headers[header] in (NO_TYPE, [NO_TYPE]):
                 del headers[header]
-    if is_bodiless or method == "HEAD" or not answer.get("body"):
-        answer["body"] = ""
-        answer["isBase64Encoded"] = False
+    if is_bodiless or method == "HEAD" or not response.get("body"):
+        response["body"] = ""
+        response["isBase64Encoded"] = False
 
 
 def _decode(path: str) -> str:
@@ -172,8 +172,8 @@ def lambda_handler(event: Any, context: Any) -> Any:
     refuse(event, getattr(context, "invoked_function_arn", ""))
     # Security: Zappa would make them environment variables of this process.
     event.pop("stageVariables", None)
-    answer = LambdaHandler.lambda_handler(event, context)
-    if isinstance(answer, dict) and "statusCode" in answer:
+    response = LambdaHandler.lambda_handler(event, context)
+    if isinstance(response, dict) and "statusCode" in response:
         http = (event.get("requestContext") or {}).get("http", {})
-        correct(answer, event.get("httpMethod") or http.get("method", ""))
-    return answer
+        correct(response, event.get("httpMethod") or http.get("method", ""))
+    return response

@@ -96,9 +96,9 @@ class Beginning:
 
 def serve(connection: socket.socket, limit: Callable[[Task], None]) -> None:
     """Do tasks until the server closes the connection. `limit` sets the resource limits of a task."""
-    told = _Told()
+    collected = _LogLines()
     engines = logging.getLogger("resizer.engines")
-    engines.addHandler(told)
+    engines.addHandler(collected)
     with suppress(OSError, EOFError):
         send(connection, Message(b"{}"))
         while True:
@@ -107,14 +107,14 @@ def serve(connection: socket.socket, limit: Callable[[Task], None]) -> None:
                 task: Task = pickle.loads(message.head)
                 limit(task)
                 for words, body in chain(_answers(task, file), _END):
-                    log = {"log": told.lines} if told.lines else {}
-                    told.lines = []
+                    log = {"log": collected.lines} if collected.lines else {}
+                    collected.lines = []
                     head = json.dumps({"task": task.token, **log, **words}).encode()
                     send(connection, Message(head, body))
-    engines.removeHandler(told)
+    engines.removeHandler(collected)
 
 
-class _Told(logging.Handler):
+class _LogLines(logging.Handler):
     """Collects the engines' log lines for the server's log."""
 
     def __init__(self) -> None:

@@ -21,6 +21,7 @@ from resizer.concurrency import machine
 from resizer.conf import get_settings
 from resizer.engines.isolation.messages import Message, receive, send
 from resizer.errors import Busy, RenderKilled, ResizerError, TooMuchWork, UndecodableOriginal
+from resizer.throttle import problems
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -279,7 +280,8 @@ def _start() -> Child:
     try:
         return Child()
     except OSError as error:
-        logger.error("No child process can be started: %.300r", error)
+        level = problems.level("child process", logging.ERROR)
+        logger.log(level, "No child process can be started: %.300r", error)
         raise Busy(f"no child process can be started: {error!r}") from error
 
 

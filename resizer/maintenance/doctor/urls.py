@@ -53,8 +53,8 @@ def examine_host() -> Iterator[Finding]:
     _variant, key = probe()
     advice = f"Send requests for {path_for('')}* on it to the app, or set RESIZER['HOST'] to \"\"."
     try:
-        with urllib.request.urlopen(url_for(key), timeout=URL_SECONDS) as answer:
-            found = answer.read(MOST_OF_A_SENTENCE)
+        with urllib.request.urlopen(url_for(key), timeout=URL_SECONDS) as response:
+            found = response.read(MOST_OF_A_SENTENCE)
     except urllib.error.HTTPError as error:
         with error:
             found = error.read(MOST_OF_A_SENTENCE)
@@ -83,8 +83,8 @@ def examine_large_variants() -> Iterator[Finding]:
             return
         publishing.publish(storage, key, content, variant.format)
         try:
-            with urllib.request.urlopen(url, timeout=URL_SECONDS) as answer:
-                found = answer.read(len(content) + 1)
+            with urllib.request.urlopen(url, timeout=URL_SECONDS) as response:
+                found = response.read(len(content) + 1)
         finally:
             publishing.remove(storage, [key])
     except (StoreFailed, OSError, HTTPException) as error:

@@ -64,7 +64,7 @@ class _BoundTLSSocket(ssl.SSLSocket):
             return super().recv_into(*arguments)
 
 
-class _Response(HTTPResponse):
+class _StrictResponse(HTTPResponse):
     def begin(self) -> None:
         super().begin()
         # After an invalid header line, urllib3 would ignore all further headers, and log the URL with its query.
@@ -74,7 +74,7 @@ class _Response(HTTPResponse):
 
 
 class _Connection(HTTPConnection):
-    response_class = _Response
+    response_class = _StrictResponse
 
     def __init__(self, *arguments: Any, dial: Callable[[], BoundSocket], **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -85,7 +85,7 @@ class _Connection(HTTPConnection):
 
 
 class _TLSConnection(HTTPSConnection):
-    response_class = _Response
+    response_class = _StrictResponse
 
     def __init__(self, *arguments: Any, dial: Callable[[], BoundSocket], **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -121,7 +121,7 @@ class _Adapter(HTTPAdapter):
         return pool
 
 
-class Answer:
+class Response:
     """A server's response. Its body is read step by step."""
 
     def __init__(self, response: requests.Response, url: URL, end: Callable[[], None]) -> None:
@@ -169,23 +169,23 @@ class Fetcher:
         self._ca_bundle = ca_bundle
 
     @contextmanager
-    def get(self, url: URL, conditions: Mapping[str, str]) -> Iterator[Answer]:
+    def get(self, url: URL, conditions: Mapping[str, str]) -> Iterator[Response]:
         """Yield a response of status 200 or 304. Raises OriginalNotFound, SourceFailed, SourceTimedOut, Busy."""
         with ExitStack() as stack:
             stack.enter_context(one_fetch_from(url.host))
             deadline = stack.enter_context(one_fetch(self._limits.deadline_seconds))
             for _ in range(self._limits.redirects + 1):
-                answer = self._ask(url, conditions, deadline, stack)
-                if answer.status not in _REDIRECTS:
-                    _refuse(answer, url, is_conditional=bool(conditions))
-                    yield answer
+                response = self._send(url, conditions, deadline, stack)
+                if response.status not in _REDIRECTS:
+                    _refuse(response, url, is_conditional=bool(conditions))
+                    yield response
                     return
-                url = self._follow(url, answer)
+                url = self._follow(url, response)
         raise SourceFailed(f"{url.without_query!r} redirects too often")
 
-    def _ask(
+    def _send(
         self, url: URL, conditions: Mapping[str, str], deadline: FetchDeadline, stack: ExitStack
-    ) -> Answer:
+    ) -> Response:
         dial = partial(
             self._gate.connect,
             url.host.strip("[]"),
@@ -201,10 +201,10 @@ class Fetcher:
             request = requests.Request("GET", str(url), headers=headers).prepare()
             response = adapter.send(request, stream=True, timeout=deadline.remaining())
             stack.callback(response.close)
-        return Answer(response, url, stack.close)
+        return Response(response, url, stack.close)
 
-    def _follow(self, url: URL, answer: Answer) -> URL:
-        location = answer.headers.get("Location", "")
+    def _follow(self, url: URL, response: Response) -> URL:
+        location = response.headers.get("Location", "")
         try:
             # Python reads headers as Latin-1, but URLs are in UTF-8.
             target = url.join(location.encode("latin-1").decode())
@@ -225,13 +225,13 @@ class Fetcher:
         return context
 
 
-def _refuse(answer: Answer, url: URL, *, is_conditional: bool) -> None:
+def _refuse(response: Response, url: URL, *, is_conditional: bool) -> None:
     shown = url.without_query
-    if answer.status in _GONE:
-        raise OriginalNotFound(f"{shown!r} answers {answer.status}")
-    if answer.status != 200 and not (answer.status == 304 and is_conditional):
-        raise SourceFailed(f"{shown!r} answers {answer.status}")
-    encoding = answer.headers.get("Content-Encoding", "identity")
+    if response.status in _GONE:
+        raise OriginalNotFound(f"{shown!r} responds with {response.status}")
+    if response.status != 200 and not (response.status == 304 and is_conditional):
+        raise SourceFailed(f"{shown!r} responds with {response.status}")
+    encoding = response.headers.get("Content-Encoding", "identity")
     if encoding.lower() != "identity":
         raise SourceFailed(f"{shown!r} has an unwanted Content-Encoding: {encoding[:50]!r}")
 

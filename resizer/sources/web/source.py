@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from django.core.files.storage import Storage
 
-    from resizer.sources.web.fetching import Answer, Fetcher
+    from resizer.sources.web.fetching import Fetcher, Response
 
 # RFC 9110 §8.8.2, §8.8.3. Only valid values are sent back: others could inject more than a validator.
 _DATE = re.compile(r"[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2} GMT")
@@ -45,10 +45,10 @@ class _Validators(NamedTuple):
     etag: str
 
     @classmethod
-    def of(cls, answer: Answer) -> _Validators:
-        length = "" if answer.length is None else str(answer.length)
-        modified = answer.headers.get("Last-Modified", "")
-        etag = answer.headers.get("ETag", "")
+    def of(cls, response: Response) -> _Validators:
+        length = "" if response.length is None else str(response.length)
+        modified = response.headers.get("Last-Modified", "")
+        etag = response.headers.get("ETag", "")
         if etag and not _ETAG.fullmatch(etag):
             # An invalid ETag still identifies a version.
             etag = digest_of(etag)
@@ -127,19 +127,19 @@ class HttpSource:
             return name
 
     def stat(self, name: str, known: str | None = None) -> Stat:
-        """Send a GET, and read only its headers. With `known`, the server can answer 304."""
+        """Send a GET, and read only its headers. With `known`, the server can respond with 304."""
         validators = _Validators.parse(known or "")
-        with self._fetcher.get(self._find(name), validators.conditions) as answer:
-            return (validators if answer.status == 304 else _Validators.of(answer)).stat
+        with self._fetcher.get(self._find(name), validators.conditions) as response:
+            return (validators if response.status == 304 else _Validators.of(response)).stat
 
     @contextmanager
     def open(self, name: str) -> Iterator[BinaryIO]:
         """Fetch a file, first only `HEAD_BYTES`. Reading further fetches the rest."""
         url = self._find(name)
         limit = min(self._max_bytes or get_settings().MAX_BYTES, get_settings().MAX_BYTES)
-        with self._fetcher.get(url, {}) as answer, closing(Spool()) as spool:
-            fetching = _Fetching(answer, spool, limit)
-            download = Download(fetching, spool, _Validators.of(answer).fingerprint)
+        with self._fetcher.get(url, {}) as response, closing(Spool()) as spool:
+            fetching = _Fetching(response, spool, limit)
+            download = Download(fetching, spool, _Validators.of(response).fingerprint)
             yield cast("BinaryIO", OriginalFile(download, name))
 
     def url(self, name: str) -> str:
@@ -200,12 +200,12 @@ class HttpSource:
 class _Fetching:
     """Fetches the first `HEAD_BYTES` of a file, or all of it."""
 
-    def __init__(self, answer: Answer, spool: Spool, limit: int) -> None:
+    def __init__(self, response: Response, spool: Spool, limit: int) -> None:
         """Raises TooManyBytes for a longer file, as `fetch` does."""
-        self._answer = answer
+        self._response = response
         self._spool = spool
         self._limit = limit
-        self._length = answer.length
+        self._length = response.length
         self._refuse_too_many(self._length or 0)
 
     def length(self) -> int:
@@ -227,7 +227,7 @@ class _Fetching:
 
     def _fetch(self, end: int) -> None:
         while self._spool.length < end:
-            content = self._answer.read(min(HEAD_BYTES, end - self._spool.length))
+            content = self._response.read(min(HEAD_BYTES, end - self._spool.length))
             if not content:
                 return
             self._refuse_too_many(self._spool.length + len(content))
