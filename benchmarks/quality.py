@@ -52,13 +52,13 @@ class Outcome(NamedTuple):
 class Photograph:
     """One original, and the exact pixels of its variant."""
 
-    def __init__(self, engine: Engine, path: Path, width: int) -> None:
+    def __init__(self, engine: Engine, path: Path, width: int, place: Path) -> None:
         self.engine = engine
         self.width = width
         self.content = path.read_bytes()
         self.header: Header = engine.read_header(io.BytesIO(self.content))
         exact, _ = self._render(PNG, "lossless")
-        self.reference = Path(tempfile.mkstemp(suffix=".png")[1])
+        self.reference = place / f"{path.stem}-{width}.png"
         Image.open(io.BytesIO(exact)).convert("RGB").save(self.reference, compress_level=1)
 
     def measure(self, target: Format, quality: str | int) -> Outcome:
@@ -108,6 +108,23 @@ def worst_score(outcomes: list[Outcome]) -> float:
     return min(outcome.score for outcome in outcomes)
 
 
+def compare(photographs: list[Photograph], target: Format) -> list[str]:
+    """The cells of a row."""
+    auto = [one.measure(target, AUTO) for one in photographs]
+    runs = [[one.measure(target, each) for one in photographs] for each in QUALITIES[target]]
+    fixed = fixed_of(runs, auto, mean_score)
+    safe = fixed_of(runs, auto, worst_score)
+    cells = []
+    for outcomes in (auto, fixed):
+        scores = [outcome.score for outcome in outcomes]
+        spread = statistics.stdev(scores)
+        cells.append(f"{mean(outcomes, 0):.0f}, {min(scores):.0f}, {spread:.1f}")
+    cells.append(f"{100 * mean(auto, 1) / mean(fixed, 1):.0f} %")
+    cells.append(f"{100 * mean(auto, 1) / mean(safe, 1):.0f} %")
+    cells.append(f"{mean(auto, 2) / mean(fixed, 2):.1f} ×")
+    return cells
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--widths", nargs="+", type=int, default=[640])
@@ -117,28 +134,15 @@ def main() -> None:
     rows = []
     for engine in (LibvipsEngine(), PillowEngine()):
         for width in chosen.widths:
-            photographs = [
-                Photograph(engine, path, width) for path in sorted(PHOTOGRAPHS.glob("*.jpg"))
-            ]
-            for target, qualities in QUALITIES.items():
-                auto = [one.measure(target, AUTO) for one in photographs]
-                runs = [[one.measure(target, each) for one in photographs] for each in qualities]
-                fixed = fixed_of(runs, auto, mean_score)
-                safe = fixed_of(runs, auto, worst_score)
-                cells = []
-                for outcomes in (auto, fixed):
-                    scores = [outcome.score for outcome in outcomes]
-                    cells.append(
-                        f"{mean(outcomes, 0):.0f}, {min(scores):.0f}, {statistics.stdev(scores):.1f}"
-                    )
-                cells.append(f"{100 * mean(auto, 1) / mean(fixed, 1):.0f} %")
-                cells.append(f"{100 * mean(auto, 1) / mean(safe, 1):.0f} %")
-                cells.append(f"{mean(auto, 2) / mean(fixed, 2):.1f} ×")
+            with tempfile.TemporaryDirectory() as place:
+                photographs = [
+                    Photograph(engine, path, width, Path(place))
+                    for path in sorted(PHOTOGRAPHS.glob("*.jpg"))
+                ]
                 name = "libvips" if isinstance(engine, LibvipsEngine) else "Pillow"
-                rows.append([f"{name}, {target.name}", *cells])
-                print(width, *rows[-1], sep=", ", flush=True)
-            for one in photographs:
-                one.reference.unlink()
+                for target in QUALITIES:
+                    rows.append([f"{name}, {target.name}", *compare(photographs, target)])
+                    print(width, *rows[-1], sep=", ", flush=True)
     if len(chosen.widths) == 1:
         tables.publish(titles, rows)
 

@@ -1,6 +1,6 @@
-"""All widths and formats of a picture, asked for by many threads at once, with and without shared decoding: `make bench-together`.
+"""All widths and formats of a picture, requested by many threads at once, with and without shared decoding: `make bench-together`.
 
-Processor seconds of all that `store.make` does, the least of a few repeats. Renders are in this process, two at a time.
+CPU seconds of all that `store.make` does, the least of a few repeats. Renders are in this process, two at a time.
 """
 
 from __future__ import annotations
@@ -78,8 +78,10 @@ def main() -> None:
             min(seconds(name, limit) for _ in range(chosen.repeats)) for limit in (1, most)
         )
         print(f"| {kind} | {apart:.2f} | {together:.2f} | {together / apart:.2f} |", flush=True)
-    shutil.rmtree(PLACE)
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    finally:
+        shutil.rmtree(PLACE)

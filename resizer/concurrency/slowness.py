@@ -19,7 +19,7 @@ class Slowness:
 
     def __init__(self, what: str, seconds: float, most: int, error: type[Busy] = Busy) -> None:
         self._what = what
-        #: What is slow, and how long a call waits for its turn.
+        #: A call is slow after this time, and waits this long for its turn.
         self._seconds = seconds
         self._most = most
         self._error = error
@@ -30,7 +30,7 @@ class Slowness:
 
     @contextmanager
     def asking(self) -> Iterator[None]:
-        """Raises the error."""
+        """Count as a call inside the block. Raises `error`."""
         with self._changed:
             # All may begin in the same moment, before it is known that they are slow.
             most = threads.most_reading()

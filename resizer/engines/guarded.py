@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from resizer.engines.sharing import can_sketch, plan_view
 from resizer.errors import EngineFailed, ResizerError
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
     from typing import BinaryIO
 
     from resizer.engines.protocol import Engine, Header, Rendered, Sketch
@@ -38,12 +39,8 @@ class GuardedEngine:
         return self._engine.can_write(target)
 
     def read_header(self, file: BinaryIO) -> Header:
-        try:
+        with _reported(self._engine):
             return self._engine.read_header(file)
-        except ResizerError:
-            raise
-        except Exception as error:
-            raise _report(self._engine, error) from error
 
     def render_with_sketch(
         self, file: BinaryIO, header: Header, variants: Sequence[Variant]
@@ -59,7 +56,9 @@ class GuardedEngine:
 
         # One, or none of an engine of another project that leaves it out.
         for view in rendering:
-            yield sketch(view.content, has_alpha=header.has_alpha)
+            with _reported(self._engine):
+                seen = sketch(view.content, has_alpha=header.has_alpha)
+            yield seen
 
     def render(
         self, file: BinaryIO, header: Header, variants: Sequence[Variant]
@@ -78,12 +77,8 @@ class GuardedEngine:
             if other is None:
                 raise failed from error
         logger.warning("%s goes on", type(other).__name__)
-        try:
+        with _reported(other):
             yield from other.render(file, header, variants[done:])
-        except ResizerError:
-            raise
-        except Exception as error:
-            raise _report(other, error) from error
 
     def _load_other(self, header: Header) -> Engine | None:
         path = vars(type(self._engine)).get("other")
@@ -95,6 +90,16 @@ class GuardedEngine:
         except (ImportError, OSError):
             # It is not installed.
             return None
+
+
+@contextmanager
+def _reported(engine: Engine) -> Iterator[None]:
+    try:
+        yield
+    except ResizerError:
+        raise
+    except Exception as error:
+        raise _report(engine, error) from error
 
 
 def _report(engine: Engine, error: Exception) -> EngineFailed:
