@@ -61,13 +61,15 @@ class Candidates(NamedTuple):
 class VariantURL(str):
     """The URL of a variant, and what a page says about it elsewhere, as in `og:image`."""
 
-    __slots__ = ("content_type", "height", "width")
+    __slots__ = ("content_type", "height", "original_size", "width")
 
     #: px; None for an original as it is.
     width: int | None
     height: int | None
     #: Empty for an original as it is.
     content_type: str
+    #: px; None for an original as it is.
+    original_size: tuple[int, int] | None
 
     def __new__(
         cls,
@@ -76,9 +78,11 @@ class VariantURL(str):
         width: int | None = None,
         height: int | None = None,
         content_type: str = "",
+        original_size: tuple[int, int] | None = None,
     ) -> VariantURL:
         made = super().__new__(cls, url)
         made.width, made.height, made.content_type = width, height, content_type
+        made.original_size = original_size
         return made
 
     @property
@@ -94,6 +98,7 @@ class VariantURL(str):
             width=self.width,
             height=self.height,
             content_type=self.content_type,
+            original_size=self.original_size,
         )
 
 

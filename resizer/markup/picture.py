@@ -249,6 +249,7 @@ def _url(
         width=width,
         height=height_of(width, description.size, recipe),
         content_type=target.content_type,
+        original_size=description.size,
     )
 
 

@@ -123,6 +123,15 @@ def test_option_of_an_alias_without_a_counterpart_is_told_once(
     ]
 
 
+def test_note_of_the_package_in_an_alias_is_not_told(
+    photo: Photo, caplog: pytest.LogCaptureFixture, settings: Settings
+) -> None:
+    # easy-thumbnails, still installed, writes it into the settings.
+    settings.THUMBNAIL_ALIASES = {"": {"avatar": {"size": (50, 50), "ALIAS": "avatar"}}}
+    assert render("{{ image|thumbnail_url:'avatar' }}", image=photo.image)
+    assert caplog.records == []
+
+
 def test_unknown_alias_prints_nothing(
     photo: Photo, caplog: pytest.LogCaptureFixture, settings: Settings
 ) -> None:
@@ -155,6 +164,16 @@ def test_unknown_alias_prints_nothing(
 def test_sizes_are_those_of_easy_thumbnails(options: str, expected: str) -> None:
     save("a.jpg", photograph((800, 600)))
     assert sizes(options, "a.jpg", size="300x300", pair=(40, 40)) == expected
+
+
+def test_sides_are_rounded_from_those_of_the_original() -> None:
+    # 66.6 px; the file has 85 of 128 px, from which it would be 66.4 px.
+    save("a.jpg", photograph((2000, 1332)))
+    assert sizes("100x100", "a.jpg") == "100x67"
+    assert sizes("100x0", "a.jpg") == "100x67"
+    assert sizes('100x60 crop="scale"', "a.jpg") == "100x67"
+    assert sizes("3000x3000", "a.jpg") == "2000x1332"
+    assert sizes("3000x0 upscale", "a.jpg") == "3000x1998"
 
 
 def test_crop_is_no_wider_than_the_widest_variant(settings: Settings) -> None:

@@ -123,6 +123,8 @@ EASY = {
     '<img src="{% thumbnail p.photo \'avatar\' %}" alt="">': '{% resized_img p.photo width=50 height=50 alt="" %}',
     '<img src="{{ p.photo|thumbnail_url:\'card\' }}" alt="">': '{% resized_img p.photo width=300 height=200 focal="50,0" alt="" %}',
     '<img src="{{ p.photo.card.url }}" alt="x">': '{% resized_img p.photo width=300 height=200 focal="50,0" alt="x" %}',
+    '<img src="{{ p.photo.card.url }}" height="{{ p.photo.card.height }}" alt="x">': '{% resized_img p.photo width=300 height=200 focal="50,0" alt="x" %}',
+    "{{ p.photo.avatar.tag }}": '{% resized_img p.photo width=50 height=50 alt="" %}',
     '<a href="{{ a.p.photo.avatar.url }}">': '<a href="{% resized_url a.p.photo width=50 height=50 %}">',
     "<a href=\"{{ p.photo|thumbnail_url:'card' }}\">": '<a href="{% resized_url p.photo width=300 height=200 focal="50,0" %}">',
     '<p>\n  {% thumbnail obj.photo 200x200 upscale as thumb %}\n  <img src="{{ thumb.url }}" width="{{ thumb.width }}" height="{{ thumb.height }}" alt="x" />\n</p>': (
@@ -145,17 +147,20 @@ def test_easy_thumbnail_becomes_a_picture(before: str, settings: Settings) -> No
 
 
 IMAGEKIT = {
-    "{% generateimage 'app:thing:card' source=photo.image %}": '{% resized_img photo.image preset="card" %}',
+    "{% generateimage 'app:thing:card' source=photo.image %}": '{% resized_img photo.image preset="card" alt="" %}',
     "{% generateimage 'card' source=p.photo -- alt='x' %}": "{% resized_img p.photo preset=\"card\" alt='x' %}",
     "{% generateimage 'card' source=p.photo as th %}<img src='{{ th.url }}' width='{{ th.width }}' height='9' alt='x'>": '{% resized_img p.photo preset="card" alt="x" %}',
     '<img src="{{ p.card.url }}" alt="x">': '{% resized_img p.image preset="card" alt="x" %}',
     '<a href="{{ a.p.card.url }}">': '<a href="{% resized_url a.p.image preset="card" %}">',
-    "{% thumbnail '100x50' photo.image %}": "{% resized_img photo.image width=100 height=50 %}",
+    "{% thumbnail '100x50' photo.image %}": '{% resized_img photo.image width=100 height=50 focal="auto" alt="" %}',
     "{% thumbnail '100x' photo.image -- alt=\"A cat\" style='x' %}": "{% resized_img photo.image width=100 alt=\"A cat\" style='x' %}",
-    "{% thumbnail 'x50' photo.image srcset='2 3' %}": "{% resized_img photo.image height=50 %}",
-    "{% thumbnail '100x50' photo.image crop=0 upscale=0 %}": '{% resized_img photo.image width=100 height=50 fit="contain" %}',
-    "{% thumbnail '100x50' photo.image anchor='tr' %}": '{% resized_img photo.image width=100 height=50 focal="100,0" %}',
-    '{% thumbnail \'100x50\' photo.image as th %}<img src="{{ th.url }}" width="{{ th.width }}" alt="">': '{% resized_img photo.image width=100 height=50 alt="" %}',
+    "{% thumbnail 'x50' photo.image srcset='2 3' %}": '{% resized_img photo.image height=50 alt="" %}',
+    "{% thumbnail '100x50' photo.image crop=0 upscale=0 %}": '{% resized_img photo.image width=100 height=50 fit="contain" alt="" %}',
+    "{% thumbnail '100x50' photo.image crop=1 %}": '{% resized_img photo.image width=100 height=50 alt="" %}',
+    "{% thumbnail '100x50' photo.image anchor='auto' %}": '{% resized_img photo.image width=100 height=50 focal="auto" alt="" %}',
+    "{% thumbnail '100x50' photo.image anchor='tr' %}": '{% resized_img photo.image width=100 height=50 focal="100,0" alt="" %}',
+    '<img width="{{ p.card.width }}" height="{{ p.card.height }}" src="{{ p.card.url }}" alt="x">': '{% resized_img p.image preset="card" alt="x" %}',
+    '{% thumbnail \'100x50\' photo.image as th %}<img src="{{ th.url }}" width="{{ th.width }}" alt="">': '{% resized_img photo.image width=100 height=50 focal="auto" alt="" %}',
 }
 
 
@@ -167,8 +172,8 @@ def test_imagekit_becomes_a_picture(before: str, settings: Settings) -> None:
 
 PICTURES = {
     '{% picture profile.photo img_alt="Spiderman" img_loading="lazy" m=6 l=4 %}': '{% resized_img profile.photo columns=3 alt="Spiderman" %}',
-    '{% picture p.photo ratio="16/9" container=900 img_class=css %}': '{% resized_img p.photo ratio="16/9" container=900 class=css %}',
-    "{% picture p.photo l=12 %}": "{% resized_img p.photo %}",
+    '{% picture p.photo ratio="16/9" container=900 img_class=css %}': '{% resized_img p.photo ratio="16/9" container=900 alt="" class=css %}',
+    "{% picture p.photo l=12 %}": '{% resized_img p.photo alt="" %}',
     "<a href=\"{% img_url p.photo 'WEBP' 800 ratio='3/2' %}\">": '<a href="{% resized_url p.photo width=800 format="webp" ratio=\'3/2\' %}">',
     "<a href=\"{% img_url p.photo 'JPEG' 800 %}\">": '<a href="{% resized_url p.photo width=800 format="jpeg" %}">',
 }
@@ -220,6 +225,14 @@ LEFT = [
     ("", '<img src="{{ p.image.url }}" srcset="x 2x" alt="">', "it has a srcset of its own"),
     ("", '<img src="{{ p.image.url }}" width="100%" alt="">', "its width is no number of pixels"),
     ("", '<img src="{{ p.image.url }}" width="{{ w }}" alt="">', "its width is no number of pixels"),
+    ("", '<img src="{{ p.image.url }}" width="{{ q.image.width }}" alt="">', "its width is no number of pixels"),
+    ("", '<img src="{{ p.card.url }}" width="{{ p.card.width }}" alt="">', "its size is in Python; make a preset 'card'"),
+    ("", '<b style="width: {{ p.small.width }}px">', "p.small is of the old package"),
+    ("", "{% with t=p.image.crop.9x9 %}{{ t }}{% endwith %}", "image.crop is of the old package"),
+    ("", "{{ p.image.filters.invert.url }}", "image.filters is of the old package"),
+    ("thumbnail", "{% with t=p.photo.avatar %}{{ t.url }}{% endwith %}", "photo.avatar is of the old package"),
+    ("thumbnail", "{% include 'x.html' with picture=p.photo.avatar only %}", "photo.avatar is of the old package"),
+    ("thumbnail", '<img src="{{ site }}{% thumbnail a.image 9x9 %}" alt="">', "its src has something beside it; for the host, write resized_url with absolute=True"),
     ("", '<img src="{{ p.image.url }}" {% if a %}b{% endif %} alt="">', "a template tag stands between its attributes"),
     ("", '<img src="{{ p.image.url }}" = alt="">', "its attributes cannot be read"),
     ("", '<img src="{{ p.image.url }}" class="{% if a %}b{% endif %}">', "{% if %} stands in its class"),
@@ -346,6 +359,14 @@ def test_image_without_alt_is_told() -> None:
     ]
 
 
+def test_tag_without_alt_is_told() -> None:
+    made = rewrite("{% load imagekit %}\n{% thumbnail '9x' p.image %}", MODELS)
+    assert made.text.endswith('\n{% resized_img p.image width=9 alt="" %}')
+    assert [(one.line, one.reason) for one in made.remarks] == [
+        (2, 'it has no alt, so alt="" says that it is decoration')
+    ]
+
+
 def test_crop_that_was_closer_is_told() -> None:
     load = "{% load wagtailimages_tags %}\n"
     made = rewrite(load + '{% picture page.hero fill-50x40-c75 loading="lazy" %}', MODELS)
@@ -358,6 +379,7 @@ def test_crop_that_was_closer_is_told() -> None:
 
 def test_other_images_stay() -> None:
     for text in (
+        "{% include 'a/p.card.html' %}",
         "",
         '<img src="/logo.png"><img src="{% static "a.png" %}"><img><img src>',
         '<a href="{{ p.image.url }}">{{ p.image.url }}</a>',

@@ -49,6 +49,8 @@ _ADVICE = {
 _WITHOUT_EFFECT = frozenset(
     {"detail", "keep_icc_profile", "sharpen", "subject_location", "subsampling"}
 )
+#: What the package itself adds to an alias in the settings, while it is installed.
+_NOTES = frozenset({"ALIAS"})
 
 
 def read(
@@ -160,7 +162,7 @@ def _alias(name: str, original: object) -> dict[str, Any] | None:
     )
     if found is None:
         return None
-    for option in found.keys() - THUMBNAIL.options:
+    for option in found.keys() - THUMBNAIL.options - _NOTES:
         advice = _ADVICE.get(option, "Remove it.")
         tell_once(f"THUMBNAIL_ALIASES: {name!r} has {option}, without a counterpart. {advice}")
     return {option: value for option, value in found.items() if option in THUMBNAIL.options}

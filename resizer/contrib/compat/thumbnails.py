@@ -138,6 +138,10 @@ def make(original: File, wanted: Wanted) -> Thumbnail:
         if smaller != wanted:
             return make(original, smaller)
     shown = _shown((url.width, url.height or 1), wanted)
+    if not wanted.is_cropped and url.original_size:
+        # The rounded sides of a small file tell its ratio too roughly.
+        exact = _shown(url.original_size, wanted)
+        shown = exact if wanted.is_enlarged or exact[0] <= url.width else shown
     if django_settings.DEBUG and wanted.has_width and url.width > shown[0]:
         tell_once(
             f"The file of a thumbnail of {shown[0]} px is {url.width} px wide. If its width matters,"

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from resizer.maintenance.rewriting.images import Image, Value
 
 _PIXELS = re.compile(r"([1-9][0-9]{0,4})(?:px)?")
-#: Of the variable of a tag: the size of its file.
-_SIDES = re.compile(r"\w+\.(?:width|height|x|y)")
+#: Of the picture that `src` shows: the size of its file.
+_SIDES = re.compile(r"(.+)\.(?:width|height|x|y)")
 #: What the tag prints anyway.
 _USUAL = {"loading": "lazy", "decoding": "async"}
 
@@ -28,7 +28,8 @@ def write_image(image: Image, asked: Asked, variable: str) -> tuple[str, bool]:
         raise Unclear("it stands in a picture")
     if "srcset" in image.attributes:
         raise Unclear("it has a srcset of its own")
-    options = {**asked.options, **_layout(image.attributes, asked.options, variable)}
+    shown = variable or re.sub(r"\.url$", "", image.source.contents if image.source else "")
+    options = {**asked.options, **_layout(image.attributes, asked.options, shown)}
     attributes: dict[str, str] = {}
     variables: dict[str, str] = {}
     for name, value in image.attributes.items():
@@ -71,13 +72,13 @@ def _variable(value: Value | None) -> str:
 
 
 def _layout(
-    attributes: Mapping[str, Value | None], asked: Mapping[str, str], variable: str
+    attributes: Mapping[str, Value | None], asked: Mapping[str, str], shown: str
 ) -> dict[str, str]:
     """The sides that the HTML gives the picture. They win over those of the file."""
     sides = {
         name: side
         for name in ("width", "height")
-        if (side := _side(name, attributes.get(name), variable))
+        if (side := _side(name, attributes.get(name), shown))
     }
     if "preset" in asked:
         return {}
@@ -98,12 +99,12 @@ def _scaled(sides: Mapping[str, str], width: int, height: int) -> dict[str, str]
     return {**sides, "width": str(max(1, round(int(sides["height"]) * width / height)))}
 
 
-def _side(name: str, value: Value | None, variable: str) -> str:
-    """A number of px; empty for that of the file. Raises Unclear for anything else."""
+def _side(name: str, value: Value | None, shown: str) -> str:
+    """A number of px; empty for that of the file that is shown. Raises Unclear for anything else."""
     if not value:
         return ""
-    own = _variable(value)
-    if _SIDES.fullmatch(own) and own.partition(".")[0] == variable:
+    own = _SIDES.fullmatch(_variable(value))
+    if own and own[1] == shown:
         return ""
     text = value[0] if len(value) == 1 else ""
     match = _PIXELS.fullmatch(text) if isinstance(text, str) else None

@@ -21,18 +21,21 @@ class Reader(NamedTuple):
     read: Callable[[list[str]], Asked]
     #: Whether it prints an `img`. Else it prints a URL.
     is_image: bool = False
+    #: Whether the package stores an alternative text for each picture. Else one without `alt` is decoration.
+    has_stored_alt: bool = False
 
 
+_WAGTAIL = Reader(responsive.read_wagtail, is_image=True, has_stored_alt=True)
 #: By the library and the tag.
 _TAGS = {
     ("imagekit", "generateimage"): Reader(thumbnails.read_generated, is_image=True),
     ("imagekit", "thumbnail"): Reader(thumbnails.read_imagekit, is_image=True),
     ("pictures", "img_url"): Reader(responsive.read_picture_url),
     ("pictures", "picture"): Reader(responsive.read_picture, is_image=True),
-    ("wagtailimages_tags", "image"): Reader(responsive.read_wagtail, is_image=True),
+    ("wagtailimages_tags", "image"): _WAGTAIL,
     ("wagtailimages_tags", "image_url"): Reader(responsive.read_wagtail_url),
-    ("wagtailimages_tags", "picture"): Reader(responsive.read_wagtail, is_image=True),
-    ("wagtailimages_tags", "srcset_image"): Reader(responsive.read_wagtail, is_image=True),
+    ("wagtailimages_tags", "picture"): _WAGTAIL,
+    ("wagtailimages_tags", "srcset_image"): _WAGTAIL,
 }
 SORL, _EASY = Reader(thumbnails.read_sorl), Reader(thumbnails.read_easy)
 _THUMBNAILS = {"easy_thumbnails_tags", "sorl_thumbnail", "thumbnail"}

@@ -46,6 +46,7 @@ _URL = re.compile(r"(\w+)\.(?:url|src|attrs)")
 _IMG = re.compile(r"(\w+)\.(tag|img_tag)")
 #: The alternative text of an `<img>` that a variable prints. That of Wagtail is stored.
 _ALTS = {"tag": {"alt": '""'}, "img_tag": {}}
+_NO_ALT = 'it has no alt, so alt="" says that it is decoration'
 #: A field's own file: `photo.image.url`.
 _PLAIN = re.compile(r"([\w.]+?)(\.url)?")
 
@@ -117,7 +118,12 @@ class _Rewriter:
                 return self._block(piece, asked, name)
             return self._assigned(piece, asked, name)
         asked = self._read(reader, piece, bits)
-        return [self._element(piece, asked) if reader.is_image else self._url(piece, asked)]
+        if not reader.is_image:
+            return [self._url(piece, asked)]
+        if not (reader.has_stored_alt or "alt" in asked.attributes):
+            self._remarks.append(self._note(piece, _NO_ALT))
+            asked = asked._replace(attributes={"alt": '""', **asked.attributes})
+        return [self._element(piece, asked)]
 
     def _read(self, reader: Reader, piece: Piece, bits: list[str]) -> Asked:
         asked = reader.read(bits)
@@ -136,6 +142,8 @@ class _Rewriter:
             or thumbnails.read_versatile(piece.contents)
             or self._spec(piece.contents)
         )
+        if asked is not None and piece.contents.endswith(".tag"):
+            return [self._element(piece, asked._replace(attributes=_ALTS["tag"]))]
         if asked is not None:
             return [self._url(piece, asked)]
         image = self._image_of(piece)
@@ -152,11 +160,24 @@ class _Rewriter:
         return [self._img(piece, image, Asked(match[1]))]
 
     def _unchanged(self, piece: Piece) -> list[Edit]:
-        """Raises Unclear for a filter of another package: with the package gone, it would be an error."""
+        """Raises Unclear for a filter or a thumbnail of another package, which go with the package."""
         name = foreign_filter(piece, self._libraries)
         if name:
             raise Unclear(f"its filter {name} is of the old package")
+        image = self._around(piece)
+        if image is not None and image.source not in (None, piece):
+            # What its `src` becomes decides about the other attributes.
+            return []
+        thumbnail = thumbnails.find_thumbnail(
+            piece.contents, self._models.files, self._models.specs.keys()
+        )
+        if thumbnail:
+            raise Unclear(f"{thumbnail} is of the old package")
         return []
+
+    def _around(self, piece: Piece) -> Image | None:
+        """The `<img>` that has a piece in one of its attributes."""
+        return next((one for one in self._images if one.start < piece.start < one.end), None)
 
     def _spec(self, contents: str) -> Asked | None:
         """`photo.image_card.url`, as django-imagekit has it. None for any other variable. Raises Unclear."""
@@ -178,9 +199,7 @@ class _Rewriter:
         written, is_alt_missing = write_image(image, asked, variable)
         check_tag(written, self._libraries)
         if is_alt_missing:
-            self._remarks.append(
-                self._note(piece, 'it has no alt, so alt="" says that it is decoration')
-            )
+            self._remarks.append(self._note(piece, _NO_ALT))
         self._done.update(image.pieces())
         return Edit(image.start, image.end, written)
 
@@ -189,7 +208,12 @@ class _Rewriter:
         image = self._image_of(piece)
         if image is not None:
             return self._img(piece, image, asked, variable)
-        if any(one.start < piece.start < one.end for one in self._images):
+        around = self._around(piece)
+        if around is not None and piece in (around.attributes.get("src") or ()):
+            raise Unclear(
+                "its src has something beside it; for the host, write resized_url with absolute=True"
+            )
+        if around is not None:
             raise Unclear("it stands in another attribute of an img than src")
         written = tag("resized_url", Asked(asked.original, asked.options))
         check_tag(written, self._libraries)
@@ -203,7 +227,7 @@ class _Rewriter:
         return Edit(piece.start, piece.end, written)
 
     def _refuse_in_img(self, piece: Piece) -> None:
-        if any(one.start < piece.start < one.end for one in self._images):
+        if self._around(piece) is not None:
             raise Unclear("it stands in an img")
 
     def _block(self, piece: Piece, asked: Asked, name: str) -> list[Edit]:
@@ -250,7 +274,7 @@ class _Rewriter:
             if piece.contents == f"if {name}":
                 edits.append(Edit(piece.start, piece.end, f"{{% if {asked.original} %}}"))
                 continue
-            image = next((one for one in self._images if one.start < piece.start < one.end), None)
+            image = self._around(piece)
             if image is not None and image.source is not None and image.source.mentions(name):
                 edits.append(self._img(image.source, image, asked, name))
                 seen.update(image.pieces())

@@ -23,13 +23,18 @@ _IMAGEKIT_SIZE = re.compile(r"([0-9]*)x([0-9]*)")
 #: `photo.image.thumbnail.200x200.url`, as django-versatileimagefield has it.
 _VERSATILE = re.compile(r"([\w.]+)\.(thumbnail|crop)\.([0-9]+)x([0-9]+)(?:\.url)?")
 _ALIASED = re.compile(r"([\w.]+)\|thumbnail_url:[\"']([^\"']+)[\"']")
-#: `photo.image.small.url`, as a field of easy-thumbnails has it.
-_FIELD_ALIAS = re.compile(r"([\w.]+)\.(\w+)\.url")
+#: `photo.image.small.url`, as a field of easy-thumbnails has it. `tag` prints an `img`.
+_FIELD_ALIAS = re.compile(r"([\w.]+)\.(\w+)\.(?:url|tag)")
+#: Two names of a path such as `photo.image.small`, wherever it stands in a tag.
+_PAIR = re.compile(r"(?<!\w)(?=(\w+)\.(\w+))")
+_LITERAL = re.compile(r"\"[^\"]*\"|'[^']*'")
+#: What a field of django-versatileimagefield has.
+_SIZERS = frozenset({"crop", "filters", "thumbnail"})
 #: Words of CSS, and percent of edges and of the middle: the same point in each original.
 _ACROSS = {"left": 0, "center": 50, "right": 100, "0%": 0, "50%": 50, "100%": 100}
 _DOWN = {"top": 0, "center": 50, "bottom": 100, "0%": 0, "50%": 50, "100%": 100}
 _ANCHORS = {"l": "0,50", "r": "100,50", "t": "50,0", "b": "50,100", "c": "", "tl": "0,0", "tr": "100,0",
-            "bl": "0,100", "br": "100,100", "center": "", "auto": ""}  # fmt: skip
+            "bl": "0,100", "br": "100,100", "center": "", "auto": "auto"}  # fmt: skip
 #: Left out: about bytes, or done in any case.
 _NEEDLESS = {
     "sorl": {"upscale", "quality", "format", "progressive", "orientation", "flatten", "density"},
@@ -193,7 +198,9 @@ def read_spec(original: str, name: str) -> Asked:
 def _imagekit_crop(given: Mapping[str, str]) -> dict[str, str]:
     if given.get("crop") in ("0", "False"):
         return {"fit": CONTAIN}
-    focal = _ANCHORS.get(literal(given.get("anchor", "'c'")) or "?")
+    # Without both options imagekit looks for the best crop itself.
+    anchor = given.get("anchor", "'c'" if "crop" in given else "'auto'")
+    focal = _ANCHORS.get(literal(anchor) or "?")
     if focal is None or given.get("crop", "True") not in ("1", "True"):
         raise Unclear("its anchor or crop is a variable")
     return {"focal": f'"{focal}"'} if focal else {}
@@ -215,11 +222,22 @@ def read_aliased(contents: str) -> Asked | None:
 
 
 def read_field_alias(contents: str, files: Collection[str]) -> Asked | None:
-    """`photo.image.small.url`, with the names of all file fields. None for any other variable. Raises Unclear."""
+    """`photo.image.small.url` or `.tag`, with the names of all file fields. None for any other variable. Raises Unclear."""
     match = _FIELD_ALIAS.fullmatch(contents)
     if match is None or match[1].rpartition(".")[2] not in files or not _aliases(match[2]):
         return None
     return Asked(match[1], easy_options(_alias(match[2])))
+
+
+def find_thumbnail(contents: str, files: Collection[str], specs: Collection[str]) -> str:
+    """A thumbnail that only the old package has, such as `image.small`, anywhere in a tag. Empty without one.
+
+    With the package gone, a template would show nothing in its place, and no error.
+    """
+    for owner, name in _PAIR.findall(_LITERAL.sub("''", contents)):
+        if name in specs or (owner in files and (name in _SIZERS or _aliases(name))):
+            return f"{owner}.{name}"
+    return ""
 
 
 def _two(bits: list[str]) -> list[str]:
