@@ -85,6 +85,10 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
     return tiers.is_left_out(collection_path) or None
 
 
+def pytest_collection(session: pytest.Session) -> None:
+    tiers.import_apart(session.config)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     tiers.mark(items)
     tiers.deselect(config, items)

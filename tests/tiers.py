@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from contextlib import suppress
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 import pytest
@@ -126,6 +128,23 @@ def is_left_out(file: Path) -> bool:
     """Whether no test of a file runs on a further Python, which then need not read it."""
     path = file.relative_to(ROOT / "tests").as_posix()
     return SKIP_ONCE and file.suffix == ".py" and path.startswith(ONCE)
+
+
+def import_apart(config: pytest.Config) -> None:
+    """Import all test files, each worker from another place on.
+
+    What rewrites assertions takes as long as all other collecting, and keeps its work: side by side, all workers would do
+    the same.
+    """
+    worker = getattr(config, "workerinput", None)
+    if worker is None or config.args_source is not pytest.Config.ArgsSource.TESTPATHS:
+        return
+    paths = [path for path in sorted(ROOT.glob("tests/**/test_*.py")) if not is_left_out(path)]
+    first = int(worker["workerid"].removeprefix("gw")) * len(paths) // worker["workercount"]
+    for path in paths[first:] + paths[:first]:
+        # What goes wrong is told when it is collected.
+        with suppress(Exception, pytest.skip.Exception):
+            import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
 
 
 def deselect(config: pytest.Config, items: list[pytest.Item]) -> None:
