@@ -6,10 +6,8 @@ import os
 
 from config.settings import *  # noqa: F403  # the environment comes first
 
+ROOT_URLCONF = "tests.balanced_urls"
 RESIZER["SOURCES"]["static"] = {"BACKEND": "resizer.sources.StaticSource"}  # noqa: F405
 if os.environ.get("TESTS_CACHE"):
     _backend = "django.core.cache.backends.redis.RedisCache"
     CACHES = {"default": {"BACKEND": _backend, "LOCATION": os.environ["TESTS_CACHE"]}}
-if os.environ.get("TESTS_MANIFEST"):
-    _backend = "django.contrib.staticfiles.storage.ManifestStaticFilesStorage"
-    STORAGES["staticfiles"] = {"BACKEND": _backend}  # noqa: F405
