@@ -101,16 +101,23 @@ def manage(project: Path, environment: Mapping[str, str], *arguments: str) -> st
     return done.stdout
 
 
-def load_gallery(data: Path, **more: str) -> dict[str, str]:
-    """Fill the gallery of a directory. Returns the environment of its processes."""
+#: In one process, because a start takes half a second.
+GALLERY = """
+from django.core.management import call_command
+call_command("migrate", verbosity=0)
+call_command("load_gallery")
+"""
+
+
+def load_gallery(data: Path, then: str = "", **more: str) -> dict[str, str]:
+    """Fill the gallery of a directory, and run some code. Returns the environment of its processes."""
     environment = {
         "DJANGO_SETTINGS_MODULE": "config.settings",
         "DJANGO_DEBUG": "1",
         "RESIZER_DATA_DIR": str(data),
         **more,
     }
-    manage(ROOT, environment, "migrate", "--verbosity", "0")
-    manage(ROOT, environment, "load_gallery")
+    manage(ROOT, environment, "shell", "-v0", "-c", GALLERY + then)
     return environment
 
 

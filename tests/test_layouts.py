@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import shutil
 from typing import TYPE_CHECKING, Any
 
 import django
@@ -12,7 +13,7 @@ import pytest
 from tests.chromium import open_browser
 from tests.documents import read
 from tests.pictures import draw, encode, photograph
-from tests.servers import ROOT, django_server, manage
+from tests.servers import ROOT, django_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,9 +38,10 @@ BOXES = """() => [...document.querySelectorAll("[data-ratio]")].map(place => {
 
 
 @contextlib.contextmanager
-def serve(data: Path, **environment: str) -> Iterator[str]:
+def serve(data: Path, migrated: Path, **environment: str) -> Iterator[str]:
+    shutil.copy(migrated, data)
     originals = data / "originals"
-    originals.mkdir(exist_ok=True)
+    originals.mkdir()
     (originals / "a.jpg").write_bytes(photograph((3200, 2400)))
     (originals / "tall.jpg").write_bytes(photograph((600, 2400)))
     (originals / "small.jpg").write_bytes(photograph((200, 150)))
@@ -50,14 +52,20 @@ def serve(data: Path, **environment: str) -> Iterator[str]:
         "DJANGO_DEBUG": "1",
         "DJANGO_SETTINGS_MODULE": "tests.layout_settings",
     }
-    manage(ROOT, environment, "migrate", "--verbosity", "0")
     with django_server(ROOT, environment) as url:
         yield url
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with serve(tmp_path_factory.mktemp("layouts")) as url:
+def server(tmp_path_factory: pytest.TempPathFactory, migrated: Path) -> Iterator[str]:
+    with serve(tmp_path_factory.mktemp("layouts"), migrated) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def strict(tmp_path_factory: pytest.TempPathFactory, migrated: Path) -> Iterator[str]:
+    """A server with a policy for scripts and styles."""
+    with serve(tmp_path_factory.mktemp("strict"), migrated, TESTS_CSP="1") as url:
         yield url
 
 
@@ -151,13 +159,13 @@ def test_console_tells_of_a_page_without_the_style_sheet(
 @pytest.mark.skipif(django.VERSION < (6, 0), reason="Django 5.2 has no policy of its own")
 @pytest.mark.parametrize("query", ["bare", "inline"])
 def test_strict_policy_lets_style_and_script_through(
-    browser: Browser, tmp_path: Path, query: str
+    browser: Browser, strict: str, query: str
 ) -> None:
-    with serve(tmp_path, TESTS_CSP="1") as server, visit(browser, "phone") as page:
+    with visit(browser, "phone") as page:
         messages: list[str] = []
         page.route("**/favicon.ico", lambda route: route.fulfill(status=204))
         page.on("console", lambda message: messages.append(message.text))
-        page.goto(f"{server}/none?one&{query}")
+        page.goto(f"{strict}/none?one&{query}")
         page.wait_for_load_state("load")
         sheet = page.evaluate(
             "getComputedStyle(document.documentElement).getPropertyValue('--resizer-css')"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import urlsplit
 
 import pytest
 
 from tests.chromium import open_browser
 from tests.conftest import files, wait_until
-from tests.servers import ROOT, django_server, load_gallery, manage
+from tests.servers import ROOT, django_server, load_gallery
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,8 +37,7 @@ class Server(NamedTuple):
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     data = tmp_path_factory.mktemp("gallery")
-    environment = load_gallery(data, DJANGO_SETTINGS_MODULE="tests.admin.strict_settings")
-    manage(ROOT, environment, "shell", "-v0", "-c", VIEWER)
+    environment = load_gallery(data, VIEWER, DJANGO_SETTINGS_MODULE="tests.admin.strict_settings")
     with django_server(ROOT, environment) as url:
         yield Server(url, data)
 
@@ -200,10 +200,16 @@ def test_tap_sets_the_point_and_a_finger_scrolls(browser: Browser, server: Serve
 
 
 def test_removed_variants_are_gone_and_the_original_is_there(visit: Visit) -> None:
+    variants = visit.server.data / "variants"
+    asked: set[str] = set()
+    visit.page.on("request", lambda request: asked.add(urlsplit(request.url).path))
     visit.hero()
-    directory = visit.server.data / "variants/photographs/sunset.jpg"
-    # Stored after its response.
-    wait_until(lambda: files(directory))
+    visit.page.wait_for_load_state("networkidle")
+    directory = variants / "photographs/sunset.jpg"
+    keys = {path.removeprefix("/img/") for path in asked if "/photographs/sunset.jpg/" in path}
+    assert keys
+    # Stored after their responses.
+    wait_until(lambda: all((variants / key).is_file() for key in keys))
     open_first_original(visit)
     page = visit.page
     page.get_by_role("link", name="Remove variants").focus()
@@ -245,8 +251,7 @@ def test_user_without_permission_changes_nothing(browser: Browser, server: Serve
     visit.context.close()
 
 
-@pytest.mark.parametrize("width", [390, 1440])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1440, "light")])
 def test_no_page_is_cut_off(browser: Browser, server: Server, width: int, scheme: str) -> None:
     visit = Visit(browser, server)
     visit.hero()
