@@ -79,7 +79,7 @@ def libvips_floor(path: str, width: int, target: str) -> int:
     import pyvips
 
     from resizer.engines.encoding import Effort
-    from resizer.engines.libvips import SAVER_OPTIONS
+    from resizer.engines.libvips.encoding import SAVER_OPTIONS
     from resizer.formats import JPEG
 
     usual = Effort(is_slow=False, has_full_colour=False, is_progressive=True, is_tiny=False)

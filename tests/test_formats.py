@@ -10,10 +10,11 @@ import pytest
 from PIL import Image
 
 from resizer.conf import get_settings
-from resizer.engines import libvips
 from resizer.engines.containers.cicp import COLOUR_READERS
 from resizer.engines.guards.ancillary import CLEANERS
 from resizer.engines.guards.parts import FLOOD_GUARDS
+from resizer.engines.libvips import LibvipsEngine
+from resizer.engines.libvips import encoding as libvips_encoding
 from resizer.engines.pillow import PillowEngine, encoding
 from resizer.formats import (
     BY_EXTENSION,
@@ -52,7 +53,7 @@ REGISTRIES: dict[str, tuple[Mapping[Format, object], set[Format]]] = {
         {row for row in FORMATS if row.is_written and not row.ending},
     ),
     "encoder options of Pillow": (encoding.ENCODER_OPTIONS, LOSSY),
-    "encoder options of libvips": (libvips.SAVER_OPTIONS, LOSSY),
+    "encoder options of libvips": (libvips_encoding.SAVER_OPTIONS, LOSSY),
 }
 
 
@@ -128,7 +129,7 @@ def test_row_is_complete(row: Format) -> None:
 @pytest.mark.parametrize("row", BY_EXTENSION.values(), ids=lambda row: row.name)
 def test_row_of_a_written_format_names_encoders_that_are_there(row: Format) -> None:
     original = encode(draw((400, 300)), "PNG")
-    for engine in (libvips.LibvipsEngine(), PillowEngine()):
+    for engine in (LibvipsEngine(), PillowEngine()):
         assert engine.can_write(row)
         (rendered,) = render(engine, original, variant(320, row))
         assert sniff(rendered.content) is row
@@ -137,7 +138,7 @@ def test_row_of_a_written_format_names_encoders_that_are_there(row: Format) -> N
 
 def test_no_engine_writes_what_is_only_read() -> None:
     for row in set(FORMATS) - set(BY_EXTENSION.values()):
-        assert not libvips.LibvipsEngine().can_write(row)
+        assert not LibvipsEngine().can_write(row)
 
 
 @pytest.mark.parametrize("row", [row for row in FORMATS if row.levels], ids=lambda row: row.name)

@@ -15,7 +15,8 @@ from django.core.checks import run_checks
 
 from resizer import engines
 from resizer.concurrency import lockfiles, machine
-from resizer.engines import can_isolate, get_engine, libvips
+from resizer.engines import can_isolate, get_engine
+from resizer.engines.libvips import LibvipsEngine, decoding
 from resizer.errors import EngineAbsent
 from resizer.formats import JPEG
 from resizer.keys.variant import Variant
@@ -97,10 +98,10 @@ from django.template import Context, Template
 from django.test import Client, override_settings
 
 from resizer.concurrency import machine
-from resizer.engines import libvips
+from resizer.engines.libvips import decoding
 
 machine.OWN_GROUP = here / "absent"
-libvips.DESCRIPTORS = str(here / "absent")
+decoding.DESCRIPTORS = str(here / "absent")
 call_command("migrate", verbosity=0)
 assert run_checks() == [], run_checks()
 text = '{% load resizer %}{% resized_url "a.jpg" width=320 ratio="1/1" as url %}{{ url }}'
@@ -169,10 +170,10 @@ def test_libvips_reads_a_file_without_a_path(
     path = tmp_path / "a.jpg"
     path.write_bytes(photograph((64, 48)))
     variant = Variant(source="default", name="a", version="00000000", width=32, format=JPEG)
-    engine = libvips.LibvipsEngine()
+    engine = LibvipsEngine()
     found = []
-    for place in (libvips.DESCRIPTORS, str(tmp_path / "absent")):
-        monkeypatch.setattr(libvips, "DESCRIPTORS", place)
+    for place in (decoding.DESCRIPTORS, str(tmp_path / "absent")):
+        monkeypatch.setattr(decoding, "DESCRIPTORS", place)
         with path.open("rb") as file:
             (rendered,) = engine.render(file, engine.read_header(file), [variant])
         found.append(rendered.content)

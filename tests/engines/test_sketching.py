@@ -11,9 +11,9 @@ from django.core.cache import caches
 from PIL import Image, ImageDraw
 
 from resizer import originals, rendering
-from resizer.engines import libvips
 from resizer.engines.guarded import GuardedEngine
 from resizer.engines.libvips import LibvipsEngine
+from resizer.engines.libvips import decoding as libvips_decoding
 from resizer.engines.pillow import PillowEngine, decoding
 from resizer.engines.protocol import MAX_BLUR_CHARACTERS, Rendered, Sketch
 from resizer.engines.sharing import VIEW_SIDE, plan_view
@@ -111,7 +111,7 @@ def test_pictures_of_every_kind_have_a_colour(
 
 @pytest.mark.parametrize(
     ("engine_class", "decode"),
-    [(LibvipsEngine, libvips._decode), (PillowEngine, decoding.decode)],
+    [(LibvipsEngine, libvips_decoding.decode), (PillowEngine, decoding.decode)],
 )
 @pytest.mark.parametrize("width", [100, 700])
 def test_looking_costs_no_decoding_of_its_own(engine_class: Any, decode: Any, width: int) -> None:
