@@ -1,18 +1,16 @@
-"""Make ICC profiles of colour spaces: primaries and curves of ITU-T H.273. HDR is tone-mapped.
+"""Colour spaces: primaries and curves of ITU-T H.273. HDR is tone-mapped.
 
-Sources: ITU-T H.273 §8 (tables 2 and 3), ITU-R BT.2100 (PQ, HLG), SMPTE ST 2094-50 (tone curve), ICC.1:2001-04 (profiles).
+Sources: ITU-T H.273 §8 (tables 2 and 3), ITU-R BT.2100 (PQ, HLG), SMPTE ST 2094-50 (tone curve).
 """
 
 from __future__ import annotations
 
 import functools
-import itertools
 import math
-import struct
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
 Triple: TypeAlias = tuple[float, float, float]
 Matrix: TypeAlias = tuple[Triple, Triple, Triple]
@@ -45,18 +43,12 @@ _WHITE_SHOWN = 0.5
 #: How near the curve above white comes to its corner.
 _KAPPA = 0.65
 
-_D50: Triple = (0.96422, 1.0, 0.82521)
+D50: Triple = (0.96422, 1.0, 0.82521)
 _BRADFORD: Matrix = (
     (0.8951, 0.2664, -0.1614),
     (-0.7502, 1.7135, 0.0367),
     (0.0389, -0.0685, 1.0296),
 )
-#: Steps of a curve in a profile, and of each side of a table of colours.
-_CURVE_STEPS, _GRID_STEPS, _OUTPUT_STEPS = 1024, 25, 4096
-#: The largest XYZ in a profile.
-_MOST_XYZ = 65535 / 32768
-#: Other numbers in a profile are below this (s15Fixed16Number, ICC.1:2001-04 §5.3.2).
-_MOST_NUMBER = 32_767
 
 
 class Space(NamedTuple):
@@ -73,27 +65,6 @@ class Space(NamedTuple):
     @property
     def is_srgb(self) -> bool:
         return self.primaries == SRGB and self.curve == SRGB_CURVE and not self.gamma
-
-
-def spans_colours(primaries: Chromaticities) -> bool:
-    """Whether red, green and blue are not on one line, and a profile can hold them and white.
-
-    Chromium also ignores coordinates outside 0 to 1 (skcms, `skcms_PrimariesToXYZD50`).
-    """
-    if not all(0 <= place <= 1 for place in primaries) or abs(_area(primaries)) <= 1e-6:
-        return False
-    try:
-        rows = _to_xyz(primaries)
-    except ZeroDivisionError:
-        return False
-    return all(abs(value) < _MOST_NUMBER for row in rows for value in row)
-
-
-def _area(primaries: Chromaticities) -> float:
-    """The signed area of the triangle of red, green and blue."""
-    _, _, *red, green_x, green_y, blue_x, blue_y = primaries
-    across, down = green_x - red[0], green_y - red[1]
-    return (across * (blue_y - red[1]) - down * (blue_x - red[0])) / 2
 
 
 def _power(exponent: float) -> Callable[[float], float]:
@@ -143,32 +114,20 @@ CURVES: dict[int, Callable[[float], float]] = {
 }
 
 
-# The table of an HDR space takes 0.1 s, and files can name only a few spaces.
-@functools.lru_cache(maxsize=16)
-def profile_of(space: Space, *, is_grey: bool) -> bytes:
-    """Make an ICC profile for the colours of browsers on an SDR screen."""
-    if is_grey:
-        light = _light(space)
-        steps = [place / (_CURVE_STEPS - 1) for place in range(_CURVE_STEPS)]
-        return _profile(b"GRAY", {b"kTRC": _curve(light(one, one, one)[1] for one in steps)})
-    if space.is_hdr:
-        return _profile(b"RGB ", {b"A2B0": _table(_light(space))})
-    return _profile(b"RGB ", _matrix_tags(space))
-
-
-def _decoder(space: Space) -> Callable[[float], float]:
+def decoder_of(space: Space) -> Callable[[float], float]:
+    """From a number, 0 to 1, to linear light."""
     return _power(space.gamma) if space.gamma else CURVES[space.curve]
 
 
-def _light(space: Space) -> Callable[[float, float, float], Triple]:
+def light_of(space: Space) -> Callable[[float, float, float], Triple]:
     """From numbers, 0 to 1, to XYZ of D50."""
     # A table needs a few numbers many times.
-    decode = functools.cache(_decoder(space))
-    to_xyz = _to_xyz(space.primaries)
+    decode = functools.cache(decoder_of(space))
+    own = to_xyz(space.primaries)
     if not space.is_hdr:
-        return lambda *numbers: _apply(to_xyz, _each(decode, numbers))
-    xyz_of_2020 = _to_xyz(_REC2020)
-    to_2020 = _multiply(_invert(xyz_of_2020), to_xyz)
+        return lambda *numbers: _apply(own, _each(decode, numbers))
+    xyz_of_2020 = to_xyz(_REC2020)
+    to_2020 = _multiply(_invert(xyz_of_2020), own)
     luminance = xyz_of_2020[1]
 
     def light(*numbers: float) -> Triple:
@@ -227,7 +186,7 @@ def _invert(matrix: Matrix) -> Matrix:
     return tuple(tuple(one / determinant for one in row) for row in rows)  # type: ignore[return-value]
 
 
-def _to_xyz(primaries: Chromaticities) -> Matrix:
+def to_xyz(primaries: Chromaticities) -> Matrix:
     """From linear light to XYZ, adapted to D50 for profiles. Raises ZeroDivisionError if the primaries span no colours."""
     white, *colours = (
         (x / y, 1.0, (1 - x - y) / y) for x, y in zip(primaries[::2], primaries[1::2], strict=True)
@@ -237,55 +196,7 @@ def _to_xyz(primaries: Chromaticities) -> Matrix:
     scaled: Matrix = tuple(  # type: ignore[assignment]  # three by three
         tuple(value * amount for value, amount in zip(row, amounts, strict=True)) for row in columns
     )
-    cones = zip(_apply(_BRADFORD, _D50), _apply(_BRADFORD, white), strict=True)
+    cones = zip(_apply(_BRADFORD, D50), _apply(_BRADFORD, white), strict=True)
     red, green, blue = (to / of for to, of in cones)
     adaptation: Matrix = ((red, 0, 0), (0, green, 0), (0, 0, blue))
     return _multiply(_invert(_BRADFORD), _multiply(adaptation, _multiply(_BRADFORD, scaled)))
-
-
-def _matrix_tags(space: Space) -> dict[bytes, bytes]:
-    decode = _decoder(space)
-    curve = _curve(decode(place / (_CURVE_STEPS - 1)) for place in range(_CURVE_STEPS))
-    columns = zip(*_to_xyz(space.primaries), strict=True)
-    tags = {
-        name: b"XYZ " + bytes(4) + _numbers(*column)
-        for name, column in zip((b"rXYZ", b"gXYZ", b"bXYZ"), columns, strict=True)
-    }
-    return tags | dict.fromkeys((b"rTRC", b"gTRC", b"bTRC"), curve)
-
-
-def _curve(values: Iterable[float]) -> bytes:
-    steps = [round(65535 * min(1.0, max(0.0, value))) for value in values]
-    return b"curv" + bytes(4) + struct.pack(f">I{len(steps)}H", len(steps), *steps)
-
-
-def _table(light: Callable[[float, float, float], Triple]) -> bytes:
-    """A table of colours (ICC.1:2001-04 §6.5.8). It holds cube roots, because interpolation between them is more exact."""
-    side = [place / (_GRID_STEPS - 1) for place in range(_GRID_STEPS)]
-    grid = [
-        round(65535 * (min(_MOST_XYZ, max(0.0, part)) / _MOST_XYZ) ** (1 / 3))
-        for numbers in itertools.product(side, repeat=3)
-        for part in light(*numbers)
-    ]
-    cubes = [round(65535 * (place / (_OUTPUT_STEPS - 1)) ** 3) for place in range(_OUTPUT_STEPS)]
-    identity = _numbers(1, 0, 0, 0, 1, 0, 0, 0, 1)
-    head = b"mft2" + bytes(4) + struct.pack(">4B", 3, 3, _GRID_STEPS, 0) + identity
-    head += struct.pack(">HH", 2, _OUTPUT_STEPS)
-    values = [0, 65535] * 3 + grid + cubes * 3
-    return head + struct.pack(f">{len(values)}H", *values)
-
-
-def _numbers(*values: float) -> bytes:
-    return b"".join(struct.pack(">i", round(value * 65536)) for value in values)
-
-
-def _profile(colours: bytes, tags: dict[bytes, bytes]) -> bytes:
-    tags = {b"wtpt": b"XYZ " + bytes(4) + _numbers(*_D50), **tags}
-    offset = 128 + 4 + 12 * len(tags)
-    table, data = struct.pack(">I", len(tags)), b""
-    for name, content in tags.items():
-        table += name + struct.pack(">II", offset + len(data), len(content))
-        data += content + bytes(-len(content) % 4)
-    head = struct.pack(">I", offset + len(data)) + bytes(4) + b"\x02\x40\0\0mntr" + colours
-    head += b"XYZ " + bytes(12) + b"acsp" + bytes(28) + _numbers(*_D50)
-    return head.ljust(128, b"\0") + table + data

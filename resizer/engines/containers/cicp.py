@@ -5,15 +5,8 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING
 
-from resizer.engines.spaces import (
-    CURVES,
-    PRIMARIES,
-    SRGB,
-    SRGB_CURVE,
-    Space,
-    profile_of,
-    spans_colours,
-)
+from resizer.engines.icc import profile_of, spans_colours
+from resizer.engines.spaces import CURVES, PRIMARIES, SRGB, SRGB_CURVE, Space
 from resizer.formats import AVIF, GIF, HEIC, JPEG, PNG, TIFF, WEBP
 
 if TYPE_CHECKING:
