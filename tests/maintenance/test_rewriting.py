@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import suppress
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -357,6 +359,88 @@ def test_image_without_alt_is_told() -> None:
     assert [(one.line, one.reason) for one in made.remarks] == [
         (2, 'it has no alt, so alt="" says that it is decoration')
     ]
+
+
+class Processor:
+    """A processor of pilkit."""
+
+    def __init__(self, **options: object) -> None:
+        vars(self).update(options)
+
+
+class Resize(Processor): ...
+
+
+class ResizeToFill(Processor): ...
+
+
+class ResizeToFit(Processor): ...
+
+
+class SmartResize(Processor): ...
+
+
+class Watermark(Processor): ...
+
+
+class Registry(dict[str, list[Processor]]):
+    """That of django-imagekit."""
+
+    def get_ids(self) -> list[str]:
+        return list(self)
+
+    def get(self, identifier: str, *, source: None) -> SimpleNamespace:  # type: ignore[override]
+        if identifier == "app:broken":
+            raise AttributeError("source")
+        return SimpleNamespace(processors=self[identifier])
+
+
+BOX = {"width": 30, "height": 20}
+SUGGESTED = [
+    ([ResizeToFill(**BOX, anchor=None)], '"a": {"width": 30, "height": 20}'),
+    ([ResizeToFill(**BOX, anchor="t")], '"a": {"width": 30, "height": 20, "focal": "50,0"}'),
+    ([ResizeToFill(**BOX, anchor="c")], '"a": {"width": 30, "height": 20}'),
+    (
+        [ResizeToFill(**BOX, anchor=(0.2, 0.305))],
+        '"a": {"width": 30, "height": 20, "focal": "20,30"}',
+    ),
+    ([SmartResize(**BOX)], '"a": {"width": 30, "height": 20, "focal": "auto"}'),
+    ([Resize(**BOX)], '"a": {"width": 30, "height": 20, "fit": "fill"}'),
+    ([ResizeToFit(width=30, height=None, anchor="c")], '"a": {"width": 30}'),
+    (
+        [Watermark(), ResizeToFit(**BOX, anchor="t", mat_color="red"), Resize(width=9)],
+        '"a": {"width": 30, "height": 20, "fit": "contain"} (Watermark, mat_color, Resize without a counterpart)',
+    ),
+    ([Watermark()], ""),
+    ([], ""),
+]
+
+
+@pytest.mark.parametrize(("processors", "preset"), SUGGESTED)
+def test_preset_of_a_generator_is_suggested(
+    processors: list[Processor], preset: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry = Registry({"app:a": processors, "app:photo:a": processors})
+    module = SimpleNamespace(generator_registry=registry)
+    monkeypatch.setitem(sys.modules, "imagekit.registry", module)
+    missing = f"add the preset {preset}" if preset else "make a preset 'a'"
+    why = reason("{% generateimage 'app:a' source=p.photo %}", "imagekit")
+    assert why == f"its size is in Python; {missing}, and run this again"
+
+
+@pytest.mark.parametrize("name", ["broken", "two"])
+def test_preset_of_an_unclear_generator_is_not_suggested(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    specs: dict[str, list[Processor]] = {
+        "app:broken": [],
+        "app:two": [Resize(width=9)],
+        "shop:two": [Resize(width=8)],
+    }
+    module = SimpleNamespace(generator_registry=Registry(specs))
+    monkeypatch.setitem(sys.modules, "imagekit.registry", module)
+    why = reason(f"{{% generateimage 'app:{name}' source=p.photo %}}", "imagekit")
+    assert why == f"its size is in Python; make a preset {name!r}, and run this again"
 
 
 def test_tag_without_alt_is_told() -> None:

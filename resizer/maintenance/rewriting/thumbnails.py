@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from resizer.conf import get_settings
+from resizer.maintenance.rewriting.generators import ANCHORS, find_presets
 from resizer.maintenance.rewriting.pieces import Unclear
 from resizer.maintenance.rewriting.spelling import Asked, box, literal
 
@@ -33,8 +34,6 @@ _SIZERS = frozenset({"crop", "filters", "thumbnail"})
 #: Words of CSS, and percent of edges and of the middle: the same point in each original.
 _ACROSS = {"left": 0, "center": 50, "right": 100, "0%": 0, "50%": 50, "100%": 100}
 _DOWN = {"top": 0, "center": 50, "bottom": 100, "0%": 0, "50%": 50, "100%": 100}
-_ANCHORS = {"l": "0,50", "r": "100,50", "t": "50,0", "b": "50,100", "c": "", "tl": "0,0", "tr": "100,0",
-            "bl": "0,100", "br": "100,100", "center": "", "auto": "auto"}  # fmt: skip
 #: Left out: about bytes, or done in any case.
 _NEEDLESS = {
     "sorl": {"upscale", "quality", "format", "progressive", "orientation", "flatten", "density"},
@@ -191,7 +190,9 @@ def read_generated(bits: list[str]) -> Asked:
 def read_spec(original: str, name: str) -> Asked:
     """An image whose size is in Python, by a preset of the same name. Raises Unclear without that preset."""
     if name not in get_settings().PRESETS:
-        raise Unclear(f"its size is in Python; make a preset {name!r}, and run this again")
+        preset = find_presets().get(name, "")
+        missing = f"add the preset {preset}" if preset else f"make a preset {name!r}"
+        raise Unclear(f"its size is in Python; {missing}, and run this again")
     return Asked(original, {"preset": f'"{name}"'})
 
 
@@ -200,7 +201,7 @@ def _imagekit_crop(given: Mapping[str, str]) -> dict[str, str]:
         return {"fit": CONTAIN}
     # Without both options imagekit looks for the best crop itself.
     anchor = given.get("anchor", "'c'" if "crop" in given else "'auto'")
-    focal = _ANCHORS.get(literal(anchor) or "?")
+    focal = ANCHORS.get(literal(anchor) or "?")
     if focal is None or given.get("crop", "True") not in ("1", "True"):
         raise Unclear("its anchor or crop is a variable")
     return {"focal": f'"{focal}"'} if focal else {}
