@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlsplit
 
 import pytest
 from PIL import Image, ImageOps
@@ -12,7 +13,7 @@ from PIL import Image, ImageOps
 from config.gallery.management.commands.load_gallery import PHOTOGRAPHS, SAMPLES
 from resizer.conf import get_settings
 from tests.chromium import open_browser
-from tests.conftest import files
+from tests.conftest import files, wait_until
 from tests.pictures import difference
 from tests.servers import ROOT, django_server, load_gallery
 
@@ -138,6 +139,9 @@ def test_photographs_are_upright_sharp_and_in_their_colours(
 def test_second_visit_makes_nothing(browser: Browser, server: Server) -> None:
     first = Visit(browser, "desktop")
     first.open(f"{server.url}/")
+    keys = {urlsplit(one.url).path.removeprefix("/img/") for one in first.pictures}
+    # Stored after their responses.
+    wait_until(lambda: keys <= set(files(server.variants)))
     made = files(server.variants)
     again = Visit(browser, "desktop")
     again.open(f"{server.url}/")
@@ -182,9 +186,13 @@ def test_editor_sees_the_variants_in_the_admin(browser: Browser, server: Server)
     page.fill("#id_username", "admin")
     page.fill("#id_password", "admin")
     page.click("input[type=submit]")
-    page.goto(f"{server.url}/admin/resizer/cachedvariant/")
     rows = page.locator("#result_list tbody tr")
-    assert rows.count() >= 10
+
+    def has_all() -> bool:
+        page.goto(f"{server.url}/admin/resizer/cachedvariant/")
+        return rows.count() >= 10
+
+    wait_until(has_all)
     page.wait_for_function("document.querySelector('#result_list img').naturalWidth > 0")
     page.goto(f"{server.url}/admin/resizer/original/?q=dogs")
     page.locator("#result_list .field-title a").click()

@@ -32,7 +32,7 @@ from resizer.markup import picture
 from resizer.models import CachedVariant, Original, Tally
 from resizer.records import index, tables
 from resizer.records.descriptions import Reference
-from tests.conftest import save
+from tests.conftest import save, wait_until
 from tests.pictures import decode, photograph
 from tests.servers import (
     ROOT,
@@ -151,7 +151,8 @@ def test_admin_lists_what_pages_have_had_made(tmp_path: Path, database_url: str)
         token = visitor.cookies["csrftoken"]
         listed = visitor.post(login, {**form, "csrfmiddlewaretoken": token})
         assert listed.status_code == 200
-        assert "3 cached variants" in listed.text
+        # Rows come after responses.
+        wait_until(lambda: "3 cached variants" in visitor.get(listed.url).text)
     after = json.loads(manage(ROOT, environment, "shell", "-v0", "-c", AFTER))
     assert (after["counted"]["hit"], after["counted"]["uses"]) == (2, 1)
     assert (after["stats"]["variants"], after["stats"]["last_day"]["hit"]) == (3, 2)
