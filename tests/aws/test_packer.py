@@ -22,6 +22,7 @@ __all__ = ["python"]
 FILES = (
     *("manage.py", "shop/__init__.py", "shop/settings.py", "shop/tests/__init__.py"),
     *("shop/data.json", "shop/.env", "shop/.hidden.py", "shop/photo.jpg", "news/__init__.py"),
+    *("shop/.secrets/token.txt", "shop/.cache/page.html", ".local_settings.py"),
     *(
         "news/locale/de/django.mo",
         "news/locale/de/django.po",

@@ -230,8 +230,9 @@ def _files(contents: Contents) -> Iterator[tuple[Path, bool]]:
             yield path, contents.include is not None
             continue
         for one in sorted(path.rglob("*")):
-            parts = one.relative_to(root).parts
-            if one.is_file() and not UNWANTED & set(parts) and not one.name.startswith("."):
+            # Security: a name with a dot hides secrets and caches, of directories too.
+            is_hidden = any(part.startswith(".") for part in one.relative_to(path).parts)
+            if one.is_file() and not is_hidden and not UNWANTED & set(one.relative_to(root).parts):
                 yield one, False
 
 
@@ -239,7 +240,7 @@ def _code_of(root: Path) -> list[Path]:
     """Every package and module at the top of a project, and its templates and translations."""
     return [
         path
-        for path in sorted(root.iterdir())
+        for path in sorted(root.glob("[!.]*"))
         if (path / "__init__.py").is_file()
         or (path.is_dir() and path.name in DATA_DIRECTORIES)
         or (path.suffix == ".py" and path.name != MANAGE)
