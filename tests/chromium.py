@@ -68,9 +68,19 @@ class Canvas:
             "**/*", lambda route: route.fulfill(body="<!doctype html>", content_type="text/html")
         )
         self._page.goto(_PAGE)
+        self._drawn: dict[tuple[object, ...], Image.Image] = {}
 
     def draw(self, content: bytes, content_type: str, frame: int | None = None) -> Image.Image:
-        """RGBA, in sRGB, of 8 bits. Without a `frame` what an img element shows first."""
+        """RGBA, in sRGB, of 8 bits. Without a `frame` what an img element shows first.
+
+        What several engines are compared with is drawn once: do not change it.
+        """
+        wanted = (content, content_type, frame)
+        if wanted not in self._drawn:
+            self._drawn[wanted] = self._draw(content, content_type, frame)
+        return self._drawn[wanted]
+
+    def _draw(self, content: bytes, content_type: str, frame: int | None) -> Image.Image:
         text = base64.b64encode(content).decode()
         drawn = self._page.evaluate(_DRAW, [text, content_type, frame])
         with Image.open(io.BytesIO(base64.b64decode(drawn))) as image:

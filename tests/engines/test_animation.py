@@ -30,8 +30,10 @@ def frames(mode: str = "RGB") -> list[Image.Image]:
 
 @cache
 def animation(original: str, mode: str = "RGB", **options: Any) -> bytes:
-    """Kept, because a GIF takes half a second."""
     first, *rest = frames(mode)
+    if original == "GIF":
+        # Which takes a fifth of the time of Pillow's way to find colours.
+        first, *rest = (one.quantize(method=Image.Quantize.FASTOCTREE) for one in (first, *rest))
     duration = list(options.pop("duration", (50, 100, 150, 200)))
     return encode(first, original, save_all=True, append_images=rest, duration=duration, **options)
 

@@ -343,22 +343,18 @@ def test_picture_whose_child_is_killed_is_not_tried_at_every_request(
         ("Aborted", UndecodableOriginal),
         ("Exiting", UndecodableOriginal),
         ("ExitingWell", Busy),
-        ("SayingDeeply", UndecodableOriginal),
-        ("SayingForAnother", UndecodableOriginal),
-        ("SayingHalf", UndecodableOriginal),
-        ("SayingInfinity", UndecodableOriginal),
-        ("SayingInTheHead", UndecodableOriginal),
         ("Greedy", EngineFailed),
         ("Killed", RenderKilled),
         ("OutOfTime", TooMuchWork),
-        ("SayingAList", UndecodableOriginal),
-        ("SayingAnError", UndecodableOriginal),
-        ("SayingHTML", UndecodableOriginal),
-        ("SayingLess", UndecodableOriginal),
-        ("SayingNoJSON", UndecodableOriginal),
-        ("SayingNothing", UndecodableOriginal),
-        ("SayingSizes", UndecodableOriginal),
-        ("SayingTooMuch", UndecodableOriginal),
+        ("SayingDeeply", UndecodableOriginal),
+        # What else it may say is read alike on every Python.
+        *(
+            pytest.param(f"Saying{what}", UndecodableOriginal, marks=pytest.mark.once)
+            for what in (
+                *("AList", "AnError", "ForAnother", "HTML", "Half", "InTheHead", "Infinity"),
+                *("Less", "NoJSON", "Nothing", "Sizes", "TooMuch"),
+            )
+        ),
     ],
 )
 def test_what_goes_wrong_in_a_child_ends_there(name: str, expected: type[ResizerError]) -> None:
@@ -372,6 +368,7 @@ def test_what_goes_wrong_in_a_child_ends_there(name: str, expected: type[Resizer
     assert len(os.listdir("/dev/fd")) <= before
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     "name",
     [

@@ -157,6 +157,7 @@ def original_of(name: str) -> Original:
     return Original(make(), f"image/{kind}")
 
 
+@cache
 def moving() -> dict[str, Original]:
     whole = gif_frame((0, 0, 64, 64), RED)
     found = {}

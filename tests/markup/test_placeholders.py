@@ -214,8 +214,11 @@ def distance(one: Image.Image, other: Image.Image) -> float:
 
 @pytest.mark.slow
 @pytest.mark.service("chromium")
-@pytest.mark.parametrize("path", ENGINES)
-@pytest.mark.parametrize(("kind", "nonce"), [("color", "abc"), ("blur", "abc"), ("blur", "")])
+@pytest.mark.parametrize(
+    ("path", "kind", "nonce"),
+    # What each engine makes of a picture has tests of its own.
+    [(ENGINES[0], "color", "abc"), (ENGINES[0], "blur", ""), (ENGINES[1], "blur", "abc")],
+)
 def test_placeholder_is_seen_until_the_picture_has_come(
     client: Client, settings: Settings, path: str, kind: str, nonce: str
 ) -> None:
