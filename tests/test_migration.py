@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from subprocess import run
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
+from django.db.models import ImageField
 from django.template import Context, Engine
 
 from resizer.conf import read_settings
@@ -16,6 +18,8 @@ from tests.documents import DOCS, examples, read
 from tests.pictures import decode, photograph
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from django.test import Client
     from pytest_django import Settings
 
@@ -133,6 +137,22 @@ def test_settings_of_the_pages_are_right() -> None:
         namespace: dict[str, Any] = {}
         exec(text, namespace)
         assert read_settings(namespace["RESIZER"])[1] == []
+
+
+def test_old_migrations_lose_the_field_of_easy_thumbnails(tmp_path: Path) -> None:
+    (script,) = re.findall(r"```sh\n(   sed .*?)   ```", read("migration/index"), re.S)
+    path = tmp_path / "blog" / "migrations" / "0001_initial.py"
+    path.parent.mkdir(parents=True)
+    # As `makemigrations` writes it.
+    path.write_text(
+        "import easy_thumbnails.fields\nfrom django.db import migrations, models\n"
+        "field = easy_thumbnails.fields.ThumbnailerImageField(blank=True, upload_to='photos')\n"
+    )
+    run(["sh", "-ec", script], cwd=tmp_path, check=True)
+    namespace: dict[str, Any] = {}
+    exec(path.read_text(), namespace)
+    assert type(namespace["field"]) is ImageField
+    assert list(path.parent.iterdir()) == [path]
 
 
 def test_points_of_versatileimagefield_are_copied() -> None:

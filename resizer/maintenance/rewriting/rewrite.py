@@ -43,6 +43,8 @@ class Rewritten(NamedTuple):
 
 #: What a variable of such a tag can have.
 _URL = re.compile(r"(\w+)\.(?:url|src|attrs)")
+#: Of the file. Our picture has them, too.
+_SIDE = re.compile(r"\w+\.(?:width|height)")
 _IMG = re.compile(r"(\w+)\.(tag|img_tag)")
 #: The alternative text of an `<img>` that a variable prints. That of Wagtail is stored.
 _ALTS = {"tag": {"alt": '""'}, "img_tag": {}}
@@ -283,7 +285,9 @@ class _Rewriter:
             elif (match := _IMG.fullmatch(piece.contents)) and match[1] == name:
                 edits.append(self._element(piece, asked._replace(attributes=_ALTS[match[2]])))
             else:
-                raise Unclear(f"{name} is used in {self._template.text[piece.start : piece.end]}")
+                shown = self._template.text[piece.start : piece.end]
+                hint = f"; write resized_img … as {name}" if _SIDE.fullmatch(piece.contents) else ""
+                raise Unclear(f"{name} is used in {shown}{hint}")
         if not any(_is_picture(one) for one in edits):
             raise Unclear(f"nothing here shows {name}")
         return edits

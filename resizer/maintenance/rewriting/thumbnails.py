@@ -110,7 +110,7 @@ def easy_options(options: Mapping[str, Any]) -> dict[str, str]:
         raise Unclear("its alias has no size of two numbers") from None
     crop = str(given.get("crop", ""))
     if crop == "scale":
-        raise Unclear('crop="scale" has no counterpart')
+        raise Unclear('crop="scale" has no counterpart; write the width or the height alone')
     if crop in ("", "False", "None"):
         return box(width, height, fit=CONTAIN)
     if crop == "smart":
