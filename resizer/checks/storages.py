@@ -45,7 +45,7 @@ def check_storage() -> Iterator[CheckMessage]:
     for name, source in storage_sources():
         try:
             beside = source.storage
-        except ImproperlyConfigured as error:
+        except (*LOADING, ImproperlyConfigured) as error:
             yield Error(
                 f"The storage of source {name!r} cannot be loaded: {error}",
                 hint="Set OPTIONS['storage'] to an alias in STORAGES.",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING
 
-from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
 from resizer.conf import Settings, get_settings
@@ -55,7 +54,7 @@ def get_sources() -> Mapping[str, Source]:
     rest = {
         alias: source
         for alias, source in field_sources().items()
-        if not any(_claims(one, source.storage) for one in configured.values())
+        if not any(one.claims(source.storage) for one in configured.values())
     }
     return {**configured, **rest}
 
@@ -120,7 +119,7 @@ def source_of(storage: Storage) -> tuple[str, Source] | None:
         problem = f"the storage cannot be loaded: {type(error).__name__}: {error}"
         raise OriginalNotFound(problem) from error
     for alias, source in _build(get_settings()).items():
-        if _claims(source, storage):
+        if source.claims(storage):
             return alias, source
     return field_source(storage)
 
@@ -128,15 +127,7 @@ def source_of(storage: Storage) -> tuple[str, Source] | None:
 def _is_in_private_place(storage: Storage) -> bool:
     settings = get_settings()
     private = (one for alias, one in _build(settings).items() if settings.is_private(alias))
-    return any(_claims(one, storage) for one in private)
-
-
-def _claims(source: Source, storage: Storage) -> bool:
-    try:
-        return source.claims(storage)
-    except ImproperlyConfigured:
-        # Its storage cannot be loaded; a system check reports it. The other sources still work.
-        return False
+    return any(one.claims(storage) for one in private)
 
 
 @functools.lru_cache(maxsize=1)

@@ -25,7 +25,7 @@ class Source(Protocol):
     """
 
     def claims(self, storage: Storage) -> bool:
-        """Whether a file of a model field in this storage is an original of this source."""
+        """Whether a file of a model field in this storage is an original of this source. Raises nothing."""
         ...
 
     def spell(self, name: str) -> str:

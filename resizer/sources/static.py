@@ -69,7 +69,8 @@ class StaticSource:
         # Imported here, because a project may not have the app.
         from django.contrib.staticfiles.storage import HashedFilesMixin
 
-        storage = self._collected.storage
+        with storage_errors(name):
+            storage = self._collected.storage
         if not isinstance(storage, HashedFilesMixin) or self._stored_name(name) != name:
             return self._collected.url(name)
         # A strict manifest refuses unknown names, such as an already hashed one.
@@ -81,12 +82,12 @@ class StaticSource:
 
     def _stored_name(self, name: str) -> str:
         """The name of the collected file. Manifest storages add a hash, and may keep no file without it."""
-        storage = self._collected.storage
-        manifest = getattr(storage, "hashed_files", None)
-        if manifest is not None:
-            # `stored_name` would take the name for a URL, and hash a file missing in the manifest.
-            return str(manifest.get(name, name))
         with storage_errors(name):
+            storage = self._collected.storage
+            manifest = getattr(storage, "hashed_files", None)
+            if manifest is not None:
+                # `stored_name` would take the name for a URL, and hash a file missing in the manifest.
+                return str(manifest.get(name, name))
             return str(storage.stored_name(name)) if hasattr(storage, "stored_name") else name
 
 

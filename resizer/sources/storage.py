@@ -73,7 +73,20 @@ class StorageSource:
 
     @property
     def _kind(self) -> Kind:
-        return kind_of(self.storage)
+        """Raises SourceFailed if the storage cannot be loaded. A system check reports it too."""
+        try:
+            return kind_of(self.storage)
+        except Exception as error:
+            # The project's own code can raise anything.
+            text = f"the storage cannot be loaded: {type(error).__name__}: {error}"
+            raise SourceFailed(text) from error
+
+    @property
+    def _loaded_kind(self) -> Kind | None:
+        """None if the storage cannot be loaded."""
+        with suppress(SourceFailed):
+            return self._kind
+        return None
 
     @property
     def _options(self) -> Reading:
@@ -81,15 +94,17 @@ class StorageSource:
 
     @property
     def is_local(self) -> bool:
-        return self._kind.is_local
+        kind = self._loaded_kind
+        return kind is not None and kind.is_local
 
     def claims(self, storage: Storage) -> bool:
         """Whether `storage` is this storage, or another object for the same place."""
-        return is_same(storage, self.storage)
+        return self._loaded_kind is not None and is_same(storage, self.storage)
 
     def spell(self, name: str) -> str:
         """Tidy a name if the storage does so itself; in a bucket, `a//b` and `a/b` are two files."""
-        return tidy_name(name) if self._kind.names_are_paths else name
+        kind = self._loaded_kind
+        return tidy_name(name) if kind is not None and kind.names_are_paths else name
 
     def stat(self, name: str, known: str | None = None) -> Stat:
         """Return size and fingerprint: from size and time, or ETag; with `by_content` from the bytes.
@@ -153,6 +168,9 @@ class StorageSource:
         A bucket is listed where the names are: one request for up to 1000 names. An absent storage is not detected here:
         `maintenance/presence.py` notices that most names are missing.
         """
+        if self._loaded_kind is None:
+            yield from ((name, try_stat(self.stat, name)) for name in names)
+            return
         asking = self._kind.stat_many(names, self._options, self._fetch_unless_reading)
         yield from ((name, try_stat(partial(_ask, ask), name)) for name, ask in asking)
 
@@ -188,7 +206,9 @@ class StorageSource:
         return self.spell(unquote(url.removeprefix(base).partition("?")[0]))
 
     def _base_url(self) -> str:
-        """The URL before all names; empty if there is none, or if URLs are signed."""
+        """The URL before all names; empty if there is none, if URLs are signed, or if the storage cannot be loaded."""
+        if self._loaded_kind is None:
+            return ""
         base = getattr(self.storage, "base_url", None)
         if base is not None:
             return str(base)

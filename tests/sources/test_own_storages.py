@@ -25,10 +25,11 @@ import resizer
 from config.gallery.models import Photo
 from resizer import originals
 from resizer.checks.configuration import check_settings
+from resizer.errors import SourceFailed
 from resizer.maintenance.doctor import examine
 from resizer.markup import picture
 from resizer.models import CachedVariant, Original
-from resizer.sources import fields, get_sources
+from resizer.sources import fields, find_by_url, get_source, get_sources, stat_each
 from resizer.sources.identity import is_same, lies_in, own_alias
 from tests.pictures import decode, photograph
 from tests.servers import django_server
@@ -305,14 +306,33 @@ def test_page_of_a_field_of_which_the_storage_cannot_be_loaded_is_there(
     assert "the storage cannot be loaded" in caplog.text
 
 
-def test_source_of_which_the_storage_cannot_be_loaded_harms_no_field(
-    settings: Settings, use: Use, private: Path
+@pytest.mark.parametrize("backend", ["StorageSource", "StaticSource"])
+def test_source_of_which_the_storage_cannot_be_loaded_harms_no_other(
+    client: Client, settings: Settings, use: Use, private: Path, backend: str
 ) -> None:
     use(PrivateMedia())
     photo = upload()
-    settings.RESIZER = {"SOURCES": {"press": {"OPTIONS": {"storage": "missing"}}}}
+    lost = {"BACKEND": f"resizer.sources.{backend}", "OPTIONS": {"storage": "missing"}}
+    settings.RESIZER = {"SOURCES": {"default": {}, "press": {**lost, "OPEN": True}}}
     assert show(photo).startswith("/img/_storage-")
-    assert [message.id for message in check_settings()] == ["resizer.E005"]
+    told = [message.id for message in check_settings()]
+    # Django checks the storage of static files itself.
+    assert told == (["resizer.E005"] if backend == "StorageSource" else [])
+    assert find_by_url("/originals/a.jpg") == ("default", "a.jpg")
+    # Its own pictures are away, as with a source that fails.
+    assert "data-resizer" in Template(
+        '{% load resizer %}{% resized_img "press:a.jpg" alt="" %}'
+    ).render(Context())
+    assert client.get("/img/320/_press/a.jpg").status_code == 502
+    source = get_source("press")
+    with pytest.raises(SourceFailed), source.open("a.jpg"):
+        pass
+    with pytest.raises(SourceFailed):
+        source.url("a.jpg")
+    ((_, failure),) = stat_each(source, ["a.jpg"], {})
+    assert isinstance(failure, SourceFailed)
+    with pytest.raises(SourceFailed, match="the storage cannot be loaded"):
+        list(source.names())  # type: ignore[attr-defined]
 
 
 def test_settings_of_one_test_break_no_other(
