@@ -295,7 +295,7 @@ def test_servers_write_their_counts_at_their_end(
     project: Project,  # the fixture
 ) -> None:
     project.save("a.jpg", photograph((640, 480)))
-    with gunicorn_server(project.environment) as (address, process):
+    with gunicorn_server(project.environment, processes=2) as (address, process):
         replies = [ask(f"{address}/img/320/a.jpg") for _ in range(8)]
         assert {reply.status for reply in replies} == {200}
         process.send_signal(signal.SIGTERM)
