@@ -51,18 +51,21 @@ def served(
         yield Site(project, address, warm)
 
 
-def ask_while_held(urls: list[str], warm: str, hold: Path, *, stuck: int) -> list[Reply]:
+def ask_while_held(site: Site, urls: list[str], hold: Path, *, stuck: int) -> list[Reply]:
     """While this file holds their work, all requests but so many are refused, and a picture that is there is shown."""
     with ThreadPoolExecutor(len(urls)) as pool:
         hold.touch()
         asked = [pool.submit(ask, url) for url in urls]
         try:
             wait_until(lambda: sum(not one.done() for one in asked) <= stuck)
-            hits = [ask(warm).status for _ in range(50)]
+            hits = [ask(site.warm).status for _ in range(50)]
             refused = [one.result() for one in asked if one.done()]
         finally:
             hold.unlink()
         replies = [one.result() for one in asked]
+    # Until they are stored, they have their threads.
+    shown = {one.headers["Content-Location"] for one in replies if one.status == 200}
+    wait_until(lambda: shown <= {f"/img/{key}" for key in rows(site.project)})
     assert set(hits) == {200}
     assert len(refused) >= len(urls) - stuck
     assert {(one.status, one.headers["Retry-After"]) for one in refused} == {(503, "1")}
@@ -92,7 +95,7 @@ def test_threads_that_wait_leave_others_for_what_is_there(
         held.project.save(name, photograph((400, 300)))
     urls = [f"{held.address}/img/{width}/{name}" for name, width in cold]
     # Two in each process; no render goes on, so those keep their threads.
-    replies = ask_while_held(urls, held.warm, hold, stuck=4)
+    replies = ask_while_held(held, urls, hold, stuck=4)
     assert 200 in {one.status for one in replies}
 
 
@@ -115,7 +118,7 @@ def test_storage_that_is_slow_does_not_take_all_threads(slow: tuple[Site, Path],
     hold = directory / held
     hold.parent.mkdir(parents=True, exist_ok=True)
     urls = [f"{site.address}/img/320/_web/{name}" for name in names]
-    replies = ask_while_held(urls, site.warm, hold, stuck=6)
+    replies = ask_while_held(site, urls, hold, stuck=6)
     assert {one.status for one in replies} == {200, 503}
     assert ask(urls[-1]).status == 200
 
