@@ -76,11 +76,10 @@ class OriginalFile(io.RawIOBase):
     def _errors(self) -> Iterator[None]:
         try:
             yield
-        except TimeoutError as error:
-            raise SourceTimedOut(f"{self._name!r}: {error}") from error
-        except OSError as error:
-            raise_shortage(error)
-            raise SourceFailed(f"{self._name!r}: {error}") from error
+        except (MemoryError, ResizerError):
+            raise
+        except Exception as error:
+            raise _failure(error, f"{self._name!r}: {error}") from error
 
 
 @contextmanager
@@ -91,20 +90,23 @@ def storage_errors(name: str) -> Iterator[None]:
     except ResizerError:
         raise
     except Exception as error:
-        raise_shortage(error)
-        raise _class_for(error)(f"{name[:200]!r}: {error}") from error
+        text = f"{name[:200]!r}: {error}"
+        failure = _failure(error, text)
+        raise (OriginalNotFound(text) if _is_refused(error) else failure) from error
 
 
-def _class_for(error: Exception) -> type[ResizerError]:
-    """The class of our error for an error of a storage."""
-    if isinstance(error, TimeoutError):
-        return SourceTimedOut
-    # Traversal, NUL bytes, directories: a refused name answers like a missing one.
-    is_refused = isinstance(error, (*_NOT_FOUND, SuspiciousOperation, ValueError))
-    if is_refused or getattr(error, "errno", None) in {errno.ENAMETOOLONG, errno.ELOOP}:
-        return OriginalNotFound
-    # A storage's library raises its own classes, unknown to us.
-    return SourceFailed
+def _failure(error: Exception, text: str) -> ResizerError:
+    """Our error for one of a storage's library, whose classes are unknown. Raises Busy for a shortage."""
+    raise_shortage(error)
+    return (SourceTimedOut if isinstance(error, TimeoutError) else SourceFailed)(text)
+
+
+def _is_refused(error: Exception) -> bool:
+    """Whether a storage lacks or refuses a name: traversal, NUL bytes, directories. Both look the same from outside."""
+    kinds = (*_NOT_FOUND, SuspiciousOperation, ValueError)
+    return isinstance(error, kinds) or (
+        getattr(error, "errno", None) in {errno.ENAMETOOLONG, errno.ELOOP}
+    )
 
 
 @contextmanager
@@ -116,6 +118,4 @@ def listing_errors() -> Iterator[None]:
         # Django's storages raise NotImplementedError if they cannot list.
         raise
     except Exception as error:
-        raise_shortage(error)
-        kind = SourceTimedOut if isinstance(error, TimeoutError) else SourceFailed
-        raise kind(str(error)) from error
+        raise _failure(error, str(error)) from error

@@ -367,6 +367,10 @@ class SayingAnError(Saying):
     words = {"error": "SystemExit", "text": "out"}
 
 
+class SayingMissing(Saying):
+    words = {"error": "OriginalNotFound", "text": "gone"}
+
+
 class SayingNoLog(Saying):
     words = {"log": "text", "error": "Busy"}
 

@@ -352,7 +352,7 @@ def test_picture_whose_child_is_killed_is_not_tried_at_every_request(
             pytest.param(f"Saying{what}", UndecodableOriginal, marks=pytest.mark.once)
             for what in (
                 *("AList", "AnError", "ForAnother", "HTML", "Half", "InTheHead", "Infinity"),
-                *("Less", "NoJSON", "Nothing", "Sizes", "TooMuch"),
+                *("Less", "Missing", "NoJSON", "Nothing", "Sizes", "TooMuch"),
             )
         ),
     ],

@@ -231,7 +231,7 @@ def test_pipe_in_the_place_of_a_file_is_not_waited_for(tmp_path: Path) -> None:
 
 
 class BreakingFile(io.BytesIO):
-    error: OSError = OSError(errno.EIO, "disk on fire")
+    error: Exception = OSError(errno.EIO, "disk on fire")
 
     def read(self, *_: Any) -> bytes:
         raise self.error
@@ -248,11 +248,15 @@ class BreakingStorage(InMemoryStorage):
     ("error", "raised"),
     [
         (OSError(errno.EIO, "disk on fire"), SourceFailed),
+        (RuntimeError("an error of the storage's own library"), SourceFailed),
         (TimeoutError("too slow"), SourceTimedOut),
     ],
 )
 def test_source_that_breaks_while_it_is_read_is_no_broken_picture(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch, error: OSError, raised: type[ResizerError]
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+    raised: type[ResizerError],
 ) -> None:
     settings.STORAGES = {
         **settings.STORAGES,

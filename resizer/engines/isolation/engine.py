@@ -16,7 +16,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
-from resizer import errors
 from resizer.conf import Settings, get_settings
 from resizer.engines import load_engine
 from resizer.engines.guards.recognition import recognise
@@ -25,7 +24,17 @@ from resizer.engines.isolation.children import END_SECONDS, children
 from resizer.engines.memory import estimate_together
 from resizer.engines.protocol import Header, Rendered, Sketch
 from resizer.engines.sharing import can_sketch, plan_resizing
-from resizer.errors import EngineAbsent, EngineFailed, ResizerError, UndecodableOriginal
+from resizer.errors import (
+    Busy,
+    EngineAbsent,
+    EngineFailed,
+    RenderKilled,
+    ResizerError,
+    TooManyPixels,
+    TooMuchWork,
+    UndecodableOriginal,
+    UnsupportedFormat,
+)
 from resizer.formats import BY_NAME, HEAD_BYTES, SNIFF_BYTES, sniff
 from resizer.scratch import open_scratch
 from resizer.storages.endings import has_end
@@ -45,6 +54,19 @@ Result = TypeVar("Result")
 #: Added to twice the estimate of a render: libraries reserve more than they use.
 RESERVE_MEGABYTES = 256
 STACK_MEGABYTES = 8
+#: The errors of an engine. Security: a broken child must not say that an original is missing, which removes its row.
+_ERRORS = {
+    one.__name__: one
+    for one in (
+        Busy,
+        EngineFailed,
+        RenderKilled,
+        TooManyPixels,
+        TooMuchWork,
+        UndecodableOriginal,
+        UnsupportedFormat,
+    )
+}
 #: Larger sizes and counts cannot be real, and database columns cannot hold them.
 MAX_NUMBER = 2**31 - 1
 
@@ -223,7 +245,7 @@ def _raise_error(words: Mapping[str, Any]) -> None:
         logger.error("The engine has failed: %s", text)
         raise EngineFailed(text)
     if "error" in words:
-        raise errors.BY_NAME.get(str(words["error"]), UndecodableOriginal)(text)
+        raise _ERRORS.get(str(words["error"]), UndecodableOriginal)(text)
 
 
 def _read_header(
