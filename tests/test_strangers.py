@@ -53,8 +53,8 @@ pytestmark = pytest.mark.django_db
 SIZE = (100, 75)
 #: What FORMATS offers by default, with the fallbacks, and what else there is.
 EXTENSIONS = ("avif", "jpg", "png")
-#: All that are near the picture's own, and of those far beyond some.
-WIDTHS = (*range(130), *range(130, 3001, 13), 640, 1920, 3000)
+#: All that are small or near the picture's own, and of others some.
+WIDTHS = (*range(20), *range(20, 90, 4), *range(90, 130), *range(130, 3001, 61), 640, 1920, 3000)
 OTHER_EXTENSIONS = ("webp", "gif", "tif")
 CLOSED = {"SOURCES": {"default": {"OPEN": False}}}
 
