@@ -219,6 +219,18 @@ def test_health_of_a_busy_process_comes_before_probes_give_up(
     wait_until(lambda: client.get("/health/").status_code == 200)
 
 
+def test_health_of_a_process_without_threads_is_bad(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        assert client.get("/health/").status_code == 503
+    assert client.get("/health/").status_code == 200
+
+
 def test_health_makes_nobody_wait_for_another(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(health, "SECONDS", 0)
     begun, go_on = threading.Event(), threading.Event()

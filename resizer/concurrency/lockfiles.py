@@ -28,7 +28,7 @@ SLOTS = 4096
 TEXT_BYTES = 96
 
 
-def place() -> Path:
+def directory() -> Path:
     """The directory of this project and this user."""
     configured = get_settings().LOCK_DIRECTORY
     if configured is not None:
@@ -105,20 +105,20 @@ def _fcntl() -> ModuleType:
 
 
 def _open(name: str) -> int:
-    path = place()
+    path = directory()
     try:
-        directory = _open_directory(path)
+        opened = _open_directory(path)
     except FileNotFoundError:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        directory = _open_directory(path)
+        opened = _open_directory(path)
     try:
-        status = os.fstat(directory)
+        status = os.fstat(opened)
         if status.st_uid != os.geteuid() or status.st_mode & 0o022:
             raise PermissionError(f"others may write into {path}")
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
-        return os.open(name, flags, 0o600, dir_fd=directory)
+        return os.open(name, flags, 0o600, dir_fd=opened)
     finally:
-        os.close(directory)
+        os.close(opened)
 
 
 def _open_directory(path: Path) -> int:

@@ -77,7 +77,11 @@ def _is_well() -> bool:
         if begins:
             render = _Render(threading.Thread(target=_render, daemon=True), time.monotonic())
             _present[:] = [render]
-            render.thread.start()
+            try:
+                render.thread.start()
+            except RuntimeError:
+                # Without threads, it makes no new variants.
+                return False
     if render is not None:
         if begins or is_first:
             render.thread.join(WAIT_SECONDS)

@@ -35,11 +35,11 @@ def directory(tmp_path: Path, settings: Settings) -> Path:
 
 def test_directory_is_of_the_project_and_the_user(settings: Settings) -> None:
     settings.RESIZER = {}
-    place = lockfiles.place()
+    place = lockfiles.directory()
     assert place.parent == Path(tempfile.gettempdir())
     assert place.name.startswith(f"resizer-{os.geteuid()}-")
     settings.SETTINGS_MODULE = "os"
-    assert lockfiles.place() != place
+    assert lockfiles.directory() != place
 
 
 def test_directory_is_private(directory: Path) -> None:

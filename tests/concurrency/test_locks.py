@@ -151,7 +151,7 @@ def test_processes_without_a_directory_go_on_without_a_lock(
 
 def test_machine_whose_name_cannot_be_written_has_none() -> None:
     with lock_machine(KEY, Deadline(0)) as lock:
-        (lockfiles.place() / "identity").mkdir()
+        (lockfiles.directory() / "identity").mkdir()
         assert lock.machine is None
 
 

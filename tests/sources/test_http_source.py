@@ -669,7 +669,7 @@ def test_many_hosts_take_no_lock_files_and_leave_nothing_behind(settings: Settin
     for number in range(1000):
         with pytest.raises(SourceFailed):
             HttpSource(f"http://[::{number + 1:x}]/").stat("a.jpg")
-    assert not lockfiles.place().exists()
+    assert not lockfiles.directory().exists()
     assert not semaphores._held
 
 

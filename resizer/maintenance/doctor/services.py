@@ -95,7 +95,7 @@ def examine_locks() -> Finding:
         text = f"the lock directory does not work: {error}. Set RESIZER['LOCK_DIRECTORY']. Until then, processes {wait}."
         return Finding(Mark.ADVICE, part, text)
     hosts = f"hosts by {shared}" if shared else "hosts do not"
-    text = f"processes wait for each other by files in {lockfiles.place()}, {hosts}."
+    text = f"processes wait for each other by files in {lockfiles.directory()}, {hosts}."
     if shared or kind_of(backends.public_storage()).is_local:
         return Finding(Mark.FINE, part, text)
     text += " Hosts may render the same variant at once, which costs only time. To prevent it, use Redis, Memcached or the database as cache."
