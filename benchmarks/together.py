@@ -15,6 +15,7 @@ from pathlib import Path
 import django
 from django.conf import settings
 
+THREADS = 20
 PLACE = Path(tempfile.mkdtemp(prefix="resizer-together-"))
 FILES = "django.core.files.storage.FileSystemStorage"
 settings.configure(
@@ -25,7 +26,12 @@ settings.configure(
         "default": {"BACKEND": FILES, "OPTIONS": {"location": PLACE / "originals"}},
         "resizer": {"BACKEND": FILES, "OPTIONS": {"location": PLACE / "variants"}},
     },
-    RESIZER={"ISOLATION": False, "MAX_RENDERS": 2, "LOCK_DIRECTORY": str(PLACE / "locks")},
+    RESIZER={
+        "ISOLATION": False,
+        "MAX_RENDERS": 2,
+        "MAX_WAITING_PER_PROCESS": THREADS,
+        "LOCK_DIRECTORY": str(PLACE / "locks"),
+    },
 )
 django.setup()
 
@@ -37,8 +43,6 @@ from resizer.formats import AVIF, JPEG  # noqa: E402
 from resizer.keys.variant import Recipe, write_key  # noqa: E402
 from resizer.links.signing import sign  # noqa: E402
 from resizer.records.descriptions import Reference  # noqa: E402
-
-THREADS = 20
 
 
 def seconds(name: str, most: int) -> float:
