@@ -142,7 +142,7 @@ def test_failing_table_is_a_warning_once_a_minute(
 
     def ask() -> list[str]:
         for name in ("a.jpg", "b.jpg"):
-            tables.write(f"{name!r} is not recorded", fail)
+            tables.write("… is not recorded", fail, about=name)
         tables.write("Originals are not forgotten", fail)
         return levels(caplog, "database is locked")
 
