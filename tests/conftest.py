@@ -18,7 +18,7 @@ from freezegun.api import FrozenDateTimeFactory
 
 from config.gallery.models import Photo
 from resizer import databases, store
-from resizer.concurrency import leases, lockfiles
+from resizer.concurrency import afterwards, leases, lockfiles
 from resizer.engines.isolation import children
 from resizer.engines.pillow import PillowEngine
 from resizer.markup import mistakes, unresized
@@ -138,6 +138,8 @@ def places(tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) 
     pages._breakers.clear()
     store._storing.close()
     vars(databases._thread).clear()
+    # A response whose end a former test has not told would take the work of this one.
+    vars(afterwards._this).clear()
     for throttle in (absence.throttle, cache.throttle, unresized.throttle, problems):
         throttle.forget()
     mistakes.tell_once.cache_clear()

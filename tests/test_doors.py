@@ -431,8 +431,10 @@ def test_applications_of_the_project_serve_a_hit_and_a_page(url: str) -> None:
         "SERVER_PORT": "80",
         "wsgi.input": BytesIO(),
     }
-    application(environ, lambda *given: started.extend(given))  # type: ignore[arg-type]
+    response: Any = application(environ, lambda *given: started.extend(given))  # type: ignore[arg-type]
     assert started[0] == "404 Not Found"
+    # As a server does at the end of a response.
+    response.close()
 
 
 def test_other_protocols_are_passed_on() -> None:
