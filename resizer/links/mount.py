@@ -1,4 +1,4 @@
-"""Where the app is mounted, and on which host: the beginning of all URLs of pictures."""
+"""The beginning of all URLs of pictures: the host, and the mount of the app."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ def first_names(alias: str) -> Iterator[str]:
     """
     source = get_source(alias)
     if not isinstance(source, ListableSource):
-        raise NotImplementedError
+        raise NotImplementedError(f"source {alias!r} has no listing")
     return (name for name in source.names() if not _is_variant(name))
 
 

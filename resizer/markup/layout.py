@@ -92,8 +92,8 @@ class Layout:
         if not sizes and css_width is not None:
             sizes = f"(min-width: {css_width}px) {css_width}px, 100vw"
         sizes = sizes or _without_auto(get_settings().SIZES) or "100vw"
-        # Browsers that know "auto" take the width of the layout, the others the rest of the list; it is
-        # valid for lazy images only (HTML §4.8.4.2.2).
+        # "auto" is the width in the layout, for lazy images only. Older browsers skip it and read the
+        # rest of the list (HTML §4.8.4.2.2).
         return f"auto, {sizes}" if is_lazy else sizes
 
 

@@ -157,7 +157,7 @@ class Tag:
 
 
 def _check_priority(literals: Mapping[str, object]) -> None:
-    """Raises ValueError for attributes that take back what `priority=True` says."""
+    """Raises ValueError for attributes that contradict `priority=True`."""
     for name, value in (("loading", "lazy"), ("fetchpriority", "low"), ("fetchpriority", "auto")):
         if literals.get(name) == value:
             raise ValueError(f'priority=True and {name}="{value}" are given. Remove one.')

@@ -54,7 +54,7 @@ Result = TypeVar("Result")
 #: Added to twice the estimate of a render: libraries reserve more than they use.
 RESERVE_MEGABYTES = 256
 STACK_MEGABYTES = 8
-#: The errors of an engine. Security: a broken child must not say that an original is missing, which removes its row.
+#: The errors of an engine. Security: a broken child must not report a missing original. Its row would be removed.
 _ERRORS = {
     one.__name__: one
     for one in (

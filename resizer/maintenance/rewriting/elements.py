@@ -100,7 +100,7 @@ def _scaled(sides: Mapping[str, str], width: int, height: int) -> dict[str, str]
 
 
 def _side(name: str, value: Value | None, shown: str) -> str:
-    """A number of px; empty for that of the file that is shown. Raises Unclear for anything else."""
+    """A side in px. Empty for the side of the file itself. Raises Unclear for anything else."""
     if not value:
         return ""
     own = _SIDES.fullmatch(_variable(value))

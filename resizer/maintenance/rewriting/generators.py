@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 #: The anchors of pilkit as focal points. Empty for the middle.
 ANCHORS = {"l": "0,50", "r": "100,50", "t": "50,0", "b": "50,100", "c": "", "tl": "0,0", "tr": "100,0",
             "bl": "0,100", "br": "100,100", "center": "", "auto": "auto"}  # fmt: skip
-#: Processors of pilkit that give a size, each with the options that it has beside the sides.
+#: Processors of pilkit for a size, and our options for each, without the sides.
 _RESIZERS: Mapping[str, Mapping[str, str]] = {
     "Resize": {"fit": "fill"},
     "ResizeToFill": {},
@@ -65,7 +65,7 @@ def _options(processor: Any, options: Mapping[str, str]) -> dict[str, object]:
     if len(given) < 2:
         # One side alone neither crops nor distorts.
         return given
-    # That of ResizeToFit only says where its margins are.
+    # ResizeToFit crops nothing. Its anchor places the margins.
     anchor = None if options else getattr(processor, "anchor", None)
     focal = _focal(anchor)
     return {**given, **options, **({"focal": focal} if focal else {})}
